@@ -1,0 +1,444 @@
+"""Strict reading of an audit policy text.
+
+The API server decodes a policy strictly, and when that fails again without looking at unknown keys
+(`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`): a misspelt key leaves a warning in
+its log and a rule that matches more than it says. Here every such thing is a problem. Each problem tells
+whether the API server refuses the policy too or would have started with it.
+
+Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2, YAML 1.1): an unquoted
+`yes`, `on`, `y` or `1` is not a string there, so it is not one here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import yaml
+from yaml.composer import Composer
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.parser import Parser
+from yaml.reader import Reader
+from yaml.resolver import BaseResolver
+from yaml.scanner import Scanner
+
+from auditlog.policy.model import (
+    GroupResources,
+    Level,
+    Policy,
+    PolicyError,
+    PolicyRule,
+    Position,
+    Problem,
+    Stage,
+)
+
+API_VERSION = "audit.k8s.io/v1"
+KIND = "Policy"
+
+_POLICY_KEYS = ("apiVersion", "kind", "metadata", "rules", "omitStages", "omitManagedFields")
+_RULE_KEYS = (
+    "level",
+    "users",
+    "userGroups",
+    "verbs",
+    "resources",
+    "namespaces",
+    "nonResourceURLs",
+    "omitStages",
+    "omitManagedFields",
+)
+_GROUP_KEYS = ("group", "resources", "resourceNames")
+_METADATA_TEXTS = ("name", "namespace")
+_METADATA_MAPS = ("labels", "annotations")
+_METADATA_KEYS = (*_METADATA_TEXTS, *_METADATA_MAPS, "creationTimestamp")
+
+_STRING = "tag:yaml.org,2002:str"
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_NUMBER = "tag:yaml.org,2002:float"
+_NULL = "tag:yaml.org,2002:null"
+_TYPE_NAMES = {
+    _STRING: "a string",
+    _BOOLEAN: "a boolean",
+    _NUMBER: "a number",
+    "tag:yaml.org,2002:int": "a number",
+    _NULL: "nothing",
+}
+
+_TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
+_FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
+_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT = re.compile(r"\.(nan|NaN|NAN)|[-+]?\.(inf|Inf|INF)")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPolicy:
+    """What could be made of a text. `policy` is None when there is nothing that could be called one.
+
+    With problems, `policy` is what the API server would work with as far as that can be told, so that a later
+    check can add its own findings; it must not be used for anything else.
+    """
+
+    policy: Policy | None
+    problems: tuple[Problem, ...]
+
+
+def read_policy(text: str, source: str) -> Policy:
+    """The policy written in `text`; `source` names the text in messages.
+
+    Only the text itself is judged: `auditlog.policy.validate.load_policy` also asks whether an API server
+    accepts it. Raises PolicyError with every problem found.
+    """
+    parsed = parse_policy(text, source)
+    if parsed.policy is None or parsed.problems:
+        raise PolicyError(source, parsed.problems)
+    return parsed.policy
+
+
+def parse_policy(text: str, source: str) -> ParsedPolicy:
+    """`read_policy` without raising: the policy as far as it can be read, and every problem in the order of
+    the text.
+    """
+    reading = _Reading()
+    root = reading.only_document(text)
+    policy = reading.policy(root, source) if root is not None else None
+    problems = sorted(reading.problems, key=lambda each: (each.line, each.column))
+    return ParsedPolicy(policy, tuple(problems))
+
+
+class _PolicyComposer(Reader, Scanner, Parser, Composer, BaseResolver):
+    """PyYAML up to the node tree, with the plain scalars of the API server's YAML library."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+        Composer.__init__(self)
+        BaseResolver.__init__(self)
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: tuple[bool, bool] | bool) -> str:
+        if kind is ScalarNode and isinstance(implicit, tuple) and implicit[0] and value is not None:
+            return _plain_scalar_tag(value)
+        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+
+
+def _plain_scalar_tag(value: str) -> str:
+    if value in _NULLS:
+        return _NULL
+    if value in _TRUE or value in _FALSE:
+        return _BOOLEAN
+    if _SPECIAL_FLOAT.fullmatch(value):
+        return _NUMBER
+    digits = value if value.startswith(".") else value.replace("_", "")
+    if _INTEGER.fullmatch(digits) or (_FLOAT.fullmatch(digits) and math.isfinite(float(digits))):
+        return _NUMBER
+    return _STRING
+
+
+class _Reading:
+    """One pass over one text: collects problems and the positions of what was read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.positions: dict[str, Position] = {}
+
+    def only_document(self, text: str) -> Node | None:
+        """The root node of the text's single document, or None after reporting why there is none."""
+        try:
+            composer = _PolicyComposer(text)
+            if not composer.check_node():
+                self._report(
+                    Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules"
+                )
+                return None
+            root = composer.get_node()
+            assert root is not None  # noqa: S101 - check_node has just said so
+        except yaml.YAMLError as error:
+            self._report(_error_position(error, text), "", f"not valid YAML: {_error_reason(error)}")
+            return None
+        if root is None:
+            self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
+            return None
+        self._refuse_more_documents(composer)
+        if root.tag == _NULL:
+            self._report(_start(root), "", "the document is empty: a policy needs apiVersion, kind and rules")
+            return None
+        if not isinstance(root, MappingNode):
+            self._report(_start(root), "", f"a policy is a mapping, not {_describe(root)}")
+            return None
+        return root
+
+    def _refuse_more_documents(self, composer: _PolicyComposer) -> None:
+        message = "a second document begins here; the API server reads only the first: one policy, one file"
+        try:
+            second = composer.get_node() if composer.check_node() else None
+            if second is not None:
+                self._report(_start(second), "", message, refused=False)
+        except yaml.YAMLError as error:
+            self._report(_error_position(error, ""), "", message, refused=False)
+
+    def policy(self, root: Node, source: str) -> Policy | None:
+        fields = self._fields(root, "", _POLICY_KEYS)
+        self.positions[""] = _start(root)
+        self._expect(root, fields, "apiVersion", API_VERSION)
+        self._expect(root, fields, "kind", KIND)
+        if "metadata" in fields:
+            self._metadata(fields["metadata"])
+        omit_stages = self._stages(fields.get("omitStages"), "omitStages")
+        omit_managed_fields = self._boolean(fields.get("omitManagedFields"), "omitManagedFields") or False
+        if "rules" not in fields:
+            self._report(_start(root), "rules", "missing: a policy needs at least one rule")
+            return None
+        items = self._items(fields["rules"], "rules", "a list of rules")
+        if not isinstance(fields["rules"], SequenceNode):
+            return None
+        rules = tuple(self._rule(item, f"rules[{index}]") for index, item in enumerate(items))
+        return Policy(
+            rules=rules,
+            omit_stages=omit_stages,
+            omit_managed_fields=omit_managed_fields,
+            source=source,
+            positions=MappingProxyType(self.positions),
+        )
+
+    def _expect(self, root: Node, fields: dict[str, Node], key: str, expected: str) -> None:
+        if key not in fields:
+            self._report(_start(root), key, f'missing: must be "{expected}"')
+            return
+        found = self._text(fields[key], key)
+        if found is not None and found != expected:
+            self._report(_start(fields[key]), key, f'"{found}" is not supported; allowed is "{expected}"')
+
+    def _metadata(self, node: Node) -> None:
+        if self._is_null(node, "metadata"):
+            return
+        if not isinstance(node, MappingNode):
+            self._wrong_type(node, "metadata", "a mapping")
+            return
+        fields = self._fields(node, "metadata", _METADATA_KEYS)
+        for key in _METADATA_TEXTS:
+            if key in fields:
+                self._text(fields[key], f"metadata.{key}")
+        for key in _METADATA_MAPS:
+            if key not in fields or self._is_null(fields[key], f"metadata.{key}"):
+                continue
+            entries = fields[key]
+            if not isinstance(entries, MappingNode):
+                self._wrong_type(entries, f"metadata.{key}", "a mapping of strings")
+                continue
+            for name, value in entries.value:
+                self._text(value, f"metadata.{key}.{name.value}")
+
+    def _rule(self, node: Node, path: str) -> PolicyRule:
+        position = self.positions[path] = _start(node)
+        if not isinstance(node, MappingNode):
+            self._wrong_type(node, path, "a rule (a mapping with a level)")
+            return PolicyRule(Level.NONE, line=position.line)
+        fields = self._fields(node, path, _RULE_KEYS)
+
+        def texts(key: str) -> tuple[str, ...]:
+            return self._texts(fields.get(key), f"{path}.{key}")
+
+        return PolicyRule(
+            level=self._level(node, fields.get("level"), f"{path}.level"),
+            users=texts("users"),
+            user_groups=texts("userGroups"),
+            verbs=texts("verbs"),
+            resources=self._groups(fields.get("resources"), f"{path}.resources"),
+            namespaces=texts("namespaces"),
+            non_resource_urls=texts("nonResourceURLs"),
+            omit_stages=self._stages(fields.get("omitStages"), f"{path}.omitStages"),
+            omit_managed_fields=self._boolean(fields.get("omitManagedFields"), f"{path}.omitManagedFields"),
+            line=position.line,
+        )
+
+    def _groups(self, node: Node | None, path: str) -> tuple[GroupResources, ...]:
+        if node is None:
+            return ()
+        groups = []
+        for index, item in enumerate(self._items(node, path, "a list of groups with their resources")):
+            here = f"{path}[{index}]"
+            self.positions[here] = _start(item)
+            if not isinstance(item, MappingNode):
+                hint = ""
+                if isinstance(item, ScalarNode) and item.tag == _STRING:
+                    hint = f'; write {{group: "", resources: ["{item.value}"]}}'
+                self._wrong_type(item, here, "a mapping with group and resources", hint)
+                continue
+            fields = self._fields(item, here, _GROUP_KEYS)
+            group = self._text(fields["group"], f"{here}.group") if "group" in fields else None
+            groups.append(
+                GroupResources(
+                    group=group or "",
+                    resources=self._texts(fields.get("resources"), f"{here}.resources"),
+                    resource_names=self._texts(fields.get("resourceNames"), f"{here}.resourceNames"),
+                )
+            )
+        return tuple(groups)
+
+    def _level(self, rule: Node, node: Node | None, path: str) -> Level:
+        allowed = [level.value for level in Level]
+        if node is None:
+            self._report(_start(rule), path, f"missing: must be one of {_listed(allowed)}")
+            return Level.NONE
+        if node.tag == _NULL:
+            self._report(_start(node), path, f"has no value: must be one of {_listed(allowed)}")
+            return Level.NONE
+        value = self._text(node, path)
+        if value is None:
+            return Level.NONE
+        if value not in allowed:
+            message = (
+                f'"{value}" is not a level{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
+            )
+            self._report(_start(node), path, message)
+            return Level.NONE
+        return Level(value)
+
+    def _stages(self, node: Node | None, path: str) -> tuple[Stage, ...]:
+        if node is None:
+            return ()
+        allowed = [stage.value for stage in Stage]
+        stages = []
+        for index, item in enumerate(self._items(node, path, "a list of stages")):
+            here = f"{path}[{index}]"
+            if item.tag == _NULL:
+                self._report(_start(item), here, f"has no value: must be one of {_listed(allowed)}")
+                continue
+            value = self._text(item, here)
+            if value is None:
+                continue
+            if value in allowed:
+                stages.append(Stage(value))
+                continue
+            message = (
+                f'"{value}" is not a stage{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
+            )
+            self._report(_start(item), here, message)
+        return tuple(stages)
+
+    def _boolean(self, node: Node | None, path: str) -> bool | None:
+        if node is None or self._is_null(node, path):
+            return None
+        if not isinstance(node, ScalarNode) or node.tag != _BOOLEAN:
+            self._wrong_type(node, path, "true or false")
+            return None
+        self.positions[path] = _start(node)
+        return node.value in _TRUE
+
+    def _texts(self, node: Node | None, path: str) -> tuple[str, ...]:
+        if node is None:
+            return ()
+        values = []
+        for index, item in enumerate(self._items(node, path, "a list of strings")):
+            value = self._text(item, f"{path}[{index}]")
+            # The API server reads a null in a list of strings as "".
+            values.append(value or "")
+        return tuple(values)
+
+    def _text(self, node: Node, path: str) -> str | None:
+        if self._is_null(node, path):
+            return None
+        if not isinstance(node, ScalarNode) or node.tag != _STRING:
+            hint = ""
+            if isinstance(node, ScalarNode) and node.tag in (_BOOLEAN, _NUMBER):
+                hint = f'; put it in quotes: "{node.value}"'
+            self._wrong_type(node, path, "a string", hint)
+            return None
+        self.positions[path] = _start(node)
+        return str(node.value)
+
+    def _items(self, node: Node, path: str, expected: str) -> list[Node]:
+        if self._is_null(node, path):
+            return []
+        if not isinstance(node, SequenceNode):
+            hint = f'; write ["{node.value}"]' if isinstance(node, ScalarNode) else ""
+            self._wrong_type(node, path, expected, hint)
+            return []
+        self.positions.setdefault(path, _start(node))
+        return list(node.value)
+
+    def _fields(self, node: Node, path: str, known: tuple[str, ...]) -> dict[str, Node]:
+        """The known keys of a mapping with their values; reports unknown, repeated and merged ones."""
+        fields: dict[str, Node] = {}
+        first_seen: dict[str, int] = {}
+        for key_node, value in node.value:
+            position = _start(key_node)
+            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+            here = f"{path}.{key}" if path else key
+            if key == "<<":
+                message = (
+                    "merge keys are not supported: what they give depends on their order; write the keys out"
+                )
+                self._report(position, here, message, refused=False)
+                continue
+            if key in first_seen:
+                message = f"given twice, first on line {first_seen[key]}; the API server takes the last one"
+                self._report(position, here, message, refused=False)
+            first_seen[key] = position.line
+            if key not in known:
+                message = (
+                    f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
+                )
+                self._report(position, here, message, refused=False)
+                continue
+            self.positions[here] = position
+            fields[key] = value
+        return fields
+
+    def _is_null(self, node: Node, path: str) -> bool:
+        if node.tag != _NULL:
+            return False
+        message = (
+            "has no value; the API server takes that as if it was not written: give a value or remove it"
+        )
+        self._report(_start(node), path, message, refused=False)
+        return True
+
+    def _wrong_type(self, node: Node, path: str, expected: str, hint: str = "") -> None:
+        self._report(_start(node), path, f"must be {expected}, not {_describe(node)}{hint}")
+
+    def _report(self, position: Position, path: str, message: str, *, refused: bool = True) -> None:
+        self.problems.append(Problem(position.line, position.column, path, message, refused))
+
+
+def _start(node: Node) -> Position:
+    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _describe(node: Node) -> str:
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    if isinstance(node, SequenceNode):
+        return "a list"
+    kind = _TYPE_NAMES.get(node.tag, f"a value tagged {node.tag}")
+    return f"{kind} ({node.value})" if node.value else kind
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    by_lower_case = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(by_lower_case), n=1, cutoff=0.6)
+    return f', did you mean "{by_lower_case[close[0]]}"' if close else ""
+
+
+def _error_position(error: yaml.YAMLError, text: str) -> Position:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        return Position(mark.line + 1, mark.column + 1)
+    before = text[: getattr(error, "position", 0)]
+    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _error_reason(error: yaml.YAMLError) -> str:
+    parts = (getattr(error, "context", None), getattr(error, "problem", None), getattr(error, "reason", None))
+    return ", ".join(str(part) for part in parts if part) or str(error)
