@@ -1,0 +1,3 @@
+module kubernetes-audit/lab/pause
+
+go 1.26
