@@ -33,20 +33,14 @@ def decision_of(policy: Policy, rule_index: int | None) -> Decision:
     if rule_index is None:
         return Decision(Level.NONE, frozenset(policy.omit_stages), policy.omit_managed_fields, None)
     rule = policy.rules[rule_index]
-    omit_managed_fields = (
-        policy.omit_managed_fields if rule.omit_managed_fields is None else rule.omit_managed_fields
-    )
-    return Decision(
-        rule.level, frozenset(policy.omit_stages + rule.omit_stages), omit_managed_fields, rule_index
-    )
+    omit_managed_fields = policy.omit_managed_fields if rule.omit_managed_fields is None else rule.omit_managed_fields
+    return Decision(rule.level, frozenset(policy.omit_stages + rule.omit_stages), omit_managed_fields, rule_index)
 
 
 def rule_matches(rule: PolicyRule, request: Request) -> bool:
     """Whether every restriction of the rule holds for the request."""
     return (
-        user_matches(rule, request)
-        and (not rule.verbs or request.verb in rule.verbs)
-        and target_matches(rule, request)
+        user_matches(rule, request) and (not rule.verbs or request.verb in rule.verbs) and target_matches(rule, request)
     )
 
 
@@ -88,9 +82,7 @@ def group_matches(entry: GroupResources, request: Request) -> bool:
         return True
     if entry.resource_names and request.name not in entry.resource_names:
         return False
-    return any(
-        resource_matches(pattern, request.resource, request.subresource) for pattern in entry.resources
-    )
+    return any(resource_matches(pattern, request.resource, request.subresource) for pattern in entry.resources)
 
 
 def resource_matches(pattern: str, resource: str, subresource: str) -> bool:
@@ -108,9 +100,7 @@ def resource_matches(pattern: str, resource: str, subresource: str) -> bool:
 
 def url_matches(pattern: str, path: str) -> bool:
     """Whether one nonResourceURLs pattern covers a path; all trailing `*` together stand for any ending."""
-    return (
-        pattern == "*" or pattern == path or (pattern.endswith("*") and path.startswith(pattern.rstrip("*")))
-    )
+    return pattern == "*" or pattern == path or (pattern.endswith("*") and path.startswith(pattern.rstrip("*")))
 
 
 class _Candidate(NamedTuple):
@@ -193,9 +183,7 @@ def _candidates(policy: Policy, decisions: tuple[Decision, ...], request: Reques
     return tuple(found)
 
 
-def _names_covered(
-    entries: tuple[GroupResources, ...], request: Request
-) -> tuple[bool, frozenset[str] | None]:
+def _names_covered(entries: tuple[GroupResources, ...], request: Request) -> tuple[bool, frozenset[str] | None]:
     """Whether any entry covers the request's resource for some name, and for which names (None: for all)."""
     names: set[str] = set()
     for entry in entries:
@@ -203,9 +191,7 @@ def _names_covered(
             continue
         if not entry.resources:
             return True, None
-        if any(
-            resource_matches(pattern, request.resource, request.subresource) for pattern in entry.resources
-        ):
+        if any(resource_matches(pattern, request.resource, request.subresource) for pattern in entry.resources):
             if not entry.resource_names:
                 return True, None
             names.update(entry.resource_names)

@@ -72,8 +72,8 @@ class Problem:
     """One thing wrong with a policy.
 
     `path` is written like `rules[2].resources[0].group` and is empty for the document itself.
-    `refused_by_api_server` is False for what the API server would only ignore (an unknown key, a second
-    document): such a policy starts, but does not do what it says.
+    `refused_by_api_server` is False when the API server starts with such a policy or may do so (an unknown
+    key, a second document): it then does not do what it says.
     """
 
     line: int
@@ -139,9 +139,7 @@ class Policy:
     omit_stages: tuple[Stage, ...] = ()
     omit_managed_fields: bool = False
     source: str = field(default="", compare=False)
-    positions: Mapping[str, Position] = field(
-        default_factory=lambda: MappingProxyType({}), compare=False, repr=False
-    )
+    positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
 
     def locate(self, path: str) -> Position:
         """The place of `path` in the text, or of the nearest enclosing element that is written down."""

@@ -1,4 +1,4 @@
-"""The audit policies that come with the project: the YAML files of `policies/`, each named for what it does."""
+"""The audit policies that come with the project: the files of `policies/`, each named for what it does."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).resolve().parents[2] / "policies"
 # A line of a preset that a parameter may replace ends in this mark, and holds a list in flow style.
-_PARAMETER_LINE = re.compile(
-    r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE
-)
+_PARAMETER_LINE = re.compile(r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE)
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
@@ -66,9 +64,7 @@ def _file_text(name: str) -> str:
 
 def _check_namespaces(preset: str, parameter: str, values: Sequence[str]) -> None:
     if isinstance(values, str) or not values:
-        raise PresetError(
-            f'preset "{preset}", parameter "{parameter}": must be a list with at least one namespace'
-        )
+        raise PresetError(f'preset "{preset}", parameter "{parameter}": must be a list with at least one namespace')
     for value in values:
         if len(value) > _NAMESPACE_MAX_LENGTH or not _NAMESPACE.fullmatch(value):
             raise PresetError(

@@ -67,6 +67,8 @@ _TYPE_NAMES = {
     _NUMBER: "a number",
     "tag:yaml.org,2002:int": "a number",
     _NULL: "nothing",
+    "tag:yaml.org,2002:seq": "a list",
+    "tag:yaml.org,2002:map": "a mapping",
 }
 
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
@@ -153,18 +155,21 @@ class _Reading:
         try:
             composer = _PolicyComposer(text)
             if not composer.check_node():
-                self._report(
-                    Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules"
-                )
+                self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
                 return None
             root = composer.get_node()
             assert root is not None  # noqa: S101 - check_node has just said so
         except yaml.YAMLError as error:
-            self._report(_error_position(error, text), "", f"not valid YAML: {_error_reason(error)}")
+            reason = _error_reason(error)
+            # A tab in some places is YAML for the API server's library and not for the one used here.
+            refused = r"'\t'" not in reason
+            self._report(_error_position(error, text), "", f"not valid YAML: {reason}", refused=refused)
             return None
         if root is None:
             self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
             return None
+        if composer.yaml_version not in (None, (1, 1)):
+            self._report(Position(1, 1), "", "the %YAML directive asks for a version other than 1.1; remove it")
         self._refuse_more_documents(composer)
         if root.tag == _NULL:
             self._report(_start(root), "", "the document is empty: a policy needs apiVersion, kind and rules")
@@ -196,7 +201,7 @@ class _Reading:
             self._report(_start(root), "rules", "missing: a policy needs at least one rule")
             return None
         items = self._items(fields["rules"], "rules", "a list of rules")
-        if not isinstance(fields["rules"], SequenceNode):
+        if not isinstance(fields["rules"], SequenceNode) and fields["rules"].tag != _NULL:
             return None
         rules = tuple(self._rule(item, f"rules[{index}]") for index, item in enumerate(items))
         return Policy(
@@ -209,7 +214,9 @@ class _Reading:
 
     def _expect(self, root: Node, fields: dict[str, Node], key: str, expected: str) -> None:
         if key not in fields:
-            self._report(_start(root), key, f'missing: must be "{expected}"')
+            # Without a kind the API server takes the text for a Policy; without an apiVersion it does not
+            # start.
+            self._report(_start(root), key, f'missing: must be "{expected}"', refused=key != "kind")
             return
         found = self._text(fields[key], key)
         if found is not None and found != expected:
@@ -222,6 +229,9 @@ class _Reading:
             self._wrong_type(node, "metadata", "a mapping")
             return
         fields = self._fields(node, "metadata", _METADATA_KEYS)
+        created = fields.get("creationTimestamp")
+        if created is not None and created.tag != _NULL:
+            self._report(_start(created), "metadata.creationTimestamp", "has no meaning here", refused=False)
         for key in _METADATA_TEXTS:
             if key in fields:
                 self._text(fields[key], f"metadata.{key}")
@@ -265,6 +275,9 @@ class _Reading:
         for index, item in enumerate(self._items(node, path, "a list of groups with their resources")):
             here = f"{path}[{index}]"
             self.positions[here] = _start(item)
+            if self._is_null(item, here):
+                groups.append(GroupResources())
+                continue
             if not isinstance(item, MappingNode):
                 hint = ""
                 if isinstance(item, ScalarNode) and item.tag == _STRING:
@@ -294,9 +307,7 @@ class _Reading:
         if value is None:
             return Level.NONE
         if value not in allowed:
-            message = (
-                f'"{value}" is not a level{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
-            )
+            message = f'"{value}" is not a level{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
             self._report(_start(node), path, message)
             return Level.NONE
         return Level(value)
@@ -317,9 +328,7 @@ class _Reading:
             if value in allowed:
                 stages.append(Stage(value))
                 continue
-            message = (
-                f'"{value}" is not a stage{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
-            )
+            message = f'"{value}" is not a stage{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
             self._report(_start(item), here, message)
         return tuple(stages)
 
@@ -373,20 +382,18 @@ class _Reading:
             key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
             here = f"{path}.{key}" if path else key
             if key == "<<":
-                message = (
-                    "merge keys are not supported: what they give depends on their order; write the keys out"
-                )
+                message = "merge keys are not supported: what they give depends on their order; write the keys out"
                 self._report(position, here, message, refused=False)
+                for merged_key, merged_value in value.value if isinstance(value, MappingNode) else ():
+                    fields.setdefault(str(merged_key.value), merged_value)
                 continue
             if key in first_seen:
                 message = f"given twice, first on line {first_seen[key]}; the API server takes the last one"
                 self._report(position, here, message, refused=False)
             first_seen[key] = position.line
             if key not in known:
-                message = (
-                    f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
-                )
-                self._report(position, here, message, refused=False)
+                message = f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
+                self._report(position, here, message, refused=not isinstance(key_node, ScalarNode))
                 continue
             self.positions[here] = position
             fields[key] = value
@@ -395,14 +402,14 @@ class _Reading:
     def _is_null(self, node: Node, path: str) -> bool:
         if node.tag != _NULL:
             return False
-        message = (
-            "has no value; the API server takes that as if it was not written: give a value or remove it"
-        )
+        message = "has no value; the API server takes that as if it was not written: give a value or remove it"
         self._report(_start(node), path, message, refused=False)
         return True
 
     def _wrong_type(self, node: Node, path: str, expected: str, hint: str = "") -> None:
-        self._report(_start(node), path, f"must be {expected}, not {_describe(node)}{hint}")
+        message = f"must be {expected}, not {_describe(node)}{hint}"
+        # The API server reads a tag it does not know as a plain string, and decodes !!binary.
+        self._report(_start(node), path, message, refused=node.tag in _TYPE_NAMES)
 
     def _report(self, position: Position, path: str, message: str, *, refused: bool = True) -> None:
         self.problems.append(Problem(position.line, position.column, path, message, refused))
@@ -413,12 +420,8 @@ def _start(node: Node) -> Position:
 
 
 def _describe(node: Node) -> str:
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    if isinstance(node, SequenceNode):
-        return "a list"
     kind = _TYPE_NAMES.get(node.tag, f"a value tagged {node.tag}")
-    return f"{kind} ({node.value})" if node.value else kind
+    return f"{kind} ({node.value})" if isinstance(node, ScalarNode) and node.value else kind
 
 
 def _listed(names: Iterable[str]) -> str:

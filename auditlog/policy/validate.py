@@ -101,9 +101,7 @@ def _group_problems(entry: GroupResources, path: str, kubernetes_minor: int) -> 
             )
         )
     if entry.resource_names and not entry.resources:
-        found.append(
-            (f"{path}.resourceNames", "resourceNames need at least one entry in resources beside them")
-        )
+        found.append((f"{path}.resourceNames", "resourceNames need at least one entry in resources beside them"))
     return found
 
 
