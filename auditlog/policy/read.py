@@ -76,6 +76,7 @@ _FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off"
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)")
 _SPECIAL_FLOAT = re.compile(r"\.(nan|NaN|NAN)|[-+]?\.(inf|Inf|INF)")
 
 
@@ -135,6 +136,8 @@ def _plain_scalar_tag(value: str) -> str:
         return _NULL
     if value in _TRUE or value in _FALSE:
         return _BOOLEAN
+    if value[0] not in "+-.0123456789":
+        return _STRING
     if _SPECIAL_FLOAT.fullmatch(value):
         return _NUMBER
     digits = value if value.startswith(".") else value.replace("_", "")
@@ -191,8 +194,8 @@ class _Reading:
     def policy(self, root: Node, source: str) -> Policy | None:
         fields = self._fields(root, "", _POLICY_KEYS)
         self.positions[""] = _start(root)
-        self._expect(root, fields, "apiVersion", API_VERSION)
-        self._expect(root, fields, "kind", KIND)
+        self._expect(root, "apiVersion", API_VERSION)
+        self._expect(root, "kind", KIND)
         if "metadata" in fields:
             self._metadata(fields["metadata"])
         omit_stages = self._stages(fields.get("omitStages"), "omitStages")
@@ -212,15 +215,27 @@ class _Reading:
             positions=MappingProxyType(self.positions),
         )
 
-    def _expect(self, root: Node, fields: dict[str, Node], key: str, expected: str) -> None:
-        if key not in fields:
-            # Without a kind the API server takes the text for a Policy; without an apiVersion it does not
-            # start.
-            self._report(_start(root), key, f'missing: must be "{expected}"', refused=key != "kind")
-            return
-        found = self._text(fields[key], key)
-        if found is not None and found != expected:
-            self._report(_start(fields[key]), key, f'"{found}" is not supported; allowed is "{expected}"')
+    def _expect(self, root: Node, key: str, expected: str) -> None:
+        """Check apiVersion or kind.
+
+        The API server finds out what a text is before it decodes it, and there the case of these two keys
+        does not count; of several spellings the last in alphabetical order does. Without a kind it assumes a
+        Policy.
+        """
+        spellings = {
+            str(name.value): value
+            for name, value in root.value
+            if isinstance(name, ScalarNode) and name.value.lower() == key.lower()
+        }
+        found, position = "", _start(root)
+        for spelling in sorted(spellings):
+            text = self._text(spellings[spelling], spelling)
+            if text:
+                found, position = text, _start(spellings[spelling])
+        if not found:
+            self._report(position, key, f'missing: must be "{expected}"', refused=key != "kind")
+        elif found != expected:
+            self._report(position, key, f'"{found}" is not supported; allowed is "{expected}"')
 
     def _metadata(self, node: Node) -> None:
         if self._is_null(node, "metadata"):
@@ -231,7 +246,9 @@ class _Reading:
         fields = self._fields(node, "metadata", _METADATA_KEYS)
         created = fields.get("creationTimestamp")
         if created is not None and created.tag != _NULL:
-            self._report(_start(created), "metadata.creationTimestamp", "has no meaning here", refused=False)
+            refused = not (isinstance(created, ScalarNode) and _TIMESTAMP.fullmatch(created.value))
+            message = "a policy is not an object of the cluster: remove it"
+            self._report(_start(created), "metadata.creationTimestamp", message, refused=refused)
         for key in _METADATA_TEXTS:
             if key in fields:
                 self._text(fields[key], f"metadata.{key}")
