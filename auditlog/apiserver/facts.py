@@ -1,0 +1,173 @@
+"""What a node said of itself: the parser of ``node/facts.sh`` and the typed result.
+
+The output is one fact a line, texts in base64; it ends with ``end``, so that a connection that broke half-way is
+noticed. Times are seconds since the epoch, sizes bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from auditlog.apiserver.desired import sha256
+
+
+class FactsError(ValueError):
+    """The node's answer cannot be understood; the message says which line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A text file on the node. ``changed`` is its ctime, ``modified`` its mtime."""
+
+    text: str
+    changed: int
+    modified: int
+    mode: str
+
+    @property
+    def token(self) -> str:
+        """Names this content at this time: the same edit made once more has another token (reference/pulumi.md 8)."""
+        return f"{sha256(self.text)}@{self.changed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running API server: process id, argument list, start time."""
+
+    pid: int
+    started: int
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KubeadmConfig:
+    """ClusterConfiguration in the ConfigMap, with the resourceVersion at which it was read."""
+
+    text: str
+    resource_version: str
+
+    @property
+    def token(self) -> str:
+        return f"{sha256(self.text)}@{self.resource_version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One node as it is. A file that is absent is None.
+
+    The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
+    stack that changed it. ``stray_manifests`` are files beside the manifest that define kube-apiserver as well.
+    """
+
+    hostname: str
+    manifest: RemoteFile | None
+    policy: RemoteFile | None
+    before_manifest: RemoteFile | None
+    before_policy: RemoteFile | None
+    before_kubeadm_config: RemoteFile | None
+    owner: str | None
+    scripts_sha256: str | None
+    unfinished_change: bool
+    stray_manifests: tuple[str, ...]
+    processes: tuple[Process, ...]
+    log_free_bytes: int
+    kubeadm_config: KubeadmConfig | None
+    kubeadm_config_error: str | None
+    missing_tools: tuple[str, ...]
+
+
+def parse_facts(output: str) -> Facts:
+    """Reads the output of ``node/facts.sh``. Raises FactsError."""
+    lines = output.splitlines()
+    if not lines or lines[0] != "format 1":
+        raise FactsError(f"the answer does not start with 'format 1' but with {lines[0] if lines else ''!r}")
+    if lines[-1] != "end":
+        raise FactsError("the answer breaks off before its end")
+    files: dict[str, RemoteFile | None] = {}
+    single: dict[str, str] = {}
+    strays: list[str] = []
+    processes: list[Process] = []
+    missing_tools: list[str] = []
+    kubeadm_config = None
+    for number, line in enumerate(lines[1:-1], start=2):
+        kind, *words = line.split(" ")
+        try:
+            match kind:
+                case "file":
+                    files[words[0]] = _file(words[1:])
+                case "static-pod":
+                    name, text = _text(words[0]), _text(words[1]) if words[1] else ""
+                    if defines_apiserver(text):
+                        strays.append(name)
+                case "process":
+                    processes.append(_process(words))
+                case "kubeadm-config":
+                    kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0])
+                case "kubeadm-config-error":
+                    single[kind] = _text(words[0])
+                case "missing-tool":
+                    missing_tools.append(words[0])
+                case "hostname" | "scripts" | "log-free-bytes":
+                    single[kind] = words[0]
+                case _:
+                    raise FactsError(f"line {number}: unknown fact {kind!r}")
+        except (IndexError, ValueError, binascii.Error) as error:
+            raise FactsError(f"line {number}: {error}") from error
+    owner = files.get("owner")
+    scripts = single.get("scripts", "absent")
+    try:
+        return Facts(
+            hostname=single["hostname"],
+            manifest=files["manifest"],
+            policy=files["policy"],
+            before_manifest=files["before-manifest"],
+            before_policy=files["before-policy"],
+            before_kubeadm_config=files["before-kubeadm-config"],
+            owner=owner.text.strip() if owner else None,
+            scripts_sha256=None if scripts == "absent" else scripts,
+            unfinished_change=files.get("journal") is not None,
+            stray_manifests=tuple(strays),
+            processes=tuple(processes),
+            log_free_bytes=int(single["log-free-bytes"]),
+            kubeadm_config=kubeadm_config,
+            kubeadm_config_error=single.get("kubeadm-config-error"),
+            missing_tools=tuple(missing_tools),
+        )
+    except KeyError as error:
+        raise FactsError(f"the answer lacks {error}") from error
+
+
+def defines_apiserver(text: str) -> bool:
+    """Whether kubelet would run this file as a pod named kube-apiserver.
+
+    A half-written file that is no YAML yet counts when it names that pod: kubelet tries it again until it is.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return re.search(r"^\s*name:\s*[\"']?kube-apiserver\b", text, re.MULTILINE) is not None
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        return False
+    return bool(document["metadata"].get("name") == "kube-apiserver")
+
+
+def _file(words: list[str]) -> RemoteFile | None:
+    if words == ["absent"]:
+        return None
+    changed, modified, mode, text = words
+    return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
+
+
+def _process(words: list[str]) -> Process:
+    pid, started, command_line = words
+    arguments = base64.b64decode(command_line, validate=True).decode(errors="replace")
+    return Process(pid=int(pid), started=int(started), arguments=tuple(arguments.split("\0")[:-1]))
+
+
+def _text(encoded: str) -> str:
+    return base64.b64decode(encoded, validate=True).decode()

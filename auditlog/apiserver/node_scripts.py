@@ -1,0 +1,69 @@
+"""The node's side: the shell that runs there, and the command lines that call it.
+
+The files in ``node/`` are joined to one script. Reading facts sends it over standard input, so that a preview leaves
+nothing on the node; changing a node calls the copy that the stack installs in ``INSTALLED``. The command lines are
+the interface between versions of this program: a ``delete`` text in an old state must still work on new scripts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from pathlib import Path
+
+FOLDER = "/etc/kubernetes/audit-logging"
+INSTALLED = f"{FOLDER}/node.sh"
+_PARTS = ("common.sh", "facts.sh", "policy.sh", "manifest.sh", "kubeadm_config.sh", "main.sh")
+_SOURCE = Path(__file__).parents[2] / "node"
+_END = "END-OF-THE-EARLIER-TEXT"
+
+
+def bundle() -> str:
+    """The whole node side as one POSIX sh script."""
+    return "".join((_SOURCE / part).read_text() for part in _PARTS)
+
+
+def facts_command(user: str, policy_path: str, log_path: str) -> str:
+    """The command that reads a node's facts; it takes ``bundle()`` on standard input."""
+    return f"{_root(user)}sh -s facts {_pair('policy', policy_path)} {_pair('log', log_path)}"
+
+
+def install_command(user: str, script: str, installed: str | None) -> str:
+    """The command that installs ``script``, which it takes on standard input, by a rename.
+
+    ``installed`` is the hash of the copy that the node has now; it is only there to make the loss of it a diff.
+    """
+    digest = hashlib.sha256(script.encode()).hexdigest()
+    steps = (
+        f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
+        f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
+        f" && mv -f {INSTALLED}.new {INSTALLED} && echo 'node scripts: installed in {FOLDER}'"
+    )
+    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {installed or 'none'}"
+
+
+def call(user: str, command: str, **arguments: str) -> str:
+    """A call of the installed script, one readable line: the command and ``name=value`` pairs."""
+    pairs = " ".join(_pair(name.replace("_", "-"), value) for name, value in arguments.items())
+    return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
+
+
+def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
+    """A call that carries ``text`` on standard input in the command itself, as a here-document.
+
+    For ``delete``, which has no standard input of its own: the provider sends it that of the last update. A text
+    that lacks a final line break gets one from the here-document; the node takes it off again by the hash.
+    """
+    end = _END
+    while end in text:
+        end += "-"
+    body = text if text.endswith("\n") else text + "\n"
+    return f"{call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def _root(user: str) -> str:
+    return "" if user == "root" else "sudo -n "
+
+
+def _pair(name: str, value: str) -> str:
+    return shlex.quote(f"{name}={value}")

@@ -1,0 +1,242 @@
+"""The stack's configuration as typed values, checked in full before anything is dialled.
+
+``parse_settings`` takes what ``Pulumi.<env>.yaml`` holds under the project's name, already decoded, and returns
+``Settings``. All mistakes are collected, so that one run shows every one of them; each names the key, the value and
+what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
+DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+_HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
+
+
+class SettingsError(ValueError):
+    """The configuration is wrong. ``problems`` holds one message for each mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that is reached over SSH: a control-plane node or a bastion before it.
+
+    ``host_key`` is the machine's public key as in an authorized_keys line. It is required: without it anybody on
+    the way could answer in the node's place and receive the policy and the commands (reference: pulumi-command 1.2.1
+    accepts any key when none is given).
+    """
+
+    name: str
+    host: str
+    host_key: str
+    user: str = "root"
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """Which policy, and where it lies on the nodes. Exactly one of ``preset`` and ``file`` is set."""
+
+    preset: str | None = "standard"
+    file: str | None = None
+    path: str = DEFAULT_POLICY_PATH
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The log file of the API server's file backend: days, number of files, megabytes."""
+
+    path: str = DEFAULT_LOG_PATH
+    max_age: int = 30
+    max_backup: int = 10
+    max_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stack: one cluster, its control-plane nodes in the order in which they are changed."""
+
+    cluster: str
+    nodes: tuple[Host, ...]
+    bastion: Host | None = None
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    health_timeout: int = 300
+
+
+def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
+    """Checks the decoded configuration and returns it as Settings.
+
+    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
+    are. Raises SettingsError with every problem found. ``sshPrivateKey`` is a secret and stays with the program.
+    """
+    problems: list[str] = []
+    top = _Reader(values, "", problems)
+    top.allow_only("cluster", "nodes", "bastion", "policy", "auditLog", "healthTimeoutSeconds", "sshPrivateKey")
+    cluster = top.text("cluster", _is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
+    nodes = tuple(_host(reader) for reader in top.objects("nodes"))
+    bastion_reader = top.object("bastion")
+    settings = Settings(
+        cluster=cluster or "",
+        nodes=nodes,
+        bastion=_host(bastion_reader, name="bastion") if bastion_reader else None,
+        policy=_policy(top.object("policy"), presets),
+        log=_log(top.object("auditLog")),
+        health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
+    )
+    _check_together(settings, problems)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _host(reader: _Reader, name: str | None = None) -> Host:
+    reader.allow_only(*(("name",) if name is None else ()), "host", "user", "port", "hostKey")
+    host = reader.text("host", bool, "a host name or an address", required=True) or ""
+    host_key = reader.text("hostKey", lambda value: bool(_HOST_KEY.fullmatch(value.strip())), _host_key_help(host))
+    if host_key is None and not reader.has("hostKey"):
+        reader.problem("hostKey", "is missing", _host_key_help(host))
+    return Host(
+        name=name or reader.text("name", _is_name, "the node's name in the cluster", required=True) or "",
+        host=host,
+        host_key=(host_key or "").strip(),
+        user=reader.text("user", lambda value: bool(re.fullmatch(r"[a-z_][-a-z0-9_.]*", value)), "a user name")
+        or "root",
+        port=reader.integer("port", 1, 65535, 22),
+    )
+
+
+def _host_key_help(host: str) -> str:
+    return (
+        "the host's public key as 'ssh-ed25519 AAAA…'; "
+        "on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or from here, to be compared with it: "
+        f"ssh-keyscan -t ed25519 {host or 'HOST'}"
+    )
+
+
+def _policy(reader: _Reader | None, presets: tuple[str, ...]) -> PolicySettings:
+    if reader is None:
+        return PolicySettings()
+    reader.allow_only("preset", "file", "path")
+    preset = reader.text("preset", lambda value: value in presets, "one of " + ", ".join(presets))
+    file = reader.text("file", bool, "the path of an audit.k8s.io/v1 Policy file, relative to the project")
+    if reader.has("preset") and reader.has("file"):
+        reader.problem("preset", "is given together with file", "either preset or file")
+    path = reader.text("path", _is_absolute, "an absolute path on the nodes") or DEFAULT_POLICY_PATH
+    return PolicySettings(preset=None if file else preset or "standard", file=file, path=path)
+
+
+def _log(reader: _Reader | None) -> LogSettings:
+    if reader is None:
+        return LogSettings()
+    reader.allow_only("path", "maxAge", "maxBackup", "maxSize")
+    return LogSettings(
+        path=reader.text("path", _is_absolute, "an absolute path on the nodes") or DEFAULT_LOG_PATH,
+        max_age=reader.integer("maxAge", 0, 36500, 30),
+        max_backup=reader.integer("maxBackup", 0, 100000, 10),
+        max_size=reader.integer("maxSize", 1, 1_000_000, 100),
+    )
+
+
+def _check_together(settings: Settings, problems: list[str]) -> None:
+    for attribute in ("name", "host"):
+        seen: set[tuple[str, int]] = set()
+        for node in settings.nodes:
+            value = getattr(node, attribute)
+            identity = (value, node.port if attribute == "host" else 0)
+            if value and identity in seen:
+                problems.append(f"nodes: {attribute} {value!r} stands twice; allowed: every node once")
+            seen.add(identity)
+    manifests = PurePosixPath("/etc/kubernetes/manifests")
+    for key, path in (("policy.path", settings.policy.path), ("auditLog.path", settings.log.path)):
+        if manifests in PurePosixPath(path).parents:
+            problems.append(
+                f"{key}: {path!r} is inside {manifests}; allowed: any other folder, "
+                "because kubelet runs every file in there as a static pod"
+            )
+    if settings.policy.path == settings.log.path:
+        problems.append(f"auditLog.path: {settings.log.path!r} is also policy.path; allowed: two different files")
+
+
+def _is_name(value: str) -> bool:
+    return bool(_NAME.fullmatch(value))
+
+
+def _is_absolute(value: str) -> bool:
+    path = PurePosixPath(value)
+    return (
+        value.startswith("/")
+        and ".." not in path.parts
+        and str(path) == value
+        and len(path.parts) > 2
+        and value.isprintable()
+    )
+
+
+class _Reader:
+    """One mapping of the configuration, read key by key; problems name the key in full."""
+
+    def __init__(self, values: Mapping[str, Any], prefix: str, problems: list[str]) -> None:
+        self._values, self._prefix, self._problems = values, prefix, problems
+
+    def has(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def problem(self, key: str, what: str, allowed: str) -> None:
+        self._problems.append(f"{self._prefix}{key}: {what}; allowed: {allowed}")
+
+    def allow_only(self, *keys: str) -> None:
+        for key in self._values:
+            if key not in keys:
+                self.problem(key, "is not a key of the configuration", ", ".join(keys))
+
+    def text(self, key: str, valid: Callable[[str], bool], allowed: str, *, required: bool = False) -> str | None:
+        value = self._values.get(key)
+        if value is None:
+            if required:
+                self.problem(key, "is missing", allowed)
+            return None
+        if not isinstance(value, str) or not valid(value):
+            self.problem(key, f"is {value!r}", allowed)
+            return None
+        return value
+
+    def integer(self, key: str, low: int, high: int, default: int) -> int:
+        value = self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.problem(key, f"is {value!r}", f"a whole number from {low} to {high}")
+            return default
+        return value
+
+    def object(self, key: str) -> _Reader | None:
+        value = self._values.get(key)
+        if value is None or value == {}:
+            return None
+        if not isinstance(value, Mapping):
+            self.problem(key, f"is {value!r}", "a mapping of keys")
+            return None
+        return _Reader(value, f"{self._prefix}{key}.", self._problems)
+
+    def objects(self, key: str) -> list[_Reader]:
+        value = self._values.get(key)
+        if not isinstance(value, list) or not value:
+            self.problem(key, "is missing" if value is None else f"is {value!r}", "a list with at least one node")
+            return []
+        readers = []
+        for index, item in enumerate(value):
+            if isinstance(item, Mapping):
+                readers.append(_Reader(item, f"{self._prefix}{key}[{index}].", self._problems))
+            else:
+                self.problem(f"{key}[{index}]", f"is {item!r}", "a mapping with name, host and hostKey")
+        return readers

@@ -1,0 +1,1 @@
+"""The stack's Pulumi components. The only place where resources are made."""

@@ -1,0 +1,52 @@
+"""The audit policy on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.plan import Plan
+from components.node_command import explain, node_command
+
+
+class AuditPolicy(pulumi.ComponentResource):
+    """Brings the policy to each node and, on removal, takes it away after the API server has stopped using it.
+
+    The file that the API server reads changes together with the manifest, in ``ControlPlaneNode``. ``files`` maps a
+    node's name to its Command.
+    """
+
+    files: dict[str, remote.Command]
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        connections: Mapping[str, remote.ConnectionArgs],
+        scripts: Mapping[str, remote.Command],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:AuditPolicy", name, None, opts)
+        self.files = {}
+        for node in plan.nodes:
+            host, change = node.node, node.policy
+            desired = sha256(change.desired)
+            self.files[host.name] = node_command(
+                f"{host.name}-policy",
+                connections[host.name],
+                parent=self,
+                depends_on=[scripts[host.name]],
+                apply=node_scripts.call(
+                    host.user, "stage-policy", path=change.path, live=change.token, desired=desired
+                ),
+                delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired),
+                stdin=change.desired,
+                ignore_changes=("create", "update") if change.in_sync else (),
+            )
+            if not change.in_sync:
+                explain(change, node.policy_reasons, self.files[host.name])
+        self.register_outputs({})

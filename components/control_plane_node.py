@@ -1,0 +1,89 @@
+"""One control-plane node: its kube-apiserver static pod, changed in one health-gated transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.plan import NodePlan
+from auditlog.settings import Settings
+from components.node_command import explain, node_command
+
+
+class ControlPlaneNode(pulumi.ComponentResource):
+    """Puts policy and manifest in place on one node and waits until its API server runs with them.
+
+    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` carries the manifest
+    as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
+    """
+
+    command: remote.Command
+    state: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        node: NodePlan,
+        settings: Settings,
+        owner: str,
+        connection: remote.ConnectionArgs,
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:ControlPlaneNode", name, None, opts)
+        change, user = node.manifest, node.node.user
+        desired, policy = sha256(change.desired), sha256(node.policy.desired)
+        timeout = str(settings.health_timeout)
+        before = change.before or ""
+        self.command = node_command(
+            f"{name}-manifest",
+            connection,
+            parent=self,
+            depends_on=depends_on,
+            apply=node_scripts.call(
+                user,
+                "apply-manifest",
+                live=change.token,
+                desired=desired,
+                policy=node.policy.path,
+                policy_live=node.policy.token,
+                policy_desired=policy,
+                arguments=node.arguments_sha256,
+                arguments_before=node.arguments_live_sha256,
+                endpoint=node.endpoint,
+                log=settings.log.path,
+                marker="yes" if node.marker_is_recorded else "no",
+                restart="yes" if node.restart else "no",
+                timeout=timeout,
+                owner=owner,
+            ),
+            delete=node_scripts.call_with_text(
+                user,
+                "restore-manifest",
+                before,
+                written=desired,
+                restore=sha256(before),
+                arguments=node.arguments_before_sha256,
+                endpoint=node.endpoint,
+                policy=node.policy.path,
+                timeout=timeout,
+            ),
+            stdin=change.desired,
+            ignore_changes=("create", "update") if node.in_sync else (),
+            secret=change.carries_credentials,
+        )
+        explain(change, node.reasons, self.command)
+        self.state = self.command.stdout.apply(
+            lambda _: {
+                "host": node.node.host,
+                "manifestSha256": desired,
+                "policySha256": policy,
+                "policyFile": node.policy.path,
+                "logFile": settings.log.path,
+            }
+        )
+        self.register_outputs({"state": self.state})

@@ -1,0 +1,51 @@
+"""The kubeadm-config ConfigMap, so that kubeadm's own upgrades and joins keep audit logging."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.plan import Plan
+from components.node_command import explain, node_command
+
+
+class KubeadmConfig(pulumi.ComponentResource):
+    """Writes ClusterConfiguration through the first node.
+
+    Not by a ConfigMapPatch: destroying one removes the key it owns, and with it the whole ClusterConfiguration
+    (design decision 7). It comes after the last healthy node and goes first on removal, because a node that joins by
+    it needs the policy file that it names.
+    """
+
+    command: remote.Command
+
+    def __init__(
+        self,
+        name: str,
+        plan: Plan,
+        connection: remote.ConnectionArgs,
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:KubeadmConfig", name, None, opts)
+        change, user = plan.kubeadm_config, plan.nodes[0].node.user
+        desired, before = sha256(change.desired), change.before or ""
+        self.command = node_command(
+            name,
+            connection,
+            parent=self,
+            depends_on=depends_on,
+            apply=node_scripts.call(user, "apply-kubeadm-config", live=change.token, desired=desired),
+            delete=node_scripts.call_with_text(
+                user, "restore-kubeadm-config", before, written=desired, restore=sha256(before)
+            ),
+            stdin=change.desired,
+            ignore_changes=("create", "update") if change.in_sync else (),
+            secret=change.carries_credentials,
+        )
+        explain(change, plan.kubeadm_config_reasons, self.command)
+        self.register_outputs({})

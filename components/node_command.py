@@ -1,0 +1,52 @@
+"""One Command on a node, with the options that every one of them needs.
+
+What the options are for (reference: pulumi-command 1.2.1 and the engine's own rules):
+
+* ``update`` is the same text as ``create``: a Command whose input changes runs it again, and a run that failed runs
+  again as a whole, so each is safe to repeat.
+* The text holds what the node looked like when it was read. It is ignored while the node is in sync, which makes
+  drift, and only drift, a diff; ``triggers`` would replace, and a replacement runs the old ``delete`` afterwards.
+* ``add_previous_output_in_env`` is off: sshd refuses the variables and warns on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver.plan import FileChange
+
+
+def node_command(
+    name: str,
+    connection: remote.ConnectionArgs,
+    *,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+    apply: str,
+    delete: str,
+    stdin: str,
+    ignore_changes: Sequence[str],
+    secret: bool = False,
+) -> remote.Command:
+    """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view."""
+    return remote.Command(
+        name,
+        connection=connection,
+        create=apply,
+        update=apply,
+        delete=pulumi.Output.secret(delete) if secret else delete,
+        stdin=pulumi.Output.secret(stdin) if secret else stdin,
+        add_previous_output_in_env=False,
+        logging=remote.Logging.STDOUT_AND_STDERR,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), ignore_changes=list(ignore_changes)),
+    )
+
+
+def explain(change: FileChange, reasons: Sequence[str], command: remote.Command) -> None:
+    """Logs, on the resource, why it changes and the exact edit of the live text. In previews only."""
+    if pulumi.runtime.is_dry_run() and reasons:
+        diff = change.masked_diff()
+        pulumi.log.info("\n".join(reasons) + (f"\n{diff}" if diff else ""), resource=command)

@@ -1,0 +1,29 @@
+"""How the Commands reach the nodes."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.settings import Host, Settings
+
+
+def connections(settings: Settings, private_key: str) -> dict[str, remote.ConnectionArgs]:
+    """The connection of every node, by its name; through the bastion where there is one."""
+    key = pulumi.Output.secret(private_key)
+    proxy = None
+    if settings.bastion is not None:
+        proxy = remote.ProxyConnectionArgs(**_fields(settings.bastion, key))
+    return {node.name: remote.ConnectionArgs(**_fields(node, key), proxy=proxy) for node in settings.nodes}
+
+
+def _fields(host: Host, key: pulumi.Output[str]) -> dict[str, pulumi.Input[str | int]]:
+    return {
+        "host": host.host,
+        "port": host.port,
+        "user": host.user,
+        "host_key": host.host_key,
+        "private_key": key,
+        "dial_error_limit": 5,
+        "per_dial_timeout": 15,
+    }

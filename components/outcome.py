@@ -1,0 +1,35 @@
+"""How the program ends on a mistake: one clear message and no traceback."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import pulumi
+
+from auditlog.apiserver.plan import PlanError
+from auditlog.apiserver.read_nodes import ReadError
+from auditlog.policy.model import PolicyError
+from auditlog.policy.presets import PresetError
+from auditlog.settings import SettingsError
+
+_HEADINGS: dict[type[Exception], str] = {
+    SettingsError: "The configuration is wrong; no node was dialled.",
+    PolicyError: "The policy is wrong; no node was dialled.",
+    PresetError: "The policy is wrong; no node was dialled.",
+    ReadError: "Nodes cannot be read; nothing was changed.",
+    PlanError: "The nodes cannot be changed as they are; nothing was changed.",
+}
+
+
+def stop_on_mistake(program: Callable[[], None]) -> Callable[[], None]:
+    """Turns the errors that a person can mend into a RunError, which Pulumi prints as its message alone."""
+
+    @functools.wraps(program)
+    def run() -> None:
+        try:
+            program()
+        except tuple(_HEADINGS) as error:
+            raise pulumi.RunError(f"{_HEADINGS[type(error)]}\n{error}") from error
+
+    return run

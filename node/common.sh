@@ -1,0 +1,99 @@
+# shellcheck shell=sh disable=SC2034
+# What the node's side shares: paths, messages, hashes, the API server's process and its health.
+# The operator's side decides; these functions only move files and look (design decision 1).
+
+set -u
+umask 077
+PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+
+STATE=/etc/kubernetes/audit-logging
+ARCHIVE=/etc/kubernetes/apiserver-manifest-archive
+MANIFESTS=/etc/kubernetes/manifests
+MANIFEST=$MANIFESTS/kube-apiserver.yaml
+ADMIN_CONF=/etc/kubernetes/admin.conf
+ARCHIVE_KEEPS=20
+
+say() { printf '%s\n' "$*"; }
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# hash_of FILE: its sha256, or "absent".
+hash_of() {
+    if [ -f "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; else echo absent; fi
+}
+
+# argument NAME KEY=VALUE...: the value given for NAME; fails when it is not given.
+argument() {
+    wanted=$1
+    shift
+    for pair in "$@"; do
+        case $pair in "$wanted="*)
+            printf '%s\n' "${pair#*=}"
+            return
+            ;;
+        esac
+    done
+    fail "the argument $wanted= is missing"
+}
+
+# Takes standard input to FILE and checks that it is what the operator meant to send. A here-document always ends in
+# a line break; where the file does not, that one is taken off again.
+receive() {
+    file=$1 expected=$2
+    mkdir -p "$(dirname "$file")"
+    cat >"$file" || fail "cannot write $file"
+    [ "$(hash_of "$file")" = "$expected" ] && return
+    head -c -1 "$file" >"$file.short" && mv "$file.short" "$file"
+    [ "$(hash_of "$file")" = "$expected" ] || fail "what arrived for $file is not what was sent (sha256 $expected expected)"
+}
+
+# put FILE TARGET MODE: TARGET becomes a copy of FILE by a rename within TARGET's folder, whole or not at all.
+put() {
+    temporary=$(dirname "$2")/.$(basename "$2").kubernetes-audit
+    if cp "$1" "$temporary" && chown 0:0 "$temporary" && chmod "$3" "$temporary" && sync "$temporary"; then
+        mv -f "$temporary" "$2"
+    else
+        rm -f "$temporary"
+        return 1
+    fi
+}
+
+# Process ids of the API servers in this node's own network: a kind or vcluster API server has another one.
+apiserver_pids() {
+    here=$(readlink /proc/self/ns/net)
+    grep -lx kube-apiserver /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
+        process=${comm%/comm}
+        if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
+    done
+}
+
+# started PID: when it started, in seconds since the epoch.
+started() {
+    ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
+    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
+    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%d\n", boot + $20 / ticks }'
+}
+
+# api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to this node's API server and no other.
+api() {
+    endpoint=$1
+    shift
+    kubectl --kubeconfig "$ADMIN_CONF" --server "$endpoint" --tls-server-name kubernetes "$@"
+}
+
+healthy() {
+    [ "$(api "$1" --request-timeout=2s get --raw /livez 2>/dev/null)" = ok ] &&
+        [ "$(api "$1" --request-timeout=2s get --raw /readyz 2>/dev/null)" = ok ]
+}
+
+# One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them.
+take_lock() {
+    mkdir -p "$STATE"
+    exec 9>"$STATE/lock"
+    flock -n 9 || fail "another change of this node is under way (lock $STATE/lock); wait for it and run again"
+}

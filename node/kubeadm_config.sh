@@ -1,0 +1,68 @@
+# shellcheck shell=sh
+# ClusterConfiguration in the kubeadm-config ConfigMap: written only over the text that the operator has seen.
+
+# read_kubeadm_config: sets $version and writes the text to $STATE/staged/live-cluster-configuration.yaml.
+read_kubeadm_config() {
+    mkdir -p "$STATE/staged"
+    version=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=30s -n kube-system get configmap kubeadm-config \
+        -o 'jsonpath={.metadata.resourceVersion}') || fail "cannot read the ConfigMap kube-system/kubeadm-config"
+    kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=30s -n kube-system get configmap kubeadm-config \
+        -o 'jsonpath={.data.ClusterConfiguration}' >"$STATE/staged/live-cluster-configuration.yaml" ||
+        fail "cannot read the ConfigMap kube-system/kubeadm-config"
+}
+
+# write_kubeadm_config FILE: replaces the text if the ConfigMap is still at $version. The field manager stays kubeadm,
+# so that nothing in the object tells it from kubeadm's own writing once the stack is gone.
+write_kubeadm_config() {
+    awk -v version="$version" -v ends="$(tail -c 1 "$1" | wc -l)" '
+        BEGIN { printf "{\"metadata\":{\"resourceVersion\":\"%s\"},\"data\":{\"ClusterConfiguration\":\"", version }
+        { gsub(/\\/, "&&"); gsub(/"/, "\\\""); gsub(/\t/, "\\t"); gsub(/\r/, "\\r") }
+        NR > 1 { printf "\\n" }
+        { printf "%s", $0 }
+        END { if (ends) printf "\\n"; print "\"}}" }
+    ' "$1" >"$STATE/staged/kubeadm-config-patch.json"
+    kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=30s -n kube-system patch configmap kubeadm-config \
+        --type merge --field-manager kubeadm --patch-file "$STATE/staged/kubeadm-config-patch.json" >/dev/null ||
+        fail "kubeadm-config was not written; it is as it was"
+    read_kubeadm_config
+    [ "$(hash_of "$STATE/staged/live-cluster-configuration.yaml")" = "$(hash_of "$1")" ] ||
+        fail "kubeadm-config does not read back as it was written"
+}
+
+# apply_kubeadm_config live=SHA256@VERSION desired=SHA256, the desired text on standard input.
+apply_kubeadm_config() {
+    live=$(argument live "$@") || exit 1
+    desired=$(argument desired "$@") || exit 1
+    take_lock
+    receive "$STATE/staged/cluster-configuration.yaml" "$desired"
+    read_kubeadm_config
+    there=$(hash_of "$STATE/staged/live-cluster-configuration.yaml")
+    if [ "$there" = "$desired" ]; then
+        say "kubeadm-config: in sync"
+        return
+    fi
+    [ "$there" = "${live%@*}" ] || fail "kubeadm-config changed after it was read for this plan; run again to see its present text"
+    if [ ! -e "$STATE/before/cluster-configuration.yaml" ]; then
+        mkdir -p "$STATE/before"
+        put "$STATE/staged/live-cluster-configuration.yaml" "$STATE/before/cluster-configuration.yaml" 600 || fail "cannot write $STATE/before"
+    fi
+    write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
+    say "kubeadm-config: written; the next kubeadm upgrade or join keeps audit logging"
+}
+
+# restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input.
+restore_kubeadm_config() {
+    written=$(argument written "$@") || exit 1
+    restore=$(argument restore "$@") || exit 1
+    take_lock
+    receive "$STATE/staged/cluster-configuration.yaml" "$restore"
+    read_kubeadm_config
+    there=$(hash_of "$STATE/staged/live-cluster-configuration.yaml")
+    if [ "$there" != "$restore" ]; then
+        [ "$there" = "$written" ] || fail "kubeadm-config was changed since this stack last wrote it; nothing was removed." \
+            "Run 'pulumi up' first: it takes the present text as the one to give back less audit logging"
+        write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
+    fi
+    rm -f "$STATE/before/cluster-configuration.yaml"
+    say "kubeadm-config: as it was before audit logging"
+}

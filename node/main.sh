@@ -1,0 +1,25 @@
+# shellcheck shell=sh
+# The commands that the operator's side calls.
+
+# uninstall: the stack's own folder goes; the archive stays.
+uninstall() {
+    take_lock
+    [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
+    rm -rf "$STATE"
+    say "node scripts: removed; backups stay in $ARCHIVE"
+}
+
+command=$1
+shift
+case $command in
+    facts) facts "$@" ;;
+    uninstall) uninstall ;;
+    stage-policy) stage_policy "$@" ;;
+    remove-policy) remove_policy "$@" ;;
+    apply-manifest) apply_manifest "$@" ;;
+    restore-manifest) restore_manifest "$@" ;;
+    apply-kubeadm-config) apply_kubeadm_config "$@" ;;
+    restore-kubeadm-config) restore_kubeadm_config "$@" ;;
+    work) work "$@" ;;
+    *) fail "unknown command $command" ;;
+esac

@@ -1,0 +1,285 @@
+# shellcheck shell=sh
+# The static-pod manifest, changed as one transaction with the policy: both new and running, or both as they were.
+#
+# The work is done by a process of its own (setsid) that a lost SSH connection does not end; the command that the
+# operator waits for only shows its messages. A journal says what was under way, for the next run to finish.
+
+# apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS owner=NAME
+#   policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
+# The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
+apply_manifest() {
+    desired=$(argument desired "$@") || exit 1
+    live=$(argument live "$@") || exit 1
+    policy=$(argument policy "$@") || exit 1
+    policy_live=$(argument policy-live "$@") || exit 1
+    policy_desired=$(argument policy-desired "$@") || exit 1
+    restart=$(argument restart "$@") || exit 1
+    take_lock
+    check_owner "$@"
+    receive "$STATE/staged/kube-apiserver.yaml" "$desired"
+    (undo_interrupted) || exit 1
+    there=$(hash_of "$MANIFEST") policy_there=$(hash_of "$policy")
+    if [ "$there" = "$desired" ] && [ "$policy_there" = "$policy_desired" ] && [ "$restart" = no ]; then
+        own "$@"
+        say "manifest: in sync"
+        return
+    fi
+    if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ]; then
+        fail "$MANIFEST changed after it was read for this plan; run again to see its present text"
+    fi
+    if [ "$policy_there" != "${policy_live%@*}" ] && [ "$policy_there" != "$policy_desired" ]; then
+        fail "$policy changed after it was read for this plan; run again to see its present text"
+    fi
+    if [ "$policy_there" = "$policy_desired" ]; then cp "$policy" "$STATE/staged/audit-policy.yaml"; fi
+    [ "$(hash_of "$STATE/staged/audit-policy.yaml")" = "$policy_desired" ] ||
+        fail "the policy of this plan is not staged on the node; run again"
+    [ "$(stat -c %d "$STATE")" = "$(stat -c %d "$MANIFESTS")" ] ||
+        fail "$STATE and $MANIFESTS are on different file systems: a rename between them is not atomic"
+    detached change_manifest "$@"
+}
+
+# restore_manifest written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
+#   policy=PATH, the earlier manifest on standard input.
+restore_manifest() {
+    written=$(argument written "$@") || exit 1
+    restore=$(argument restore "$@") || exit 1
+    take_lock
+    receive "$STATE/staged/kube-apiserver.yaml" "$restore"
+    (undo_interrupted) || exit 1
+    there=$(hash_of "$MANIFEST")
+    if [ "$there" = "$restore" ]; then
+        say "manifest: as it was before audit logging"
+    elif [ "$there" = "$written" ]; then
+        detached change_back "$@"
+    else
+        fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
+            "Run 'pulumi up' first: it takes the present file as the one to give back less audit logging"
+    fi
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner"
+}
+
+# detached COMMAND ARGUMENTS...: runs it where no lost connection reaches it, shows what it says, returns its status.
+detached() {
+    rm -f "$STATE/status"
+    : >"$STATE/messages"
+    setsid sh "$STATE/node.sh" work "$@" >>"$STATE/messages" 2>&1 </dev/null &
+    tail -n +1 -s 0.3 -f --pid="$!" "$STATE/messages"
+    status=$(cat "$STATE/status" 2>/dev/null) || fail "the change ended without a result; run again to finish it"
+    [ "$status" = 0 ] || exit "$status"
+}
+
+# work COMMAND ARGUMENTS...: the detached side. The lock's descriptor came with it.
+work() {
+    ("$@")
+    echo "$?" >"$STATE/status.new" && mv "$STATE/status.new" "$STATE/status"
+}
+
+change_manifest() {
+    policy=$(argument policy "$@") || exit 1
+    arguments=$(argument arguments "$@") || exit 1
+    endpoint=$(argument endpoint "$@") || exit 1
+    timeout=$(argument timeout "$@") || exit 1
+    back_up "$policy"
+    { say "backup=$backup"; say "policy=$policy"; say "endpoint=$endpoint"; say "timeout=$timeout"
+      say "arguments-before=$(argument arguments-before "$@")"; } >"$STATE/journal.new"
+    mv "$STATE/journal.new" "$STATE/journal" || fail "cannot write $STATE/journal"
+    before=$(apiserver_pids)
+    if ! { put "$STATE/staged/audit-policy.yaml" "$policy" 600 && swap "$STATE/staged/kube-apiserver.yaml"; }; then
+        put_back "the new files could not be written"
+    fi
+    if [ "$(hash_of "$MANIFEST")" = "$(hash_of "$backup/kube-apiserver.yaml")" ]; then
+        # The same manifest does not make kubelet restart anything; the process that has the old policy must end.
+        say "restart: the manifest is the same, the process is ended for kubelet to start it anew"
+        for pid in $before; do kill -TERM "$pid"; done
+    fi
+    say "swap: done; kubelet ends the old API server and starts the new one"
+    wait_for_process "$before" "$arguments" "$timeout" || put_back "$problem"
+    wait_for_health "$endpoint" "$arguments" "$timeout" || put_back "$problem"
+    if [ "$(argument marker "$@")" = yes ]; then
+        marker_arrives "$endpoint" "$(argument log "$@")" || put_back "$problem"
+    fi
+    own "$@"
+    rm -f "$STATE/journal"
+    say "manifest: running and healthy; backup $backup"
+}
+
+change_back() {
+    policy=$(argument policy "$@") || exit 1
+    arguments=$(argument arguments "$@") || exit 1
+    endpoint=$(argument endpoint "$@") || exit 1
+    timeout=$(argument timeout "$@") || exit 1
+    back_up "$policy"
+    { say "backup=$backup"; say "policy=$policy"; say "endpoint=$endpoint"; say "timeout=$timeout"; say "arguments-before="; } >"$STATE/journal"
+    before=$(apiserver_pids)
+    swap "$STATE/staged/kube-apiserver.yaml" || put_back "the earlier manifest could not be written"
+    say "swap: done; kubelet ends the audited API server and starts the earlier one"
+    wait_for_process "$before" "$arguments" "$timeout" || put_back "$problem"
+    wait_for_health "$endpoint" "$arguments" "$timeout" || put_back "$problem"
+    rm -f "$STATE/journal"
+    say "manifest: as it was before audit logging; backup $backup"
+}
+
+# What was under way when a run was cut off: the state before it is put back. Run in a subshell, since it reads the
+# journal's own values into the names that the present change uses.
+undo_interrupted() {
+    [ -e "$STATE/journal" ] || return 0
+    rm -f "$STATE/swapped"
+    say "an earlier change of this node was cut off; it is undone first"
+    backup=$(sed -n 's/^backup=//p' "$STATE/journal") policy=$(sed -n 's/^policy=//p' "$STATE/journal")
+    endpoint=$(sed -n 's/^endpoint=//p' "$STATE/journal") timeout=$(sed -n 's/^timeout=//p' "$STATE/journal")
+    arguments_before=$(sed -n 's/^arguments-before=//p' "$STATE/journal")
+    restore_files || fail "$problem"
+    wait_for_health "$endpoint" "$arguments_before" "$timeout" || fail "$problem"
+    rm -f "$STATE/journal"
+}
+
+# check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
+check_owner() {
+    mine=$(argument owner "$@") || exit 1
+    if [ -e "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$mine" ]; then
+        fail "the audit logging of this node belongs to the stack $(cat "$STATE/owner"), and this is $mine; destroy that stack first"
+    fi
+}
+
+# own ARGUMENTS...: from now on this node's audit logging is the stack's; what was there before it is kept once.
+own() {
+    if [ ! -e "$STATE/owner" ]; then
+        mkdir -p "$STATE/before"
+        if [ -n "${backup-}" ]; then
+            put "$backup/kube-apiserver.yaml" "$STATE/before/kube-apiserver.yaml" 600
+            if [ -f "$backup/audit-policy.yaml" ]; then put "$backup/audit-policy.yaml" "$STATE/before/audit-policy.yaml" 600; fi
+        else
+            put "$MANIFEST" "$STATE/before/kube-apiserver.yaml" 600
+            put "$(argument policy "$@")" "$STATE/before/audit-policy.yaml" 600
+        fi
+    fi
+    argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
+}
+
+# swap FILE: FILE becomes the manifest by one rename from outside the manifests folder.
+swap() {
+    chown --reference="$MANIFEST" "$1" && chmod --reference="$MANIFEST" "$1" && sync "$1" && mv -f "$1" "$MANIFEST"
+}
+
+# back_up POLICY: the manifest and the policy as they are now, in a folder of the archive; sets $backup.
+back_up() {
+    backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
+    while [ -e "$backup" ]; do backup=$backup.1; done
+    if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
+        { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; }; }; then
+        fail "cannot back up $MANIFEST and $1 to $ARCHIVE; nothing was changed"
+    fi
+    if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
+    prune_archive
+    say "backup: $backup"
+}
+
+# Keeps the newest backups, and every one of a time before audit logging.
+prune_archive() {
+    find "$ARCHIVE" -mindepth 1 -maxdepth 1 -type d | sort -r | tail -n "+$((ARCHIVE_KEEPS + 1))" | while IFS= read -r old; do
+        [ -e "$old/before-audit-logging" ] || rm -rf "$old"
+    done
+}
+
+# wait_for_process PIDS ARGUMENTS TIMEOUT: until none of the old PIDS lives and one with these arguments does.
+wait_for_process() {
+    deadline=$(($(date +%s) + $3)) waiting=
+    : >"$STATE/swapped"
+    while [ "$(date +%s)" -lt "$deadline" ]; do
+        old=0 new=
+        for pid in $(apiserver_pids); do
+            case " $(echo "$1" | tr '\n' ' ') " in *" $pid "*) old=1 ;; *) if [ "$(hash_of "/proc/$pid/cmdline")" = "$2" ]; then new=$pid; fi ;; esac
+        done
+        if [ "$old" = 0 ] && [ -n "$new" ]; then
+            say "process: $new runs with exactly the manifest's arguments"
+            return
+        fi
+        if [ "$old" = 0 ] && [ -z "$waiting" ]; then say "process: the old one is gone" && waiting=1; fi
+        if crash_loops; then problem="the API server cannot start"; return 1; fi
+        sleep 0.5
+    done
+    problem="no API server with the manifest's arguments within $3 s"
+    return 1
+}
+
+# wait_for_health ENDPOINT ARGUMENTS TIMEOUT: until /livez and /readyz say ok three times, a second apart, of one
+# process with these arguments (any arguments when empty).
+wait_for_health() {
+    deadline=$(($(date +%s) + $3)) good=0
+    while [ "$(date +%s)" -lt "$deadline" ]; do
+        if healthy "$1"; then good=$((good + 1)); else good=0; fi
+        if [ "$good" -ge 3 ]; then
+            for pid in $(apiserver_pids); do
+                if [ -z "$2" ] || [ "$(hash_of "/proc/$pid/cmdline")" = "$2" ]; then
+                    say "health: /livez and /readyz say ok three times"
+                    return
+                fi
+            done
+            good=0
+        fi
+        if crash_loops; then problem="the API server cannot start"; return 1; fi
+        sleep 1
+    done
+    problem="/livez and /readyz did not say ok three times in a row within $3 s"
+    return 1
+}
+
+# newest_log: the newest container log of a kube-apiserver pod that began after the swap.
+newest_log() {
+    find /var/log/pods -path '*/kube-system_kube-apiserver-*/kube-apiserver/*.log' -newer "$STATE/swapped" \
+        -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
+}
+
+# Two restarts after the swap: the second container log of the new pod is there (kubelet counts them from 0.log).
+crash_loops() {
+    [ -e "$STATE/swapped" ] || return 1
+    case $(newest_log) in */0.log | */1.log | "") return 1 ;; esac
+    pod=$(dirname "$(dirname "$(newest_log)")")
+    [ -n "$(find "$pod" -maxdepth 0 -newer "$STATE/swapped")" ]
+}
+
+# marker_arrives ENDPOINT LOG: a request that the policy records, found in the log. It is a dry run: nothing is made.
+marker_arrives() {
+    marker=kubernetes-audit-$(date +%s)-$$
+    api "$1" --request-timeout=10s -n kube-system create configmap "$marker" --dry-run=server >/dev/null ||
+        { problem="the API server did not take the marker request"; return 1; }
+    tries=0
+    while [ "$tries" -lt 40 ]; do
+        if tail -c 1048576 "$2" 2>/dev/null | grep -q "$marker"; then
+            say "marker: recorded in $2"
+            return
+        fi
+        tries=$((tries + 1))
+        sleep 0.5
+    done
+    problem="the API server answered but a request that the policy records is not in $2"
+    return 1
+}
+
+restore_files() {
+    cp "$backup/kube-apiserver.yaml" "$STATE/staged/put-back.yaml" || { problem="cannot read $backup"; return 1; }
+    if [ -f "$backup/audit-policy.yaml" ]; then put "$backup/audit-policy.yaml" "$policy" 600; fi
+    if [ "$(hash_of "$MANIFEST")" != "$(hash_of "$backup/kube-apiserver.yaml")" ]; then
+        swap "$STATE/staged/put-back.yaml" || { problem="cannot put $backup/kube-apiserver.yaml back"; return 1; }
+    fi
+    if [ ! -f "$backup/audit-policy.yaml" ]; then rm -f "$policy"; fi
+}
+
+# put_back REASON: the files as they were, the old API server again, and an error that holds the API server's own words.
+put_back() {
+    why=$1
+    say "failed: $why; the earlier manifest and policy are put back"
+    log=$(newest_log)
+    words=$([ -n "$log" ] && tail -n 15 "$log" | sed 's/^[^ ]* std[a-z]* [FP] //')
+    failed=$(apiserver_pids)
+    restore_files || fail "$why. And the way back failed: $problem"
+    rm -f "$STATE/swapped"
+    arguments_before=$(sed -n 's/^arguments-before=//p' "$STATE/journal")
+    wait_for_health "$endpoint" "$arguments_before" "$timeout" || fail "$why. The earlier files are back, but: $problem"
+    rm -f "$STATE/journal"
+    for pid in $failed; do
+        if [ -e "/proc/$pid" ] && [ "$(hash_of "/proc/$pid/cmdline")" = "${arguments-}" ]; then say "process $pid of the failed try still ends"; fi
+    done
+    fail "$why. The earlier manifest runs again. The API server's last words:
+${words:-(none: it wrote no log)}"
+}

@@ -1,0 +1,37 @@
+# shellcheck shell=sh
+# The policy file. Staging it touches nothing that the API server reads: the file in use changes together with the
+# manifest, in apply_manifest, so that the two are always a pair that is known to work.
+
+# stage_policy live=SHA256@CTIME desired=SHA256 path=PATH, the policy on standard input.
+stage_policy() {
+    desired=$(argument desired "$@") || exit 1
+    path=$(argument path "$@") || exit 1
+    take_lock
+    receive "$STATE/staged/audit-policy.yaml" "$desired"
+    if [ "$(hash_of "$path")" = "$desired" ]; then say "policy: in sync"; else say "policy: staged for $path"; fi
+}
+
+# remove_policy path=PATH written=SHA256: the file goes, or the earlier one comes back.
+remove_policy() {
+    path=$(argument path "$@") || exit 1
+    written=$(argument written "$@") || exit 1
+    take_lock
+    there=$(hash_of "$path")
+    if [ "$there" != absent ] && [ "$there" != "$written" ]; then
+        if [ "$there" = "$(hash_of "$STATE/before/audit-policy.yaml")" ]; then
+            say "policy: $path is as it was before audit logging"
+            return
+        fi
+        fail "$path was changed since this stack last wrote it; nothing was removed. Run 'pulumi up' first, or remove the file by hand"
+    fi
+    if [ -f "$MANIFEST" ] && [ ! -f "$STATE/before/audit-policy.yaml" ] && grep -q -e "--audit-policy-file=$path" "$MANIFEST"; then
+        fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed"
+    fi
+    if [ -f "$STATE/before/audit-policy.yaml" ]; then
+        put "$STATE/before/audit-policy.yaml" "$path" 600 || fail "cannot write $path"
+        say "policy: $path is as it was before audit logging"
+    else
+        rm -f "$path"
+        say "policy: $path removed"
+    fi
+}

@@ -1,0 +1,68 @@
+"""Edits of the manifest and of ClusterConfiguration, one YAML file a case.
+
+A case is a few replacements in what kubeadm writes (``given``: from, to), and either the lines that the edit adds and
+takes away (``diff``) or the ``error`` it ends with. Every case without an error is also edited twice and reverted.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver.desired import AuditConfiguration, audit_configuration
+from auditlog.apiserver.kubeadm_config import KubeadmConfigError
+from auditlog.apiserver.manifest import ManifestError
+from auditlog.settings import LogSettings, PolicySettings
+from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+
+CASES = Path(__file__).parent / "cases"
+KINDS = {"manifest": MANIFEST, "kubeadm_config": CLUSTER_CONFIGURATION}
+
+
+def _cases() -> list[Any]:
+    return [
+        pytest.param(kind, yaml.safe_load(path.read_text()), id=f"{kind}: {path.stem.replace('_', ' ')}")
+        for kind in KINDS
+        for path in sorted((CASES / kind).glob("*.yaml"))
+    ]
+
+
+def _given(kind: str, case: dict[str, Any]) -> str:
+    text = case.get("text", KINDS[kind])
+    for replaced, replacement in case.get("given", []):
+        assert replaced in text, f"the case replaces {replaced!r}, which is not in the text"
+        text = text.replace(replaced, replacement)
+    return str(text)
+
+
+def _edit(module: ModuleType, text: str, configuration: AuditConfiguration) -> str:
+    if module is manifest:
+        return manifest.edit(text, configuration, "0123abcd")
+    return kubeadm_config.edit(text, configuration)
+
+
+@pytest.mark.parametrize(("kind", "case"), _cases())
+def test_edit(kind: str, case: dict[str, Any]) -> None:
+    module = manifest if kind == "manifest" else kubeadm_config
+    configuration = audit_configuration(PolicySettings(), LogSettings(**case.get("log", {})))
+    before = _given(kind, case)
+    if "error" in case:
+        with pytest.raises((ManifestError, KubeadmConfigError)) as raised:
+            _edit(module, before, configuration)
+        assert case["error"] in str(raised.value)
+        return
+    edited = _edit(module, before, configuration)
+    changes = [
+        line
+        for line in difflib.unified_diff(before.splitlines(), edited.splitlines(), lineterm="", n=0)
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    assert changes == case["diff"]
+    assert _edit(module, edited, configuration) == edited
+    assert module.revert(edited, before, configuration) == before
