@@ -1,0 +1,119 @@
+"""``python -m lab``: build, up, status, shell, exec, reset and down."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from lab import cluster, host, node, tools
+from lab.api import Lab
+from lab.errors import LabError
+from lab.paths import Paths
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; gives the exit code. Errors are one message on standard error."""
+    options = _parser().parse_args(arguments)
+    paths = Paths.of()
+    try:
+        return _COMMANDS[options.command](paths, options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description="A disposable kubeadm control plane.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("build", "build the tools that are missing or out of date"),
+        ("up", "make the lab, or start the one there is"),
+        ("status", "say what runs"),
+        ("shell", "a root shell on a node"),
+        ("exec", "run a command on a node"),
+        ("reset", "give the nodes the state back that kubeadm left"),
+        ("down", "remove the lab; built tools stay"),
+    ):
+        command = commands.add_parser(name, help=text)
+        if name in ("build", "up"):
+            command.add_argument("--kubernetes", default=tools.KUBERNETES_MINORS[0], help="minor, as 1.36")
+        if name == "up":
+            command.add_argument("--nodes", type=int, default=1, help="control-plane nodes")
+        if name in ("shell", "exec"):
+            command.add_argument("node", metavar="NODE", help="as cp1")
+            command.add_argument("--user", default="root", choices=("root", node.OPERATOR))
+        if name == "exec":
+            command.add_argument("words", nargs="+", metavar="CMD", help="after --")
+    return parser
+
+
+def _build(paths: Paths, options: argparse.Namespace) -> int:
+    host.prepare(paths.root)
+    with cluster.exclusive(paths):
+        cluster.build_tools(paths, options.kubernetes, everything=True)
+    print(f"tools are in {paths.bin}")
+    return 0
+
+
+def _up(paths: Paths, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    host.prepare(paths.root)
+    with cluster.exclusive(paths):
+        cluster.build_tools(paths, options.kubernetes, everything=False)
+        state = cluster.up(paths, nodes=options.nodes, minor=options.kubernetes)
+    print(f"Kubernetes {state.version} at {state.endpoint} is ready after {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _status(paths: Paths, _: argparse.Namespace) -> int:
+    print("\n".join(cluster.status(paths)))
+    return 0
+
+
+def _shell(paths: Paths, options: argparse.Namespace) -> int:
+    return _on_node(paths, options, ["bash", "-i"])
+
+
+def _exec(paths: Paths, options: argparse.Namespace) -> int:
+    return _on_node(paths, options, options.words)
+
+
+def _on_node(paths: Paths, options: argparse.Namespace, words: Sequence[str]) -> int:
+    target = Lab.load(paths).node(options.node)
+    pid = node.holder(target.state)
+    if pid is None:
+        raise LabError(f"node {target.name} is not running: python -m lab up")
+    return subprocess.run([*node.inside(pid, options.user), *words], check=False).returncode
+
+
+def _reset(paths: Paths, _: argparse.Namespace) -> int:
+    changed = Lab.load(paths).reset()
+    print("the nodes are as kubeadm left them" + ("" if changed else " (nothing had changed)"))
+    return 0
+
+
+def _down(paths: Paths, _: argparse.Namespace) -> int:
+    if os.geteuid() != 0:
+        raise LabError("the lab was made by root: run down as root")
+    with cluster.exclusive(paths):
+        removed = cluster.down(paths)
+    print("the lab is gone; built tools are kept" if removed else "there is no lab")
+    return 0
+
+
+_COMMANDS = {
+    "build": _build,
+    "up": _up,
+    "status": _status,
+    "shell": _shell,
+    "exec": _exec,
+    "reset": _reset,
+    "down": _down,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

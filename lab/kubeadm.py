@@ -1,0 +1,81 @@
+"""The kubeadm configuration of the lab's cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from lab.state import LabState, NodeState
+
+CONFIG_FILE = "/etc/kubernetes-lab/kubeadm.yaml"
+"""Where a node holds its kubeadm configuration; outside /etc/kubernetes, which is kubeadm's own."""
+
+IGNORED_PREFLIGHT = ("SystemVerification",)
+"""kubeadm's check of kernel configuration and cgroup version; the lab's own preflight stands for it."""
+
+OIDC_FLAGS = {
+    "oidc-issuer-url": "https://login.example.com",
+    "oidc-client-id": "kubernetes",
+    "oidc-username-claim": "email",
+    "oidc-groups-claim": "groups",
+}
+"""Hand-made API server flags as real clusters have them. Nothing has to survive more surely than these: without them
+nobody but the holder of admin.conf can log in. The API server starts without reaching the issuer."""
+
+EXTRA_VOLUME = {
+    "name": "login-certificates",
+    "hostPath": "/etc/ssl/certs",
+    "mountPath": "/etc/kubernetes-login/certs",
+    "readOnly": True,
+    "pathType": "Directory",
+}
+"""A hand-made mount, likewise."""
+
+
+def init_config(state: LabState, node: NodeState) -> str:
+    """The YAML that ``kubeadm init --config`` gets on the first node (kubeadm.k8s.io/v1beta4)."""
+    documents: list[dict[str, Any]] = [
+        {
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "InitConfiguration",
+            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": 6443},
+            "nodeRegistration": {
+                "name": node.name,
+                "criSocket": "unix:///run/containerd/containerd.sock",
+                "imagePullPolicy": "IfNotPresent",
+                "ignorePreflightErrors": list(IGNORED_PREFLIGHT),
+                # Two kubelets that share a cgroup root would remove each other's pods.
+                "kubeletExtraArgs": [
+                    {"name": "cgroup-root", "value": node.cgroup},
+                    {"name": "node-ip", "value": node.address},
+                ],
+            },
+        },
+        {
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "ClusterConfiguration",
+            "clusterName": "lab",
+            "kubernetesVersion": state.version,
+            "networking": {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"},
+            "apiServer": {
+                "extraArgs": [{"name": name, "value": value} for name, value in OIDC_FLAGS.items()],
+                "extraVolumes": [dict(EXTRA_VOLUME)],
+            },
+            # There are no images for these two, and audit logging needs neither.
+            "proxy": {"disabled": True},
+            "dns": {"disabled": True},
+        },
+        {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "cgroupDriver": "cgroupfs",
+            "failCgroupV1": False,
+            "failSwapOn": False,
+            # The disk is shared with the machine: kubelet would delete the lab's images, which no registry gives back.
+            "imageGCHighThresholdPercent": 100,
+            "evictionHard": {"memory.available": "100Mi"},
+            "resolvConf": "/etc/resolv.conf",
+        },
+    ]
+    return yaml.safe_dump_all(documents, sort_keys=False)

@@ -1,0 +1,131 @@
+"""Gives a node back the state that kubeadm left, so that tests start from one that is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from lab import node
+from lab.errors import LabError
+from lab.paths import Paths
+from lab.state import NodeState
+
+_KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+_KUBEADM_CONFIG = ("configmap", "kubeadm-config", "--namespace=kube-system")
+_RESTART_SECONDS = 120
+# What audit logging leaves on a node, below the node's own root; shell patterns.
+_LEFTOVERS = (
+    "etc/kubernetes/audit*",
+    "etc/kubernetes/apiserver-manifest-archive",
+    "var/log/kubernetes/audit*",
+    "var/lib/kubernetes-audit*",
+)
+
+
+def keep(paths: Paths, each: NodeState) -> None:
+    """Keep the node's manifests and the cluster's kubeadm-config as they are now, unless they are kept already."""
+    folder = paths.snapshot(each.name)
+    marker = folder / "kubeadm-config.json"
+    if marker.exists():
+        return
+    (folder / "manifests").mkdir(parents=True, exist_ok=True)
+    for manifest in _manifests(paths, each).iterdir():
+        shutil.copy2(manifest, folder / "manifests" / manifest.name)
+    # Written last: it says that the copy is whole.
+    marker.write_text(json.dumps(_kubeadm_config(each)))
+
+
+def restore(paths: Paths, each: NodeState) -> bool:
+    """Put manifests and kubeadm-config back as kept and remove what audit logging left.
+
+    Waits until the API server runs from the kept manifest. Gives whether anything had to change.
+    """
+    kept = paths.snapshot(each.name)
+    if not (kept / "kubeadm-config.json").exists():
+        raise LabError(f"nothing is kept of node {each.name}: python -m lab up")
+    before = _api_servers(each)
+    changed = _restore_manifests(kept / "manifests", _manifests(paths, each))
+    if "kube-apiserver.yaml" in changed:
+        _await_restart(each, before)
+    config_changed = _restore_kubeadm_config(each, json.loads((kept / "kubeadm-config.json").read_text()))
+    removed = _remove_leftovers(paths.node(each.name))
+    return bool(changed) or config_changed or removed
+
+
+def _manifests(paths: Paths, each: NodeState) -> Path:
+    return paths.node(each.name) / "etc/kubernetes/manifests"
+
+
+def _restore_manifests(kept: Path, live: Path) -> list[str]:
+    """Make ``live`` hold exactly the files of ``kept``; gives the names that changed."""
+    wanted = {path.name: path for path in kept.iterdir()}
+    changed = []
+    for stray in live.iterdir():
+        if stray.name not in wanted:
+            stray.unlink()
+            changed.append(stray.name)
+    for name, source in sorted(wanted.items()):
+        target = live / name
+        if target.exists() and target.read_bytes() == source.read_bytes():
+            continue
+        # kubelet reads a file that is still being written; only a rename within the file system is safe.
+        staged = live.parent / f".{name}.kept"
+        shutil.copy2(source, staged)
+        staged.replace(target)
+        changed.append(name)
+    return changed
+
+
+def _await_restart(each: NodeState, before: set[int]) -> None:
+    """Wait for the API server to be another process that is live; the old one's drain is cut short."""
+    deadline = time.monotonic() + _RESTART_SECONDS
+    time.sleep(2)
+    for pid in before & _api_servers(each):
+        node.execute(each, ["kill", "-KILL", str(pid)], check=False)
+    while not _is_live(each) or not _api_servers(each) - before:
+        if time.monotonic() > deadline:
+            raise LabError(f"the API server of {each.name} does not come back with the kept manifest")
+        time.sleep(0.2)
+
+
+def _api_servers(each: NodeState) -> set[int]:
+    listed = node.execute(each, ["pgrep", "-x", "kube-apiserver"], check=False).stdout
+    return {int(word) for word in listed.split()}
+
+
+def _is_live(each: NodeState) -> bool:
+    return node.execute(each, [*_KUBECTL, "get", "--raw", "/livez"], check=False).stdout == "ok"
+
+
+def _kubeadm_config(each: NodeState) -> dict[str, str]:
+    found: dict[str, Any] = json.loads(node.execute(each, [*_KUBECTL, "get", *_KUBEADM_CONFIG, "-o", "json"]).stdout)
+    data: dict[str, str] = found["data"]
+    return data
+
+
+def _restore_kubeadm_config(each: NodeState, data: dict[str, str]) -> bool:
+    if _kubeadm_config(each) == data:
+        return False
+    wanted = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
+        "data": data,
+    }
+    # The manager and operation that kubeadm itself leaves, so that the ownership of the key is restored too.
+    replace = [*_KUBECTL, "replace", "--field-manager=kubeadm", "-f", "-"]
+    node.execute(each, replace, stdin=json.dumps(wanted))
+    return True
+
+
+def _remove_leftovers(root: Path) -> bool:
+    found = [path for pattern in _LEFTOVERS for path in root.glob(pattern)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return bool(found)

@@ -1,0 +1,153 @@
+"""The table of tools the lab builds. Adding a tool is one entry here and, for a new upstream, one module folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.paths import MODULES, Paths
+
+KUBERNETES_MINORS = ("1.36",)
+_COMPONENT_BASE = "k8s.io/component-base/version"
+_PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One program and how to get it.
+
+    ``module`` is the folder below ``lab/go`` whose go.mod pins it, ``package`` the Go package to build there.
+    ``upstream`` is the required module whose version is the tool's version; a tool of the lab's own has none and
+    states ``version``. ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``. ``beside`` are files
+    of the upstream module that must lie next to the program. ``official`` tools are not built where the real ones
+    are installed.
+    """
+
+    name: str
+    module: str
+    package: str
+    upstream: str = ""
+    version: str = ""
+    ldflags: str = ""
+    tags: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    folder: str = ""
+    official: bool = False
+
+    @property
+    def source(self) -> Path:
+        return MODULES / self.module
+
+    def path(self, paths: Paths) -> Path:
+        return paths.bin / self.folder / self.name
+
+
+def _kubernetes(minor: str, command: str) -> Tool:
+    values = {
+        "gitVersion": "{version}",
+        "gitMajor": "{major}",
+        "gitMinor": "{minor}",
+        "gitTreeState": "clean",
+    }
+    return Tool(
+        name=command,
+        module=f"kubernetes-{minor}",
+        package=f"k8s.io/kubernetes/cmd/{command}",
+        upstream="k8s.io/kubernetes",
+        ldflags=" ".join(f"-X {_COMPONENT_BASE}.{name}={value}" for name, value in values.items()),
+        folder=f"kubernetes-{minor}",
+    )
+
+
+def node_tools(minor: str) -> tuple[Tool, ...]:
+    """What a node of one Kubernetes minor runs; the API server early, since the others reuse its compiled parts."""
+    commands = ("kube-apiserver", "kubelet", "kubeadm", "kubectl", "kube-controller-manager", "kube-scheduler")
+    return (
+        Tool(name="pause", module="pause", package=".", version="1"),
+        *(_kubernetes(minor, command) for command in commands),
+        Tool(name="etcd", module="etcd", package="go.etcd.io/etcd/server/v3", upstream="go.etcd.io/etcd/server/v3"),
+    )
+
+
+def pulumi_tools() -> tuple[Tool, ...]:
+    """The Pulumi engine, its Python language host and the two providers the program uses."""
+    return (
+        Tool(
+            name="pulumi",
+            module="pulumi",
+            package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            upstream="github.com/pulumi/pulumi/pkg/v3",
+            ldflags=f"-X {_PULUMI_VERSION}={{version}}",
+            official=True,
+        ),
+        Tool(
+            name="pulumi-language-python",
+            module="pulumi-language-python",
+            package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+            upstream="github.com/pulumi/pulumi/sdk/v3",
+            ldflags=f"-X {_PULUMI_VERSION}={{version}}",
+            beside=("python/cmd/pulumi-language-python-exec",),
+            official=True,
+        ),
+        _provider("command", "1.2.1"),
+        _provider("kubernetes", "4.34.2"),
+    )
+
+
+def _provider(name: str, version: str) -> Tool:
+    binary = f"pulumi-resource-{name}"
+    return Tool(
+        name=binary,
+        module=binary,
+        package=".",
+        version=version,
+        ldflags="-X main.Version={version}",
+        official=True,
+    )
+
+
+def all_tools(minor: str) -> tuple[Tool, ...]:
+    return (*node_tools(minor), *pulumi_tools())
+
+
+def version_of(tool: Tool) -> str:
+    """The tool's version: its own, or that of its upstream in go.mod. ``LabError`` when go.mod does not require it."""
+    if not tool.upstream:
+        return tool.version
+    text = (tool.source / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require\s+)?{re.escape(tool.upstream)}\s+(v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise LabError(f"lab/go/{tool.module}/go.mod does not require {tool.upstream}")
+    return found.group(1)
+
+
+def linker_flags(tool: Tool) -> str:
+    """The ``-ldflags`` of the tool with its version filled in; always without symbol tables."""
+    version = version_of(tool)
+    major, minor, *_ = [*version.removeprefix("v").split("."), "0"]
+    return f"-s -w {tool.ldflags.format(version=version, major=major, minor=minor)}".strip()
+
+
+def build_key(tool: Tool, files: Sequence[tuple[str, bytes]]) -> str:
+    """What the built program depends on, as one hash: package, flags, and ``files`` of its module (path, content)."""
+    digest = hashlib.sha256()
+    for part in (tool.package, linker_flags(tool), ",".join(tool.tags), ",".join(tool.beside)):
+        digest.update(part.encode() + b"\0")
+    for name, content in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
+def module_files(tool: Tool) -> list[tuple[str, bytes]]:
+    """The files of the tool's module that decide what is built: all but tests and prose."""
+    return [
+        (str(path.relative_to(tool.source)), path.read_bytes())
+        for path in sorted(tool.source.rglob("*"))
+        if path.is_file()
+        and not path.name.endswith(("_test.go", ".md"))
+        and "testdata" not in path.relative_to(tool.source).parts
+    ]
