@@ -1,0 +1,124 @@
+"""A stack of the real Pulumi engine, driven with programs written in the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi import automation
+from pulumi.automation.events import EngineEvent
+
+Program = Callable[[], None]
+
+_PROJECT = "engine-test"
+_STACK = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the engine does to one resource. `diff` maps property paths to add, update, delete, …"""
+
+    operation: str
+    name: str
+    diff: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A message of the engine or of a provider; a `status` message is only shown while it is the latest one."""
+
+    severity: str
+    text: str
+    status: bool
+
+
+@dataclass(slots=True)
+class Run:
+    """A preview, update or destroy that has ended. `error` is what the CLI printed if it failed."""
+
+    steps: list[Step] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    text: str = ""
+    error: str | None = None
+
+    def of(self, name: str) -> list[Step]:
+        """The steps of the resources called `name`, in the order the engine took them."""
+        return [step for step in self.steps if step.name == name]
+
+    def messages(self, severity: str, *, status: bool = False) -> list[str]:
+        """The texts of one kind of message, oldest first."""
+        return [entry.text for entry in self.diagnostics if (entry.severity, entry.status) == (severity, status)]
+
+
+class EngineStack:
+    """One stack. Every run starts the CLI, which loads the provider plugins anew, as on a command line."""
+
+    def __init__(self, work_directory: Path, environment: dict[str, str]) -> None:
+        self._stack = automation.create_stack(
+            _STACK,
+            project_name=_PROJECT,
+            program=_no_resources,
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(work_directory),
+                env_vars=environment,
+                project_settings=automation.ProjectSettings(name=_PROJECT, runtime="python"),
+            ),
+        )
+
+    def preview(self, program: Program) -> Run:
+        """`pulumi preview --diff`; `text` is what it prints."""
+        return self._run(lambda **options: self._stack.preview(program=program, diff=True, **options))
+
+    def up(self, program: Program) -> Run:
+        """`pulumi up --yes`."""
+        return self._run(lambda **options: self._stack.up(program=program, **options))
+
+    def refresh(self) -> Run:
+        """`pulumi refresh --yes`."""
+        return self._run(self._stack.refresh)
+
+    def destroy(self) -> Run:
+        """`pulumi destroy --yes`, which does not run the program."""
+        return self._run(self._stack.destroy)
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The stack's custom resources by name, as they stand in the state."""
+        deployment: Mapping[str, Any] = self._stack.export_stack().deployment or {}
+        return {
+            resource["urn"].rsplit("::", 1)[1]: resource
+            for resource in deployment.get("resources", [])
+            if resource["custom"] and not resource["type"].startswith("pulumi:")
+        }
+
+    def _run(self, command: Callable[..., Any]) -> Run:
+        run = Run()
+
+        def record(event: EngineEvent) -> None:
+            if event.resource_pre_event:
+                metadata = event.resource_pre_event.metadata
+                differences = metadata.detailed_diff or {}
+                run.steps.append(
+                    Step(
+                        operation=metadata.op.value,
+                        name=metadata.urn.rsplit("::", 1)[1],
+                        diff={path: difference.diff_kind.value for path, difference in differences.items()},
+                    )
+                )
+            if event.diagnostic_event:
+                message = event.diagnostic_event
+                run.diagnostics.append(Diagnostic(message.severity, message.message.strip(), bool(message.ephemeral)))
+
+        printed: list[str] = []
+        try:
+            command(on_event=record, on_output=printed.append, color="never")
+        except automation.CommandError as error:
+            run.error = str(error)
+        run.text = "\n".join(printed)
+        return run
+
+
+def _no_resources() -> None:
+    pulumi.export("resources", 0)
