@@ -174,6 +174,7 @@ class _Reading:
         if composer.yaml_version not in (None, (1, 1)):
             self._report(Position(1, 1), "", "the %YAML directive asks for a version other than 1.1; remove it")
         self._refuse_more_documents(composer)
+        self._refuse_what_json_lacks(root)
         if root.tag == _NULL:
             self._report(_start(root), "", "the document is empty: a policy needs apiVersion, kind and rules")
             return None
@@ -190,6 +191,26 @@ class _Reading:
                 self._report(_start(second), "", message, refused=False)
         except yaml.YAMLError as error:
             self._report(_error_position(error, ""), "", message, refused=False)
+
+    def _refuse_what_json_lacks(self, root: Node) -> None:
+        """The API server turns YAML into JSON before it decodes it, also the parts it would not look at."""
+        seen: set[int] = set()
+        waiting = [root]
+        while waiting:
+            node = waiting.pop()
+            # An alias is the same node again, and may even be inside itself.
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if isinstance(node, MappingNode):
+                for key, value in node.value:
+                    if not isinstance(key, ScalarNode):
+                        self._report(_start(key), "", f"a key must be a string, not {_describe(key)}")
+                    waiting.append(value)
+            elif isinstance(node, SequenceNode):
+                waiting += node.value
+            elif node.tag == _NUMBER and _SPECIAL_FLOAT.fullmatch(node.value):
+                self._report(_start(node), "", f"{node.value} is a number JSON cannot express")
 
     def policy(self, root: Node, source: str) -> Policy | None:
         fields = self._fields(root, "", _POLICY_KEYS)
@@ -396,7 +417,9 @@ class _Reading:
         first_seen: dict[str, int] = {}
         for key_node, value in node.value:
             position = _start(key_node)
-            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+            if not isinstance(key_node, ScalarNode):
+                continue
+            key = str(key_node.value)
             here = f"{path}.{key}" if path else key
             if key == "<<":
                 message = "merge keys are not supported: what they give depends on their order; write the keys out"
@@ -410,7 +433,7 @@ class _Reading:
             first_seen[key] = position.line
             if key not in known:
                 message = f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
-                self._report(position, here, message, refused=not isinstance(key_node, ScalarNode))
+                self._report(position, here, message, refused=False)
                 continue
             self.positions[here] = position
             fields[key] = value
