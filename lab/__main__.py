@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from lab import cluster, host, node, tools
 from lab.api import Lab
 from lab.errors import LabError
+from lab.lock import exclusive
 from lab.paths import Paths
 
 
@@ -53,8 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(paths: Paths, options: argparse.Namespace) -> int:
     host.prepare(paths.root)
-    with cluster.exclusive(paths):
-        cluster.build_tools(paths, options.kubernetes, everything=True)
+    cluster.build_tools(paths, options.kubernetes, everything=True)
     print(f"tools are in {paths.bin}")
     return 0
 
@@ -62,8 +62,8 @@ def _build(paths: Paths, options: argparse.Namespace) -> int:
 def _up(paths: Paths, options: argparse.Namespace) -> int:
     started = time.monotonic()
     host.prepare(paths.root)
-    with cluster.exclusive(paths):
-        cluster.build_tools(paths, options.kubernetes, everything=False)
+    cluster.build_tools(paths, options.kubernetes, everything=False)
+    with exclusive(paths.lock, "another command"):
         state = cluster.up(paths, nodes=options.nodes, minor=options.kubernetes)
     print(f"Kubernetes {state.version} at {state.endpoint} is ready after {time.monotonic() - started:.1f} s")
     return 0
@@ -99,7 +99,7 @@ def _reset(paths: Paths, _: argparse.Namespace) -> int:
 def _down(paths: Paths, _: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise LabError("the lab was made by root: run down as root")
-    with cluster.exclusive(paths):
+    with exclusive(paths.lock, "another command"):
         removed = cluster.down(paths)
     print("the lab is gone; built tools are kept" if removed else "there is no lab")
     return 0

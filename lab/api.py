@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lab import access, cluster, node, snapshot
 from lab.errors import LabError
+from lab.lock import exclusive
 from lab.node import Completed
 from lab.paths import Paths
 from lab.state import LabState, NodeState, load
@@ -77,7 +78,7 @@ class Lab:
 
     def reset(self) -> bool:
         """Give every node the state back that kubeadm left; gives whether anything had to change."""
-        with cluster.exclusive(self.paths):
+        with exclusive(self.paths.lock, "another command"):
             changed = [snapshot.restore(self.paths, each) for each in self.state.nodes]
         self.wait_ready()
         return any(changed)

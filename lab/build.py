@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lab import tools
 from lab.errors import LabError
+from lab.lock import exclusive
 from lab.paths import REPOSITORY, Paths
 from lab.process import failure, run
 from lab.tools import Tool
@@ -28,13 +29,15 @@ def build(paths: Paths, wanted: Sequence[Tool]) -> None:
     Writes one line for each tool that has to be built: elapsed seconds and what is still to come. Raises
     ``LabError`` with the compiler's last lines when one fails.
     """
-    missing = [tool for tool in wanted if not is_current(paths, tool)]
-    if not missing:
+    if all(is_current(paths, tool) for tool in wanted):
         return
-    go = find_go()
-    for number, tool in enumerate(missing, start=1):
-        rest = ", ".join(later.name for later in missing[number:])
-        _build_one(paths, go, tool, f"[{number}/{len(missing)}] {tool.name}", rest)
+    with exclusive(paths.bin / "lock", "another build"):
+        # Another build may have made some of them while this one waited.
+        missing = [tool for tool in wanted if not is_current(paths, tool)]
+        go = find_go()
+        for number, tool in enumerate(missing, start=1):
+            rest = ", ".join(later.name for later in missing[number:])
+            _build_one(paths, go, tool, f"[{number}/{len(missing)}] {tool.name}", rest)
 
 
 def is_current(paths: Paths, tool: Tool) -> bool:

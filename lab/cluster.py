@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,19 +25,6 @@ _SYSCTLS = (
     "kernel/keys/root_maxbytes",
 )
 _START_SECONDS = 180
-
-
-@contextmanager
-def exclusive(paths: Paths) -> Iterator[None]:
-    """One command at a time changes a lab; a second one waits."""
-    paths.root.mkdir(parents=True, exist_ok=True)
-    with paths.lock.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("another command works on this lab: waiting for it", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def up(paths: Paths, *, nodes: int, minor: str) -> LabState:

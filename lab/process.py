@@ -18,14 +18,15 @@ def run(
     folder: Path | None = None,
     check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end with captured text output.
+    """Run a program to its end with captured text output. It is killed when this process is.
 
     ``environment`` is added to this process's own. With ``check`` a failure raises ``LabError`` with the command
     and the last lines it wrote.
     """
     command = [str(argument) for argument in arguments]
     done = subprocess.run(
-        command,
+        # What outlives a killed `up` would go on making what `down` is removing.
+        ["setpriv", "--pdeathsig=KILL", *command],
         input=stdin,
         capture_output=True,
         text=True,
