@@ -1,0 +1,69 @@
+"""`replay`: what a log holds per day, what another policy would have written, and how long the space lasts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from auditlog.cli.common import UsageError, add_logs, named_policy, progress_bar
+from auditlog.events.budget import DiskBudget, parse_size
+from auditlog.events.render import report_json, report_text
+from auditlog.events.replay import ReplaySettings, replay
+from auditlog.events.sources import find_logs
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "replay",
+        help="what a log holds, and what another policy would have written of it",
+        description="Counts a recorded log per day by level, rule, user, resource and namespace, and says what another "
+        "policy would have written of it.",
+        epilog="Exit code 1: the log has no events.",
+    )
+    add_logs(parser)
+    parser.add_argument("--policy", metavar="FILE|PRESET", help="the policy to try")
+    parser.add_argument(
+        "--recorded-policy", metavar="FILE|PRESET", help="the policy the log was written under, for its rules' shares"
+    )
+    parser.add_argument("--top", type=int, default=10, help="names to show of users, resources and namespaces (10)")
+    parser.add_argument("--processes", type=int, default=0, help="processes to count with (one per core)")
+    space = parser.add_argument_group("space", "days until it is used up")
+    space.add_argument("--audit-log-maxsize", type=int, metavar="MB", help="size of a log file (API server flag)")
+    space.add_argument("--audit-log-maxbackup", type=int, metavar="FILES", help="rotated files kept (API server flag)")
+    space.add_argument("--audit-log-maxage", type=int, default=0, metavar="DAYS", help="age at which files are deleted")
+    space.add_argument("--loki-budget", metavar="SIZE", help="uncompressed bytes Loki may take in of all nodes: 50GiB")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = ReplaySettings(
+        policy=named_policy(arguments.policy) if arguments.policy else None,
+        recorded=named_policy(arguments.recorded_policy) if arguments.recorded_policy else None,
+        top=_at_least_one("--top", arguments.top),
+        disk=_disk(arguments),
+        loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
+        processes=_at_least_one("--processes", arguments.processes or len(os.sched_getaffinity(0))),
+    )
+    logs = find_logs(arguments.logs)
+    with progress_bar(logs.size) as progress:
+        report = replay(logs, settings, progress)
+    sys.stdout.write(report_json(report) if arguments.json else report_text(report))
+    return int(report.recorded.events == 0)
+
+
+def _at_least_one(option: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"{option} is {value}; 1 or more is needed")
+    return value
+
+
+def _disk(arguments: argparse.Namespace) -> DiskBudget | None:
+    maxsize, maxbackup = arguments.audit_log_maxsize, arguments.audit_log_maxbackup
+    if maxsize is None and maxbackup is None:
+        return None
+    if maxsize is None or maxbackup is None:
+        raise UsageError("--audit-log-maxsize and --audit-log-maxbackup are needed together")
+    return DiskBudget(maxsize, maxbackup, arguments.audit_log_maxage)

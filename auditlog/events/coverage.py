@@ -1,0 +1,140 @@
+"""Which part of a time range the events at hand cover.
+
+An answer from logs is only as good as the logs: "nobody deleted it" and "the log of that hour is gone" must not look
+the same. Nothing here knows where events come from; they may be read from files or asked from a log store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from auditlog.events.reading import Sighting
+
+SILENCE = timedelta(seconds=60)
+"""Without an event for longer than this, a node counts as silent (004_b3f6e118a06daecc.txt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A range of time, both ends included; None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def overlaps(self, first: datetime, last: datetime) -> bool:
+        """Whether something that went on from `first` to `last` went on within the range."""
+        return (self.since is None or last >= self.since) and (self.until is None or first <= self.until)
+
+
+ANY_TIME = TimeRange()
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A time without events."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """How long it lasted."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCoverage:
+    """What there is of one node: its events of the asked range, the first and the last of them, and its silences."""
+
+    node: str
+    first: datetime
+    last: datetime
+    events: int
+    silences: int
+    silent_seconds: float
+    longest_silence: Silence | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """A part of the asked range a node has no events of; None is the open end of the range."""
+
+    node: str
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was asked for, and what there is."""
+
+    asked: TimeRange
+    nodes: tuple[NodeCoverage, ...]
+    uncovered: tuple[Uncovered, ...]
+
+
+@dataclass(slots=True)
+class _Seen:
+    first: datetime
+    last: datetime
+    events: int = 0
+    silences: int = 0
+    silent: timedelta = timedelta()
+    longest: Silence | None = None
+
+
+@dataclass(slots=True)
+class CoverageWatch:
+    """Notes what passes by. Events are expected in the order they were written, up to small jitter."""
+
+    asked: TimeRange
+    _nodes: dict[str, _Seen] = field(default_factory=dict)
+    _outside: set[str] = field(default_factory=set)
+
+    def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """The same sightings, of the asked range only, once they are noted."""
+        for sighting in sightings:
+            event = sighting.event
+            if not self.asked.overlaps(event.request_received_timestamp, event.stage_timestamp):
+                self._outside.add(sighting.node)
+                continue
+            self._note(sighting.node, event.stage_timestamp)
+            yield sighting
+
+    def result(self) -> Coverage:
+        """The coverage of everything that passed so far."""
+        nodes = tuple(
+            NodeCoverage(
+                node, seen.first, seen.last, seen.events, seen.silences, seen.silent.total_seconds(), seen.longest
+            )
+            for node, seen in self._nodes.items()
+        )
+        return Coverage(self.asked, nodes, tuple(self._uncovered(nodes)))
+
+    def _note(self, node: str, moment: datetime) -> None:
+        seen = self._nodes.get(node)
+        if seen is None:
+            seen = self._nodes[node] = _Seen(moment, moment)
+        seen.events += 1
+        if moment > seen.last:
+            if moment - seen.last > SILENCE:
+                silence = Silence(seen.last, moment)
+                seen.silences += 1
+                seen.silent += silence.length
+                if seen.longest is None or silence.length > seen.longest.length:
+                    seen.longest = silence
+            seen.last = moment
+        elif moment < seen.first:
+            seen.first = moment
+
+    def _uncovered(self, nodes: Iterable[NodeCoverage]) -> Iterator[Uncovered]:
+        since, until = self.asked.since, self.asked.until
+        for node in nodes:
+            if since is not None and node.first - since > SILENCE:
+                yield Uncovered(node.node, since, node.first)
+            if until is not None and until - node.last > SILENCE:
+                yield Uncovered(node.node, node.last, until)
+        for name in sorted(self._outside - self._nodes.keys()):
+            yield Uncovered(name, since, until)

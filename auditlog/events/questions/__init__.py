@@ -1,0 +1,41 @@
+"""The questions of an investigation, answered from any sequence of audit events.
+
+Each question is a pure function: sightings in, a frozen answer out. Nothing depends on where the events come from, so
+that a log store can answer the same questions. Memory is bounded: an answer keeps a fixed number of entries and counts
+the rest.
+"""
+
+from auditlog.events.questions.anonymity import AnonymousAccess, AnonymousAnswer, Reach, anonymous
+from auditlog.events.questions.attribution import WhoAnswer, WhoQuery, who
+from auditlog.events.questions.common import Answer, Occurrence
+from auditlog.events.questions.deprecation import DeprecatedAnswer, DeprecatedUse, deprecated
+from auditlog.events.questions.escalation import Escalation, EscalationFinding, EscalationsAnswer, escalations
+from auditlog.events.questions.secret_access import Identity, SecretAccess, SecretsAnswer, identity, secrets
+from auditlog.events.questions.silence import Gap, GapsAnswer, gaps
+
+__all__ = [
+    "AnonymousAccess",
+    "AnonymousAnswer",
+    "Answer",
+    "DeprecatedAnswer",
+    "DeprecatedUse",
+    "Escalation",
+    "EscalationFinding",
+    "EscalationsAnswer",
+    "Gap",
+    "GapsAnswer",
+    "Identity",
+    "Occurrence",
+    "Reach",
+    "SecretAccess",
+    "SecretsAnswer",
+    "WhoAnswer",
+    "WhoQuery",
+    "anonymous",
+    "deprecated",
+    "escalations",
+    "gaps",
+    "identity",
+    "secrets",
+    "who",
+]

@@ -1,0 +1,163 @@
+"""What the questions share: one entry per request, what is shown of it, and keeping answers bounded."""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from auditlog.events.coverage import Coverage
+from auditlog.events.event import Event, resource_name
+from auditlog.events.reading import Sighting
+
+KEPT_ENTRIES = 10_000
+"""Entries an answer keeps at most."""
+
+_FINAL_STAGES = frozenset({"ResponseComplete", "Panic"})
+_OPEN_REQUESTS = 100_000
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One request, as an answer shows it.
+
+    `time` is when it was received, `code` the HTTP status, 0 while there is none. `resource` is written like
+    `deployments.apps/scale` and empty for other requests, `path` is the URI of the request. `impersonated` is empty
+    unless the user acted as someone else.
+    """
+
+    time: datetime
+    node: str
+    user: str
+    impersonated: str
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    code: int
+    source_ips: tuple[str, ...]
+    user_agent: str
+    path: str
+    level: str
+    stage: str
+    audit_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What every answer says: how far the events reach, and how many entries did not fit in."""
+
+    coverage: Coverage
+    left_out: int
+
+
+def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+    """One sighting per request: its final stage, or the latest one where the events end before the request does.
+
+    The stages of a request share audit id, user, URI and time of receipt. The audit id alone is not enough: a client may
+    send its own (header Audit-ID), the same for every request. An event that comes a second time (overlapping files) is
+    passed over when fewer than a fixed number of requests lie between.
+    """
+    unfinished: OrderedDict[Hashable, Sighting] = OrderedDict()
+    finished: OrderedDict[Hashable, None] = OrderedDict()
+    for sighting in sightings:
+        event = sighting.event
+        key = (event.audit_id, event.request_received_timestamp, event.request_uri, event.verb, event.user)
+        if key in finished:
+            continue
+        if event.stage in _FINAL_STAGES:
+            unfinished.pop(key, None)
+            finished[key] = None
+            if len(finished) > _OPEN_REQUESTS:
+                finished.popitem(last=False)
+            yield sighting
+            continue
+        unfinished[key] = sighting
+        if len(unfinished) > _OPEN_REQUESTS:
+            yield unfinished.popitem(last=False)[1]
+    yield from unfinished.values()
+
+
+def occurrence(sighting: Sighting) -> Occurrence:
+    """What an answer shows of a request."""
+    event = sighting.event
+    reference = event.object_ref
+    return Occurrence(
+        time=event.request_received_timestamp,
+        node=sighting.node,
+        user=event.user.username,
+        impersonated=event.impersonated_user.username if event.impersonated_user else "",
+        verb=event.verb,
+        resource=resource_name(reference),
+        namespace=reference.namespace if reference else "",
+        name=reference.name if reference else "",
+        code=event.code,
+        source_ips=event.source_ips,
+        user_agent=event.user_agent,
+        path=event.request_uri,
+        level=event.level,
+        stage=event.stage,
+        audit_id=event.audit_id,
+    )
+
+
+@dataclass(slots=True)
+class Latest:
+    """The latest occurrences, a fixed number of them."""
+
+    limit: int
+    left_out: int = 0
+    _heap: list[tuple[datetime, int, Occurrence]] = field(default_factory=list)
+    _added: int = 0
+
+    def add(self, sighting: Sighting) -> None:
+        """Keeps it, and lets go of the earliest when there are too many."""
+        self._added += 1
+        shown = occurrence(sighting)
+        heapq.heappush(self._heap, (shown.time, self._added, shown))
+        if len(self._heap) > self.limit:
+            heapq.heappop(self._heap)
+            self.left_out += 1
+
+    def in_order(self) -> tuple[Occurrence, ...]:
+        """The kept ones, oldest first."""
+        return tuple(shown for _, _, shown in sorted(self._heap, key=lambda entry: entry[:2]))
+
+
+@dataclass(slots=True)
+class Group:
+    """How many requests were alike, and when the first and the last of them was received."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(slots=True)
+class Groups(Generic[Key]):
+    """Requests counted by what they have in common; further groups beyond a fixed number are only counted."""
+
+    left_out: int = 0
+    _groups: dict[Key, Group] = field(default_factory=dict)
+
+    def add(self, key: Key, event: Event) -> None:
+        """Counts an event with those that have the same key."""
+        moment = event.request_received_timestamp
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= KEPT_ENTRIES:
+                self.left_out += 1
+                return
+            group = self._groups[key] = Group(0, moment, moment)
+        group.count += 1
+        group.first = min(group.first, moment)
+        group.last = max(group.last, moment)
+
+    def items(self) -> Iterable[tuple[Key, Group]]:
+        """The groups by key."""
+        return self._groups.items()

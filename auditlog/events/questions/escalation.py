@@ -1,0 +1,193 @@
+"""Who gave whom wide powers: changes of RBAC roles and bindings (004_b3f6e118a06daecc.txt)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+from msgspec import Raw, Struct
+
+from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
+from auditlog.events.event import Event
+from auditlog.events.questions.common import KEPT_ENTRIES, Answer, Occurrence, occurrence, one_per_request
+from auditlog.events.reading import Sighting
+
+_RBAC = "rbac.authorization.k8s.io"
+_CHANGES = frozenset({"create", "update", "patch"})
+
+
+class Escalation(StrEnum):
+    """What makes a change of RBAC objects worth a look."""
+
+    CLUSTER_ADMIN = "binds cluster-admin"
+    EVERYONE = "binds everyone"
+    WILDCARD_ROLE = "role with wildcards"
+    WILDCARD_BINDING = "binds a role with wildcards"
+    UNKNOWN = "content not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationFinding:
+    """One change. `explanation` says what is known, or why no more is known; `role` and `subjects` may be unknown."""
+
+    kind: Escalation
+    request: Occurrence
+    role: str
+    subjects: tuple[str, ...]
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationsAnswer(Answer):
+    """Changes that give, or may give, wide powers, oldest first. Refused attempts are in here too: see the code."""
+
+    findings: tuple[EscalationFinding, ...]
+
+
+class _Subject(Struct):
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+class _RoleRef(Struct):
+    kind: str = ""
+    name: str = ""
+
+
+class _RbacRule(Struct, rename={"api_groups": "apiGroups"}):
+    verbs: list[str] | None = None
+    api_groups: list[str] | None = None
+    resources: list[str] | None = None
+
+
+class _RbacBody(Struct, rename={"role_ref": "roleRef"}):
+    role_ref: _RoleRef | None = None
+    subjects: list[_Subject] | None = None
+    rules: list[_RbacRule] | None = None
+
+
+_EVERYONE = frozenset({"system:anonymous", "system:unauthenticated", "system:authenticated", "system:serviceaccounts"})
+_BINDINGS = frozenset({"clusterrolebindings", "rolebindings"})
+_ROLES = frozenset({"clusterroles", "roles"})
+
+
+def escalations(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> EscalationsAnswer:
+    """Bindings to cluster-admin or to everyone, roles with wildcards, and changes whose content is not recorded."""
+    watch = CoverageWatch(time)
+    wildcards: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+    found: list[EscalationFinding] = []
+    left_out = 0
+    for sighting in one_per_request(each for each in watch.over(sightings) if _changes_rbac(each.event)):
+        finding = _judge(sighting, wildcards)
+        if finding is None:
+            continue
+        if len(found) < KEPT_ENTRIES:
+            found.append(finding)
+        else:
+            left_out += 1
+    found.sort(key=lambda finding: finding.request.time)
+    return EscalationsAnswer(watch.result(), left_out, tuple(found))
+
+
+def _changes_rbac(event: Event) -> bool:
+    reference = event.object_ref
+    return (
+        reference is not None
+        and event.verb in _CHANGES
+        and reference.api_group == _RBAC
+        and (reference.resource in _BINDINGS or reference.resource in _ROLES)
+    )
+
+
+def _judge(sighting: Sighting, wildcards: OrderedDict[tuple[str, str, str], None]) -> EscalationFinding | None:
+    event = sighting.event
+    reference = event.object_ref
+    if reference is None:
+        return None
+    body = _rbac_body(event)
+    if reference.resource in _ROLES:
+        role = (reference.resource, reference.namespace, reference.name)
+        if body is None or body.rules is None:
+            return _finding(sighting, Escalation.UNKNOWN, reference.name, (), _why_unknown(event, "its rules"))
+        wide = [rule for rule in body.rules if "*" in (rule.verbs or []) or "*" in (rule.resources or [])]
+        if not wide:
+            wildcards.pop(role, None)
+            return None
+        if event.code < 400:
+            wildcards[role] = None
+            if len(wildcards) > KEPT_ENTRIES:
+                wildcards.popitem(last=False)
+        return _finding(sighting, Escalation.WILDCARD_ROLE, reference.name, (), "; ".join(map(_rule_text, wide[:5])))
+    if body is None or body.role_ref is None:
+        subjects = tuple(map(str, (body.subjects if body else None) or ()))
+        return _finding(sighting, Escalation.UNKNOWN, "", subjects, _why_unknown(event, "the role it binds"))
+    role_ref, subjects = body.role_ref, tuple(map(str, body.subjects or ()))
+    in_namespace = f" in namespace {reference.namespace}" if reference.namespace else ""
+    if (role_ref.kind, role_ref.name) == ("ClusterRole", "cluster-admin"):
+        return _finding(
+            sighting, Escalation.CLUSTER_ADMIN, role_ref.name, subjects, f"all rights{in_namespace or ' everywhere'}"
+        )
+    everyone = sorted({subject.name for subject in body.subjects or () if subject.name in _EVERYONE})
+    if everyone:
+        return _finding(
+            sighting, Escalation.EVERYONE, role_ref.name, subjects, f"{', '.join(everyone)} get it{in_namespace}"
+        )
+    bound = (
+        ("clusterroles", "", role_ref.name)
+        if role_ref.kind == "ClusterRole"
+        else ("roles", reference.namespace, role_ref.name)
+    )
+    if bound in wildcards:
+        return _finding(
+            sighting,
+            Escalation.WILDCARD_BINDING,
+            role_ref.name,
+            subjects,
+            f"these events show the role with wildcards{in_namespace}",
+        )
+    return None
+
+
+def _finding(
+    sighting: Sighting, kind: Escalation, role: str, subjects: tuple[str, ...], explanation: str
+) -> EscalationFinding:
+    return EscalationFinding(kind, occurrence(sighting), role, subjects, explanation)
+
+
+def _rbac_body(event: Event) -> _RbacBody | None:
+    """The object after the change where the log has it, else what was sent."""
+    for raw in (event.response_object, event.request_object):
+        body = _decode_rbac(raw)
+        if body is not None and (body.role_ref is not None or body.rules is not None):
+            return body
+    return _decode_rbac(event.request_object)
+
+
+def _decode_rbac(raw: Raw) -> _RbacBody | None:
+    if not memoryview(raw).nbytes:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=_RbacBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        # A JSON patch is a list of operations, not an object.
+        return None
+
+
+def _why_unknown(event: Event, what: str) -> str:
+    if memoryview(event.request_object).nbytes:
+        return f"the {event.verb} was recorded, but it does not say {what}; RequestResponse would"
+    if "audit.k8s.io/truncated" in event.annotations:
+        return f"the event was too large and its body cut off: {what} is not known"
+    return f"recorded at {event.level}, without the body: only the change is known, not {what}"
+
+
+def _rule_text(rule: _RbacRule) -> str:
+    groups = ",".join(group or "core" for group in rule.api_groups or [])
+    return f"{','.join(rule.verbs or [])} on {','.join(rule.resources or ['non-resource URLs'])} of {groups or '-'}"

@@ -1,0 +1,105 @@
+"""Who read which Secret (004_b3f6e118a06daecc.txt)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
+from auditlog.events.event import Event
+from auditlog.events.questions.common import Answer, Groups, one_per_request
+from auditlog.events.reading import Sighting
+
+_READS = frozenset({"get", "list", "watch"})
+
+
+class Identity(StrEnum):
+    """What kind of user a user name belongs to."""
+
+    HUMAN = "human"
+    SERVICE_ACCOUNT = "service account"
+    NODE = "node"
+    CONTROL_PLANE = "control plane"
+    ANONYMOUS = "anonymous"
+
+
+def identity(username: str) -> Identity:
+    """The kind of a user name. What does not begin with `system:` is taken for a person or an outside program."""
+    if username in ("", "system:anonymous"):
+        return Identity.ANONYMOUS
+    if username.startswith("system:serviceaccount:"):
+        return Identity.SERVICE_ACCOUNT
+    if username.startswith("system:node:"):
+        return Identity.NODE
+    return Identity.CONTROL_PLANE if username.startswith("system:") else Identity.HUMAN
+
+
+@dataclass(frozen=True, slots=True)
+class SecretAccess:
+    """Reads of Secrets that were alike. A list or watch reads every Secret of its namespace; its name is then empty."""
+
+    reader: Identity
+    user: str
+    impersonated: str
+    verb: str
+    namespace: str
+    name: str
+    allowed: bool
+    source_ip: str
+    user_agent: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsAnswer(Answer):
+    """Who read which Secret: people first, then by falling count."""
+
+    accesses: tuple[SecretAccess, ...]
+
+
+def secrets(
+    sightings: Iterable[Sighting],
+    time: TimeRange = ANY_TIME,
+    namespace: str = "",
+) -> SecretsAnswer:
+    """Who read Secrets, or tried to. A namespace asks for its Secrets only, with reads across all namespaces."""
+    watch = CoverageWatch(time)
+    groups: Groups[tuple[Identity, str, str, str, str, str, bool, str, str]] = Groups()
+    for sighting in one_per_request(each for each in watch.over(sightings) if _reads_secrets(each.event, namespace)):
+        event = sighting.event
+        reference = event.object_ref
+        if reference is None:
+            continue
+        groups.add(
+            (
+                identity(event.user.username),
+                event.user.username,
+                event.impersonated_user.username if event.impersonated_user else "",
+                event.verb,
+                reference.namespace,
+                reference.name,
+                event.code < 400,
+                event.source_ips[0] if event.source_ips else "",
+                event.user_agent,
+            ),
+            event,
+        )
+    order = list(Identity)
+    found = [SecretAccess(*key, group.count, group.first, group.last) for key, group in groups.items()]
+    found.sort(key=lambda access: (order.index(access.reader), -access.count, access.first))
+    return SecretsAnswer(watch.result(), groups.left_out, tuple(found))
+
+
+def _reads_secrets(event: Event, namespace: str) -> bool:
+    reference = event.object_ref
+    return (
+        reference is not None
+        and reference.resource == "secrets"
+        and not reference.api_group
+        and event.verb in _READS
+        and (not namespace or reference.namespace in ("", namespace))
+    )

@@ -1,0 +1,198 @@
+"""Reading logs in constant memory, with every line that is not an event counted and named.
+
+A log may be cut off anywhere: in its last line while the API server writes it, in the middle of a compressed file, in
+the middle of a line after a crash. None of that stops the reading.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import msgspec
+
+from auditlog.events.event import Event
+from auditlog.events.sources import STDIN, LogFile, LogSet, open_log
+
+BLOCK = 256 * 1024
+"""Bytes read at a time; small enough to stay in the processor's cache."""
+
+LONGEST_LINE = 64 * 1024 * 1024
+"""A longer line is skipped. RequestResponse writes a list's whole response, so lines of megabytes are normal."""
+
+NAMED_LINES = 20
+"""How many unreadable lines are named; all of them are counted."""
+
+NEWLINE = 0x0A
+
+TOO_LONG = "longer than any audit event"
+
+Progress = Callable[[int], object]
+"""Told how many more bytes of the files on disk have been read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A place that holds no event: `file:line`, or a file from some line on."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What could not be read: how many places, and the first of them."""
+
+    count: int = 0
+    examples: tuple[Unreadable, ...] = ()
+
+
+@dataclass(slots=True)
+class DamageLog:
+    """Collects what cannot be read while a log is read."""
+
+    count: int = 0
+    examples: list[Unreadable] = field(default_factory=list)
+
+    def add(self, place: str, reason: str) -> None:
+        """Counts one unreadable place."""
+        self.count += 1
+        if len(self.examples) < NAMED_LINES:
+            self.examples.append(Unreadable(place, reason))
+
+    def result(self) -> Damage:
+        """What was collected so far."""
+        return Damage(self.count, tuple(self.examples))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event, and the node whose API server wrote it."""
+
+    node: str
+    event: Event
+
+
+def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[tuple[bytearray, int]]:
+    """Whole lines, many at a time: a buffer, and how much of it is filled with them.
+
+    The buffer is reused: it is valid until the next step. Only the last block of a stream can end without a newline.
+    A line beyond `LONGEST_LINE` is given as an empty block. With `length`, the lines that start in the next `length`
+    bytes are given, the last of them whole.
+    """
+    buffer = bytearray(BLOCK)
+    filled = 0
+    left = sys.maxsize if length is None else length
+    while left > 0:
+        with memoryview(buffer) as view, view[filled : filled + min(left, len(buffer) - filled)] as free:
+            # readinto is missing from the protocol typing.BinaryIO describes, not from any real stream.
+            got: int = stream.readinto(free)  # type: ignore[attr-defined]
+        if not got:
+            break
+        left -= got
+        filled += got
+        whole = buffer.rfind(b"\n", 0, filled) + 1
+        if whole:
+            yield buffer, whole
+            buffer[: filled - whole] = buffer[whole:filled]
+            filled -= whole
+        elif filled == len(buffer):
+            if filled >= LONGEST_LINE:
+                left -= _skip_line(stream)
+                filled = 0
+                yield buffer, 0
+            else:
+                buffer = buffer + bytearray(len(buffer))
+    if filled:
+        rest = bytearray(buffer[:filled])
+        if length is not None:
+            rest += stream.readline(LONGEST_LINE)
+        yield rest, len(rest)
+
+
+def _skip_line(stream: BinaryIO) -> int:
+    skipped = 0
+    while piece := stream.readline(BLOCK):
+        skipped += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return skipped
+
+
+def reason_of(line: bytes, problem: Exception, *, ended: bool) -> str:
+    """Why a line is not an event, in words. `line` is without its newline; `ended` says whether it had one."""
+    if isinstance(problem, msgspec.ValidationError):
+        return f"not an audit event: {problem}"
+    if not ended:
+        return "cut off: the last line is incomplete"
+    return "not JSON" if line[:1] != b"{" else f"broken JSON: {problem}"
+
+
+def lines_of(buffer: bytearray, end: int) -> Iterator[bytes]:
+    """The lines in the filled part of a block, without their newlines."""
+    start = 0
+    with memoryview(buffer) as view:
+        while start < end:
+            stop = buffer.find(b"\n", start, end)
+            if stop < 0:
+                stop = end
+            yield bytes(view[start:stop])
+            start = stop + 1
+
+
+def read(
+    logs: LogSet,
+    damage: DamageLog,
+    progress: Progress = lambda _: None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[Sighting]:
+    """Every event of the logs, node by node and each node's oldest file first.
+
+    What cannot be read is added to `damage` while the iteration goes on; nothing about the content is fatal.
+    """
+    for file in logs.files:
+        try:
+            if file.path == STDIN:
+                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress)
+            else:
+                stream, raw = open_log(file)
+                with raw, stream:
+                    yield from _events(file, stream, damage, raw.tell, progress)
+        except UNREADABLE as problem:
+            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}")
+
+
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading and decompressing a damaged or vanished file raises."""
+
+
+def describe(problem: Exception) -> str:
+    """An I/O or decompression error, without the file's name."""
+    return (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
+
+
+def _events(
+    file: LogFile, stream: BinaryIO, damage: DamageLog, position: Callable[[], int], progress: Progress
+) -> Iterator[Sighting]:
+    decode = msgspec.json.Decoder(Event).decode
+    number = reported = 0
+    for buffer, end in blocks(stream):
+        if end == 0:
+            number += 1
+            damage.add(f"{file.path}:{number}", TOO_LONG)
+        for line in lines_of(buffer, end):
+            number += 1
+            try:
+                event = decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+                if line.strip():
+                    ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
+                    damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended))
+                continue
+            yield Sighting(file.node, event)
+        now = position()
+        progress(now - reported)
+        reported = now
