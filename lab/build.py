@@ -63,9 +63,8 @@ def _official_folders(tool: Tool) -> list[Path]:
     on_path = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     folders = [*on_path, home / "bin"]
-    provider = re.fullmatch(r"pulumi-resource-(.+)", tool.name)
-    if provider:
-        folders.append(home / "plugins" / f"resource-{provider.group(1)}-v{tool.version}")
+    if tool.provider:
+        folders.append(home / "plugins" / f"resource-{tool.provider}-v{tool.version}")
     return [folder for folder in folders if not any(folder.is_relative_to(own) for own in ours)]
 
 

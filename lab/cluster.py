@@ -170,7 +170,16 @@ def _remove(paths: Paths, state: LabState) -> None:
         setting = Path("/proc/sys") / name
         if setting.read_text().strip() != value:
             setting.write_text(value)
-    for made in (paths.nodes, paths.users, paths.root / "snapshots", paths.ssh_key.parent):
+    # Pulumi's state goes too: it speaks of files on nodes that are no more.
+    made_folders = (
+        paths.nodes,
+        paths.users,
+        paths.snapshots,
+        paths.ssh_key.parent,
+        paths.pulumi_home,
+        paths.pulumi_state,
+    )
+    for made in made_folders:
         if made.exists():
             shutil.rmtree(made)
     for file in (paths.kubeconfig, paths.stack):

@@ -54,6 +54,18 @@ class Paths:
     def stack(self) -> Path:
         return self.root / "Pulumi.lab.yaml"
 
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.root / "pulumi-home"
+
+    @property
+    def pulumi_state(self) -> Path:
+        return self.root / "pulumi-state"
+
     def user_kubeconfig(self, user: str) -> Path:
         """The kubeconfig of ``user``: the first part of the user's name, as in ``alice`` of alice@example.com."""
         return self.users / f"{user}.kubeconfig"
@@ -67,4 +79,4 @@ class Paths:
 
     def snapshot(self, name: str) -> Path:
         """What ``kubeadm init`` or ``join`` wrote on the node, kept for ``reset``."""
-        return self.root / "snapshots" / name
+        return self.snapshots / name

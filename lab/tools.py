@@ -13,6 +13,7 @@ from lab.paths import MODULES, Paths
 
 KUBERNETES_MINORS = ("1.36",)
 _COMPONENT_BASE = "k8s.io/component-base/version"
+_PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 
@@ -37,6 +38,11 @@ class Tool:
     beside: tuple[str, ...] = ()
     folder: str = ""
     official: bool = False
+
+    @property
+    def provider(self) -> str:
+        """The provider's short name, as ``command``; "" for what is no provider."""
+        return self.name.removeprefix(_PROVIDER) if self.name.startswith(_PROVIDER) else ""
 
     @property
     def source(self) -> Path:
@@ -99,13 +105,14 @@ def pulumi_tools() -> tuple[Tool, ...]:
 
 
 def _provider(name: str, version: str) -> Tool:
-    binary = f"pulumi-resource-{name}"
+    binary = f"{_PROVIDER}{name}"
     return Tool(
         name=binary,
         module=binary,
         package=".",
         version=version,
         ldflags="-X main.Version={version}",
+        folder="plugins",
         official=True,
     )
 
