@@ -76,7 +76,7 @@ apiserver_pids() {
 started() {
     ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
     boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
-    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%d\n", boot + $20 / ticks }'
+    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%.0f\n", int(boot + $20 / ticks) }'
 }
 
 # api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to this node's API server and no other.

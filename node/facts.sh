@@ -22,7 +22,7 @@ facts() {
     done
     folder=$(dirname "$log")
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
-    say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%d\n", $4 * 1024 }')"
+    say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
     fact_kubeadm_config
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"

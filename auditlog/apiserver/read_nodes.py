@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 import asyncssh
@@ -32,7 +33,10 @@ def read_nodes(
     ``private_key`` is the text of the key that opens all of them. Host keys are compared with the given ones and with
     nothing else. Raises ReadError that names every node that could not be read, after all were tried.
     """
-    return asyncio.run(_read_all(nodes, bastion, private_key, policy_path, log_path))
+    reading = _read_all(nodes, bastion, private_key, policy_path, log_path)
+    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, reading).result()
 
 
 async def _read_all(

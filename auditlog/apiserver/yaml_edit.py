@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class YamlEditError(ValueError):
@@ -26,7 +27,7 @@ class YamlEditError(ValueError):
 def load(text: str) -> Any:
     """The document's plain values. Raises YamlEditError when the text is not exactly one YAML document."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_LOADER)  # noqa: S506  both are safe loaders
     except yaml.YAMLError as error:
         raise YamlEditError(_reason(error)) from error
 
