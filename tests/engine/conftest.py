@@ -8,36 +8,56 @@ from pathlib import Path
 
 import pytest
 
+from lab import build, tools
+from lab.paths import Paths
 from tests.engine.engine_stack import EngineStack
 from tests.engine.ssh_server import SshServer, serving
 
-_TOOLS = Path(__file__).parents[2] / ".lab" / "bin"
+
+@pytest.fixture(scope="session")
+def plugin_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The provider plugins, laid out as in PULUMI_HOME/plugins: `resource-NAME-vVERSION/pulumi-resource-NAME`.
+
+    They are the lab's own, or the official ones where those are installed and the lab has therefore built none.
+    """
+    folder = tmp_path_factory.mktemp("plugins")
+    for tool in tools.pulumi_tools():
+        if not tool.provider:
+            continue
+        own = tool.path(Paths.of())
+        binary = own if own.exists() else build.official_path(tool)
+        if binary is None:
+            pytest.fail(f"{tool.name} is not there: run `python -m lab build` first")
+        link = folder / f"resource-{tool.provider}-v{tool.version}" / tool.name
+        link.parent.mkdir()
+        link.symlink_to(binary)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def plugin_directory() -> Path:
-    """The folder the lab builds the Pulumi CLI and the provider plugins into."""
-    if not _TOOLS.is_dir():
-        pytest.fail("the folder .lab/bin does not exist: run `python -m lab build` first")
-    return _TOOLS
+def command_plugin(plugin_directory: Path) -> Path:
+    """The program of the command provider."""
+    return plugin_directory / "resource-command-v1.2.1" / "pulumi-resource-command"
 
 
 @pytest.fixture
 def engine_environment(tmp_path: Path, plugin_directory: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Environment variables for a Pulumi CLI that keeps everything under the test's own folder.
 
-    State goes to a file backend, plugins are found on PATH and nothing is downloaded. The variables are set for
-    the test's own process too, because the Automation API looks there for the CLI.
+    State goes to a file backend and plugins come from `plugin_directory` alone. The variables are set for the test's
+    own process too, because the Automation API looks there for the CLI.
     """
     home, state = tmp_path / "pulumi-home", tmp_path / "pulumi-state"
     home.mkdir()
     state.mkdir()
+    (home / "plugins").symlink_to(plugin_directory)
     environment = {
-        "PATH": f"{plugin_directory}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{Paths.of().bin}{os.pathsep}{os.environ['PATH']}",
         "PULUMI_HOME": str(home),
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "passphrase of a test",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "SSH_AUTH_SOCK": "",
     }

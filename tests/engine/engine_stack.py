@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi import automation
@@ -57,6 +59,8 @@ class EngineStack:
     """One stack. Every run starts the CLI, which loads the provider plugins anew, as on a command line."""
 
     def __init__(self, work_directory: Path, environment: dict[str, str]) -> None:
+        backend = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
+        self._state_file = backend / ".pulumi" / "stacks" / _PROJECT / f"{_STACK}.json"
         self._stack = automation.create_stack(
             _STACK,
             project_name=_PROJECT,
@@ -85,11 +89,11 @@ class EngineStack:
         return self._run(self._stack.destroy)
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """The stack's custom resources by name, as they stand in the state."""
-        deployment: Mapping[str, Any] = self._stack.export_stack().deployment or {}
+        """The stack's custom resources by name, as they stand in the state's file, secrets encrypted."""
+        state = json.loads(self._state_file.read_text())
         return {
             resource["urn"].rsplit("::", 1)[1]: resource
-            for resource in deployment.get("resources", [])
+            for resource in state["checkpoint"]["latest"].get("resources", [])
             if resource["custom"] and not resource["type"].startswith("pulumi:")
         }
 

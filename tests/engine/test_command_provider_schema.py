@@ -22,8 +22,8 @@ _DEFAULTS = {"user": "root", "port": 22, "dialErrorLimit": 10, "perDialTimeout":
 
 
 @pytest.fixture(scope="module")
-def plugin(plugin_directory: Path) -> Iterator[ProviderPlugin]:
-    with running(plugin_directory / "pulumi-resource-command") as started:
+def plugin(command_plugin: Path) -> Iterator[ProviderPlugin]:
+    with running(command_plugin) as started:
         yield started
 
 

@@ -28,8 +28,8 @@ _RECORDINGS = sorted((Path(__file__).parent / "transcripts" / "command").glob("*
 
 
 @pytest.fixture(scope="module")
-def plugin(plugin_directory: Path) -> Iterator[ProviderPlugin]:
-    with running(plugin_directory / "pulumi-resource-command") as started:
+def plugin(command_plugin: Path) -> Iterator[ProviderPlugin]:
+    with running(command_plugin) as started:
         yield started
 
 
