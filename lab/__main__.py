@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from lab import cluster, host, node, tools
+from lab import build, cluster, host, node, tools
 from lab.api import Lab
 from lab.errors import LabError
 from lab.lock import exclusive
@@ -42,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         if name in ("build", "up"):
             command.add_argument("--kubernetes", default=tools.KUBERNETES_MINORS[0], help="minor, as 1.36")
+        if name == "build":
+            command.add_argument("--tests", action="store_true", help="also what only the tests run")
         if name == "up":
             command.add_argument("--nodes", type=int, default=1, help="control-plane nodes")
         if name in ("shell", "exec"):
@@ -54,15 +56,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(paths: Paths, options: argparse.Namespace) -> int:
     host.prepare(paths.root)
-    cluster.build_tools(paths, options.kubernetes, everything=True)
+    wanted = (*_node_tools(options), *tools.pulumi_tools(), *(tools.test_tools() if options.tests else ()))
+    build.build(paths, wanted)
     print(f"tools are in {paths.bin}")
     return 0
+
+
+def _node_tools(options: argparse.Namespace) -> tuple[tools.Tool, ...]:
+    if options.kubernetes not in tools.KUBERNETES_MINORS:
+        raise LabError(f"--kubernetes {options.kubernetes}: there is {', '.join(tools.KUBERNETES_MINORS)}")
+    return tools.node_tools(options.kubernetes)
 
 
 def _up(paths: Paths, options: argparse.Namespace) -> int:
     started = time.monotonic()
     host.prepare(paths.root)
-    cluster.build_tools(paths, options.kubernetes, everything=False)
+    build.build(paths, _node_tools(options))
     with exclusive(paths.lock, "another command"):
         state = cluster.up(paths, nodes=options.nodes, minor=options.kubernetes)
     print(f"Kubernetes {state.version} at {state.endpoint} is ready after {time.monotonic() - started:.1f} s")

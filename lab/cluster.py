@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lab import access, build, cgroups, host, images, kubeadm, network, node, snapshot, stack, tools
+from lab import access, cgroups, host, images, kubeadm, network, node, snapshot, stack, tools
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.process import run
@@ -186,13 +186,6 @@ def _remove(paths: Paths, state: LabState) -> None:
         file.unlink(missing_ok=True)
     # Last: until here the file says what is left to remove.
     paths.state.unlink()
-
-
-def build_tools(paths: Paths, minor: str, *, everything: bool) -> None:
-    """Build what the nodes need and, with ``everything``, Pulumi and its plugins."""
-    if minor not in tools.KUBERNETES_MINORS:
-        raise LabError(f"--kubernetes {minor}: there is {', '.join(tools.KUBERNETES_MINORS)}")
-    build.build(paths, tools.all_tools(minor) if everything else tools.node_tools(minor))
 
 
 def status(paths: Paths) -> list[str]:

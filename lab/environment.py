@@ -14,24 +14,19 @@ from lab.state import load
 def environment(paths: Paths | None = None) -> dict[str, str]:
     """All variables for running ``pulumi`` against the lab.
 
-    PATH has the Python environment first, since the language host takes ``python3`` from it; then the official
-    Pulumi programs that were found, then the lab's own and its kubectl. The providers are put where the engine looks
-    for installed plugins. No agent may offer other keys.
+    PATH has the Python environment first, since the language host takes ``python3`` from it; then the Pulumi CLI and
+    its language host, official or the lab's own, and the lab's kubectl. No agent may offer other keys.
     """
     where = paths or Paths.of()
     state = load(where.state)
     minor = state.kubernetes if state else tools.KUBERNETES_MINORS[0]
-    official = [
-        found.parent for tool in tools.pulumi_tools() if not tool.provider and (found := build.official_path(tool))
-    ]
-    folders = [Path(sys.prefix) / "bin", *official, where.bin, where.kubernetes_bin(minor)]
-    variables = {name: value for name, value in os.environ.items() if name not in ("SSH_AUTH_SOCK", "KUBECONFIG")}
-    path = [str(folder) for folder in dict.fromkeys(folders)] + [variables.get("PATH", "")]
     where.pulumi_state.mkdir(parents=True, exist_ok=True)
-    _install_plugins(where)
+    _install(where)
+    folders = (Path(sys.prefix) / "bin", where.pulumi_home / "bin", where.kubernetes_bin(minor))
+    variables = {name: value for name, value in os.environ.items() if name not in ("SSH_AUTH_SOCK", "KUBECONFIG")}
     return {
         **variables,
-        "PATH": os.pathsep.join(path),
+        "PATH": os.pathsep.join([*map(str, folders), variables.get("PATH", "")]),
         "PULUMI_HOME": str(where.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{where.pulumi_state}",
         "PULUMI_CONFIG_PASSPHRASE": "lab",
@@ -40,15 +35,21 @@ def environment(paths: Paths | None = None) -> dict[str, str]:
     }
 
 
-def _install_plugins(paths: Paths) -> None:
-    """Link the providers into the plugin folder; the engine warns about each that it has to take from PATH."""
+def _install(paths: Paths) -> None:
+    """Link programs and providers into the lab's Pulumi home, as an installation of Pulumi lays them out.
+
+    The engine warns about each provider that it has to take from PATH, so they are not put there.
+    """
     for tool in tools.pulumi_tools():
-        if not tool.provider:
-            continue
-        link = paths.pulumi_home / "plugins" / f"resource-{tool.provider}-v{tool.version}" / tool.name
-        target = build.official_path(tool) or tool.path(paths)
-        if link.is_symlink() and link.readlink() == target:
-            continue
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+        program = build.official_path(tool) or tool.path(paths)
+        folder = f"plugins/resource-{tool.provider}-v{tool.version}" if tool.provider else "bin"
+        for target in (program, *(program.parent / Path(name).name for name in tool.beside)):
+            _link(paths.pulumi_home / folder / target.name, target)
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)

@@ -24,8 +24,8 @@ class Tool:
     ``module`` is the folder below ``lab/go`` whose go.mod pins it, ``package`` the Go package to build there.
     ``upstream`` is the required module whose version is the tool's version; a tool of the lab's own has none and
     states ``version``. ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``. ``beside`` are files
-    of the upstream module that must lie next to the program. ``official`` tools are not built where the real ones
-    are installed.
+    of the upstream module that must lie next to the program, ``local`` other folders of ``lab/go`` it is compiled
+    from. ``official`` tools are not built where the real ones are installed.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Tool:
     ldflags: str = ""
     tags: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
     folder: str = ""
     official: bool = False
 
@@ -112,13 +113,16 @@ def _provider(name: str, version: str) -> Tool:
         package=".",
         version=version,
         ldflags="-X main.Version={version}",
-        folder="plugins",
         official=True,
     )
 
 
-def all_tools(minor: str) -> tuple[Tool, ...]:
-    return (*node_tools(minor), *pulumi_tools())
+def test_tools() -> tuple[Tool, ...]:
+    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions."""
+    modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36"))
+    return tuple(
+        Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules
+    )
 
 
 def version_of(tool: Tool) -> str:
@@ -150,11 +154,13 @@ def build_key(tool: Tool, files: Sequence[tuple[str, bytes]]) -> str:
 
 
 def module_files(tool: Tool) -> list[tuple[str, bytes]]:
-    """The files of the tool's module that decide what is built: all but tests and prose."""
+    """The files that decide what is built, of the tool's module and its local ones: all but tests and prose."""
+    sources = (tool.source, *(MODULES / name for name in tool.local))
     return [
-        (str(path.relative_to(tool.source)), path.read_bytes())
-        for path in sorted(tool.source.rglob("*"))
+        (str(path.relative_to(MODULES)), path.read_bytes())
+        for source in sources
+        for path in sorted(source.rglob("*"))
         if path.is_file()
         and not path.name.endswith(("_test.go", ".md"))
-        and "testdata" not in path.relative_to(tool.source).parts
+        and "testdata" not in path.relative_to(source).parts
     ]

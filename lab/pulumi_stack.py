@@ -1,0 +1,99 @@
+"""A Pulumi stack of this project on the lab, driven through the real CLI as a person would."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.environment import environment
+from lab.errors import LabError
+from lab.paths import REPOSITORY, Paths
+from lab.stack import configuration
+from lab.state import LabState
+
+PROJECT = "kubernetes-audit"
+
+
+@dataclass(frozen=True, slots=True)
+class PulumiStack:
+    """One stack. Its configuration file is in ``folder``, so that nothing is written beside the project's own."""
+
+    paths: Paths
+    name: str
+    folder: Path
+
+    @classmethod
+    def prepare(
+        cls, paths: Paths, state: LabState, name: str, folder: Path, settings: Mapping[str, Any] | None = None
+    ) -> PulumiStack:
+        """Makes the stack, or takes the one there is, with the lab's nodes, the lab's key and these ``settings``."""
+        stack = cls(paths, name, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
+        stack._pulumi_in(folder, "stack", "select", name, "--create")
+        stack.configure(state, settings or {})
+        return stack
+
+    @property
+    def file(self) -> Path:
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    def configure(self, state: LabState, settings: Mapping[str, Any]) -> None:
+        """Writes the stack's configuration: the lab's own with ``settings`` over it. The key stays encrypted."""
+        kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
+        config = configuration(state, "")["config"] | {f"{PROJECT}:{key}": value for key, value in settings.items()}
+        secret = f"{PROJECT}:sshPrivateKey"
+        config.pop(secret)
+        if secret in (kept.get("config") or {}):
+            config[secret] = kept["config"][secret]
+        self.file.write_text(yaml.safe_dump({**kept, "config": config}, sort_keys=False))
+        if secret not in config:
+            key = self.paths.ssh_key.read_text()
+            self._pulumi_in(self.folder, "config", "set", "--secret", "sshPrivateKey", "--stack", self.name, given=key)
+
+    def command(self, *words: str) -> list[str]:
+        """The words of a ``pulumi`` command on this stack; ``stack`` sub-commands take no configuration file."""
+        options = ["--stack", self.name, "--non-interactive"]
+        if words[0] != "stack":
+            options += ["--config-file", str(self.file)]
+        return ["pulumi", *words, *options]
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs ``pulumi WORDS`` in the project and returns what it printed, both streams together."""
+        result = subprocess.run(
+            self.command(*words),
+            cwd=REPOSITORY,
+            env=environment(self.paths),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise LabError(f"pulumi {' '.join(words)} ended with {result.returncode}:\n{result.stdout}")
+        return result
+
+    def remove(self) -> None:
+        """Forgets the stack and its configuration. It must hold no resources any more."""
+        self.run("stack", "rm", "--yes")
+        shutil.rmtree(self.folder)
+
+    def _pulumi_in(self, folder: Path, *words: str, given: str | None = None) -> None:
+        result = subprocess.run(
+            ["pulumi", *words, "--non-interactive"],
+            cwd=folder,
+            env=environment(self.paths),
+            input=given,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise LabError(f"pulumi {' '.join(words)} ended with {result.returncode}:\n{result.stderr}")
