@@ -70,6 +70,17 @@ REMOVED_RESOURCES = (
 """
 
 
+CREDENTIAL_RESOURCES = (
+    ("", "secrets"),
+    ("", "configmaps"),
+    ("", "serviceaccounts/token"),
+    ("authentication.k8s.io", "tokenreviews"),
+)
+"""Group and resource of everything whose bodies hold credentials (CIS 3.2.2, and the tokens it does not
+name).
+"""
+
+
 def builtin_resources(minor: int) -> tuple[BuiltinResource, ...]:
     """Every resource of Kubernetes 1.`minor`, by group and name.
 

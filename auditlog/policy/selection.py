@@ -27,8 +27,8 @@ class SelectedPolicy:
 def selected_policy(settings: PolicySettings) -> SelectedPolicy:
     """The preset or file that ``settings`` names.
 
-    Raises PolicyError when the API server of no supported version would take it, or the file cannot be read; what
-    only some versions refuse is found by the plan, which knows each node's version.
+    Raises PolicyError when the API server of no supported version would take it, or the file cannot be read;
+    what only some versions refuse is found by the plan, which knows each node's version.
     """
     if settings.file is None:
         selected = SelectedPolicy(preset_text(settings.preset or ""), f"preset {settings.preset}")
