@@ -29,7 +29,16 @@ from auditlog.events.event import (
     resource_name,
     to_request,
 )
-from auditlog.events.reading import NAMED_LINES, TOO_LONG, UNREADABLE, Progress, blocks, describe, reason_of
+from auditlog.events.reading import (
+    NAMED_LINES,
+    TOO_LONG,
+    UNREADABLE,
+    Progress,
+    blocks,
+    describe,
+    reason_of,
+    seek_to_line,
+)
 from auditlog.events.sources import STDIN, LogFile, open_log
 from auditlog.events.tally import NOTHING, Tally, Volume
 from auditlog.policy.evaluate import compile_policy, group_matches
@@ -279,7 +288,7 @@ class Counter:
             else:
                 stream, raw = open_log(part.file)
                 with raw, stream:
-                    self._count_stream(stream, _seek_to_line(stream, part), raw.tell, progress)
+                    self._count_stream(stream, seek_to_line(stream, part.start, part.length), raw.tell, progress)
         except UNREADABLE as problem:
             self._counts.stopped = f"the rest of the file cannot be read: {describe(problem)}"
         self._fold()
@@ -486,12 +495,3 @@ def _field_size(name: str, value: Raw) -> int:
     """Bytes of a field in a line, with its name, quotes, colon and comma; 0 for an absent one."""
     size = memoryview(value).nbytes
     return len(name) + len('"":,') + size if size else 0
-
-
-def _seek_to_line(stream: BinaryIO, part: Part) -> int | None:
-    """Moves to the first line that starts in the part; how many bytes of the part are left then."""
-    if part.start == 0:
-        return part.length
-    stream.seek(part.start - 1)
-    stream.readline()
-    return None if part.length is None else part.start + part.length - stream.tell()

@@ -113,6 +113,15 @@ def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[tuple[bytear
         yield rest, len(rest)
 
 
+def seek_to_line(stream: BinaryIO, start: int, length: int | None) -> int | None:
+    """Moves to the first line that starts at `start` or later; how many of the `length` bytes from there are left."""
+    if start == 0:
+        return length
+    stream.seek(start - 1)
+    stream.readline()
+    return None if length is None else start + length - stream.tell()
+
+
 def _skip_line(stream: BinaryIO) -> int:
     skipped = 0
     while piece := stream.readline(BLOCK):

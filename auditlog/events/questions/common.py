@@ -59,9 +59,9 @@ class Answer:
 def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
     """One sighting per request: its final stage, or the latest one where the events end before the request does.
 
-    The stages of a request share audit id, user, URI and time of receipt. The audit id alone is not enough: a client may
-    send its own (header Audit-ID), the same for every request. An event that comes a second time (overlapping files) is
-    passed over when fewer than a fixed number of requests lie between.
+    The stages of a request share audit id, user, verb, URI and time of receipt. The audit id alone is not enough: a
+    client may send its own (header Audit-ID), the same for every request. An event that comes a second time, from
+    overlapping files, is passed over unless very many requests lie between.
     """
     unfinished: OrderedDict[Hashable, Sighting] = OrderedDict()
     finished: OrderedDict[Hashable, None] = OrderedDict()
