@@ -1,0 +1,53 @@
+# Every target sets up what it needs. `make demo` and `make test` are the two to start with.
+PYTHON := .venv/bin/python
+
+.PHONY: help setup build up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab clean
+
+help:  ## What there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: .venv/.complete  ## The Python environment, from the pinned requirements
+
+.venv/.complete: requirements.txt requirements-dev.txt .ci/python-environment
+	sh .ci/python-environment
+	touch $@
+
+build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
+	$(PYTHON) -m lab build
+
+up: build  ## A real kubeadm control plane on this machine
+	$(PYTHON) -m lab up
+
+demo: up  ## Set everything up, turn audit logging on, and ask who deleted a ConfigMap
+	$(PYTHON) -m lab.demo
+
+demo-preview: up  ## What `pulumi up` would change on the lab now
+	$(PYTHON) -m lab.demo preview
+
+demo-destroy: up  ## Take audit logging off the lab's control plane again
+	$(PYTHON) -m lab.demo destroy
+
+down: setup  ## Remove the lab; built tools stay
+	$(PYTHON) -m lab down
+
+lint: build  ## Every static check
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/shellcheck node/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* lab/files/* 2>/dev/null)
+	$(PYTHON) -m lab.go_modules vet
+
+test: up  ## Set everything up and run every test
+	$(PYTHON) -m pytest
+
+test-unit: build
+	$(PYTHON) -m pytest tests/unit
+
+test-engine: build
+	$(PYTHON) -m pytest tests/engine
+
+test-lab: up
+	$(PYTHON) -m pytest tests/lab
+
+clean: down  ## Remove the lab and everything that was built or installed here
+	rm -rf .lab .venv

@@ -1,0 +1,38 @@
+"""The lab for tests: one running control plane, given its first state back before each module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.api import Lab, Node
+from lab.pulumi_stack import PulumiStack
+
+
+@pytest.fixture(scope="session")
+def running_lab() -> Lab:
+    """The lab that ``make up`` started."""
+    return Lab.load()
+
+
+@pytest.fixture(scope="module")
+def lab(running_lab: Lab) -> Lab:
+    """The lab as kubeadm left it."""
+    running_lab.reset()
+    return running_lab
+
+
+@pytest.fixture(scope="module")
+def node(lab: Lab) -> Node:
+    return lab.nodes[0]
+
+
+@pytest.fixture(scope="module")
+def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[PulumiStack]:
+    """A new Pulumi stack with the preset of seed 000_05e3394e1aae7e61.txt, named after the test module."""
+    name = Path(str(request.node.path)).stem.removeprefix("test_").replace("_", "-")
+    stack = PulumiStack.prepare(lab.paths, lab.state, name, tmp_path_factory.mktemp("stack"))
+    yield stack
+    stack.run("stack", "rm", "--yes", "--force")

@@ -1,0 +1,124 @@
+"""What node/facts.sh prints, read."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.facts import FactsError, KubeadmConfig, Process, RemoteFile, defines_apiserver, parse_facts
+from tests.unit.apiserver.kubeadm_files import MANIFEST
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def output(*changed: str) -> str:
+    """A whole answer; each of ``changed`` takes the place of the line that starts with the same two words."""
+    lines = {
+        "hostname": "hostname cp1",
+        "manifest": f"file manifest 1700000001 1700000000 600 {encoded(MANIFEST)}",
+        "policy": "file policy absent",
+        "before-manifest": "file before-manifest absent",
+        "before-policy": "file before-policy absent",
+        "before-kubeadm-config": "file before-kubeadm-config absent",
+        "owner": "file owner absent",
+        "scripts": "scripts absent",
+        "log": "log-free-bytes 5000000000",
+    }
+    lines |= {line.split(" ")[1] if line.startswith("file ") else line: line for line in changed}
+    return "\n".join(["format 1", *lines.values(), "end", ""])
+
+
+def test_an_untouched_node() -> None:
+    facts = parse_facts(output())
+    assert facts.hostname == "cp1"
+    assert facts.manifest == RemoteFile(MANIFEST, changed=1700000001, modified=1700000000, mode="600")
+    assert facts.manifest.token == f"{sha256(MANIFEST)}@1700000001"
+    assert facts.policy is None
+    assert facts.owner is None
+    assert facts.scripts_sha256 is None
+    assert facts.processes == ()
+    assert facts.log_free_bytes == 5_000_000_000
+    assert facts.kubeadm_config is None
+    assert not facts.unfinished_change
+
+
+def test_a_process_with_its_arguments_and_start() -> None:
+    command_line = encoded("kube-apiserver\0--secure-port=6443\0--v=2\0")
+    facts = parse_facts(output(f"process 4711 1700000100 {command_line}"))
+    assert facts.processes == (Process(4711, 1700000100, ("kube-apiserver", "--secure-port=6443", "--v=2")),)
+
+
+def test_kubeadm_config_with_its_resource_version_and_a_missing_final_line_break() -> None:
+    facts = parse_facts(output(f"kubeadm-config 717 {encoded('kind: ClusterConfiguration')}"))
+    assert facts.kubeadm_config == KubeadmConfig("kind: ClusterConfiguration", "717")
+    assert facts.kubeadm_config.token == f"{sha256('kind: ClusterConfiguration')}@717"
+
+
+def test_why_kubeadm_config_could_not_be_read() -> None:
+    facts = parse_facts(output(f"kubeadm-config-error {encoded('connection refused')}"))
+    assert facts.kubeadm_config_error == "connection refused"
+
+
+def test_an_owner_a_journal_and_missing_tools() -> None:
+    facts = parse_facts(
+        output(
+            f"file owner 1 1 600 {encoded('kubernetes-audit/prod' + chr(10))}",
+            f"file journal 1 1 600 {encoded('backup=/x')}",
+            "missing-tool kubectl",
+            "missing-tool flock",
+        )
+    )
+    assert facts.owner == "kubernetes-audit/prod"
+    assert facts.unfinished_change
+    assert facts.missing_tools == ("kubectl", "flock")
+
+
+def test_only_files_that_define_the_api_server_are_stray() -> None:
+    facts = parse_facts(
+        output(
+            f"static-pod {encoded('kube-apiserver.yaml.bak.1')} {encoded(MANIFEST)}",
+            f"static-pod {encoded('etcd.yaml')} {encoded(MANIFEST.replace('name: kube-apiserver', 'name: etcd'))}",
+            f"static-pod {encoded('large.bin')} ",
+        )
+    )
+    assert facts.stray_manifests == ("kube-apiserver.yaml.bak.1",)
+
+
+@pytest.mark.parametrize(
+    ("text", "defines"),
+    [
+        (MANIFEST, True),
+        (MANIFEST.replace("\n", "\r\n"), True),
+        ('{"kind":"Pod","metadata":{"name":"kube-apiserver"}}', True),
+        ("metadata:\n  name: kube-apiserver\nspec: {containers: [", True),
+        ("metadata:\n  name: kube-apiserver-canary\n", False),
+        ("metadata:\n  name: kube-scheduler\n  labels: {watches: kube-apiserver}\n", False),
+        ("- a list\n", False),
+        ("", False),
+    ],
+)
+def test_what_defines_the_api_server(text: str, defines: bool) -> None:
+    assert defines_apiserver(text) is defines
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the answer does not start with 'format 1' but with ''"),
+        ("Welcome!\nformat 1\nend\n", "the answer does not start with 'format 1' but with 'Welcome!'"),
+        ("format 1\nhostname cp1\n", "the answer breaks off before its end"),
+        ("format 1\nend\n", "the answer lacks 'hostname'"),
+        (output("weather fine"), "unknown fact 'weather'"),
+        (output("process 1 2"), "not enough values to unpack"),
+        (output("process 1 soon AA=="), "invalid literal for int"),
+        (output("file policy 1 2 600 ***"), "Only base64 data is allowed"),
+    ],
+)
+def test_an_answer_that_cannot_be_understood(text: str, message: str) -> None:
+    with pytest.raises(FactsError) as raised:
+        parse_facts(text)
+    assert message in str(raised.value)
