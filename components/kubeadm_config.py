@@ -35,7 +35,7 @@ class KubeadmConfig(pulumi.ComponentResource):
         change, user = plan.kubeadm_config, plan.nodes[0].node.user
         desired, before = sha256(change.desired), change.before or ""
         self.command = node_command(
-            name,
+            "cluster-configuration",
             connection,
             parent=self,
             depends_on=depends_on,

@@ -1,0 +1,156 @@
+"""Runs the whole ``__main__.py`` on Pulumi's mocks and keeps what it registered, resource options included."""
+
+from __future__ import annotations
+
+import json
+import logging
+import runpy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from pulumi.runtime import mocks, settings
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.stack import Stack
+
+from auditlog.apiserver import read_nodes
+from auditlog.apiserver.facts import Facts
+from lab.paths import REPOSITORY
+from tests.unit.apiserver.nodes import HOST_KEY
+
+PROJECT, STACK = "kubernetes-audit", "test"
+PRIVATE_KEY = "the private key"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the program registered it; ``inputs`` with provider keys, secrets unwrapped."""
+
+    type: str
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    secrets: frozenset[str]
+    depends_on: frozenset[str]
+    ignore_changes: tuple[str, ...]
+
+
+@dataclass
+class Program:
+    """What a run of the program left: registrations by name in their order, stack outputs, messages."""
+
+    resources: dict[str, Registration] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+
+class _Mocks(mocks.Mocks):
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = {"stdout": "done", "stderr": ""} if args.typ == "command:remote:Command" else {}
+        return f"{args.name}-id", {**args.inputs, **outputs}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program calls {args.token}")
+
+
+class _Recorder(mocks.MockMonitor):
+    def __init__(self, program: Program) -> None:
+        super().__init__(_Mocks())
+        self._program = program
+
+    def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
+        response: resource_pb2.RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type != "pulumi:pulumi:Stack":
+            written = json_format.MessageToDict(request.object)
+            self._program.resources[request.name] = Registration(
+                type=request.type,
+                name=request.name,
+                parent=request.parent.rsplit("::", 1)[-1],
+                inputs={key: _plain(value) for key, value in written.items()},
+                secrets=frozenset(key for key, value in written.items() if _SECRET in json.dumps(value)),
+                depends_on=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
+                ignore_changes=tuple(request.ignoreChanges),
+            )
+        return response
+
+
+class _Messages(logging.Handler):
+    def __init__(self, program: Program) -> None:
+        super().__init__(logging.INFO)
+        self._program = program
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._program.messages.append(record.getMessage())
+
+
+def stack_config(*names: str, **more: Any) -> dict[str, str]:
+    """A stack's configuration as the engine hands it over; ``more`` are further keys, values as in the YAML file."""
+    nodes = [
+        {"name": name, "host": f"{name}.example.com", "hostKey": HOST_KEY, "user": "ops"} for name in names or ("cp1",)
+    ]
+    values = {"nodes": nodes, "policy": {"preset": "low-write"}, **more}
+    return {
+        f"{PROJECT}:cluster": "test",
+        f"{PROJECT}:sshPrivateKey": PRIVATE_KEY,
+        **{f"{PROJECT}:{key}": json.dumps(value) for key, value in values.items()},
+    }
+
+
+def run_program(
+    monkeypatch: pytest.MonkeyPatch,
+    config: Mapping[str, str],
+    facts: Mapping[str, Facts] | Exception,
+    *,
+    preview: bool = False,
+) -> Program:
+    """Runs ``__main__.py`` with this configuration on nodes that answer with these facts, or with this error."""
+    program = Program()
+
+    def answer(*_: object) -> Mapping[str, Facts]:
+        if isinstance(facts, Exception):
+            raise facts
+        return facts
+
+    monkeypatch.setattr(read_nodes, "read_nodes", answer)
+    logger = logging.Logger("program")
+    logger.addHandler(_Messages(program))
+    with _runtime():
+        pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
+        pulumi.runtime.set_all_config(dict(config))
+
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        def run() -> None:
+            runpy.run_path(str(REPOSITORY / "__main__.py"))
+
+        run()
+        stack = settings.get_root_resource()
+        assert isinstance(stack, Stack)
+
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]
+        def read_outputs() -> pulumi.Output[Any]:
+            return pulumi.Output.all(**stack.outputs).apply(program.outputs.update)
+
+        read_outputs()
+    return program
+
+
+@contextmanager
+def _runtime() -> Iterator[None]:
+    before = settings.SETTINGS
+    try:
+        yield
+    finally:
+        settings.configure(before)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _SECRET in value.values():
+            return _plain(value["value"])
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value

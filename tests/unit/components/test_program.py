@@ -1,0 +1,205 @@
+"""The wiring of the whole program: inputs, order, what is ignored, what is secret, what comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.plan import make_plan
+from auditlog.apiserver.read_nodes import ReadError
+from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, settings, untouched
+from tests.unit.components.program import PRIVATE_KEY, Program, run_program, stack_config
+
+COMMANDS = ("cp1-scripts", "cp1-policy", "cp1-manifest", "cluster-configuration")
+
+
+@pytest.fixture
+def first(monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The first ``up`` of one untouched node."""
+    return run_program(monkeypatch, stack_config(), {"cp1": untouched()})
+
+
+def words(program: Program, name: str, which: str = "create") -> list[str]:
+    return shlex.split(program.resources[name].inputs[which].split(" <<", 1)[0])
+
+
+def test_every_command_belongs_to_its_component(first: Program) -> None:
+    assert {(resource.parent, resource.name) for resource in first.resources.values()} == {
+        ("kubernetes-audit-test", "node-scripts"),
+        ("node-scripts", "cp1-scripts"),
+        ("kubernetes-audit-test", "audit-policy"),
+        ("audit-policy", "cp1-policy"),
+        ("kubernetes-audit-test", "cp1"),
+        ("cp1", "cp1-manifest"),
+        ("kubernetes-audit-test", "kubeadm-config"),
+        ("kubeadm-config", "cluster-configuration"),
+    }
+
+
+def test_files_go_to_standard_input_as_they_are(first: Program) -> None:
+    plan = make_plan(settings(), POLICY, {"cp1": untouched()}, OWNER)
+    assert first.resources["cp1-policy"].inputs["stdin"] == POLICY
+    assert first.resources["cp1-manifest"].inputs["stdin"] == plan.nodes[0].manifest.desired
+    assert first.resources["cluster-configuration"].inputs["stdin"] == plan.kubeadm_config.desired
+    assert first.resources["cp1-scripts"].inputs["stdin"] == node_scripts.bundle()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_safe_to_repeat_and_says_nothing_to_the_environment(first: Program, name: str) -> None:
+    inputs = first.resources[name].inputs
+    assert inputs["update"] == inputs["create"]
+    assert inputs["addPreviousOutputInEnv"] is False
+    assert inputs["logging"] == "stdoutAndStderr"
+    assert "triggers" not in inputs
+    assert "environment" not in inputs
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_connection_is_secret_and_pins_the_host_key(first: Program, name: str) -> None:
+    resource = first.resources[name]
+    assert resource.secrets == {"connection"}
+    connection = resource.inputs["connection"]
+    assert connection["hostKey"] == HOST_KEY
+    assert connection["privateKey"] == PRIVATE_KEY
+    assert connection["user"] == "ops"
+    assert "proxy" not in connection
+
+
+def test_what_the_node_compares_before_it_writes(first: Program) -> None:
+    given = dict(word.split("=", 1) for word in words(first, "cp1-manifest")[5:])
+    assert given["live"] == f"{sha256(MANIFEST)}@1000"
+    assert given["desired"] == sha256(first.resources["cp1-manifest"].inputs["stdin"])
+    assert given["policy-live"] == "absent"
+    assert given["policy-desired"] == sha256(POLICY)
+    assert given["owner"] == OWNER
+    assert given["marker"] == "yes"
+    assert words(first, "cluster-configuration")[4:6] == [
+        "apply-kubeadm-config",
+        f"live={sha256(CLUSTER_CONFIGURATION)}@7",
+    ]
+
+
+def test_destroy_carries_what_it_gives_back(first: Program) -> None:
+    for name, before in (("cp1-manifest", MANIFEST), ("cluster-configuration", CLUSTER_CONFIGURATION)):
+        text = first.resources[name].inputs["delete"]
+        assert text.split("'\n", 1)[1].rsplit("END-OF", 1)[0] == before
+        assert f"restore={sha256(before)}" in words(first, name, "delete")
+        assert f"written={sha256(first.resources[name].inputs['stdin'])}" in words(first, name, "delete")
+
+
+def test_nothing_is_ignored_while_something_is_to_be_done(first: Program) -> None:
+    assert {first.resources[name].ignore_changes for name in COMMANDS} == {()}
+
+
+def test_in_sync_only_the_texts_that_hold_what_was_read_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, stack_config(), {"cp1": applied()})
+    assert program.resources["cp1-scripts"].ignore_changes == ("create", "update", "stdin")
+    for name in COMMANDS[1:]:
+        assert program.resources[name].ignore_changes == ("create", "update")
+
+
+def test_drift_of_one_thing_makes_a_diff_of_that_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = dataclasses.replace(applied(), kubeadm_config=untouched().kubeadm_config)
+    program = run_program(monkeypatch, stack_config(), {"cp1": facts})
+    assert program.resources["cluster-configuration"].ignore_changes == ()
+    assert program.resources["cp1-manifest"].ignore_changes == ("create", "update")
+    assert program.resources["cp1-policy"].ignore_changes == ("create", "update")
+
+
+def test_nodes_follow_one_another_and_kubeadm_config_follows_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("cp1", "cp2", "cp3")
+    program = run_program(monkeypatch, stack_config(*names), dict.fromkeys(names, untouched()))
+    assert program.resources["cp1-manifest"].depends_on == {"cp1-policy"}
+    assert program.resources["cp2-manifest"].depends_on == {"cp2-policy", "cp1-manifest"}
+    assert program.resources["cp3-manifest"].depends_on == {"cp3-policy", "cp2-manifest"}
+    assert program.resources["cluster-configuration"].depends_on == {f"{name}-manifest" for name in names}
+    for name in names:
+        assert program.resources[f"{name}-policy"].depends_on == {f"{name}-scripts"}
+        assert program.resources[f"{name}-manifest"].inputs["connection"]["host"] == f"{name}.example.com"
+
+
+def test_a_bastion_is_the_proxy_of_every_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(bastion={"host": "bastion.example.com", "hostKey": HOST_KEY, "port": 2222})
+    program = run_program(monkeypatch, config, {"cp1": untouched()})
+    for name in COMMANDS:
+        proxy = program.resources[name].inputs["connection"]["proxy"]
+        assert (proxy["host"], proxy["port"], proxy["hostKey"]) == ("bastion.example.com", 2222, HOST_KEY)
+
+
+def test_a_manifest_with_a_password_in_it_is_secret_and_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = MANIFEST.replace(
+        "    name: kube-apiserver\n", "    name: kube-apiserver\n    env: [{name: P, value: 'http://u:pw@proxy'}]\n", 1
+    )
+    facts = dataclasses.replace(untouched(), manifest=remote(text))
+    program = run_program(monkeypatch, stack_config(), {"cp1": facts}, preview=True)
+    assert program.resources["cp1-manifest"].secrets == {"connection", "stdin", "delete"}
+    assert not any("pw@proxy" in message for message in program.messages)
+
+
+def test_a_preview_shows_reasons_and_diffs_and_an_up_does_not_repeat_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    preview = run_program(monkeypatch, stack_config(), {"cp1": untouched()}, preview=True)
+    assert any("the manifest lacks --audit-policy-file" in message for message in preview.messages)
+    assert any("+++ /etc/kubernetes/audit-policy.yaml" in message for message in preview.messages)
+    assert any("+++ kube-system/kubeadm-config" in message for message in preview.messages)
+    assert run_program(monkeypatch, stack_config(), {"cp1": untouched()}).messages == []
+    assert run_program(monkeypatch, stack_config(), {"cp1": applied()}, preview=True).messages == []
+
+
+def test_outputs_feed_dashboards_and_people(first: Program) -> None:
+    assert first.outputs["cluster"] == "test"
+    assert first.outputs["logPath"] == "/var/log/kubernetes/audit/audit.log"
+    assert first.outputs["policy"] == {"source": "preset low-write", "sha256": sha256(POLICY)}
+    assert first.outputs["nodes"]["cp1"]["policySha256"] == sha256(POLICY)
+    assert first.outputs["queries"]["whoDeleted"] == '{job="kubernetes-audit"} |= "delete" |= "NAME"'
+    assert first.outputs["onNodeSearch"] == "sudo grep NAME /var/log/kubernetes/audit/audit.log"
+
+
+DIALLED = AssertionError("a node was dialled")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (stack_config(policy={"preset": "nothing"}), "policy.preset: is 'nothing'; allowed: one of "),
+        (stack_config(policy={"file": "/nowhere.yaml"}), "policy.file '/nowhere.yaml': cannot be read: No such file"),
+        ({**stack_config(), "kubernetes-audit:nodes": "[oops"}, "nodes: is '[oops'; allowed: YAML in Pulumi.test.yaml"),
+        ({**stack_config(), "kubernetes-audit:sshPrivateKey": ""}, "sshPrivateKey: is missing; allowed: a private key"),
+    ],
+)
+def test_a_mistake_ends_the_program_before_any_node_is_dialled(
+    monkeypatch: pytest.MonkeyPatch, config: dict[str, str], message: str
+) -> None:
+    with pytest.raises(pulumi.RunError) as raised:
+        run_program(monkeypatch, config, DIALLED)
+    assert "no node was dialled" in str(raised.value)
+    assert message in str(raised.value)
+
+
+def test_a_policy_that_the_api_server_would_refuse_is_refused_before_any_node_is_dialled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Everything\n")
+    with pytest.raises(pulumi.RunError) as raised:
+        run_program(monkeypatch, stack_config(policy={"file": str(file)}), DIALLED)
+    assert "line 4, column 10" in str(raised.value)
+    assert "Everything" in str(raised.value)
+
+
+def test_nodes_that_cannot_be_read_or_changed_end_the_program_with_one_line_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unreachable = ReadError(["cp1 (cp1.example.com:22): no answer within 15 s"])
+    with pytest.raises(pulumi.RunError, match="nothing was changed") as raised:
+        run_program(monkeypatch, stack_config(), unreachable)
+    assert "cp1 (cp1.example.com:22): no answer within 15 s" in str(raised.value)
+    stray = dataclasses.replace(untouched(), stray_manifests=("kube-apiserver.yaml.bak",))
+    with pytest.raises(pulumi.RunError, match=r"kube-apiserver\.yaml\.bak in /etc/kubernetes/manifests"):
+        run_program(monkeypatch, stack_config(), {"cp1": stray})
