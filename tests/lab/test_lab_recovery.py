@@ -45,16 +45,18 @@ def killed_up(marker: str) -> None:
 
 
 def remains(identity: str) -> list[str]:
-    """What carries the name of the lab: links, cgroups, and processes in them."""
+    """What carries the name of the lab: links, cgroups, and living processes."""
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
     found = re.findall(rf"lab{identity}\w*", links)
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/lab-{identity}-*")]
     for membership in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             text = membership.read_text()
+            status = membership.with_name("stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if f"lab-{identity}-" in text:
+        # A zombie has ended; it waits for its parent to look.
+        if f"lab-{identity}-" in text and status != "Z":
             found.append(str(membership))
     return found
 
