@@ -18,7 +18,10 @@ def ensure_bridge(state: LabState) -> None:
 
 
 def ensure_link(state: LabState, node: NodeState, pid: int) -> None:
-    """Connect the network namespace of process ``pid`` to the bridge as ``eth0`` with the node's address."""
+    """Connect the network namespace of process ``pid`` to the bridge as ``eth0`` with the node's address.
+
+    There is no route beyond the lab's subnet: nothing on a node can reach anything but the lab and this machine.
+    """
     inside = ["nsenter", f"--target={pid}", "--net", "ip"]
     prefix = ipaddress.ip_network(state.subnet).prefixlen
     run([*inside, "link", "set", "lo", "up"])
@@ -30,8 +33,6 @@ def ensure_link(state: LabState, node: NodeState, pid: int) -> None:
     run(["ip", "link", "set", node.link, "master", state.bridge, "up"])
     run([*inside, "link", "set", "eth0", "up"])
     run([*inside, "address", "replace", f"{node.address}/{prefix}", "dev", "eth0"])
-    # A default route is what kubeadm and kubelet take a node's address from; it leads to nobody who forwards.
-    run([*inside, "route", "replace", "default", "via", state.bridge_address])
 
 
 def remove_link(node: NodeState) -> None:

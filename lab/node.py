@@ -40,6 +40,8 @@ oom_score = 0
   sandbox_image = "{pause}"
   # Without CAP_SYS_RESOURCE a container cannot be given a lower score than its parent, and runc fails.
   restrict_oom_score_adj = true
+  # A profile would be loaded into the machine's kernel and stay there.
+  disable_apparmor = true
 
 [plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "overlayfs"
