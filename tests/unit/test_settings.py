@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from auditlog.policy.presets import preset_names
 from auditlog.settings import Host, LogSettings, PolicySettings, SettingsError, parse_settings
+from components.configuration import KEYS
 
+ROOT = Path(__file__).parents[2]
 PRESETS = ("low-write", "standard")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIDhYqlT5mDLsE4dU0W8rWkrIjNnR8bqGzJq8mXvT3lZ"
 GOOD: dict[str, Any] = {
@@ -116,3 +121,18 @@ def test_all_mistakes_are_told_at_once() -> None:
         "nodes[0].hostKey",
         "policy.preset",
     ]
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_the_stack_files_of_the_project_are_valid(environment: str) -> None:
+    written = yaml.safe_load((ROOT / f"Pulumi.{environment}.yaml").read_text())["config"]
+    values = {key.removeprefix("kubernetes-audit:"): value for key, value in written.items()}
+    settings = parse_settings(values, preset_names())
+    assert settings.cluster == environment
+    assert len(settings.nodes) == (3 if environment == "prod" else 1)
+    assert set(values["sshPrivateKey"]) == {"secure"}
+
+
+def test_the_typed_configuration_of_the_project_names_every_key_and_no_other() -> None:
+    typed = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert set(typed) == {*KEYS, "sshPrivateKey"}
