@@ -79,5 +79,7 @@ def named_policy(text: str) -> Policy:
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[int], object]]:
     """A bar on standard error while it is a terminal; `total` is in bytes, 0 when it is not known."""
+    # Its monitor is a thread, and only a program without threads can fork its workers safely.
+    tqdm.monitor_interval = 0
     with tqdm(total=total or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
         yield bar.update

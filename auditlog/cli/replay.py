@@ -45,13 +45,17 @@ def _run(arguments: argparse.Namespace) -> int:
         top=_at_least_one("--top", arguments.top),
         disk=_disk(arguments),
         loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
-        processes=_at_least_one("--processes", arguments.processes or len(os.sched_getaffinity(0))),
+        processes=_at_least_one("--processes", arguments.processes or _cores()),
     )
     logs = find_logs(arguments.logs)
     with progress_bar(logs.size) as progress:
         report = replay(logs, settings, progress)
     sys.stdout.write(report_json(report) if arguments.json else report_text(report))
     return int(report.recorded.events == 0)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _at_least_one(option: str, value: int) -> int:

@@ -164,14 +164,24 @@ class _Target(Struct, frozen=True, gc=False, rename="camel"):
     subresource: str = ""
 
 
+class _UserName(Struct, frozen=True, gc=False, rename="camel"):
+    username: str = ""
+
+
 class _Combination(Struct, frozen=True, gc=False, rename="camel"):
     """What is decoded of every line; equal for the lines that are counted together."""
 
     level: LevelName
     stage: StageName
     verb: str = ""
-    user: User = User()
+    user: _UserName = _UserName()
     object_ref: _Target | None = None
+
+
+class _CombinationWithGroups(_Combination, frozen=True, gc=False, rename="camel"):
+    """The same for policies with rules for groups."""
+
+    user: User = User()  # type: ignore[assignment]
 
 
 class _Details(Struct, gc=False, rename="camel"):
@@ -273,7 +283,8 @@ class Counter:
         self._closer_cells: dict[tuple[_Combination, str | None], _Cell] = {}
         self._day = ""
         self._counts = Counts()
-        self._combination = msgspec.json.Decoder(_Combination).decode
+        groups_matter = any(rule.user_groups for policy in self._policies for rule in policy.rules)
+        self._combination = msgspec.json.Decoder(_CombinationWithGroups if groups_matter else _Combination).decode
         self._event = msgspec.json.Decoder(Event).decode
         self._details = msgspec.json.Decoder(_Details).decode
         self._outcome = msgspec.json.Decoder(_Outcome).decode

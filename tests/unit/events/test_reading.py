@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.events import reading
@@ -107,6 +107,7 @@ def test_a_line_longer_than_a_block_is_whole(tmp_path: Path) -> None:
     assert read_all(path) == (2, DamageLog())
 
 
+@settings(deadline=None)
 @given(
     content=st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), max_size=12),
     ended=st.booleans(),

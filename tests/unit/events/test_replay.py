@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -281,6 +282,23 @@ def test_a_time_that_is_none_does_not_spoil_the_range(tmp_path: Path) -> None:
     odd = good[1].replace(msgspec.json.decode(good[1])["stageTimestamp"].encode(), b"tomorrow")
     report = run(write(tmp_path / "audit.log", [good[0], odd, good[2]]))
     assert report.nodes[0].last == datetime.fromisoformat(msgspec.json.decode(good[2])["stageTimestamp"])
+
+
+def test_fifty_megabytes_are_counted_in_little_memory(tmp_path: Path) -> None:
+    piece = b"".join(lines(1, 5000))
+    path = tmp_path / "audit.log"
+    with path.open("wb") as stream:
+        for _ in range(50_000_000 // len(piece) + 1):
+            stream.write(piece)
+    logs = find_logs([str(path)])
+    tracemalloc.start()
+    try:
+        report = replay(logs, ReplaySettings(policy=POLICY, recorded=EVERYTHING))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.recorded.bytes == path.stat().st_size > 50_000_000
+    assert peak < 10_000_000
 
 
 def test_endless_paths_stay_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
