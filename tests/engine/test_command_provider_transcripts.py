@@ -40,6 +40,7 @@ def test_there_are_recordings() -> None:
 @pytest.mark.parametrize("recording", _RECORDINGS, ids=lambda path: path.stem)
 def test_plugin_answers_as_recorded(recording: Path, plugin: ProviderPlugin, ssh_server: SshServer) -> None:
     real = _real_values(ssh_server)
+    commands: list[str] = []
     for line in recording.read_text().splitlines():
         call = json.loads(line)
         request = _replace(call["request"], real)
@@ -50,8 +51,9 @@ def test_plugin_answers_as_recorded(recording: Path, plugin: ProviderPlugin, ssh
         else:
             response = plugin.call(call["method"], request)
             assert _normalised(response) == _normalised(_replace(call["response"], real))
-        if call["run"] == "preview":
-            assert ssh_server.executions == [], "a preview has dialled"
+        if _reaches_the_node(call):
+            commands.append(_command(call["method"], request))
+        assert ssh_server.commands() == commands
 
 
 def _real_values(server: SshServer) -> dict[str, str | int]:
@@ -62,6 +64,22 @@ def _real_values(server: SshServer) -> dict[str, str | int]:
         "<port>": server.port,
         "<target>": str(server.folder / "target"),
     }
+
+
+def _reaches_the_node(call: dict[str, Any]) -> bool:
+    if call["run"] == "preview" or call["method"] not in {"Create", "Update", "Delete"}:
+        return False
+    return "error" not in call or "Process exited" in call["error"]
+
+
+def _command(method: str, request: dict[str, Any]) -> str:
+    """The command a call has to run: update falls back to create, delete is the one in the state."""
+    command: str
+    if method == "Update":
+        command = request["news"].get("update") or request["news"]["create"]
+    else:
+        command = request["properties"][method.lower()]
+    return command
 
 
 def _replace(value: Any, real: dict[str, str | int]) -> Any:

@@ -40,8 +40,10 @@ func TestHostKeyFixesItsAlgorithm(t *testing.T) {
 	}
 	second := describeKey(t, private, "")
 	g := newTarget(t, func(server *sshServer) { server.config.AddHostKey(second.signer) })
-	g.state.Connection.HostKey = &second.authorized
-	g.mustRun(t, "true")
+	for _, key := range []*string{g.state.Connection.HostKey, &second.authorized} {
+		g.state.Connection.HostKey = key
+		g.mustRun(t, "true")
+	}
 }
 
 // An RSA key's type is the name of its SHA-1 signature, which OpenSSH has not offered since 8.8: a host key
