@@ -11,8 +11,9 @@ from typing import Any
 from auditlog.cli.common import UsageError, add_logs, parse_moment, progress_bar
 from auditlog.events import questions
 from auditlog.events.coverage import TimeRange
+from auditlog.events.event import Sighting
 from auditlog.events.questions import Answer, Reach, WhoQuery
-from auditlog.events.reading import DamageLog, Sighting, read
+from auditlog.events.reading import DamageLog, read
 from auditlog.events.render import Reading, answer_json, answer_text
 from auditlog.events.sources import find_logs
 

@@ -20,7 +20,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "replay",
         help="what a log holds, and what another policy would have written of it",
         description="Counts a recorded log per day by level, rule, user, resource and namespace, and says what another "
-        "policy would have written of it.",
+        "policy would have written of it. Copies of a log file are left out; what two other files share counts twice.",
         epilog="Exit code 1: the log has no events.",
     )
     add_logs(parser)

@@ -293,6 +293,7 @@ class Counter:
     def count(self, part: Part, progress: Progress = lambda _: None) -> Counts:
         """Counts one part. What ends the reading early is in the result's `stopped`, and never raised."""
         self._counts = Counts()
+        self._day = ""
         try:
             if part.file.path == STDIN:
                 self._count_stream(sys.stdin.buffer, None, lambda: 0, progress)

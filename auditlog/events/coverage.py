@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from auditlog.events.reading import Sighting
+from auditlog.events.event import Sighting
 
 SILENCE = timedelta(seconds=60)
 """Without an event for longer than this, a node counts as silent (004_b3f6e118a06daecc.txt)."""

@@ -6,6 +6,7 @@ need are decoded; everything else in a line is skipped over, which is what makes
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import unquote
@@ -73,6 +74,14 @@ class Event(Struct, frozen=True, gc=False, rename="camel"):
     def code(self) -> int:
         """The HTTP status of the response, 0 before there is one."""
         return self.response_status.code
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event, and the node whose API server wrote it."""
+
+    node: str
+    event: Event
 
 
 def to_request(event: Event) -> Request:

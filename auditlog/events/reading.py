@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from auditlog.events.event import Event
+from auditlog.events.event import Event, Sighting
 from auditlog.events.sources import STDIN, LogFile, LogSet, open_log
 
 BLOCK = 256 * 1024
@@ -66,14 +66,6 @@ class DamageLog:
     def result(self) -> Damage:
         """What was collected so far."""
         return Damage(self.count, tuple(self.examples))
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """An event, and the node whose API server wrote it."""
-
-    node: str
-    event: Event
 
 
 def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[tuple[bytearray, int]]:

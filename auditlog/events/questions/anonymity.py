@@ -8,9 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
-from auditlog.events.event import Event, resource_name
+from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
-from auditlog.events.reading import Sighting
 
 
 class Reach(StrEnum):

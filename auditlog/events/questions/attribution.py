@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
-from auditlog.events.event import Event, resource_name
+from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.questions.common import Answer, Latest, Occurrence, one_per_request
-from auditlog.events.reading import Sighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from auditlog.events.coverage import Coverage
-from auditlog.events.event import Event, resource_name
-from auditlog.events.reading import Sighting
+from auditlog.events.event import Event, Sighting, resource_name
 
 KEPT_ENTRIES = 10_000
 """Entries an answer keeps at most."""

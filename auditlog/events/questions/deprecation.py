@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
-from auditlog.events.event import resource_name
+from auditlog.events.event import Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
-from auditlog.events.reading import Sighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
-from auditlog.events.event import Event
+from auditlog.events.event import Event, Sighting
 from auditlog.events.questions.common import KEPT_ENTRIES, Answer, Occurrence, occurrence, one_per_request
-from auditlog.events.reading import Sighting
 
 _RBAC = "rbac.authorization.k8s.io"
 _CHANGES = frozenset({"create", "update", "patch"})

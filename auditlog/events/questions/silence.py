@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from auditlog.events.coverage import ANY_TIME, SILENCE, Coverage, CoverageWatch, Silence, TimeRange
+from auditlog.events.event import Sighting
 from auditlog.events.questions.common import KEPT_ENTRIES, Answer
-from auditlog.events.reading import Sighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from auditlog.events import questions
 from auditlog.events.coverage import Silence, TimeRange, Uncovered
-from auditlog.events.event import Event
+from auditlog.events.event import Event, Sighting
 from auditlog.events.questions import (
     Escalation,
     EscalationFinding,
@@ -27,7 +27,6 @@ from auditlog.events.questions import (
     who,
 )
 from auditlog.events.questions.common import one_per_request
-from auditlog.events.reading import Sighting
 from tests.unit.events.generate import (
     ALICE,
     ANONYMOUS,

@@ -301,6 +301,17 @@ def test_fifty_megabytes_are_counted_in_little_memory(tmp_path: Path) -> None:
     assert peak < 10_000_000
 
 
+def test_what_a_part_holds_does_not_depend_on_the_parts_before_it(tmp_path: Path) -> None:
+    without_time = b'{"kind":"Event","level":"Metadata","stage":"ResponseComplete","verb":"get"}\n'
+    first = write(tmp_path / "a.log", lines(1, 5))
+    second = write(tmp_path / "b.log", [without_time, *lines(2, 5)])
+    parts = [counting.Part(file) for file in find_logs([first, second]).files]
+    counter = counting.Counter(POLICY)
+    together = [counter.count(part) for part in parts]
+    assert together == [counting.Counter(POLICY).count(part) for part in parts]
+    assert together[1].unreadable_lines[0][0] == 1
+
+
 def test_endless_paths_stay_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "REMEMBERED_COMBINATIONS", 100)
     counter = counting.Counter(EVERYTHING)
