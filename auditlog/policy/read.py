@@ -163,10 +163,14 @@ class _Reading:
             root = composer.get_node()
             assert root is not None  # noqa: S101 - check_node has just said so
         except yaml.YAMLError as error:
-            reason = _error_reason(error)
-            # A tab in some places is YAML for the API server's library and not for the one used here.
-            refused = r"'\t'" not in reason
-            self._report(_error_position(error, text), "", f"not valid YAML: {reason}", refused=refused)
+            position = _error_position(error, text)
+            reason, refused = _error_reason(error), True
+            if r"'\t'" in reason:
+                reason = "a tab where a value or key must begin; use spaces"
+                # The API server's library takes a tab for a space, but not where it would be indentation.
+                before = text.splitlines()[position.line - 1][: position.column - 1]
+                refused = not before.strip(" -")
+            self._report(position, "", f"not valid YAML: {reason}", refused=refused)
             return None
         if root is None:
             self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")

@@ -8,6 +8,7 @@ ones a text gets wrong.
 
 from __future__ import annotations
 
+import json
 import re
 
 from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Policy, PolicyError, PolicyRule, Problem
@@ -97,7 +98,8 @@ def _group_problems(entry: GroupResources, path: str, kubernetes_minor: int) -> 
         found.append(
             (
                 f"{path}.group",
-                f'"{entry.group}" is not an API group: lower-case letters, digits, "-" and "." only{hint}',
+                f"{json.dumps(entry.group)} is not an API group: lower-case letters, digits, - and ., "
+                f"at most {_DNS_SUBDOMAIN_MAX_LENGTH} characters{hint}",
             )
         )
     if entry.resource_names and not entry.resources:

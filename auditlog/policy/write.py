@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -56,5 +55,11 @@ def _list_lines(key: str, values: Iterable[str], margin: str) -> list[str]:
 def _scalar(value: str) -> str:
     if _PLAIN.fullmatch(value) and value.lower() not in _NOT_PLAIN:
         return str(value)
-    # A JSON string is a double-quoted YAML scalar.
-    return json.dumps(value)
+    return f'"{"".join(_escaped(character) for character in value)}"'
+
+
+def _escaped(character: str) -> str:
+    """One character inside a double-quoted YAML scalar."""
+    if character in '"\\':
+        return f"\\{character}"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
