@@ -1,0 +1,352 @@
+"""The exact partition of all requests by the rules of one or more policies.
+
+A rule tells requests apart by what it names: verbs, resources, object names, namespaces, users, groups, URLs. For
+each of these axes the values that occur in any rule, and one more that stands for every other value, are all there is
+to look at. Their full product would explode, so it is never built:
+
+- values of an axis that the same rules accept become one `Choice`;
+- axes are decided one after the other, and what has been decided so far is only remembered as the set of rules that
+  still can match. Rules behind the first one that no later axis restricts are forgotten, since the first match
+  decides; equal sets lead to the same node. The result is a decision diagram with few nodes, a node for each situation
+  and not for each combination;
+- users are combined with sets of groups. Which rule matches first can be shown with one group of the user for each
+  policy: take any set of groups, keep one group the matching rule names, and no earlier rule gains a match by the
+  others missing. So sets of `len(policies)` groups are enough to find every outcome, and `spare_groups` more let a
+  caller check statements of the form "is in one of these groups".
+
+Requests are what an API server can be asked: verbs of a resource request are those of RequestInfo
+(`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`), those of any other request are lower-case HTTP methods; a
+path that RequestInfo takes for a resource is no URL to a policy; resource names hold neither "/" nor "*".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+from typing import NamedTuple
+
+from auditlog.policy.evaluate import group_matches, url_matches
+from auditlog.policy.model import GroupResources, Policy, PolicyRule, Request
+
+OTHER = "\0other"
+"""Stands for every value that no rule names. No policy text can hold it: YAML has no NUL."""
+
+RESOURCE_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+RARE_RESOURCE_VERBS = ("proxy", "")
+"""The legacy `/proxy/` prefix, and HTTP methods that RequestInfo has no verb for."""
+HTTP_VERBS = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "connect")
+
+# At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
+_RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
+
+
+class AxisName(StrEnum):
+    """What requests are told apart by."""
+
+    VERB = "verb"
+    TARGET = "target"
+    NAMESPACE = "namespace"
+    USER = "user"
+    GROUPS = "groups"
+
+
+class Target(NamedTuple):
+    """A resource with its object's name; each part may be OTHER. The name is OTHER where names make no difference."""
+
+    group: str
+    resource: str
+    subresource: str
+    name: str
+
+
+Value = str | None | Target | frozenset[str]
+"""A verb, path, namespace or user name; None for no known user; a target; a set of groups."""
+
+Outcome = tuple[int | None, ...]
+"""For each policy the index of the rule that decides, or None when no rule matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Values of one axis that no rule tells apart. `accepted` has a bit for each rule, all policies in a row."""
+
+    accepted: int
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One dimension of requests. `settled` has a bit for each rule that no later axis restricts."""
+
+    name: AxisName
+    choices: tuple[Choice, ...]
+    settled: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A situation after some axes: a child for each choice of the next one, or the outcome when none is left.
+
+    Equal situations are the same object. `outcomes` are all that can still come.
+    """
+
+    depth: int
+    children: tuple[Node, ...]
+    outcomes: frozenset[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """All resource requests, or all others."""
+
+    resource_requests: bool
+    axes: tuple[Axis, ...]
+    root: Node
+
+    def depth_of(self, name: AxisName) -> int:
+        """The position of an axis; requests for URLs have no namespace axis (ValueError)."""
+        return [axis.name for axis in self.axes].index(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Every request, by what the policies decide."""
+
+    policies: tuple[tuple[PolicyRule, ...], ...]
+    resources: Diagram
+    urls: Diagram
+
+    @property
+    def diagrams(self) -> tuple[Diagram, Diagram]:
+        """Resource requests, and all others."""
+        return self.resources, self.urls
+
+    @property
+    def outcomes(self) -> frozenset[Outcome]:
+        """Every combination of deciding rules that some request leads to."""
+        return self.resources.root.outcomes | self.urls.root.outcomes
+
+
+def partition(policies: Sequence[Policy | Sequence[PolicyRule]], spare_groups: int = 0) -> Partition:
+    """The partition by all `policies` (or bare lists of rules) together.
+
+    A question about requests ("which changes of Secrets …") is asked by giving it as one more policy: its rules
+    describe the requests, and the outcomes tell which of them decide how.
+    """
+    rules = tuple(tuple(each.rules) if isinstance(each, Policy) else tuple(each) for each in policies)
+    return Partition(rules, _diagram(rules, True, spare_groups), _diagram(rules, False, spare_groups))
+
+
+def deciders(earlier: Sequence[PolicyRule], rule: PolicyRule) -> frozenset[int | None]:
+    """Which of the `earlier` rules decide the requests `rule` matches; None: some of them are left for `rule`.
+
+    Empty when no request matches `rule` at all.
+    """
+    return frozenset(first for first, matched in partition((earlier, (rule,))).outcomes if matched is not None)
+
+
+def request_of(diagram: Diagram, values: Sequence[Value]) -> Request:
+    """The request with one value for each axis of the diagram, in their order. OTHER stays as it is."""
+    by_axis = dict(zip((axis.name for axis in diagram.axes), values, strict=True))
+    user, groups = by_axis[AxisName.USER], by_axis[AxisName.GROUPS]
+    target, verb = by_axis[AxisName.TARGET], by_axis[AxisName.VERB]
+    known = user is not None and isinstance(groups, frozenset)
+    identity = {
+        "user": None if user is None else str(user),
+        "groups": tuple(sorted(groups)) if known and isinstance(groups, frozenset) else (),
+    }
+    if not isinstance(target, Target):
+        return Request(**identity, verb=str(verb), resource_request=False, path=str(target))  # type: ignore[arg-type]
+    return Request(
+        **identity,  # type: ignore[arg-type]
+        verb=str(verb),
+        resource_request=True,
+        api_group=target.group,
+        resource=target.resource,
+        subresource=target.subresource,
+        namespace=str(by_axis[AxisName.NAMESPACE]),
+        name=target.name,
+    )
+
+
+def is_resource_path(path: str) -> bool:
+    """Whether RequestInfo takes a path for a resource, so that no nonResourceURLs can match it."""
+    parts = path.strip("/").split("/")
+    return len(parts) >= _RESOURCE_PATH_PARTS.get(parts[0], len(parts) + 1)
+
+
+def _diagram(policies: tuple[tuple[PolicyRule, ...], ...], resource_requests: bool, spare_groups: int) -> Diagram:
+    rules = [rule for policy in policies for rule in policy]
+    later: list[tuple[AxisName, Iterable[Value], Callable[[PolicyRule, Value], bool]]] = [
+        (AxisName.VERB, RESOURCE_VERBS + RARE_RESOURCE_VERBS if resource_requests else (*HTTP_VERBS, OTHER), _verb),
+    ]
+    if resource_requests:
+        later.append((AxisName.TARGET, _targets(rules), _resource))
+        later.append((AxisName.NAMESPACE, _named(rule.namespaces for rule in rules), _namespace))
+    else:
+        later.append((AxisName.TARGET, _paths(rules), _url))
+    later.append((AxisName.USER, [None, *_named(rule.users for rule in rules)], _user))
+    later.append((AxisName.GROUPS, _group_sets(rules, len(policies) + spare_groups), _groups))
+
+    axes: list[Axis] = []
+    settled = (1 << len(rules)) - 1
+    for name, values, accepts in reversed(later):
+        by_accepted: dict[int, list[Value]] = {}
+        for value in values:
+            accepted = sum(1 << index for index, rule in enumerate(rules) if accepts(rule, value))
+            by_accepted.setdefault(accepted, []).append(value)
+        choices = tuple(Choice(accepted, tuple(members)) for accepted, members in by_accepted.items())
+        axes.insert(0, Axis(name, choices, settled))
+        indifferent = settled
+        for choice in choices:
+            indifferent &= choice.accepted
+        settled = indifferent
+    return Diagram(resource_requests, tuple(axes), _Builder(tuple(axes), policies).root())
+
+
+class _Builder:
+    """Builds the nodes of one diagram; equal ones are shared."""
+
+    def __init__(self, axes: tuple[Axis, ...], policies: tuple[tuple[PolicyRule, ...], ...]) -> None:
+        self.axes = axes
+        self.spans: list[tuple[int, int]] = []
+        start = 0
+        for policy in policies:
+            self.spans.append((start, start + len(policy)))
+            start += len(policy)
+        self.by_situation: dict[tuple[int, int], Node] = {}
+        self.by_children: dict[tuple[int, tuple[Node, ...]], Node] = {}
+        self.leaves: dict[Outcome, Node] = {}
+
+    def root(self) -> Node:
+        return self.node(0, (1 << self.spans[-1][1]) - 1)
+
+    def node(self, depth: int, possible: int) -> Node:
+        if depth == len(self.axes):
+            return self.leaf(possible)
+        situation = (depth, possible)
+        if situation not in self.by_situation:
+            axis = self.axes[depth]
+            children = tuple(
+                self.node(depth + 1, self.without_overtaken(possible & choice.accepted, axis.settled))
+                for choice in axis.choices
+            )
+            self.by_situation[situation] = self.shared(depth, children)
+        return self.by_situation[situation]
+
+    def shared(self, depth: int, children: tuple[Node, ...]) -> Node:
+        node = self.by_children.get((depth, children))
+        if node is None:
+            outcomes = frozenset().union(*(child.outcomes for child in set(children)))
+            node = self.by_children[depth, children] = Node(depth, children, outcomes)
+        return node
+
+    def leaf(self, possible: int) -> Node:
+        outcome = tuple(self.first(possible, span) for span in self.spans)
+        if outcome not in self.leaves:
+            self.leaves[outcome] = Node(len(self.axes), (), frozenset((outcome,)))
+        return self.leaves[outcome]
+
+    def first(self, possible: int, span: tuple[int, int]) -> int | None:
+        own = (possible >> span[0]) & ((1 << (span[1] - span[0])) - 1)
+        return (own & -own).bit_length() - 1 if own else None
+
+    def without_overtaken(self, possible: int, settled: int) -> int:
+        """The rules that can still be the first to match: none behind one that now matches for certain."""
+        kept = 0
+        for start, end in self.spans:
+            own = possible & (((1 << (end - start)) - 1) << start)
+            certain = own & settled
+            kept |= own & (((certain & -certain) << 1) - 1) if certain else own
+        return kept
+
+
+def _verb(rule: PolicyRule, value: Value) -> bool:
+    return not rule.verbs or value in rule.verbs
+
+
+def _resource(rule: PolicyRule, value: Value) -> bool:
+    if not rule.resources:
+        return bool(rule.namespaces) or not rule.non_resource_urls
+    assert isinstance(value, Target)  # noqa: S101 - the axis holds nothing else
+    request = Request(
+        user=None, api_group=value.group, resource=value.resource, subresource=value.subresource, name=value.name
+    )
+    return any(group_matches(entry, request) for entry in rule.resources)
+
+
+def _namespace(rule: PolicyRule, value: Value) -> bool:
+    return not rule.namespaces or value in rule.namespaces
+
+
+def _url(rule: PolicyRule, value: Value) -> bool:
+    if rule.namespaces or rule.resources:
+        return False
+    path = str(value)
+    return not rule.non_resource_urls or any(url_matches(pattern, path) for pattern in rule.non_resource_urls)
+
+
+def _user(rule: PolicyRule, value: Value) -> bool:
+    if value is None:
+        return not rule.users and not rule.user_groups
+    return not rule.users or value in rule.users
+
+
+def _groups(rule: PolicyRule, value: Value) -> bool:
+    assert isinstance(value, frozenset)  # noqa: S101 - the axis holds nothing else
+    return not rule.user_groups or not value.isdisjoint(rule.user_groups)
+
+
+def _named(lists: Iterable[Iterable[str]]) -> list[Value]:
+    return [*dict.fromkeys(value for values in lists for value in values), OTHER]
+
+
+def _targets(rules: Sequence[PolicyRule]) -> Iterator[Target]:
+    """For each group that is named, and for every other one: what entries can tell apart in it."""
+    entries = [entry for rule in rules for entry in rule.resources]
+    for group in (*dict.fromkeys(entry.group for entry in entries if entry.group != "*"), OTHER):
+        own = [entry for entry in entries if entry.group in (group, "*")]
+        parts = [pattern.partition("/") for entry in own for pattern in entry.resources]
+        resources = dict.fromkeys(resource for resource, _, _ in parts if resource and "*" not in resource)
+        subresources = dict.fromkeys(part for _, _, part in parts if part and "*" not in part and "/" not in part)
+        for resource in (*resources, OTHER):
+            for subresource in ("", *subresources, OTHER):
+                request = Request(user=None, api_group=group, resource=resource, subresource=subresource)
+                names = dict.fromkeys(
+                    name
+                    for entry in own
+                    if entry.resources and entry.resource_names and group_matches(_any_name(entry), request)
+                    for name in entry.resource_names
+                )
+                for name in (*names, OTHER):
+                    yield Target(group, resource, subresource, name)
+
+
+def _any_name(entry: GroupResources) -> GroupResources:
+    return GroupResources(entry.group, entry.resources)
+
+
+def _paths(rules: Sequence[PolicyRule]) -> Iterator[str]:
+    """What URL patterns can tell apart: each exact path, a path below each prefix, and one below none of them."""
+    patterns = dict.fromkeys(pattern for rule in rules for pattern in rule.non_resource_urls)
+    exact = [pattern for pattern in patterns if not pattern.endswith("*") and pattern.startswith("/")]
+    yield from (path for path in exact if not is_resource_path(path))
+    for prefix in dict.fromkeys((*(pattern.rstrip("*") for pattern in patterns if pattern.endswith("*")), "/")):
+        below = prefix + OTHER
+        for path in (below, prefix):
+            # Everything below /apis/apps/v1/ is a resource, and only that path itself is not.
+            if path.startswith("/") and path not in exact and not is_resource_path(path):
+                yield path
+                break
+
+
+def _group_sets(rules: Sequence[PolicyRule], size: int) -> Iterator[frozenset[str]]:
+    """Sets of up to `size` groups. Groups that stand in the same rules are represented by the first of them."""
+    by_rules: dict[frozenset[int], str] = {}
+    for group in dict.fromkeys(group for rule in rules for group in rule.user_groups):
+        holders = frozenset(index for index, rule in enumerate(rules) if group in rule.user_groups)
+        by_rules.setdefault(holders, group)
+    for count in range(min(size, len(by_rules)) + 1):
+        yield from (frozenset(groups) for groups in combinations(by_rules.values(), count))
