@@ -87,8 +87,8 @@ class Sighting:
 def to_request(event: Event) -> Request:
     """The request as the policy evaluator saw it when this event was written.
 
-    - The user is the authenticated one: the policy is evaluated before impersonation
-      (reference/kubernetes-audit.md 3.2, 14). No user name means that authentication failed.
+    - The user is the authenticated one: the policy is evaluated before impersonation (DefaultBuildHandlerChain in
+      `k8s.io/apiserver/pkg/server/config.go`). No user name means that authentication failed.
     - A create carries no name, and the create of a Namespace no namespace, unless the URL has them; the event's
       objectRef may hold both, from the body.
     - A request without objectRef is not for a resource; its path is the decoded URL without the query.
