@@ -17,7 +17,8 @@ DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
-_HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
+# No ssh-rsa: for such a key pulumi-command 1.2.1 asks the server for SHA-1 signatures, which OpenSSH 8.8 and later refuse.
+_HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
 
 
 class SettingsError(ValueError):
@@ -119,7 +120,7 @@ def _host(reader: _Reader, name: str | None = None) -> Host:
 
 def _host_key_help(host: str) -> str:
     return (
-        "the host's public key as 'ssh-ed25519 AAAA…'; "
+        "the host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; "
         "on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or from here, to be compared with it: "
         f"ssh-keyscan -t ed25519 {host or 'HOST'}"
     )

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from itertools import pairwise
 
 from lab.api import Lab
 from lab.pulumi_stack import PulumiStack
@@ -42,7 +43,7 @@ def longest_silence(endpoint: str, action: Callable[[], object]) -> float:
     finally:
         done.set()
         poller.join()
-    return max(after - before for before, after in zip(answers, answers[1:], strict=False))
+    return max(after - before for before, after in pairwise(answers))
 
 
 def main() -> None:

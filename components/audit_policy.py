@@ -41,12 +41,17 @@ class AuditPolicy(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[scripts[host.name]],
                 apply=node_scripts.call(
-                    host.user, "stage-policy", path=change.path, live=change.token, desired=desired
+                    host.user,
+                    "stage-policy",
+                    path=change.path,
+                    live=change.token,
+                    staged=node.staged_policy_sha256 or "none",
+                    desired=desired,
                 ),
                 delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired),
                 stdin=change.desired,
                 ignore_changes=("create", "update") if change.in_sync else (),
             )
             if not change.in_sync:
-                explain(change, node.policy_reasons, self.files[host.name])
+                explain(host.name, change, node.policy_reasons, self.files[host.name])
         self.register_outputs({})

@@ -76,7 +76,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             ignore_changes=("create", "update") if node.in_sync else (),
             secret=change.carries_credentials,
         )
-        explain(change, node.reasons, self.command)
+        explain(name, change, node.reasons, self.command)
         self.state = self.command.stdout.apply(
             lambda _: {
                 "host": node.node.host,

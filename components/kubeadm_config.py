@@ -47,5 +47,5 @@ class KubeadmConfig(pulumi.ComponentResource):
             ignore_changes=("create", "update") if change.in_sync else (),
             secret=change.carries_credentials,
         )
-        explain(change, plan.kubeadm_config_reasons, self.command)
+        explain(plan.cluster, change, plan.kubeadm_config_reasons, self.command)
         self.register_outputs({})

@@ -45,8 +45,12 @@ def node_command(
     )
 
 
-def explain(change: FileChange, reasons: Sequence[str], command: remote.Command) -> None:
-    """Logs, on the resource, why it changes and the exact edit of the live text. In previews only."""
+def explain(where: str, change: FileChange, reasons: Sequence[str], command: remote.Command) -> None:
+    """Logs, on the resource, why it changes and the exact edit of the live text. In previews only.
+
+    ``where`` is the node or cluster; ``preview --diff`` prints the message without the resource's name.
+    """
     if pulumi.runtime.is_dry_run() and reasons:
         diff = change.masked_diff()
-        pulumi.log.info("\n".join(reasons) + (f"\n{diff}" if diff else ""), resource=command)
+        lines = [f"{where}: {reason}" for reason in reasons]
+        pulumi.log.info("\n".join([*lines, *([diff] if diff else [])]), resource=command)

@@ -15,6 +15,7 @@ facts() {
     fact_file before-kubeadm-config "$STATE/before/cluster-configuration.yaml"
     fact_file owner "$STATE/owner"
     say "scripts $(hash_of "$STATE/node.sh")"
+    say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
     fact_manifests
     for pid in $(apiserver_pids); do

@@ -34,17 +34,19 @@ apply_kubeadm_config() {
     live=$(argument live "$@") || exit 1
     desired=$(argument desired "$@") || exit 1
     take_lock
-    receive "$STATE/staged/cluster-configuration.yaml" "$desired"
     read_kubeadm_config
+    receive_desired "$STATE/staged/cluster-configuration.yaml" "$desired" \
+        "$STATE/staged/live-cluster-configuration.yaml" kubeadm-config
     there=$(hash_of "$STATE/staged/live-cluster-configuration.yaml")
-    if [ "$there" = "$desired" ]; then
-        say "kubeadm-config: in sync"
-        return
-    fi
-    [ "$there" = "${live%@*}" ] || fail "kubeadm-config changed after it was read for this plan; run again to see its present text"
+    [ "$there" = "$desired" ] || [ "$there" = "${live%@*}" ] ||
+        fail "kubeadm-config changed after it was read for this plan; run again to see its present text"
     if [ ! -e "$STATE/before/cluster-configuration.yaml" ]; then
         mkdir -p "$STATE/before"
         put "$STATE/staged/live-cluster-configuration.yaml" "$STATE/before/cluster-configuration.yaml" 600 || fail "cannot write $STATE/before"
+    fi
+    if [ "$there" = "$desired" ]; then
+        say "kubeadm-config: in sync"
+        return
     fi
     write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     say "kubeadm-config: written; the next kubeadm upgrade or join keeps audit logging"

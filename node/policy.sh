@@ -2,12 +2,13 @@
 # The policy file. Staging it touches nothing that the API server reads: the file in use changes together with the
 # manifest, in apply_manifest, so that the two are always a pair that is known to work.
 
-# stage_policy live=SHA256@CTIME desired=SHA256 path=PATH, the policy on standard input.
+# stage_policy live=SHA256@CTIME staged=SHA256 desired=SHA256 path=PATH, the policy on standard input. What is live and
+# staged is there to make its loss a diff.
 stage_policy() {
     desired=$(argument desired "$@") || exit 1
     path=$(argument path "$@") || exit 1
     take_lock
-    receive "$STATE/staged/audit-policy.yaml" "$desired"
+    receive_desired "$STATE/staged/audit-policy.yaml" "$desired" "$path" policy
     if [ "$(hash_of "$path")" = "$desired" ]; then say "policy: in sync"; else say "policy: staged for $path"; fi
 }
 

@@ -61,7 +61,8 @@ class Facts:
     """One node as it is. A file that is absent is None.
 
     The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
-    stack that changed it. ``stray_manifests`` are files beside the manifest that define kube-apiserver as well.
+    stack that changed it. ``staged_policy_sha256`` is of the policy that waits there for its manifest.
+    ``stray_manifests`` are files beside the manifest that define kube-apiserver as well.
     """
 
     hostname: str
@@ -72,6 +73,7 @@ class Facts:
     before_kubeadm_config: RemoteFile | None
     owner: str | None
     scripts_sha256: str | None
+    staged_policy_sha256: str | None
     unfinished_change: bool
     stray_manifests: tuple[str, ...]
     processes: tuple[Process, ...]
@@ -112,14 +114,13 @@ def parse_facts(output: str) -> Facts:
                     single[kind] = _text(words[0])
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "log-free-bytes":
+                case "hostname" | "scripts" | "staged-policy" | "log-free-bytes":
                     single[kind] = words[0]
                 case _:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
         except (IndexError, ValueError, binascii.Error) as error:
             raise FactsError(f"line {number}: {error}") from error
     owner = files.get("owner")
-    scripts = single.get("scripts", "absent")
     try:
         return Facts(
             hostname=single["hostname"],
@@ -129,7 +130,8 @@ def parse_facts(output: str) -> Facts:
             before_policy=files["before-policy"],
             before_kubeadm_config=files["before-kubeadm-config"],
             owner=owner.text.strip() if owner else None,
-            scripts_sha256=None if scripts == "absent" else scripts,
+            scripts_sha256=_hash(single["scripts"]),
+            staged_policy_sha256=_hash(single["staged-policy"]),
             unfinished_change=files.get("journal") is not None,
             stray_manifests=tuple(strays),
             processes=tuple(processes),
@@ -161,6 +163,10 @@ def _file(words: list[str]) -> RemoteFile | None:
         return None
     changed, modified, mode, text = words
     return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
+
+
+def _hash(word: str) -> str | None:
+    return None if word == "absent" else word
 
 
 def _process(words: list[str]) -> Process:

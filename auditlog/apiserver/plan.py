@@ -73,8 +73,8 @@ class NodePlan:
 
     The ``arguments`` hashes are of ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one,
     the live one, and the one that removal gives back. ``restart`` says that the process must be ended although both
-    files are right. ``reasons`` is empty when nothing is to be done. ``scripts_sha256`` is of the node's copy of the
-    node side.
+    files are right. ``reasons`` is empty when nothing is to be done. ``scripts_sha256`` and ``staged_policy_sha256``
+    are of the node's copy of the node side and of the policy that waits there.
     """
 
     node: Host
@@ -87,6 +87,7 @@ class NodePlan:
     marker_is_recorded: bool
     restart: bool
     scripts_sha256: str | None
+    staged_policy_sha256: str | None
     reasons: tuple[str, ...]
 
     @property
@@ -209,6 +210,7 @@ def _plan_node(
         marker_is_recorded=records_marker(policy),
         restart=behind is not None and manifest_change.in_sync and policy_change.in_sync,
         scripts_sha256=facts.scripts_sha256,
+        staged_policy_sha256=facts.staged_policy_sha256,
         reasons=_reasons(policy_change, manifest_change, configuration, behind, facts),
     )
 
@@ -218,7 +220,10 @@ def _check_node(facts: Facts, owner: str) -> None:
     if facts.missing_tools:
         problems.append(f"the node lacks {', '.join(facts.missing_tools)}, which changing it needs")
     if facts.owner is not None and facts.owner != owner:
-        problems.append(f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}")
+        problems.append(
+            f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}; destroy that stack first, "
+            "or remove /etc/kubernetes/audit-logging/owner on the node if it is no more"
+        )
     problems.extend(
         f"{stray} in /etc/kubernetes/manifests defines kube-apiserver too, and kubelet may run it in place of "
         f"kube-apiserver.yaml; move it out: mv /etc/kubernetes/manifests/{stray} /etc/kubernetes/"

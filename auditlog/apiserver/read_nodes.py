@@ -101,17 +101,12 @@ def _connect(
         username=host.user,
         client_keys=[key],
         known_hosts=([asyncssh.import_public_key(host.host_key)], [], []),
-        server_host_key_algs=_algorithms(host.host_key),
+        # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
+        server_host_key_algs=[host.host_key.split(" ", 1)[0]],
         agent_path=None,
         config=None,
         connect_timeout=CONNECT_SECONDS,
     )
-
-
-def _algorithms(host_key: str) -> list[str]:
-    """Only the given key's own kind is offered, so that the server cannot answer with another of its keys."""
-    kind = host_key.split(" ", 1)[0]
-    return ["rsa-sha2-512", "rsa-sha2-256"] if kind == "ssh-rsa" else [kind]
 
 
 def _reason(error: BaseException, host: Host) -> str:

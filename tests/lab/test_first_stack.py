@@ -180,7 +180,8 @@ def test_kubeadm_writes_a_manifest_that_still_audits_and_it_counts_as_in_sync(
     assert "apply-manifest" not in preview, "the command that edits the node is not to run anew"
     assert f"+++ {MANIFEST}" not in preview, "no edit of the node"
     running = process_ids(node)
-    stack.run("up", "--yes", "--skip-preview")
+    printed = stack.run("up", "--yes", "--skip-preview").stdout
+    assert "manifest: in sync; only the stack's record of it changes" in printed
     assert process_ids(node) == running, "no restart"
     assert node.run(f"cat {MANIFEST}").stdout == regenerated
 

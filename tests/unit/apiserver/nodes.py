@@ -37,6 +37,7 @@ def untouched() -> Facts:
         before_kubeadm_config=None,
         owner=None,
         scripts_sha256=None,
+        staged_policy_sha256=None,
         unfinished_change=False,
         stray_manifests=(),
         processes=(Process(1, 1100, manifest.arguments(MANIFEST)),),
@@ -60,6 +61,7 @@ def applied() -> Facts:
         before_kubeadm_config=remote(CLUSTER_CONFIGURATION),
         owner=OWNER,
         scripts_sha256="0" * 64,
+        staged_policy_sha256=sha256(POLICY),
         processes=(Process(2, 2010, manifest.arguments(edited)),),
         kubeadm_config=KubeadmConfig(kubeadm_config.edit(CLUSTER_CONFIGURATION, configuration), "8"),
     )

@@ -26,6 +26,7 @@ def output(*changed: str) -> str:
         "before-kubeadm-config": "file before-kubeadm-config absent",
         "owner": "file owner absent",
         "scripts": "scripts absent",
+        "staged": f"staged-policy {'a' * 64}",
         "log": "log-free-bytes 5000000000",
     }
     lines |= {line.split(" ")[1] if line.startswith("file ") else line: line for line in changed}
@@ -40,6 +41,7 @@ def test_an_untouched_node() -> None:
     assert facts.policy is None
     assert facts.owner is None
     assert facts.scripts_sha256 is None
+    assert facts.staged_policy_sha256 == "a" * 64
     assert facts.processes == ()
     assert facts.log_free_bytes == 5_000_000_000
     assert facts.kubeadm_config is None
