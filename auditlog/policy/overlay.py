@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from auditlog.policy.evaluate import resource_matches
+from auditlog.policy.lint.silences import Silence, silences_in
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
 from auditlog.policy.presets import preset_text
 from auditlog.policy.read import read_policy
@@ -78,18 +79,20 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """A rule with the comment that says where it came from."""
+    """A rule with the comment that says where it came from, and what of the linter's findings was accepted there."""
 
     rule: PolicyRule
     comment: str
+    silences: tuple[Silence, ...] = ()
 
 
 def build_policy(overlay: Overlay) -> str:
     """The policy text of an overlay, with a comment at each rule that says where it came from.
 
-    The same overlay gives the same text. Whether an API server accepts it is for `auditlog.policy.validate`
-    to say. Raises OverlayError, PresetError for the preset, and PolicyError for a custom text that cannot be
-    read.
+    The same overlay gives the same text. Findings of the linter that the base's author accepted stay accepted as
+    long as nothing changes what the base decides; otherwise they are for the owner to judge again. Whether an API
+    server accepts the policy is for `auditlog.policy.validate` to say. Raises OverlayError, PresetError for the
+    preset, and PolicyError for a custom text that cannot be read.
     """
     name = f"preset {overlay.preset}" if overlay.custom_text is None else overlay.custom_source
     text = overlay.custom_text
@@ -97,34 +100,48 @@ def build_policy(overlay: Overlay) -> str:
         text = preset_text(overlay.preset, **overlay.preset_parameters)
     base = read_policy(text, name)
     _check(overlay.raised_levels)
+    silences = silences_in(text, base) if _decides_as_its_base(overlay) else ()
 
     parts = [
         *_numbered(overlay.rules_before, "rule", "put before the base"),
         *_dropped(overlay.drops),
-        *_with_raised_levels(list(_base_rules(base, text, name)), overlay.raised_levels),
+        *_with_raised_levels(list(_base_rules(base, text, name, silences)), overlay.raised_levels),
     ]
     after = _numbered(overlay.rules_after, "rule", "put after the base")
     position = len(parts) - 1 if base.rules and _matches_everything(base.rules[-1]) else len(parts)
     parts[position:position] = after
 
-    omit_stages = base.omit_stages if overlay.omit_stages is None else overlay.omit_stages
-    omit_managed_fields = (
-        base.omit_managed_fields if overlay.omit_managed_fields is None else overlay.omit_managed_fields
+    lines = [f"# Made from {name}; each rule says where it came from."]
+    lines += [_silence_comment(silence) for silence in silences if silence.rule_index is None]
+    lines += header_lines(
+        base.omit_stages if overlay.omit_stages is None else overlay.omit_stages,
+        base.omit_managed_fields if overlay.omit_managed_fields is None else overlay.omit_managed_fields,
     )
-    lines = [f"# Made from {name}; each rule says where it came from.", *header_lines(omit_stages, omit_managed_fields)]
     for part in parts:
         lines += textwrap.wrap(
             part.comment, _COMMENT_WIDTH, initial_indent="  # ", subsequent_indent="  #   ", break_on_hyphens=False
         )
+        lines += [f"  {_silence_comment(silence)}" for silence in part.silences]
         lines += rule_lines(part.rule)
     return "\n".join([*lines, ""])
 
 
-def _base_rules(base: Policy, text: str, name: str) -> Iterator[_Origin]:
+def _decides_as_its_base(overlay: Overlay) -> bool:
+    return replace(overlay, rules_before=(), drops=Drops(), raised_levels=()) == overlay and (
+        overlay.omit_stages is None and overlay.omit_managed_fields is None
+    )
+
+
+def _silence_comment(silence: Silence) -> str:
+    return f"# lint: ignore {silence.id} {silence.reason}"
+
+
+def _base_rules(base: Policy, text: str, name: str, silences: Sequence[Silence]) -> Iterator[_Origin]:
     lines = text.splitlines()
-    for number, rule in enumerate(base.rules, start=1):
+    for index, rule in enumerate(base.rules):
         remark = _remark_above(lines, rule.line)
-        yield _Origin(rule, f"{name}, rule {number}{f': {remark}' if remark else ''}")
+        own = tuple(silence for silence in silences if silence.rule_index == index)
+        yield _Origin(rule, f"{name}, rule {index + 1}{f': {remark}' if remark else ''}", own)
 
 
 def _remark_above(lines: Sequence[str], line: int) -> str:
@@ -133,7 +150,9 @@ def _remark_above(lines: Sequence[str], line: int) -> str:
     for candidate in reversed(lines[: line - 1]):
         if not candidate.strip().startswith("#"):
             break
-        remarks.insert(0, candidate.strip().lstrip("#").strip())
+        remark = candidate.strip().lstrip("#").strip()
+        if not remark.startswith("lint:"):
+            remarks.insert(0, remark)
     return " ".join(remarks)
 
 

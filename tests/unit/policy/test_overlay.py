@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from auditlog.policy.evaluate import compile_policy, evaluate
+from auditlog.policy.lint.silences import silences_in
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyError, PolicyRule, Request, Stage
 from auditlog.policy.overlay import Drops, Overlay, OverlayError, RaisedLevel, build_policy
 from auditlog.policy.phrase import parse_phrase
@@ -60,6 +61,42 @@ def test_a_custom_text_takes_the_place_of_the_preset() -> None:
     assert built(overlay) == read_policy(CUSTOM, "mine")
     assert "  # policies/mine.yaml, rule 1: Robots are not interesting.\n" in build_policy(overlay)
     assert "  # policies/mine.yaml, rule 2\n" in build_policy(overlay)
+
+
+SILENCED = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+# lint: ignore some-finding of the whole policy
+rules:
+  # Nothing.
+  - level: None
+    users: [ci]
+    # lint: ignore other-finding of the rule
+  # Everything.
+  # lint: ignore third-finding of the next rule
+  - level: Metadata
+"""
+
+
+def test_what_the_author_accepted_stays_accepted_until_something_changes_the_decisions() -> None:
+    unchanged = build_policy(Overlay(custom_text=SILENCED, custom_source="mine"))
+    before = [
+        (silence.id, silence.rule_index, silence.reason) for silence in silences_in(SILENCED, read_policy(SILENCED, ""))
+    ]
+    after = [
+        (silence.id, silence.rule_index, silence.reason)
+        for silence in silences_in(unchanged, read_policy(unchanged, ""))
+    ]
+    assert before == after
+    assert len(before) == 3
+    assert "  # mine, rule 2: Everything.\n" in unchanged
+    for changed in (
+        Overlay(custom_text=SILENCED, drops=Drops(users=("cd",))),
+        Overlay(custom_text=SILENCED, omit_stages=()),
+        Overlay(custom_text=SILENCED, rules_before=(PolicyRule(Level.NONE),)),
+        Overlay(custom_text=SILENCED, raised_levels=(RaisedLevel(Level.REQUEST, "", "pods"),)),
+    ):
+        assert "lint: ignore" not in build_policy(changed)
 
 
 def test_preset_parameters_arrive() -> None:
