@@ -456,7 +456,7 @@ def test_a_delete_is_a_foreground_one_and_waits_until_the_object_is_gone(
 
     stack.up(program(declare, kubernetes_api.kubeconfig()))
     kubernetes_api.merge(_path(namespace), {"metadata": {"finalizers": ["example.com/hold"]}})
-    with pytest.raises(automation.CommandError, match="(?i)timed out"):
+    with pytest.raises(automation.CommandError, match=r"(?i)timed out"):
         stack.destroy()
     held = kubernetes_api.get(_path(namespace))
     assert held is not None
@@ -497,7 +497,7 @@ def _deployment(namespace: str, annotations: dict[str, str]) -> Declare:
 def test_a_rollout_is_waited_for_and_recorded_when_it_does_not_come_about(
     kubernetes_api: KubernetesApi, stack: Stack, namespace: str
 ) -> None:
-    with pytest.raises(automation.CommandError, match="(?i)pods"):
+    with pytest.raises(automation.CommandError, match=r"(?i)pods"):
         stack.up(program(_deployment(namespace, {}), kubernetes_api.kubeconfig()))
     assert stack.live("web")["metadata"]["uid"]
     stack.up(program(_deployment(namespace, {"pulumi.com/skipAwait": "true"}), kubernetes_api.kubeconfig()))
