@@ -10,7 +10,7 @@ import pytest
 from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 from tests.lab.test_first_stack import ARCHIVE, MANIFEST, eventually, hashes, process_arguments
 
 SCRIPT = "/etc/kubernetes/audit-logging/node.sh"
