@@ -55,7 +55,7 @@ def test_each_obstacle_is_one_line_that_says_what_to_do(host: Host, said: str) -
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/work/.lab", "ext4"),
+        ("/src/.lab", "ext4"),
         ("/home/me/.lab", "fuse"),
         ("/homeless/.lab", "ext4"),
         ("/home/my files/.lab", "overlay"),
