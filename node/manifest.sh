@@ -247,6 +247,14 @@ newest_log() {
         -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
 }
 
+# last_words: the last lines of all containers of that pod; the newest one alone may not have said anything yet.
+last_words() {
+    log=$(newest_log)
+    [ -n "$log" ] || return 0
+    find "$(dirname "$log")" -name '*.log' | sort -V | while IFS= read -r file; do cat "$file"; done |
+        tail -n 20 | sed 's/^[^ ]* std[a-z]* [FP] //'
+}
+
 # Two restarts after the swap: the second container log of the new pod is there (kubelet counts them from 0.log).
 crash_loops() {
     [ -e "$STATE/swapped" ] || return 1
@@ -286,8 +294,7 @@ restore_files() {
 put_back() {
     why=$1
     say "failed: $why; the earlier manifest and policy are put back"
-    log=$(newest_log)
-    words=$([ -n "$log" ] && tail -n 15 "$log" | sed 's/^[^ ]* std[a-z]* [FP] //')
+    words=$(last_words)
     restore_files || fail "$why. And the way back failed: $problem"
     rm -f "$STATE/swapped"
     wait_for_health "$endpoint" "$(journal arguments-before)" "$timeout" || fail "$why. The earlier files are back, but: $problem"
