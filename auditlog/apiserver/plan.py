@@ -319,7 +319,7 @@ def _reasons(
     if not manifest_change.in_sync and not reasons:
         reasons.append("the manifest lacks a mount or the policy's hash")
     if facts.unfinished_change:
-        reasons.append("an earlier change of the node was cut off and is undone first")
+        reasons.append("an earlier change of the node was cut off and is to be finished")
     return tuple(reasons)
 
 
