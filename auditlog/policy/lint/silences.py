@@ -72,10 +72,14 @@ def apply_silences(
             if silence.id == finding.id and silence.rule_index in (None, finding.rule_index)
         ]
         used.update(covering)
-        result.append(replace(finding, silenced=covering[0].reason) if covering else finding)
+        result.append(_silenced(finding, covering[0]) if covering else finding)
     for silence in silences:
         result += _complaints(silence, used, known_ids)
     return result
+
+
+def _silenced(finding: Finding, silence: Silence) -> Finding:
+    return replace(finding, silenced=silence.reason, silenced_line=silence.line)
 
 
 def _complaints(silence: Silence, used: set[Silence], known_ids: Mapping[str, object]) -> Iterator[Finding]:
