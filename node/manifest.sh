@@ -129,8 +129,8 @@ begin() {
         say "resume: an earlier change of this node was cut off; its backup $backup stays the one to fall back to"
         return
     fi
-    rm -f "$STATE/swapped"
     back_up "$1"
+    container_logs >"$STATE/swapped"
     before=$(apiserver_pids | tr '\n' ' ')
     printf '%s\n' "backup=$backup" "arguments-before=$2" "boot=$boot" "processes=$before" >"$STATE/journal.new"
     mv "$STATE/journal.new" "$STATE/journal"
@@ -201,7 +201,6 @@ prune_archive() {
 # wait_for_process PIDS ARGUMENTS TIMEOUT: until none of the old PIDS lives and one with these arguments does.
 wait_for_process() {
     deadline=$(($(date +%s) + $3)) waiting=
-    [ -e "$STATE/swapped" ] || : >"$STATE/swapped"
     while [ "$(date +%s)" -lt "$deadline" ]; do
         old=0 new=
         for pid in $(apiserver_pids); do
@@ -255,12 +254,21 @@ last_words() {
         tail -n 20 | sed 's/^[^ ]* std[a-z]* [FP] //'
 }
 
-# Two restarts after the swap: the second container log of the new pod is there (kubelet counts them from 0.log).
+# container_logs: a line "FOLDER NUMBER" for each container log of the API server's pods. kubelet numbers the starts of a
+# pod's container from 0, goes on counting when the same manifest comes back (it is the same pod), and keeps the last few.
+container_logs() {
+    find /var/log/pods -path '*/kube-system_kube-apiserver-*/kube-apiserver/*.log' 2>/dev/null |
+        sed -n 's|^\(.*\)/\([0-9]*\)\.log$|\1 \2|p'
+}
+
+# Whether the new pod's container has been started a third time since the swap.
 crash_loops() {
     [ -e "$STATE/swapped" ] || return 1
-    case $(newest_log) in */0.log | */1.log | "") return 1 ;; esac
-    pod=$(dirname "$(dirname "$(newest_log)")")
-    [ -n "$(find "$pod" -maxdepth 0 -newer "$STATE/swapped")" ]
+    newest=$(newest_log)
+    [ -n "$newest" ] || return 1
+    number=${newest##*/}
+    first=$(awk -v folder="${newest%/*}" '$1 == folder && $2 >= first { first = $2 + 1 } END { print first + 0 }' "$STATE/swapped")
+    [ "${number%.log}" -ge $((first + 2)) ]
 }
 
 # marker_arrives ENDPOINT LOG: a request that the policy records, found in the log. It is a dry run: nothing is made.

@@ -133,3 +133,30 @@ def test_a_second_operator_is_refused_while_the_lock_is_held(tmp_path: Path) -> 
     result = run(tmp_path, "take_lock; (exec 9>&-; take_lock)")
     assert result.returncode == 1
     assert "another change of this node is under way" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "loops"),
+    [
+        ([], [0], False),
+        ([], [1], False),
+        ([], [2], True),
+        ([0], [1], False),
+        ([0], [2], False),
+        ([0], [3], True),
+        ([4], [6], False),
+        ([4], [7], True),
+        ([4], [], False),
+    ],
+)
+def test_a_third_start_since_the_swap_is_a_crash_loop(
+    tmp_path: Path, before: list[int], now: list[int], loops: bool
+) -> None:
+    folder = tmp_path / "kube-system_kube-apiserver-cp1_1/kube-apiserver"
+    folder.mkdir(parents=True)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "swapped").write_text("".join(f"{folder} {number}\n" for number in before))
+    newest = str(folder / f"{now[-1]}.log") if now else ""
+    result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops; then echo loops; fi")
+    assert result.stdout == ("loops\n" if loops else "")
+    assert result.stderr == ""
