@@ -14,7 +14,7 @@ from auditlog.apiserver.facts import Facts, FactsError, parse_facts
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15
-READ_SECONDS = 60
+READ_SECONDS = 120
 
 
 class ReadError(Exception):
