@@ -80,7 +80,6 @@ change_manifest() {
     endpoint=$(argument endpoint "$@") || exit 1
     timeout=$(argument timeout "$@") || exit 1
     begin "$policy" "$(argument arguments-before "$@")"
-    keep_before "$backup/kube-apiserver.yaml" "$backup/audit-policy.yaml"
     if ! { put "$STATE/staged/audit-policy.yaml" "$policy" 600 && swap "$STATE/staged/kube-apiserver.yaml"; }; then
         put_back "the new files could not be written"
     fi
@@ -130,6 +129,7 @@ begin() {
         return
     fi
     back_up "$1"
+    keep_before "$backup/kube-apiserver.yaml" "$backup/audit-policy.yaml"
     container_logs >"$STATE/swapped"
     before=$(apiserver_pids | tr '\n' ' ')
     printf '%s\n' "backup=$backup" "arguments-before=$2" "boot=$boot" "processes=$before" >"$STATE/journal.new"
@@ -154,7 +154,6 @@ keep_before() {
     rm -rf "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
     mkdir -p "$STATE/before"
     if ! { put "$1" "$STATE/before/kube-apiserver.yaml" 600 && { [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600; }; }; then
-        rm -f "$STATE/journal"
         fail "cannot write $STATE/before; nothing was changed"
     fi
 }

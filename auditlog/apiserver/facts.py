@@ -82,6 +82,11 @@ class Facts:
     kubeadm_config_error: str | None
     missing_tools: tuple[str, ...]
 
+    @property
+    def changed_by_stack(self) -> bool:
+        """Whether the live files are a stack's, wholly or after a change that was cut off: what was before is recorded."""
+        return self.owner is not None or self.unfinished_change
+
 
 def parse_facts(output: str) -> Facts:
     """Reads the output of ``node/facts.sh``. Raises FactsError."""

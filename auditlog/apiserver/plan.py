@@ -179,7 +179,7 @@ def _plan_node(
         behind = _process_behind(facts, live, policy_text)
         stamp = policy_text if _needs_stamp(facts, live, policy_text, behind) else None
         desired = manifest.edit(live, configuration, sha256(stamp) if stamp is not None else None)
-        if facts.owner is None or facts.before_manifest is None:
+        if not facts.changed_by_stack or facts.before_manifest is None:
             before = live
         else:
             recorded = facts.before_manifest.text
@@ -191,13 +191,13 @@ def _plan_node(
     unsupported = [argument for argument in arguments if "$(" in argument]
     if unsupported:
         raise PlanError([f"{MANIFEST_PATH} uses {unsupported[0]!r}: arguments that kubelet expands cannot be verified"])
-    owned_policy_before = facts.before_policy if facts.owner is not None else facts.policy
+    policy_before = facts.before_policy if facts.changed_by_stack else facts.policy
     manifest_change = FileChange(MANIFEST_PATH, live, desired, before, facts.manifest.token)
     policy_change = FileChange(
         path=settings.policy.path,
         live=facts.policy.text if facts.policy else None,
         desired=policy_text,
-        before=owned_policy_before.text if owned_policy_before else None,
+        before=policy_before.text if policy_before else None,
         token=facts.policy.token if facts.policy else ABSENT,
     )
     return NodePlan(

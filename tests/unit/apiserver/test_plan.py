@@ -75,6 +75,13 @@ def test_a_manifest_that_kubeadm_wrote_anew_is_in_sync_when_its_process_read_the
     assert node.manifest.desired == regenerated
 
 
+def test_removal_after_a_first_change_that_was_cut_off_gives_back_what_was_before_it() -> None:
+    node = plan(changed(applied(), owner=None, unfinished_change=True)).nodes[0]
+    assert not node.in_sync
+    assert node.manifest.before == MANIFEST
+    assert node.policy.before is None
+
+
 def test_removal_after_an_upgrade_keeps_the_new_image() -> None:
     facts = applied()
     upgraded = live(facts).replace("v1.36.3", "v1.37.1")
