@@ -71,9 +71,9 @@ class PulumiStack:
             self._pulumi_in(self.folder, "config", "set", "--secret", "sshPrivateKey", "--stack", self.name, given=key)
 
     def command(self, *words: str) -> list[str]:
-        """The words of a ``pulumi`` command on this stack; ``stack`` sub-commands take no configuration file."""
+        """The words of a ``pulumi`` command on this stack; ``stack`` and ``cancel`` take no configuration file."""
         options = ["--stack", self.name, "--non-interactive"]
-        if words[0] != "stack":
+        if words[0] not in ("stack", "cancel"):
             options += ["--config-file", str(self.file)]
         return ["pulumi", *words, *options]
 
@@ -94,7 +94,8 @@ class PulumiStack:
         return result
 
     def remove(self) -> None:
-        """Forgets the stack and its configuration, whatever resources it still holds."""
+        """Forgets the stack and its configuration, whatever resources it still holds and whoever was at work on it."""
+        self.run("cancel", "--yes")
         self.run("stack", "rm", "--yes", "--force")
         shutil.rmtree(self.folder)
 

@@ -84,7 +84,7 @@ class Facts:
 
     @property
     def changed_by_stack(self) -> bool:
-        """Whether the live files are a stack's, wholly or after a change that was cut off: what was before is recorded."""
+        """Whether the live files are a stack's, wholly or half-way; what was there before is recorded then."""
         return self.owner is not None or self.unfinished_change
 
 
