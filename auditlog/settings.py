@@ -17,7 +17,7 @@ DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
-# No ssh-rsa: for such a key pulumi-command 1.2.1 asks the server for SHA-1 signatures, which OpenSSH 8.8 and later refuse.
+# No ssh-rsa: for it pulumi-command 1.2.1 asks for SHA-1 signatures, which OpenSSH 8.8 and later refuse.
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
 
 

@@ -25,6 +25,9 @@ def main(arguments: Sequence[str]) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; run the same command again, or python -m lab down", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -117,7 +117,7 @@ def _build_one(paths: Paths, go: Path, tool: Tool, label: str, rest: str) -> Non
 
 
 def _run_with_clock(command: Sequence[str], folder: Path, label: str, to_come: str) -> None:
-    """Run a build; on a terminal one line shows its seconds while it runs."""
+    """Run a build and show its seconds: in place on a terminal, else as a line now and then."""
     started = time.monotonic()
     terminal = sys.stdout.isatty()
     with subprocess.Popen(
@@ -130,11 +130,11 @@ def _run_with_clock(command: Sequence[str], folder: Path, label: str, to_come: s
     ) as process:
         while True:
             try:
-                output, _ = process.communicate(timeout=1)
+                output, _ = process.communicate(timeout=1 if terminal else 30)
                 break
             except subprocess.TimeoutExpired:
-                if terminal:
-                    print(f"\r\033[K{label}: {time.monotonic() - started:.0f} s{to_come}", end="", flush=True)
+                so_far = f"{label}: {time.monotonic() - started:.0f} s{to_come}"
+                print(f"\r\033[K{so_far}" if terminal else so_far, end="" if terminal else "\n", flush=True)
         if terminal:
             print("\r\033[K", end="")
     if process.returncode != 0:

@@ -12,6 +12,7 @@ from lab.errors import LabError
 
 _SYSTEM = "system"
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
+_KUBELET_NEEDS = frozenset({"cpuset", "cpu", "memory", "pids"})
 
 
 def hierarchies(mountinfo: str) -> list[Path]:
@@ -35,7 +36,8 @@ def _below(hierarchy: Path, cgroup: str) -> Path:
 def make(cgroup: str) -> list[Path]:
     """Make the node's cgroup, with a child for what is not a pod, in every hierarchy.
 
-    Returns the ``cgroup.procs`` files which the node's first process has to join.
+    Returns the ``cgroup.procs`` files which the node's first process has to join. ``LabError`` where cgroup v2 cannot
+    hand kubelet the controllers it needs.
     """
     joins = []
     for hierarchy in _mounted():
@@ -47,6 +49,9 @@ def make(cgroup: str) -> list[Path]:
                 # On v2 a child has the controllers its parents hand down; kubelet refuses a root without them.
                 _hand_down(hierarchy)
                 _hand_down(node)
+                reason = withheld(hierarchy, _controllers(hierarchy), _controllers(node))
+                if reason:
+                    raise LabError(reason)
         joins.append(node / _SYSTEM / "cgroup.procs")
     return joins
 
@@ -59,11 +64,28 @@ def _fill_cpuset(folder: Path) -> None:
             own.write_text((folder.parent / name).read_text())
 
 
+def _controllers(folder: Path) -> frozenset[str]:
+    """The v2 controllers a cgroup has; none in a v1 hierarchy."""
+    listing = folder / "cgroup.controllers"
+    return frozenset(listing.read_text().split()) if listing.exists() else frozenset()
+
+
+def withheld(hierarchy: Path, offered: frozenset[str], received: frozenset[str]) -> str | None:
+    """The one line for controllers that a v2 hierarchy has but a cgroup right below it did not get, or None.
+
+    The kernel hands none down from a cgroup that holds processes and is not the real root, as in a container.
+    """
+    lost = (offered & _KUBELET_NEEDS) - received
+    if not lost:
+        return None
+    return (
+        f"{hierarchy} does not hand down {', '.join(sorted(lost))}: a container's own cgroup with processes in it; "
+        f"move them to a child (mkdir {hierarchy}/init, write each id to its cgroup.procs) or use a virtual machine"
+    )
+
+
 def _hand_down(folder: Path) -> None:
-    offered = folder / "cgroup.controllers"
-    if not offered.exists():
-        return
-    for controller in set(offered.read_text().split()) & set(_V2_CONTROLLERS):
+    for controller in _controllers(folder) & set(_V2_CONTROLLERS):
         with contextlib.suppress(OSError):
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 

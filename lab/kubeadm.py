@@ -11,6 +11,9 @@ from lab.state import LabState, NodeState
 CONFIG_FILE = "/etc/kubernetes-lab/kubeadm.yaml"
 """Where a node holds its kubeadm configuration; outside /etc/kubernetes, which is kubeadm's own."""
 
+_VOLUME_PLUGINS = "/var/lib/kubelet/volume-plugins"
+"""kubelet and controller manager make this folder; their default is below /usr, which a node cannot write."""
+
 IGNORED_PREFLIGHT = ("SystemVerification",)
 """kubeadm's check of kernel configuration and cgroup version; the lab's own preflight stands for it."""
 
@@ -62,6 +65,7 @@ def init_config(state: LabState, node: NodeState) -> str:
                 "extraArgs": [{"name": name, "value": value} for name, value in OIDC_FLAGS.items()],
                 "extraVolumes": [dict(EXTRA_VOLUME)],
             },
+            "controllerManager": {"extraArgs": [{"name": "flex-volume-plugin-dir", "value": _VOLUME_PLUGINS}]},
             # There are no images for these two, and audit logging needs neither.
             "proxy": {"disabled": True},
             "dns": {"disabled": True},
@@ -76,6 +80,7 @@ def init_config(state: LabState, node: NodeState) -> str:
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi"},
             "resolvConf": "/etc/resolv.conf",
+            "volumePluginDir": _VOLUME_PLUGINS,
         },
     ]
     return yaml.safe_dump_all(documents, sort_keys=False)

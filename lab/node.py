@@ -86,8 +86,8 @@ class Completed:
 def prepare(paths: Paths, state: LabState, node: NodeState, pause_image: str) -> str:
     """Make the node's folders from nothing; gives sshd's public host key in authorized_keys format.
 
-    The node gets a copy of the machine's /etc without its keys, passwords and Kubernetes files, and folders of its
-    own for everything else that it writes to: nothing done on a node changes the machine's files.
+    The node gets a copy of the machine's /etc without its SSH host keys, passwords and Kubernetes files, and folders
+    of its own for everything else that it writes to. The machine's other files it sees read-only.
     """
     folder = paths.node(node.name)
     for own in ("etc", "var", "root", "home", "opt", "srv", "usr/local/bin", "usr/local/sbin"):
@@ -95,7 +95,7 @@ def prepare(paths: Paths, state: LabState, node: NodeState, pause_image: str) ->
     (folder / "root").chmod(0o700)
     _make_etc(folder / "etc", state, node, pause_image)
     _make_var(folder / "var")
-    _link_programs(paths, state, folder / "usr/local/bin")
+    _copy_programs(paths, state, folder / "usr/local/bin")
     authorized = paths.ssh_key.with_suffix(".pub").read_text()
     _authorize(folder / "root", authorized, 0)
     _authorize(folder / "home" / OPERATOR, authorized, _OPERATOR_ID)
@@ -149,7 +149,7 @@ def _make_var(var: Path) -> None:
             (var / name).symlink_to(target)
 
 
-def _link_programs(paths: Paths, state: LabState, folder: Path) -> None:
+def _copy_programs(paths: Paths, state: LabState, folder: Path) -> None:
     kubernetes = paths.kubernetes_bin(state.kubernetes)
     for source in (*(kubernetes / name for name in _PROGRAMS), paths.bin / "pause", *NODE_FILES.iterdir()):
         target = folder / source.name

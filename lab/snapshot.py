@@ -15,7 +15,11 @@ from lab.state import NodeState
 
 _KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _KUBEADM_CONFIG = ("configmap", "kubeadm-config", "--namespace=kube-system")
+_API_SERVER = "kube-apiserver.yaml"
 _RESTART_SECONDS = 120
+# kubelet takes this long to see that a manifest has gone, and that the pod's process has.
+_NOTICE_SECONDS = 2
+_FORGET_SECONDS = 1.5
 # What audit logging leaves on a node, below the node's own root; shell patterns.
 _LEFTOVERS = (
     "etc/kubernetes/audit*",
@@ -41,51 +45,64 @@ def keep(paths: Paths, each: NodeState) -> None:
 def restore(paths: Paths, each: NodeState) -> bool:
     """Put manifests and kubeadm-config back as kept and remove what audit logging left.
 
-    Waits until the API server runs from the kept manifest. Gives whether anything had to change.
+    Waits until the API server is live with the kept manifest. Gives whether anything had to change.
     """
     kept = paths.snapshot(each.name)
     if not (kept / "kubeadm-config.json").exists():
         raise LabError(f"nothing is kept of node {each.name}: python -m lab up")
-    before = _api_servers(each)
-    changed = _restore_manifests(kept / "manifests", _manifests(paths, each))
-    if "kube-apiserver.yaml" in changed:
-        _await_restart(each, before)
+    manifests = _manifests(paths, each)
+    if not _same(kept / "manifests" / _API_SERVER, manifests / _API_SERVER):
+        _stop_api_server(each, manifests)
+    changed = _restore_manifests(kept / "manifests", manifests)
+    _await_live(each)
     config_changed = _restore_kubeadm_config(each, json.loads((kept / "kubeadm-config.json").read_text()))
     removed = _remove_leftovers(paths.node(each.name))
-    return bool(changed) or config_changed or removed
+    return changed or config_changed or removed
 
 
 def _manifests(paths: Paths, each: NodeState) -> Path:
     return paths.node(each.name) / "etc/kubernetes/manifests"
 
 
-def _restore_manifests(kept: Path, live: Path) -> list[str]:
-    """Make ``live`` hold exactly the files of ``kept``; gives the names that changed."""
-    wanted = {path.name: path for path in kept.iterdir()}
-    changed = []
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.read_bytes() == other.read_bytes()
+
+
+def _restore_manifests(kept: Path, live: Path) -> bool:
+    """Make ``live`` hold exactly the files of ``kept``; gives whether anything changed."""
+    changed = False
     for stray in live.iterdir():
-        if stray.name not in wanted:
+        if not (kept / stray.name).exists():
             stray.unlink()
-            changed.append(stray.name)
-    for name, source in sorted(wanted.items()):
-        target = live / name
-        if target.exists() and target.read_bytes() == source.read_bytes():
-            continue
-        # kubelet reads a file that is still being written; only a rename within the file system is safe.
-        staged = live.parent / f".{name}.kept"
-        shutil.copy2(source, staged)
-        staged.replace(target)
-        changed.append(name)
+            changed = True
+    for source in kept.iterdir():
+        target = live / source.name
+        if not _same(source, target):
+            # kubelet reads a file that is still being written; only a rename within the file system is safe.
+            staged = live.parent / f".{source.name}.kept"
+            shutil.copy2(source, staged)
+            staged.replace(target)
+            changed = True
     return changed
 
 
-def _await_restart(each: NodeState, before: set[int]) -> None:
-    """Wait for the API server to be another process that is live; the old one's drain is cut short."""
+def _stop_api_server(each: NodeState, manifests: Path) -> None:
+    """End the API server without its drain.
+
+    A manifest that is replaced under a running pod is tried again by kubelet only some ten seconds after the old
+    process has gone; one that comes back after the pod has been forgotten starts at once.
+    """
+    (manifests / _API_SERVER).unlink(missing_ok=True)
+    time.sleep(_NOTICE_SECONDS)
+    running = _api_servers(each)
+    if running:
+        node.execute(each, ["kill", "-KILL", *map(str, running)], check=False)
+        time.sleep(_FORGET_SECONDS)
+
+
+def _await_live(each: NodeState) -> None:
     deadline = time.monotonic() + _RESTART_SECONDS
-    time.sleep(2)
-    for pid in before & _api_servers(each):
-        node.execute(each, ["kill", "-KILL", str(pid)], check=False)
-    while not _is_live(each) or not _api_servers(each) - before:
+    while not _is_live(each):
         if time.monotonic() > deadline:
             raise LabError(f"the API server of {each.name} does not come back with the kept manifest")
         time.sleep(0.2)

@@ -8,11 +8,12 @@ version is a matter of validation and not of evaluation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
+from operator import attrgetter
 
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Request
 
-_REMEMBERED_REQUEST_KINDS = 1 << 16
+_REMEMBERED_ANSWERS = 1 << 16
 
 
 def evaluate(policy: Policy, request: Request) -> Decision:
@@ -103,96 +104,88 @@ def url_matches(pattern: str, path: str) -> bool:
     return pattern == "*" or pattern == path or (pattern.endswith("*") and path.startswith(pattern.rstrip("*")))
 
 
-class _Candidate(NamedTuple):
-    """A rule that matches one kind of request, given what is left to check; None means nothing is."""
-
-    users: frozenset[str] | None
-    user_groups: frozenset[str] | None
-    namespaces: frozenset[str] | None
-    names: frozenset[str] | None
-    decision: Decision
+# Decided already, or decided by the object's name: in order, the names a rule is for (None: any) and its decision.
+_Answer = Decision | tuple[tuple[frozenset[str] | None, Decision], ...]
 
 
 def compile_policy(policy: Policy) -> Callable[[Request], Decision]:
     """`evaluate` for many requests of one policy, with the same answers.
 
-    The rules that can match a verb, group, resource and subresource (or a verb and path) are found once and
-    remembered; a request then only needs its user, groups, namespace and name compared. What is remembered is
-    dropped when it grows beyond a fixed number of entries, so unbounded paths cannot fill the memory.
+    Decisions are remembered by the values the policy's rules look at at all; object names, of which there are many,
+    are compared each time where a rule has any. What is remembered is dropped when it grows beyond a fixed number of
+    entries, so requests that are all different cannot fill the memory.
     """
     decisions = tuple(decision_of(policy, index) for index in range(len(policy.rules)))
     unmatched = decision_of(policy, None)
-    remembered: dict[tuple[str, ...], tuple[_Candidate, ...]] = {}
+    rules = tuple(zip(policy.rules, map(_without_names, policy.rules), decisions, strict=True))
+    resource_key, url_key = _key(policy, for_resources=True), _key(policy, for_resources=False)
+    of_resources: dict[object, _Answer] = {}
+    of_urls: dict[object, _Answer] = {}
+
+    def learn(request: Request) -> _Answer:
+        remembered = of_resources if request.resource_request else of_urls
+        if len(remembered) >= _REMEMBERED_ANSWERS:
+            remembered.clear()
+        key = resource_key(request) if request.resource_request else url_key(request)
+        answer = remembered[key] = _answer(rules, unmatched, request)
+        return answer
 
     def decide(request: Request) -> Decision:
-        if request.resource_request:
-            kind: tuple[str, ...] = (
-                request.verb,
-                request.api_group,
-                request.resource,
-                request.subresource,
-            )
-        else:
-            kind = (request.verb, request.path)
-        candidates = remembered.get(kind)
-        if candidates is None:
-            if len(remembered) >= _REMEMBERED_REQUEST_KINDS:
-                remembered.clear()
-            candidates = remembered[kind] = _candidates(policy, decisions, request)
-        for users, user_groups, namespaces, names, decision in candidates:
-            if users is not None and request.user not in users:
-                continue
-            if user_groups is not None and (request.user is None or user_groups.isdisjoint(request.groups)):
-                continue
-            if namespaces is not None and request.namespace not in namespaces:
-                continue
-            if names is not None and request.name not in names:
-                continue
-            return decision
-        return unmatched
+        try:
+            answer = of_resources[resource_key(request)] if request.resource_request else of_urls[url_key(request)]
+        except KeyError:
+            answer = learn(request)
+        if isinstance(answer, Decision):
+            return answer
+        return next(decision for names, decision in answer if names is None or request.name in names)
 
     return decide
 
 
-def _candidates(policy: Policy, decisions: tuple[Decision, ...], request: Request) -> tuple[_Candidate, ...]:
-    """The rules that can match a request of the same kind, up to the first that always does."""
-    found: list[_Candidate] = []
-    for rule, decision in zip(policy.rules, decisions, strict=True):
-        if rule.verbs and request.verb not in rule.verbs:
-            continue
-        names: frozenset[str] | None = None
-        if rule.namespaces or rule.resources:
-            if not request.resource_request:
-                continue
-            if rule.resources:
-                covered, names = _names_covered(rule.resources, request)
-                if not covered:
-                    continue
-        elif rule.non_resource_urls and not target_matches(rule, request):
-            continue
-        candidate = _Candidate(
-            frozenset(rule.users) or None,
-            frozenset(rule.user_groups) or None,
-            frozenset(rule.namespaces) or None,
-            names,
-            decision,
-        )
-        found.append(candidate)
-        if candidate[:4] == (None, None, None, None):
-            break
-    return tuple(found)
+def _key(policy: Policy, *, for_resources: bool) -> Callable[[Request], object]:
+    """Reads from a request what the rules look at, its name apart, as something a dict can remember."""
+    rules = policy.rules
+    fields = []
+    if any(rule.users or rule.user_groups for rule in rules):
+        fields.append("user")
+    if any(rule.user_groups for rule in rules):
+        fields.append("groups")
+    if any(rule.verbs for rule in rules):
+        fields.append("verb")
+    if for_resources:
+        if any(rule.namespaces for rule in rules):
+            fields.append("namespace")
+        if any(rule.resources for rule in rules):
+            fields += ["api_group", "resource", "subresource"]
+    elif any(rule.non_resource_urls for rule in rules):
+        fields.append("path")
+    return attrgetter(*fields) if fields else lambda _: None
 
 
-def _names_covered(entries: tuple[GroupResources, ...], request: Request) -> tuple[bool, frozenset[str] | None]:
-    """Whether any entry covers the request's resource for some name, and for which names (None: for all)."""
+def _answer(
+    rules: tuple[tuple[PolicyRule, PolicyRule, Decision], ...], unmatched: Decision, request: Request
+) -> _Answer:
+    found: list[tuple[frozenset[str] | None, Decision]] = []
+    for rule, without_names, decision in rules:
+        if rule_matches(without_names, request):
+            found.append((_names_covered(rule.resources, request), decision))
+            if found[-1][0] is None:
+                break
+    else:
+        found.append((None, unmatched))
+    return found[0][1] if len(found) == 1 else tuple(found)
+
+
+def _without_names(rule: PolicyRule) -> PolicyRule:
+    return replace(rule, resources=tuple(replace(entry, resource_names=()) for entry in rule.resources))
+
+
+def _names_covered(entries: tuple[GroupResources, ...], request: Request) -> frozenset[str] | None:
+    """The names for which the entries cover the request's resource, None for any name."""
     names: set[str] = set()
     for entry in entries:
-        if entry.group not in ("*", request.api_group):
-            continue
-        if not entry.resources:
-            return True, None
-        if any(resource_matches(pattern, request.resource, request.subresource) for pattern in entry.resources):
-            if not entry.resource_names:
-                return True, None
+        if group_matches(replace(entry, resource_names=()), request):
+            if not entry.resources or not entry.resource_names:
+                return None
             names.update(entry.resource_names)
-    return bool(names), frozenset(names)
+    return frozenset(names) if entries else None

@@ -11,8 +11,8 @@ to look at. Their full product would explode, so it is never built:
   and not for each combination;
 - users are combined with sets of groups. Which rule matches first can be shown with one group of the user for each
   policy: take any set of groups, keep one group the matching rule names, and no earlier rule gains a match by the
-  others missing. So sets of `len(policies)` groups are enough to find every outcome, and `spare_groups` more let a
-  caller check statements of the form "is in one of these groups".
+  others missing. So sets of `len(policies)` groups are enough to find every outcome. `spare_groups` more let a caller
+  check statements about groups (`auditlog.policy.regions`); each set is then a choice of its own.
 
 Requests are what an API server can be asked: verbs of a resource request are those of RequestInfo
 (`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`), those of any other request are lower-case HTTP methods; a
@@ -147,6 +147,15 @@ def deciders(earlier: Sequence[PolicyRule], rule: PolicyRule) -> frozenset[int |
     return frozenset(first for first, matched in partition((earlier, (rule,))).outcomes if matched is not None)
 
 
+def alike_groups(rules: Sequence[PolicyRule]) -> list[tuple[str, ...]]:
+    """The groups that rules name, those together that stand in the same rules. Sets of groups hold the first ones."""
+    by_rules: dict[frozenset[int], list[str]] = {}
+    for group in dict.fromkeys(group for rule in rules for group in rule.user_groups):
+        holders = frozenset(index for index, rule in enumerate(rules) if group in rule.user_groups)
+        by_rules.setdefault(holders, []).append(group)
+    return [tuple(groups) for groups in by_rules.values()]
+
+
 def request_of(diagram: Diagram, values: Sequence[Value]) -> Request:
     """The request with one value for each axis of the diagram, in their order. OTHER stays as it is."""
     by_axis = dict(zip((axis.name for axis in diagram.axes), values, strict=True))
@@ -195,9 +204,12 @@ def _diagram(policies: tuple[tuple[PolicyRule, ...], ...], resource_requests: bo
     for name, values, accepts in reversed(later):
         by_accepted: dict[int, list[Value]] = {}
         for value in values:
-            accepted = sum(1 << index for index, rule in enumerate(rules) if accepts(rule, value))
-            by_accepted.setdefault(accepted, []).append(value)
-        choices = tuple(Choice(accepted, tuple(members)) for accepted, members in by_accepted.items())
+            mask = sum(1 << index for index, rule in enumerate(rules) if accepts(rule, value))
+            by_accepted.setdefault(mask, []).append(value)
+        if name is AxisName.GROUPS and spare_groups:
+            choices = tuple(Choice(mask, (value,)) for mask, members in by_accepted.items() for value in members)
+        else:
+            choices = tuple(Choice(mask, tuple(members)) for mask, members in by_accepted.items())
         axes.insert(0, Axis(name, choices, settled))
         indifferent = settled
         for choice in choices:
@@ -344,9 +356,6 @@ def _paths(rules: Sequence[PolicyRule]) -> Iterator[str]:
 
 def _group_sets(rules: Sequence[PolicyRule], size: int) -> Iterator[frozenset[str]]:
     """Sets of up to `size` groups. Groups that stand in the same rules are represented by the first of them."""
-    by_rules: dict[frozenset[int], str] = {}
-    for group in dict.fromkeys(group for rule in rules for group in rule.user_groups):
-        holders = frozenset(index for index, rule in enumerate(rules) if group in rule.user_groups)
-        by_rules.setdefault(holders, group)
-    for count in range(min(size, len(by_rules)) + 1):
-        yield from (frozenset(groups) for groups in combinations(by_rules.values(), count))
+    representatives = [groups[0] for groups in alike_groups(rules)]
+    for count in range(min(size, len(representatives)) + 1):
+        yield from (frozenset(groups) for groups in combinations(representatives, count))

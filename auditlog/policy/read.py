@@ -157,20 +157,9 @@ class _Reading:
         """The root node of the text's single document, or None after reporting why there is none."""
         try:
             composer = _PolicyComposer(text)
-            if not composer.check_node():
-                self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
-                return None
-            root = composer.get_node()
-            assert root is not None  # noqa: S101 - check_node has just said so
+            root = composer.get_node() if composer.check_node() else None
         except yaml.YAMLError as error:
-            position = _error_position(error, text)
-            reason, refused = _error_reason(error), True
-            if r"'\t'" in reason:
-                reason = "a tab where a value or key must begin; use spaces"
-                # The API server's library takes a tab for a space, but not where it would be indentation.
-                before = text.splitlines()[position.line - 1][: position.column - 1]
-                refused = not before.strip(" -")
-            self._report(position, "", f"not valid YAML: {reason}", refused=refused)
+            self._report_broken_yaml(error, text)
             return None
         if root is None:
             self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
@@ -186,6 +175,16 @@ class _Reading:
             self._report(_start(root), "", f"a policy is a mapping, not {_describe(root)}")
             return None
         return root
+
+    def _report_broken_yaml(self, error: yaml.YAMLError, text: str) -> None:
+        position = _error_position(error, text)
+        reason, refused = _error_reason(error), True
+        if r"'\t'" in reason:
+            reason = "a tab where a value or key must begin; use spaces"
+            # The API server's library takes a tab for a space, but not where it would be indentation.
+            before = text.splitlines()[position.line - 1][: position.column - 1]
+            refused = not before.strip(" -")
+        self._report(position, "", f"not valid YAML: {reason}", refused=refused)
 
     def _refuse_more_documents(self, composer: _PolicyComposer) -> None:
         message = "a second document begins here; the API server reads only the first: one policy, one file"

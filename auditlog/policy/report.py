@@ -1,4 +1,4 @@
-"""Lint findings as text for people, JSON for programs, and SARIF 2.1.0 for code scanning.
+"""Lint findings and explanations as text for people, JSON for programs, and SARIF 2.1.0 for code scanning.
 
 SARIF: OASIS Standard "Static Analysis Results Interchange Format Version 2.1.0"; a silenced finding is a result with a
 suppression of kind inSource, which code scanning shows as dismissed.
@@ -7,11 +7,14 @@ suppression of kind inSource, which code scanning shows as dismissed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from auditlog.policy.explain import Explanation
 from auditlog.policy.lint import CHECK_SUMMARIES, Finding, Severity
+from auditlog.policy.model import Level
+from auditlog.policy.wording import request_words
 
 TOOL_NAME = "auditlog"
 SARIF_VERSION = "2.1.0"
@@ -71,6 +74,63 @@ def sarif_report(source: str, findings: Sequence[Finding]) -> str:
     return _json({"$schema": SARIF_SCHEMA, "version": SARIF_VERSION, "runs": [run]})
 
 
+def explanation_text(explanation: Explanation) -> str:
+    """The decision, its stages, and for each earlier rule what kept it from matching."""
+    request, decision = explanation.request, explanation.decision
+    lines = [f"{request_words(request)}: {decision.level.value}"]
+    if decision.rule_index is None:
+        lines.append("  by no rule: requests that no rule matches are not recorded")
+    else:
+        lines.append(f"  by {_rule_name(decision.rule_index, explanation.line)}")
+    if decision.level is not Level.NONE:
+        stages = ", ".join(stage.value for stage in explanation.stages)
+        lines.append(f"  written at {stages}" if stages else "  written never: every stage is omitted")
+        if decision.level >= Level.REQUEST:
+            lines.append(f"  managedFields are {'left out' if decision.omit_managed_fields else 'written'}")
+    for passed in explanation.passed:
+        lines.append(f"  not {_rule_name(passed.rule_index, passed.line)}: {passed.mismatch}")
+    return "\n".join([*lines, ""])
+
+
+def explanation_json(explanation: Explanation) -> str:
+    """The same as one object; rules are counted from 1, null stands for "no rule matches"."""
+    request, decision = explanation.request, explanation.decision
+    value = {
+        "request": {
+            "user": request.user,
+            "groups": list(request.groups),
+            "verb": request.verb,
+            "resourceRequest": request.resource_request,
+            "apiGroup": request.api_group,
+            "resource": request.resource,
+            "subresource": request.subresource,
+            "namespace": request.namespace,
+            "name": request.name,
+            "path": request.path,
+        },
+        "level": decision.level.value,
+        "rule": None if decision.rule_index is None else decision.rule_index + 1,
+        "line": explanation.line,
+        "stages": [stage.value for stage in explanation.stages],
+        "omitManagedFields": decision.omit_managed_fields,
+        "notMatched": [
+            {
+                "rule": passed.rule_index + 1,
+                "line": passed.line,
+                "field": passed.mismatch.field,
+                "wanted": passed.mismatch.wanted,
+                "given": passed.mismatch.given,
+            }
+            for passed in explanation.passed
+        ],
+    }
+    return _json(value)
+
+
+def _rule_name(index: int, line: int) -> str:
+    return f"rule {index + 1} (line {line})" if line else f"rule {index + 1}"
+
+
 def _sarif_result(source: str, finding: Finding, rule_index: int) -> dict[str, Any]:
     location: dict[str, Any] = {"artifactLocation": {"uri": quote(source, safe="/:")}}
     if finding.line:
@@ -101,7 +161,7 @@ def _summary(findings: Sequence[Finding]) -> str:
     return ", ".join(counted or ["no findings"]) + (f"; {silenced} silenced" if silenced else "")
 
 
-def _count(flags: Iterable[bool] | Iterator[bool]) -> int:
+def _count(flags: Iterable[bool]) -> int:
     return sum(flags)
 
 

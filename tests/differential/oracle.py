@@ -58,9 +58,12 @@ def ask(minor: int, questions: Sequence[Question]) -> list[Answer]:
 
 
 def evaluations_per_second(minor: int, question: Question, seconds: float) -> float:
-    """How many requests of the question the API server's evaluator decides per second, measured that long."""
+    """How many requests of the question the API server's evaluator decides per second of processor time.
+
+    `seconds` is how long it is measured by the clock.
+    """
     measured = json.loads(_run(minor, ("-bench", f"{seconds}s"), json.dumps(_question(question))))
-    return float(measured["evaluations"]) / float(measured["seconds"])
+    return float(measured["evaluations"]) / float(measured["processorSeconds"])
 
 
 def _run(minor: int, arguments: tuple[str, ...], text: str) -> str:

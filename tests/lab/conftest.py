@@ -11,6 +11,14 @@ from lab.api import Lab, Node
 from lab.pulumi_stack import PulumiStack
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests on the one lab run in one process, in order; the others run beside them (``--dist loadgroup``)."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
 @pytest.fixture(scope="session")
 def running_lab() -> Lab:
     """The lab that ``make up`` started."""

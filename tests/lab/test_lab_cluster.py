@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import pytest
@@ -14,12 +15,19 @@ from lab.kubeadm import EXTRA_VOLUME, OIDC_FLAGS
 
 
 def test_the_static_pods_of_kubeadm_run(lab: Lab) -> None:
-    listed = lab.kubectl(
-        "get", "pods", "-n", "kube-system", "-o", "jsonpath={range .items[*]}{.metadata.name} {.status.phase}\n{end}"
-    )
-    for node in lab.nodes:
-        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-            assert f"{name}-{node.name} Running" in listed.splitlines()
+    expected = {
+        f"{name}-{node.name} Running"
+        for node in lab.nodes
+        for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    }
+    output = "jsonpath={range .items[*]}{.metadata.name} {.status.phase}\n{end}"
+    listed: set[str] = set()
+    # kubelet reports a pod's phase some seconds after the pod serves.
+    deadline = time.monotonic() + 60
+    while not expected <= listed and time.monotonic() < deadline:
+        listed = set(lab.kubectl("get", "pods", "-n", "kube-system", "-o", output).splitlines())
+        time.sleep(0.5)
+    assert expected <= listed
 
 
 def test_the_version_is_the_one_asked_for(lab: Lab) -> None:

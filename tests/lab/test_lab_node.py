@@ -43,6 +43,13 @@ def test_the_machine_knows_nothing_of_the_operator_or_of_kubernetes(node: Node) 
     assert not Path("/var/lib/kubelet").exists()
 
 
+def test_a_node_cannot_change_the_machines_files(node: Node) -> None:
+    for folder in ("/", "/usr/bin", "/usr/lib"):
+        done = node.run(f"touch {folder}/lab-was-here", check=False)
+        assert done.returncode != 0
+        assert "Read-only file system" in done.stderr
+
+
 def test_no_process_of_the_lab_listens_in_the_machines_own_network(lab: Lab, node: Node) -> None:
     listing = subprocess.run(["ss", "-Hlntup"], capture_output=True, text=True, check=True).stdout
     listening = {int(pid) for pid in re.findall(r"pid=(\d+)", listing)}

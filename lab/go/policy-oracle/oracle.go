@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"k8s.io/apiserver/pkg/audit"
@@ -56,8 +57,8 @@ type decision struct {
 }
 
 type measurement struct {
-	Evaluations int64   `json:"evaluations"`
-	Seconds     float64 `json:"seconds"`
+	Evaluations      int64   `json:"evaluations"`
+	ProcessorSeconds float64 `json:"processorSeconds"`
 }
 
 // Main runs the program: it answers questions until the end of its input, or, with -bench, evaluates the requests of a
@@ -115,15 +116,23 @@ func measure(in io.Reader, out io.Writer, duration time.Duration) error {
 		attributes = append(attributes, each.attributes())
 	}
 	var done measurement
-	start := time.Now()
-	for elapsed := time.Duration(0); elapsed < duration; elapsed = time.Since(start) {
+	start, startProcessor := time.Now(), processorTime()
+	for time.Since(start) < duration {
 		for _, each := range attributes {
 			evaluator.EvaluatePolicyRule(each)
 		}
 		done.Evaluations += int64(len(attributes))
 	}
-	done.Seconds = time.Since(start).Seconds()
+	done.ProcessorSeconds = (processorTime() - startProcessor).Seconds()
 	return json.NewEncoder(out).Encode(done)
+}
+
+// processorTime is what this process has used of the processor, which other work on the machine changes little.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	// It cannot fail for the calling process.
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func parse(line []byte) (question, error) {

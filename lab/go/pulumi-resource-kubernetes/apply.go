@@ -60,6 +60,7 @@ func applyObject(
 		FieldManager: manager, Force: &force, DryRun: dryRun(preview),
 	})
 	if apierrors.IsConflict(err) {
+		// Capitalised as in the official provider: people search for it.
 		return nil, fmt.Errorf("Server-Side Apply field conflict detected: field manager %q does not own what it sets; "+
 			"to take it over set the annotation %s: \"true\": %w", manager, patchForceAnnotation, err)
 	}

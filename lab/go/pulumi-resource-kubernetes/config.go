@@ -98,9 +98,10 @@ func (p *kubernetesProvider) DiffConfig(
 	return diffConfig(olds, news)
 }
 
-// diffConfig applies the rules in order: an unchanged clusterIdentifier never replaces; a changed one always does; a
-// kubeconfig, context or cluster that is not known yet does, as it may be another; and one that leads to another
-// cluster does. A clusterIdentifier that appears or disappears says nothing.
+// diffConfig decides by these rules: an unchanged clusterIdentifier never replaces, a changed one always does; else a
+// kubeconfig, context or cluster does that is not known yet, as it may be another, or that leads to another cluster. A
+// clusterIdentifier that appears or disappears says nothing. A kubeconfig that cannot be read, the old one included, is
+// an error whatever the identifier says; the engine takes an error of this provider's DiffConfig for an update.
 func diffConfig(olds, news resource.PropertyMap) (*pulumirpc.DiffResponse, error) {
 	changes := olds.Diff(news)
 	if changes == nil {
@@ -112,30 +113,35 @@ func diffConfig(olds, news resource.PropertyMap) (*pulumirpc.DiffResponse, error
 	}
 	slices.Sort(response.Diffs)
 
-	if changes.Updated("clusterIdentifier") {
-		response.Replaces = append(response.Replaces, "clusterIdentifier")
-	}
-	if changes.Same("clusterIdentifier") && news.HasValue("clusterIdentifier") {
-		return response, nil
-	}
-
-	identity := []string{"kubeconfig", "context", "cluster"}
-	for _, key := range identity {
-		if news[resource.PropertyKey(key)].IsComputed() {
-			response.Replaces = append(response.Replaces, key)
-			return response, nil
-		}
-	}
-	moved, err := leadsElsewhere(olds, news)
+	suspects, err := otherClusterKeys(olds, news, response.Diffs)
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range identity {
-		if moved && slices.Contains(response.Diffs, key) {
-			response.Replaces = append(response.Replaces, key)
-		}
+	switch {
+	case changes.Updated("clusterIdentifier"):
+		response.Replaces = append([]string{"clusterIdentifier"}, suspects...)
+	case !changes.Same("clusterIdentifier") || !news.HasValue("clusterIdentifier"):
+		response.Replaces = suspects
 	}
 	return response, nil
+}
+
+// otherClusterKeys are the changed keys that lead, or may lead, to another cluster.
+func otherClusterKeys(olds, news resource.PropertyMap, changed []string) ([]string, error) {
+	var suspects []string
+	for _, key := range []string{"kubeconfig", "context", "cluster"} {
+		if news[resource.PropertyKey(key)].IsComputed() {
+			return []string{key}, nil
+		}
+		if slices.Contains(changed, key) {
+			suspects = append(suspects, key)
+		}
+	}
+	moved, err := leadsElsewhere(olds, news)
+	if err != nil || !moved {
+		return nil, err
+	}
+	return suspects, nil
 }
 
 // leadsElsewhere compares the clusters of two configurations; where either does not lead to one it says no.

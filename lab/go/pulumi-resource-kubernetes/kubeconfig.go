@@ -23,10 +23,13 @@ func parseKubeconfig(pathOrText string) (*api.Config, error) {
 		}
 		path = filepath.Join(home, rest)
 	}
+	text := []byte(pathOrText)
 	if _, err := os.Stat(path); err == nil {
-		return clientcmd.LoadFromFile(path)
+		if text, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
 	}
-	return clientcmd.Load([]byte(pathOrText))
+	return clientcmd.Load(text)
 }
 
 // parseKubeconfigProperty reads the kubeconfig of a provider resource, which may also be given as an object.

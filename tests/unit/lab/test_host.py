@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.cgroups import hierarchies
+from lab.cgroups import hierarchies, withheld
 from lab.host import Host, file_system_of, obstacle
 
 GOOD = Host(
@@ -55,7 +55,7 @@ def test_each_obstacle_is_one_line_that_says_what_to_do(host: Host, said: str) -
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/work/.lab", "ext4"),
+        ("/src/.lab", "ext4"),
         ("/home/me/.lab", "fuse"),
         ("/homeless/.lab", "ext4"),
         ("/home/my files/.lab", "overlay"),
@@ -68,3 +68,14 @@ def test_the_file_system_is_that_of_the_innermost_mount(path: str, kind: str) ->
 
 def test_cgroup_hierarchies_of_both_versions_are_found() -> None:
     assert [str(path) for path in hierarchies(MOUNTS)] == ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"]
+
+
+def test_controllers_that_a_container_keeps_to_itself_are_named() -> None:
+    has = frozenset({"cpu", "cpuset", "memory", "pids", "io"})
+    line = withheld(Path("/sys/fs/cgroup"), has, frozenset({"cpu", "pids"}))
+    assert line is not None
+    assert "cpuset, memory" in line
+    assert "\n" not in line
+    assert withheld(Path("/sys/fs/cgroup"), has, has - {"io"}) is None
+    # Version 1 hierarchies, and a version 2 one beside them, have no controllers to hand down.
+    assert withheld(Path("/sys/fs/cgroup/unified"), frozenset(), frozenset()) is None

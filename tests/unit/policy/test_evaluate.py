@@ -33,7 +33,7 @@ def test_decides_as_the_case_says(case: dict[str, Any]) -> None:
 def test_a_compiled_policy_forgets_paths_it_saw_long_ago_and_still_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("auditlog.policy.evaluate._REMEMBERED_REQUEST_KINDS", 2)
+    monkeypatch.setattr("auditlog.policy.evaluate._REMEMBERED_ANSWERS", 2)
     policy = Policy(
         (
             PolicyRule(Level.NONE, non_resource_urls=("/healthz*",)),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from auditlog.policy.evaluate import resource_matches
 from tests.differential.oracle import ORACLE_MINORS, Question, ask
 from tests.differential.run import run
 from tests.unit.policy.cases import cases, minors_of, request_of
@@ -19,6 +20,19 @@ def test_no_difference_over_random_policies_and_requests() -> None:
     for tally in tallies.values():
         assert tally.cases >= CASES
         assert min(tally.accepted, tally.refused) > CASES / 100
+
+
+def test_a_planted_error_is_found_and_shown_on_one_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    def documented_but_wrong(pattern: str, resource: str, subresource: str) -> bool:
+        return resource_matches(pattern, resource, subresource) and (subresource != "" or not pattern.endswith("/*"))
+
+    monkeypatch.setattr("auditlog.policy.evaluate.resource_matches", documented_but_wrong)
+    tallies, differences = run((36,), 2_000, seed=1)
+    assert tallies[36].differences > 0
+    shown = differences[0]
+    assert shown.request is not None
+    assert shown.policy.count("level: ") == 1
+    assert f"{shown.request.resource}/*" in shown.policy
 
 
 @pytest.mark.parametrize("minor", ORACLE_MINORS)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from auditlog.policy.model import (
     GroupResources,
@@ -92,3 +94,54 @@ def test_a_path_is_located_in_the_text_or_at_what_encloses_it() -> None:
     assert policy.locate("rules[9]") == Position(3, 1)
     assert policy.locate("elsewhere") == Position(1, 1)
     assert Policy(()).locate("rules[0]") == Position()
+
+
+PIECES = st.sampled_from(
+    [
+        *("apiVersion: audit.k8s.io/v1\n", "kind: Policy\n", "rules:\n", "- level: Metadata\n", "  verbs: [get]\n"),
+        *(
+            "  resources:\n",
+            "  - group: apps\n",
+            "    resources: ",
+            "- ",
+            "? ",
+            ": ",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "&a ",
+            "*a",
+        ),
+        *(
+            "<<: ",
+            "!!str ",
+            "!!set ",
+            "!x ",
+            "|\n",
+            ">\n",
+            "---\n",
+            "...\n",
+            "%YAML 1.2\n",
+            "#",
+            "\t",
+            "\n",
+            " ",
+            '"',
+            "'",
+        ),
+        *("~", "yes", "1", ".nan", "\x00", "\x85", "\u2028", "\ufeff", "\U0001f600", "\\", "level", "null", "@", "`"),
+    ]
+)
+
+
+# A busy machine is no failure.
+@settings(deadline=None, max_examples=500)
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_any_text_is_either_a_policy_or_has_a_problem_with_a_place(text: str) -> None:
+    parsed = parse_policy(text, "any")
+    assert parsed.problems or parsed.policy
+    for problem in parsed.problems:
+        assert problem.line >= 1
+        assert problem.column >= 1

@@ -1,0 +1,274 @@
+"""What a policy does, without a cluster: lint, explain, coverage, diff, cis, presets."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from auditlog.cli.common import UsageError
+from auditlog.events.event import Event, to_request
+from auditlog.policy import cis, coverage, difference, explain, report
+from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint
+from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError, Request
+from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
+from auditlog.policy.presets import PresetError, preset_names, preset_text
+from auditlog.policy.read import parse_policy
+from auditlog.policy.validate import load_policy
+
+POLICY_HELP = "a policy file, preset:NAME, or - for standard input"
+
+_PRESET_PREFIX = "preset:"
+_STDIN = "-"
+_VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?")
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the six commands."""
+    _register_lint(subparsers)
+
+    explained = _command(
+        subparsers,
+        "explain",
+        _explain,
+        "which rule decides about a request, and why no earlier one does",
+        f"A REQUEST is an audit event as one JSON line, or one of:\n{FORMS}",
+    )
+    explained.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
+    explained.add_argument("request", metavar="REQUEST", nargs="+", help="alice deletes configmap prod/app-config")
+
+    covered = _command(
+        subparsers,
+        "coverage",
+        _coverage,
+        "who, doing what, to what, is recorded at which level; and what never is",
+        "",
+    )
+    covered.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
+    covered.add_argument(
+        "--user", action="append", default=[], metavar="USER", help="one more user to show: alice, or alice[dev,ops]"
+    )
+
+    compared = _command(
+        subparsers,
+        "diff",
+        _diff,
+        "which requests another policy decides differently",
+        "Exit code 1: there is a difference.",
+    )
+    compared.add_argument("old", metavar="OLD", help=POLICY_HELP)
+    compared.add_argument("new", metavar="NEW", help=POLICY_HELP)
+
+    benchmark = _command(
+        subparsers,
+        "cis",
+        _cis,
+        "whether a policy does what CIS Kubernetes 3.2.1 and 3.2.2 ask",
+        "Exit code 1: a check fails.",
+    )
+    benchmark.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
+
+    presets = subparsers.add_parser(
+        "presets",
+        help="the policies that come with the project",
+        description="Lists the presets, or prints the text of one.",
+    )
+    presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset")
+    presets.set_defaults(run=_presets)
+
+
+def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = _command(
+        subparsers,
+        "lint",
+        _lint,
+        "what is wrong with a policy that an API server accepts",
+        "A finding is silenced with a comment on its rule, or in front of the rules for all of them:\n"
+        "  # lint: ignore ID reason\n\n"
+        "Exit code 1: there are findings at or above --fail-on that are not silenced.",
+        formats=("text", "json", "sarif"),
+    )
+    parser.add_argument("policy", metavar="POLICY", nargs="?", help=POLICY_HELP)
+    parser.add_argument(
+        "--fail-on",
+        choices=[severity.value for severity in Severity],
+        default=Severity.WARNING.value,
+        help="least severity that makes the exit code 1 (warning)",
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="ID=REASON", help="silence a check for the whole policy"
+    )
+    parser.add_argument(
+        "--audit-log-mode",
+        choices=("batch", "blocking", "blocking-strict"),
+        help="the API server's flag, for the checks that depend on it",
+    )
+    parser.add_argument("--list", action="store_true", help="show every check and exit")
+
+
+def _command(
+    subparsers: argparse._SubParsersAction[Any],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    purpose: str,
+    epilog: str,
+    formats: tuple[str, ...] = ("text", "json"),
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=purpose,
+        description=f"Tells {purpose}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--kubernetes",
+        type=_minor,
+        default=NEWEST_MINOR,
+        metavar="VERSION",
+        help=f"version of the API server, 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} (1.{NEWEST_MINOR})",
+    )
+    parser.add_argument("--format", choices=formats, default="text")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _minor(text: str) -> int:
+    match = _VERSION.fullmatch(text)
+    if match is None or int(match[1]) not in SUPPORTED_MINORS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a supported version; allowed are 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}"
+        )
+    return int(match[1])
+
+
+def _lint(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        for check_id, (severity, summary) in CHECK_SUMMARIES.items():
+            print(f"{check_id:28} {severity.value:8} {summary}")
+        return 0
+    if arguments.policy is None:
+        raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
+    source, text = _policy_text(arguments.policy)
+    parsed = parse_policy(text, source)
+    if parsed.policy is None or parsed.problems:
+        raise PolicyError(source, parsed.problems)
+    findings = lint(
+        parsed.policy,
+        text,
+        arguments.kubernetes,
+        audit_log_mode=arguments.audit_log_mode,
+        silences=[_silence(each) for each in arguments.ignore],
+    )
+    sys.stdout.write(_lint_report(arguments, source, findings))
+    least = Severity(arguments.fail_on)
+    return int(any(each.severity.rank >= least.rank for each in findings if each.silenced is None))
+
+
+def _lint_report(arguments: argparse.Namespace, source: str, findings: tuple[Finding, ...]) -> str:
+    if arguments.format == "json":
+        return report.json_report(source, arguments.kubernetes, findings)
+    if arguments.format == "sarif":
+        return report.sarif_report(source, findings)
+    return report.text_report(source, findings)
+
+
+def _silence(text: str) -> Silence:
+    check_id, _, reason = text.partition("=")
+    if check_id not in {check.id for check in CHECKS}:
+        raise UsageError(f"--ignore {text}: {check_id!r} is no check; `lint --list` shows every ID")
+    if not reason.strip():
+        raise UsageError(f"--ignore {text}: the reason is missing; write --ignore '{check_id}=why'")
+    return Silence(check_id, reason.strip())
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    policy = _policy(arguments.policy, arguments.kubernetes)
+    request = _request(" ".join(arguments.request), arguments.kubernetes)
+    explanation = explain.explain(policy, request)
+    render = report.explanation_json if arguments.format == "json" else report.explanation_text
+    sys.stdout.write(render(explanation))
+    return 0
+
+
+def _request(text: str, minor: int) -> Request:
+    if text.lstrip().startswith("{"):
+        try:
+            return to_request(msgspec.json.decode(text, type=Event))
+        except msgspec.DecodeError as problem:
+            raise UsageError(f"REQUEST is no audit event: {problem}") from problem
+    try:
+        return parse_phrase(text, minor)
+    except PhraseError as problem:
+        raise UsageError(str(problem).replace(f"Allowed:\n{FORMS}", "`explain --help` shows the forms")) from problem
+
+
+def _coverage(arguments: argparse.Namespace) -> int:
+    policy = _policy(arguments.policy, arguments.kubernetes)
+    extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
+    people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
+    result = coverage.cover(policy, arguments.kubernetes, people)
+    sys.stdout.write(coverage.to_json(result) if arguments.format == "json" else coverage.to_text(result))
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    if arguments.old == arguments.new == _STDIN:
+        raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
+    old = _policy(arguments.old, arguments.kubernetes)
+    new = _policy(arguments.new, arguments.kubernetes)
+    changes = difference.difference(old, new)
+    sys.stdout.write(difference.to_json(changes) if arguments.format == "json" else difference.to_text(changes))
+    return int(bool(changes))
+
+
+def _cis(arguments: argparse.Namespace) -> int:
+    results = cis.check(_policy(arguments.policy, arguments.kubernetes))
+    sys.stdout.write(cis.to_json(results) if arguments.format == "json" else cis.to_text(results))
+    return int(not all(result.passed for result in results))
+
+
+def _presets(arguments: argparse.Namespace) -> int:
+    if arguments.name is not None:
+        sys.stdout.write(_preset_text(arguments.name))
+        return 0
+    for name in preset_names():
+        title = preset_text(name).partition("\n")[0]
+        print(f"{name:24} {title.removeprefix(f'# {name}: ')}")
+    return 0
+
+
+def _policy(name: str, minor: int) -> Policy:
+    source, text = _policy_text(name)
+    return load_policy(text, source, minor)
+
+
+def _policy_text(name: str) -> tuple[str, str]:
+    """Name for messages and text of a policy.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if name.startswith(_PRESET_PREFIX):
+        return name, _preset_text(name.removeprefix(_PRESET_PREFIX))
+    source = "standard input" if name == _STDIN else name
+    try:
+        text = sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
+        return source, text.decode()
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{source}: not UTF-8 text") from problem
+    except OSError as problem:
+        hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
+        raise UsageError(f"{source}: {problem.strerror}{hint}") from problem
+
+
+def _preset_text(name: str) -> str:
+    try:
+        return preset_text(name)
+    except PresetError as problem:
+        raise UsageError(str(problem)) from problem
