@@ -211,14 +211,9 @@ def _space(log: LogBackend | None, disk: Disk | None) -> Iterator[Disagreement]:
     if log is None or disk is None:
         return
     if log.worst_case_bytes is None:
-        what = "--audit-log-maxsize=0 turns rotation off" if log.max_size is None else "--audit-log-maxbackup is "
-        if log.max_size is not None:
-            what += (
-                "not set, which keeps every file" if "audit-log-maxbackup" in log.unset else "0, which keeps every file"
-            )
         yield Disagreement(
             "disk-unbounded",
-            what,
+            _why_unbounded(log),
             "the log grows until the disk is full, and a full disk takes the API server and etcd with it",
         )
     elif log.worst_case_bytes > disk.free + disk.used:
@@ -228,6 +223,14 @@ def _space(log: LogBackend | None, disk: Disk | None) -> Iterator[Disagreement]:
             f"and its file system has room for {(disk.free + disk.used) // 1024**2} MB",
             "the disk is full before the first file is deleted; lower --audit-log-maxbackup or --audit-log-maxsize",
         )
+
+
+def _why_unbounded(log: LogBackend) -> str:
+    if log.max_size is None:
+        return "--audit-log-maxsize=0 turns rotation off"
+    if "audit-log-maxbackup" in log.unset:
+        return "--audit-log-maxbackup is not set, and this Kubernetes version then keeps every file"
+    return "--audit-log-maxbackup=0 keeps every file"
 
 
 def _between(nodes: tuple[NodeReport, ...]) -> Iterator[Disagreement]:

@@ -94,9 +94,8 @@ def is_read_only(text: str, path: str) -> bool:
 def image_version(text: str) -> str | None:
     """The tag of the API server's image without its "v", as in "1.36.3"; None where it has no such tag."""
     document = _load(text)
-    found = re.search(
-        r":v(1\.\d+\.\d+\S*)$", str(_at(document, _container_path(document)).get("image", "")).split("@")[0]
-    )
+    image = str(_at(document, _container_path(document)).get("image", "")).split("@")[0]
+    found = re.search(r":v(1\.\d+\.\d+\S*)$", image)
     return found.group(1) if found else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -52,15 +52,33 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one node said, and how it was reached in the end. ``host_key`` is the one that it proved to hold."""
+class Reached:
+    """How a machine was reached in the end. ``host_key`` is the one that it proved to hold.
 
-    target: Target
-    facts: Facts
+    ``jump`` is the ProxyJump of the user's SSH configuration that led there, if one did.
+    """
+
     host: str
     user: str
     port: int
     host_key: str
+    jump: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one node said."""
+
+    reached: Reached
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What every node said, by its name, or the one line that tells why it could not be read."""
+
+    nodes: Mapping[str, Reading | str]
+    bastion: Reached | None
 
 
 def read_nodes(
@@ -80,27 +98,22 @@ def read_nodes(
     access = Access(key, user_configuration=False)
     targets = [_target(node) for node in nodes]
     paths = (policy_path, log_path)
-    results = _run(_read_all(targets, _target(bastion) if bastion else None, access, paths))
+    results = _run(_read_all(targets, _target(bastion) if bastion else None, access, paths)).nodes
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
     return {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
 
 
-def read_unknown_nodes(
-    targets: Sequence[Target], bastion: Target | None, access: Access
-) -> Mapping[str, Reading | str]:
-    """What every node says, by its name, or the one line that tells why it could not be read.
+def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
+    """Reads nodes of which nothing is known: policy and log are looked for where their own manifests have them.
 
-    Nothing is known of the nodes: policy and log are read where their own manifests have them. Raises ReadError when
-    the bastion lets nobody through.
+    Raises ReadError when the bastion lets nobody through.
     """
     return _run(_read_all(targets, bastion, access, None))
 
 
-def _run(
-    reading: Coroutine[Any, Any, Mapping[str, Reading | str]],
-) -> Mapping[str, Reading | str]:
+def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
     # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, reading).result()
@@ -112,17 +125,18 @@ def _target(host: Host) -> Target:
 
 async def _read_all(
     targets: Sequence[Target], bastion: Target | None, access: Access, paths: tuple[str, str] | None
-) -> Mapping[str, Reading | str]:
+) -> Readings:
     async with AsyncExitStack() as stack:
-        tunnel = None
+        tunnel = through = None
         if bastion is not None:
             login = _Login(bastion, access)
             try:
                 tunnel = await stack.enter_async_context(login.connect(None))
             except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
                 raise ReadError([f"bastion ({login.address}): {login.reason(error)}"]) from error
+            through = login.reached(tunnel)
         results = await asyncio.gather(*(_read(target, access, tunnel, paths) for target in targets))
-    return {target.name: result for target, result in zip(targets, results, strict=True)}
+    return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
 
 
 async def _read(
@@ -134,16 +148,14 @@ async def _read(
     login = _Login(target, access)
     try:
         async with login.connect(tunnel) as connection:
-            user = str(connection.get_extra_info("username"))
-            facts = await _facts(connection, user, paths)
+            reached = login.reached(connection)
+            facts = await _facts(connection, reached.user, paths)
             elsewhere = _mounted_from_elsewhere(facts) if paths is None else None
             if elsewhere is not None:
-                facts = await _facts(connection, user, elsewhere)
-            key = connection.get_server_host_key()
+                facts = await _facts(connection, reached.user, elsewhere)
     except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
         return f"{target.name} ({login.address}): {login.reason(error)}"
-    host_key = key.export_public_key().decode().strip() if key else ""
-    return Reading(target, facts, login.host, user, login.port, " ".join(host_key.split(" ")[:2]))
+    return Reading(reached, facts)
 
 
 async def _facts(connection: asyncssh.SSHClientConnection, user: str, paths: tuple[str, str] | None) -> Facts:
@@ -178,6 +190,7 @@ class _Login:
     def __init__(self, target: Target, access: Access) -> None:
         self._target, self._access = target, access
         self._offered: asyncssh.SSHKey | None = None
+        self._jump: str | None = None
         self.host, self.port = target.host, target.port or 22
 
     @property
@@ -205,9 +218,17 @@ class _Login:
             connect_timeout=CONNECT_SECONDS,
         )
         self.host, self.port = options.host, options.port
+        self._jump = options.tunnel if isinstance(options.tunnel, str) else None
         if options.known_hosts is None:
             raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
         return asyncssh.connect(target.host, options=options)
+
+    def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
+        """What the finished login was like."""
+        key = connection.get_server_host_key()
+        words = key.export_public_key().decode().split()[:2] if key else []
+        user = str(connection.get_extra_info("username"))
+        return Reached(self.host, user, self.port, " ".join(words), self._jump)
 
     def _take_offered(self, key: asyncssh.SSHKey) -> None:
         self._offered = key
@@ -249,9 +270,9 @@ class _Login:
 
 
 class _Client(asyncssh.SSHClient):
-    """Trusts no key that known_hosts lacks, and remembers it for the message."""
+    """Trusts no key that known_hosts lacks, and hands it on for the message."""
 
-    def __init__(self, take_offered: Any) -> None:
+    def __init__(self, take_offered: Callable[[asyncssh.SSHKey], None]) -> None:
         self._take_offered = take_offered
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002
