@@ -5,7 +5,7 @@ They are the manifest, kubeadm-config, the policy file and the process. Pure: it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.apiserver import kubeadm_config, manifest
@@ -200,12 +200,24 @@ def _kubeadm_config(facts: Facts, flags: Mapping[str, str]) -> Iterator[Disagree
             "what the next kubeadm upgrade or join would write is not known",
         )
         return
-    lost = {name: value for name, value in flags.items() if name not in recorded and not _is_kubeadms(name, value)}
-    yield from _would(lost, "lacks", "drop")
-    changed = {name: value for name, value in recorded.items() if name in flags and flags[name] != value}
-    yield from _would(changed, "says", "write", "which is not what the manifest has")
-    added = {name: value for name, value in recorded.items() if name not in flags}
-    yield from _would(added, "says", "add", "which the manifest lacks")
+    lost = [
+        (name, _flag(name, value))
+        for name, value in flags.items()
+        if name not in recorded and not _is_kubeadms(name, value)
+    ]
+    yield from _would(lost, "lacks", "drop", ", unless its --patches bring them")
+    changed = [
+        (name, f"{_flag(name, value)}, where the manifest has {flags[name]!r}")
+        for name, value in recorded.items()
+        if name in flags and flags[name] != value
+    ]
+    yield from _would(changed, "has", "write")
+    added = [
+        (name, f"{_flag(name, value)}, which the manifest lacks")
+        for name, value in recorded.items()
+        if name not in flags
+    ]
+    yield from _would(added, "has", "add")
     for name, path in unseen:
         consequence = (
             "would write its events inside the container, where they are gone when it restarts"
@@ -223,20 +235,19 @@ def _is_kubeadms(name: str, value: str) -> bool:
     return name in KUBEADM_FLAGS and KUBEADM_FLAGS[name] in (None, value)
 
 
-def _would(flags: Mapping[str, str], verb: str, effect: str, but: str = "") -> Iterator[Disagreement]:
-    """One disagreement for the audit flags, one for all others: they belong to other people."""
+def _would(found: Sequence[tuple[str, str]], verb: str, effect: str, unless: str = "") -> Iterator[Disagreement]:
+    """One disagreement for the audit flags among ``found``, names and texts, and one for all other flags.
+
+    The others are other people's, but what keeps them keeps audit logging too.
+    """
     for audit in (True, False):
-        chosen = [_flag(name, value) for name, value in sorted(flags.items()) if name.startswith(AUDIT) is audit]
-        if not chosen:
-            continue
-        what = f"kubeadm-config {verb} {', '.join(chosen)}" + (f", {but}" if but else ", which the manifest has")
-        patches = "" if effect != "drop" else ", unless its --patches bring them"
-        them = "it" if len(chosen) == 1 else "them"
-        yield Disagreement(
-            f"kubeadm-config-would-{effect}" + ("" if audit else "-others"),
-            what,
-            f"the next kubeadm upgrade or join would {effect} {them}{patches}",
-        )
+        texts = [text for name, text in sorted(found) if name.startswith(AUDIT) is audit]
+        if texts:
+            yield Disagreement(
+                f"kubeadm-config-would-{effect}" + ("" if audit else "-others"),
+                f"kubeadm-config {verb} {'; '.join(texts)}",
+                f"the next kubeadm upgrade or join would {effect} {'it' if len(texts) == 1 else 'them'}{unless}",
+            )
 
 
 def _flag(name: str, value: str | None) -> str:

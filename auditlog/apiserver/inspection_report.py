@@ -17,6 +17,17 @@ _SHOWN = 5
 """Lines of one kind in the text of one node, so that a node stays one screen; JSON has them all."""
 
 _LABEL = 12
+_SAID = (
+    "audit-policy-file",
+    "audit-log-path",
+    "audit-log-mode",
+    "audit-log-maxage",
+    "audit-log-maxbackup",
+    "audit-log-maxsize",
+    "audit-webhook-config-file",
+    "audit-webhook-mode",
+)
+"""The flags whose values stand in the lines on backends and policy."""
 
 
 def text_report(report: ClusterReport) -> str:
@@ -43,8 +54,8 @@ def _node(node: NodeReport) -> list[str]:
     name = node.name if node.name == node.hostname else f"{node.name} ({node.hostname})"
     lines = [f"{name}: audit logging is {'on' if node.audit_is_on else 'OFF'}, {version}"]
     lines += _line("backend", "; ".join(_backends(node)) or "none")
-    other = [str(flag) for flag in node.flags if not flag.name.startswith("audit-log-max")]
-    lines += _line("flags", " ".join(other)) if other else []
+    other = [str(flag) for flag in node.flags if flag.name not in _SAID]
+    lines += _line("also", " ".join(other)) if other else []
     if node.policy is not None:
         lines += _policy(node.policy)
     if node.disk is not None:

@@ -207,6 +207,7 @@ class _Login:
             host=target.host,
             port=target.port or (),
             tunnel=tunnel or (),
+            config=() if access.user_configuration else None,
             username=target.user or (),
             client_factory=lambda: _Client(self._take_offered),
             client_keys=[access.key] if access.key else (),
@@ -214,14 +215,14 @@ class _Login:
             # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
             server_host_key_algs=[pinned.split(" ", 1)[0]] if pinned else (),
             agent_path=None if access.key else (),
-            config=() if access.user_configuration else None,
             connect_timeout=CONNECT_SECONDS,
         )
         self.host, self.port = options.host, options.port
         self._jump = options.tunnel if isinstance(options.tunnel, str) else None
         if options.known_hosts is None:
             raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
-        return asyncssh.connect(target.host, options=options)
+        # What connect() takes itself would otherwise go back to its own defaults, the user's configuration among them.
+        return asyncssh.connect(target.host, target.port or (), tunnel=tunnel or (), config=None, options=options)
 
     def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
         """What the finished login was like."""

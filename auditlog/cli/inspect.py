@@ -12,8 +12,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "inspect",
         help="what is true of audit logging on the nodes of a cluster; changes nothing",
         description="Reads control-plane nodes over SSH, all at once, and tells whether audit logging is on, with "
-        "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what is "
-        "not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
+        "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what "
+        "is not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
         epilog="Exit code 0: all is well; 1: something was found; 2: a node cannot be read. "
         "With --write-config, 1: the draft does not keep everything as it is.",
     )

@@ -119,7 +119,8 @@ def _identity(file: str | None) -> asyncssh.SSHKey | None:
         return asyncssh.import_private_key(Path(file).expanduser().read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--identity {file}: {error.strerror}") from error
-    except asyncssh.KeyEncryptionError as error:
-        raise UsageError(f"--identity {file}: is encrypted; add it to the SSH agent, and leave this out") from error
-    except (asyncssh.KeyImportError, UnicodeDecodeError) as error:
-        raise UsageError(f"--identity {file}: is no private key in OpenSSH or PEM form") from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"--identity {file}: allowed: a private key in OpenSSH or PEM form that is not encrypted; "
+            f"one that is goes to the SSH agent, without --identity ({error})"
+        ) from error
