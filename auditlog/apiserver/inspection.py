@@ -185,7 +185,9 @@ def _recording(flags: Mapping[str, str]) -> Iterator[Disagreement]:
     policy = bool(flags.get(POLICY_FLAG))
     backend = bool(flags.get("audit-log-path") or flags.get("audit-webhook-config-file"))
     if not policy and not backend:
-        yield Disagreement("audit-off", "audit logging is off", "nobody can tell afterwards who did what")
+        yield Disagreement(
+            "audit-off", "the manifest has neither a policy nor a backend", "nobody can tell afterwards who did what"
+        )
     elif not policy:
         yield Disagreement(
             "no-policy", f"the manifest has a backend, and no --{POLICY_FLAG}", "not a single event is written"

@@ -25,6 +25,7 @@ Inspect = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def node(running_lab: Lab) -> Node:
+    running_lab.wait_ready()
     return running_lab.nodes[0]
 
 
