@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-differential bench clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -14,6 +14,9 @@ setup: .venv/.complete  ## The Python environment, from the pinned requirements
 
 build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
 	$(PYTHON) -m lab build
+
+build-tests: setup  ## The tools that only tests run, besides
+	$(PYTHON) -m lab build --tests
 
 up: build  ## A real kubeadm control plane on this machine
 	$(PYTHON) -m lab up
@@ -30,7 +33,7 @@ demo-destroy: up  ## Take audit logging off the lab's control plane again
 down: setup  ## Remove the lab; built tools stay
 	$(PYTHON) -m lab down
 
-lint: build  ## Every static check
+lint: setup  ## Every static check
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
@@ -38,10 +41,10 @@ lint: build  ## Every static check
 	$(PYTHON) -m lab.go_modules vet
 
 # The tests on the lab mostly wait for kubelet, so the others run beside them.
-test: up  ## Set everything up and run every test
+test: build-tests up  ## Set everything up and run every test
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
-test-unit: build
+test-unit: build-tests
 	$(PYTHON) -m pytest tests/unit
 
 test-engine: build
@@ -49,6 +52,14 @@ test-engine: build
 
 test-lab: up
 	$(PYTHON) -m pytest tests/lab
+
+test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
+	$(PYTHON) -m tests.differential --cases 200000 --version all
+
+bench: up build-tests  ## Speed and outage, each beside a peer in the same run
+	$(PYTHON) -m bench.evaluate
+	$(PYTHON) -m bench.replay
+	$(PYTHON) -m bench.outage
 
 clean: down  ## Remove the lab and everything that was built or installed here
 	rm -rf .lab .venv

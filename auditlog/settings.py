@@ -10,8 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import yaml
+
+from auditlog.policy.model import GroupResources, Level, PolicyError, PolicyRule, Stage
+from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.policy.presets import preset_parameters
+from auditlog.policy.read import read_policy
 
 DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
@@ -47,11 +56,22 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """Which policy, and where it lies on the nodes. Exactly one of ``preset`` and ``file`` is set."""
+    """Which policy, what of it changes, and where it lies on the nodes.
+
+    Exactly one of ``preset`` and ``file`` is set. The other fields but ``path`` are those of
+    ``auditlog.policy.overlay.Overlay``.
+    """
 
     preset: str | None = "standard"
     file: str | None = None
     path: str = DEFAULT_POLICY_PATH
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rules_before: tuple[PolicyRule, ...] = ()
+    rules_after: tuple[PolicyRule, ...] = ()
+    drops: Drops = field(default_factory=Drops)
+    raised_levels: tuple[RaisedLevel, ...] = ()
+    omit_stages: tuple[Stage, ...] | None = None
+    omit_managed_fields: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +149,83 @@ def _host_key_help(host: str) -> str:
 def _policy(reader: _Reader | None, presets: tuple[str, ...]) -> PolicySettings:
     if reader is None:
         return PolicySettings()
-    reader.allow_only("preset", "file", "path")
+    reader.allow_only(
+        "preset",
+        "file",
+        "path",
+        "parameters",
+        "rulesBefore",
+        "rulesAfter",
+        "drop",
+        "raise",
+        "omitStages",
+        "omitManagedFields",
+    )
     preset = reader.text("preset", lambda value: value in presets, "one of " + ", ".join(presets))
     file = reader.text("file", bool, "the path of an audit.k8s.io/v1 Policy file, relative to the project")
     if reader.has("preset") and reader.has("file"):
         reader.problem("preset", "is given together with file", "either preset or file")
     path = reader.text("path", _is_absolute, "an absolute path on the nodes") or DEFAULT_POLICY_PATH
-    return PolicySettings(preset=None if file else preset or "standard", file=file, path=path)
+    drop = reader.object("drop")
+    return PolicySettings(
+        preset=None if file else preset or "standard",
+        file=file,
+        path=path,
+        parameters=_parameters(reader.object("parameters"), preset),
+        rules_before=_rules(reader, "rulesBefore"),
+        rules_after=_rules(reader, "rulesAfter"),
+        drops=_drops(drop) if drop else Drops(),
+        raised_levels=tuple(_raised_level(each) for each in reader.objects("raise", required=False)),
+        omit_stages=reader.choices("omitStages", Stage),
+        omit_managed_fields=reader.boolean("omitManagedFields"),
+    )
+
+
+def _parameters(reader: _Reader | None, preset: str | None) -> Mapping[str, tuple[str, ...]]:
+    if reader is None:
+        return MappingProxyType({})
+    names = preset_parameters(preset) if preset else ()
+    reader.allow_only(*names)
+    return MappingProxyType({name: reader.texts(name) for name in names if reader.has(name)})
+
+
+def _rules(reader: _Reader, key: str) -> tuple[PolicyRule, ...]:
+    """Rules written as in a policy file, read by the policy's own reader."""
+    rules = reader.raw(key)
+    if rules is None:
+        return ()
+    document = yaml.safe_dump({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}, sort_keys=False)
+    try:
+        return read_policy(document, key).rules
+    except PolicyError as error:
+        for problem in error.problems:
+            reader.problem(key + problem.path.removeprefix("rules"), problem.message, "rules as in an audit policy")
+        return ()
+
+
+def _drops(reader: _Reader) -> Drops:
+    reader.allow_only("users", "userGroups", "namespaces", "resources", "nonResourceURLs")
+    return Drops(
+        users=reader.texts("users"),
+        user_groups=reader.texts("userGroups"),
+        namespaces=reader.texts("namespaces"),
+        resources=tuple(_group_resources(each) for each in reader.objects("resources", required=False)),
+        non_resource_urls=reader.texts("nonResourceURLs"),
+    )
+
+
+def _group_resources(reader: _Reader) -> GroupResources:
+    reader.allow_only("group", "resources", "resourceNames")
+    group = reader.text("group", lambda _: True, "an API group, '' for the core one") or ""
+    return GroupResources(group, reader.texts("resources"), reader.texts("resourceNames"))
+
+
+def _raised_level(reader: _Reader) -> RaisedLevel:
+    reader.allow_only("level", "group", "resource")
+    level = reader.choice("level", Level) or Level.METADATA
+    group = reader.text("group", lambda _: True, "an API group, '' for the core one") or ""
+    resource = reader.text("resource", bool, "a plural as in 'pods', or 'pods/exec'", required=True) or ""
+    return RaisedLevel(level, group, resource)
 
 
 def _log(reader: _Reader | None) -> LogSettings:
@@ -191,6 +281,9 @@ def _is_absolute(value: str) -> bool:
     )
 
 
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
 class _Reader:
     """One mapping of the configuration, read key by key; problems name the key in full."""
 
@@ -235,15 +328,58 @@ class _Reader:
             return None
         return _Reader(value, f"{self._prefix}{key}.", self._problems)
 
-    def objects(self, key: str) -> list[_Reader]:
+    def objects(self, key: str, *, required: bool = True) -> list[_Reader]:
         value = self._values.get(key)
-        if not isinstance(value, list) or not value:
-            self.problem(key, "is missing" if value is None else f"is {value!r}", "a list with at least one node")
+        if value is None and not required:
+            return []
+        if not isinstance(value, list) or (required and not value):
+            allowed = "a list with at least one entry" if required else "a list"
+            self.problem(key, "is missing" if value is None else f"is {value!r}", allowed)
             return []
         readers = []
         for index, item in enumerate(value):
             if isinstance(item, Mapping):
                 readers.append(_Reader(item, f"{self._prefix}{key}[{index}].", self._problems))
             else:
-                self.problem(f"{key}[{index}]", f"is {item!r}", "a mapping with name, host and hostKey")
+                self.problem(f"{key}[{index}]", f"is {item!r}", "a mapping of keys")
         return readers
+
+    def raw(self, key: str) -> list[Any] | None:
+        value = self._values.get(key)
+        if value is None or isinstance(value, list):
+            return value or None
+        self.problem(key, f"is {value!r}", "a list")
+        return None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.problem(key, f"is {value!r}", "a list of texts")
+            return ()
+        return tuple(value)
+
+    def choice(self, key: str, choices: type[Choice]) -> Choice | None:
+        value = self._values.get(key)
+        if value is None or value not in list(choices):
+            what = "is missing" if value is None else f"is {value!r}"
+            self.problem(key, what, "one of " + ", ".join(choices))
+            return None
+        return choices(value)
+
+    def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...] | None:
+        if not self.has(key):
+            return None
+        values = self.texts(key)
+        for value in values:
+            if value not in list(choices):
+                self.problem(key, f"has {value!r}", "of " + ", ".join(choices))
+        return tuple(choices(value) for value in values if value in list(choices))
+
+    def boolean(self, key: str) -> bool | None:
+        value = self._values.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.problem(key, f"is {value!r}", "true or false")
+        return None

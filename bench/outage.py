@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from lab.api import Lab
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 
@@ -50,7 +50,7 @@ def main() -> None:
     lab = Lab.load()
     lab.reset()
     node = lab.nodes[0]
-    stack = PulumiStack.prepare(lab.paths, lab.state, "outage", lab.paths.root / "bench-outage")
+    stack = PulumiStack.prepare(lab.paths, lab.state, "outage")
     endpoint = lab.state.endpoint
     print("pulumi up (first enabling) ...", flush=True)
     started = time.monotonic()
@@ -66,7 +66,7 @@ def main() -> None:
     print("a plain mv of a changed manifest ...", flush=True)
     with_move = longest_silence(endpoint, plain_move)
     lab.reset()
-    stack.run("stack", "rm", "--yes", "--force")
+    stack.remove()
     print(f"pulumi up took {took:.1f} s; the API was away for {with_up:.1f} s")
     print(f"a plain mv: the API was away for {with_move:.1f} s")
     print(f"ratio {with_up / with_move:.2f}")

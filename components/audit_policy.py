@@ -10,6 +10,7 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
+from auditlog.policy.change import describe_change
 from components.node_command import explain, node_command
 
 
@@ -53,5 +54,6 @@ class AuditPolicy(pulumi.ComponentResource):
                 ignore_changes=("create", "update") if change.in_sync else (),
             )
             if not change.in_sync:
-                explain(host.name, change, node.policy_reasons, self.files[host.name])
+                meaning = describe_change(change.live, change.desired, node.kubernetes_minor)
+                explain(host.name, change, (*node.policy_reasons, *meaning), self.files[host.name])
         self.register_outputs({})

@@ -10,12 +10,14 @@ import pulumi
 from auditlog.apiserver.plan import PlanError
 from auditlog.apiserver.read_nodes import ReadError
 from auditlog.policy.model import PolicyError
+from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
 from auditlog.settings import SettingsError
 
 _HEADINGS: dict[type[Exception], str] = {
     SettingsError: "The configuration is wrong; no node was dialled.",
     PolicyError: "The policy is wrong; no node was dialled.",
+    OverlayError: "The policy is wrong; no node was dialled.",
     PresetError: "The policy is wrong; no node was dialled.",
     ReadError: "Nodes cannot be read; nothing was changed.",
     PlanError: "The nodes cannot be changed as they are; nothing was changed.",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lab import access, cgroups, host, images, kubeadm, network, node, snapshot, stack, tools
+from lab import access, cgroups, host, images, kubeadm, network, node, snapshot, tools
 from lab.errors import LabError
 from lab.paths import Paths
 from lab.process import run
@@ -53,7 +53,6 @@ def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
     wait_ready(paths, state)
     for each in state.nodes:
         snapshot.keep(paths, each)
-    stack.write(paths, state)
     return state
 
 
@@ -178,12 +177,12 @@ def _remove(paths: Paths, state: LabState) -> None:
         paths.ssh_key.parent,
         paths.pulumi_home,
         paths.pulumi_state,
+        paths.stacks,
     )
     for made in made_folders:
         if made.exists():
             shutil.rmtree(made)
-    for file in (paths.kubeconfig, paths.stack):
-        file.unlink(missing_ok=True)
+    paths.kubeconfig.unlink(missing_ok=True)
     # Last: until here the file says what is left to remove.
     paths.state.unlink()
 

@@ -12,7 +12,7 @@ from lab.api import Lab
 from lab.environment import environment
 from lab.errors import LabError
 from lab.paths import REPOSITORY
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 
 CONFIG_MAP = "app-config"
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         lab = Lab.load()
-        step(lab, PulumiStack.prepare(lab.paths, lab.state, "lab", lab.paths.root / "stack"))
+        step(lab, PulumiStack.prepare(lab.paths, lab.state, "lab"))
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -68,7 +68,7 @@ remove the lab               make down""")
 
 
 def _config_map_file(lab: Lab) -> str:
-    file = lab.paths.root / "stack" / f"{CONFIG_MAP}.yaml"
+    file = lab.paths.root / f"{CONFIG_MAP}.yaml"
     file.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {CONFIG_MAP}\ndata:\n  key: value\n")
     return str(file)
 

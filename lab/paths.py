@@ -51,8 +51,9 @@ class Paths:
         return self.root / "users"
 
     @property
-    def stack(self) -> Path:
-        return self.root / "Pulumi.lab.yaml"
+    def stacks(self) -> Path:
+        """A folder for each Pulumi stack on the lab, with its configuration."""
+        return self.root / "stacks"
 
     @property
     def snapshots(self) -> Path:

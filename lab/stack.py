@@ -1,37 +1,112 @@
-"""Writes the stack configuration with which the program manages the lab's control plane."""
+"""A Pulumi stack of this project on the lab, driven through the real CLI as a person would."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab import node
-from lab.paths import Paths
+from lab.environment import environment
+from lab.errors import LabError
+from lab.paths import REPOSITORY, Paths
 from lab.state import LabState
 
+PROJECT = "kubernetes-audit"
 
-def configuration(state: LabState, private_key: str) -> dict[str, Any]:
-    """The content of a ``Pulumi.<stack>.yaml`` for the lab.
 
-    The key is in clear: it is made for this lab, opens nothing else and goes with it.
-    """
+def configuration(state: LabState) -> dict[str, Any]:
+    """What a stack on the lab is configured with, by the project's keys; the SSH key is a secret and set apart."""
     nodes = [
         {"name": each.name, "host": each.address, "user": node.OPERATOR, "hostKey": each.host_key}
         for each in state.nodes
     ]
-    return {
-        "config": {
-            "kubernetes-audit:cluster": "lab",
-            "kubernetes-audit:nodes": nodes,
-            "kubernetes-audit:sshPrivateKey": private_key,
-            "kubernetes-audit:policy": {"preset": "low-write"},
-        }
-    }
+    return {"cluster": "lab", "nodes": nodes, "policy": {"preset": "low-write"}}
 
 
-def write(paths: Paths, state: LabState) -> None:
-    """Write ``.lab/Pulumi.lab.yaml``, readable by its owner only."""
-    paths.stack.touch(mode=0o600)
-    text = yaml.safe_dump(configuration(state, paths.ssh_key.read_text()), sort_keys=False)
-    paths.stack.write_text(text)
+@dataclass(frozen=True, slots=True)
+class PulumiStack:
+    """One stack. Its configuration file is in ``folder``, so that nothing is written beside the project's own.
+
+    The ``pulumi stack`` commands take no ``--config-file``; they run in ``folder``, which has a ``Pulumi.yaml`` of the
+    project's name for them.
+    """
+
+    paths: Paths
+    name: str
+    folder: Path
+
+    @classmethod
+    def prepare(
+        cls, paths: Paths, state: LabState, name: str, settings: Mapping[str, Any] | None = None
+    ) -> PulumiStack:
+        """Makes the stack, or takes the one there is, with the lab's nodes, the lab's key and these ``settings``."""
+        folder = paths.stacks / name
+        stack = cls(paths, name, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
+        stack._pulumi_in(folder, "stack", "select", name, "--create")
+        stack.configure(state, settings or {})
+        return stack
+
+    @property
+    def file(self) -> Path:
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    def configure(self, state: LabState, settings: Mapping[str, Any]) -> None:
+        """Writes the stack's configuration: the lab's own with ``settings`` over it. The key stays encrypted."""
+        kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
+        config = {f"{PROJECT}:{key}": value for key, value in (configuration(state) | dict(settings)).items()}
+        secret = f"{PROJECT}:sshPrivateKey"
+        if secret in (kept.get("config") or {}):
+            config[secret] = kept["config"][secret]
+        self.file.write_text(yaml.safe_dump({**kept, "config": config}, sort_keys=False))
+        if secret not in config:
+            key = self.paths.ssh_key.read_text()
+            self._pulumi_in(self.folder, "config", "set", "--secret", "sshPrivateKey", "--stack", self.name, given=key)
+
+    def command(self, *words: str) -> list[str]:
+        """The words of a ``pulumi`` command on this stack; ``stack`` sub-commands take no configuration file."""
+        options = ["--stack", self.name, "--non-interactive"]
+        if words[0] != "stack":
+            options += ["--config-file", str(self.file)]
+        return ["pulumi", *words, *options]
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs ``pulumi WORDS`` in the project and returns what it printed, both streams together."""
+        result = subprocess.run(
+            self.command(*words),
+            cwd=REPOSITORY,
+            env=environment(self.paths),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise LabError(f"pulumi {' '.join(words)} ended with {result.returncode}:\n{result.stdout}")
+        return result
+
+    def remove(self) -> None:
+        """Forgets the stack and its configuration, whatever resources it still holds."""
+        self.run("stack", "rm", "--yes", "--force")
+        shutil.rmtree(self.folder)
+
+    def _pulumi_in(self, folder: Path, *words: str, given: str | None = None) -> None:
+        result = subprocess.run(
+            ["pulumi", *words, "--non-interactive"],
+            cwd=folder,
+            env=environment(self.paths),
+            input=given,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            raise LabError(f"pulumi {' '.join(words)} ended with {result.returncode}:\n{result.stderr}")

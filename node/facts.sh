@@ -46,7 +46,7 @@ fact_manifests() {
     for entry in "$MANIFESTS"/*; do
         if [ ! -f "$entry" ] || [ "$entry" = "$MANIFEST" ]; then continue; fi
         if [ "$(stat -L -c %s "$entry")" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
-        say "static-pod $(basename "$entry" | base64 -w 0) $text"
+        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text"
     done
 }
 

@@ -4,8 +4,8 @@
 # The work is done by a process of its own (setsid) that a lost SSH connection does not end; the command that the
 # operator waits for only shows its messages. A journal says what was under way, for the next run to finish.
 
-# apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS owner=NAME
-#   policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
+# apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
+#   owner=NAME policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
@@ -17,10 +17,11 @@ apply_manifest() {
     take_lock
     check_owner "$@"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
-    (undo_interrupted) || exit 1
     there=$(hash_of "$MANIFEST") policy_there=$(hash_of "$policy")
-    if [ "$there" = "$desired" ] && [ "$policy_there" = "$policy_desired" ] && [ "$restart" = no ]; then
-        own "$@"
+    if [ "$there" = "$desired" ] && [ "$policy_there" = "$policy_desired" ] && [ "$restart" = no ] &&
+        [ ! -e "$STATE/journal" ]; then
+        keep_before "$MANIFEST" "$policy"
+        own "$@" || fail "cannot write $STATE/owner"
         say "manifest: in sync"
         return
     fi
@@ -45,11 +46,10 @@ restore_manifest() {
     restore=$(argument restore "$@") || exit 1
     take_lock
     receive "$STATE/staged/kube-apiserver.yaml" "$restore"
-    (undo_interrupted) || exit 1
     there=$(hash_of "$MANIFEST")
-    if [ "$there" = "$restore" ]; then
+    if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
-    elif [ "$there" = "$written" ]; then
+    elif [ "$there" = "$restore" ] || [ "$there" = "$written" ]; then
         detached change_back "$@"
     else
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
@@ -79,11 +79,8 @@ change_manifest() {
     arguments=$(argument arguments "$@") || exit 1
     endpoint=$(argument endpoint "$@") || exit 1
     timeout=$(argument timeout "$@") || exit 1
-    back_up "$policy"
-    { say "backup=$backup"; say "policy=$policy"; say "endpoint=$endpoint"; say "timeout=$timeout"
-      say "arguments-before=$(argument arguments-before "$@")"; } >"$STATE/journal.new"
-    mv "$STATE/journal.new" "$STATE/journal" || fail "cannot write $STATE/journal"
-    before=$(apiserver_pids)
+    begin "$policy" "$(argument arguments-before "$@")"
+    keep_before "$backup/kube-apiserver.yaml" "$backup/audit-policy.yaml"
     if ! { put "$STATE/staged/audit-policy.yaml" "$policy" 600 && swap "$STATE/staged/kube-apiserver.yaml"; }; then
         put_back "the new files could not be written"
     fi
@@ -98,7 +95,7 @@ change_manifest() {
     if [ "$(argument marker "$@")" = yes ]; then
         marker_arrives "$endpoint" "$(argument log "$@")" || put_back "$problem"
     fi
-    own "$@"
+    own "$@" || put_back "$STATE/owner cannot be written"
     rm -f "$STATE/journal"
     say "manifest: running and healthy; backup $backup"
 }
@@ -108,9 +105,7 @@ change_back() {
     arguments=$(argument arguments "$@") || exit 1
     endpoint=$(argument endpoint "$@") || exit 1
     timeout=$(argument timeout "$@") || exit 1
-    back_up "$policy"
-    { say "backup=$backup"; say "policy=$policy"; say "endpoint=$endpoint"; say "timeout=$timeout"; say "arguments-before="; } >"$STATE/journal"
-    before=$(apiserver_pids)
+    begin "$policy" "$(running_arguments)"
     swap "$STATE/staged/kube-apiserver.yaml" || put_back "the earlier manifest could not be written"
     say "swap: done; kubelet ends the audited API server and starts the earlier one"
     wait_for_process "$before" "$arguments" "$timeout" || put_back "$problem"
@@ -119,18 +114,49 @@ change_back() {
     say "manifest: as it was before audit logging; backup $backup"
 }
 
-# What was under way when a run was cut off: the state before it is put back. Run in a subshell, since it reads the
-# journal's own values into the names that the present change uses.
-undo_interrupted() {
-    [ -e "$STATE/journal" ] || return 0
-    rm -f "$STATE/swapped"
-    say "an earlier change of this node was cut off; it is undone first"
-    backup=$(sed -n 's/^backup=//p' "$STATE/journal") policy=$(sed -n 's/^policy=//p' "$STATE/journal")
-    endpoint=$(sed -n 's/^endpoint=//p' "$STATE/journal") timeout=$(sed -n 's/^timeout=//p' "$STATE/journal")
-    arguments_before=$(sed -n 's/^arguments-before=//p' "$STATE/journal")
-    restore_files || fail "$problem"
-    wait_for_health "$endpoint" "$arguments_before" "$timeout" || fail "$problem"
-    rm -f "$STATE/journal"
+# begin POLICY ARGUMENTS-BEFORE: backs up and opens the journal; sets $backup and $before, the processes that must go.
+#
+# Where an earlier change was cut off, its journal stays open: its backup, and not the half-changed files of now, is the
+# last state known to work and the one to fall back to, and the processes of its beginning are the ones that must go,
+# unless the machine was started since.
+begin() {
+    boot=$(cat /proc/sys/kernel/random/boot_id)
+    if [ -e "$STATE/journal" ]; then
+        backup=$(journal backup)
+        [ -f "$backup/kube-apiserver.yaml" ] || fail "$STATE/journal names the backup $backup, which is not there"
+        before=
+        if [ "$(journal boot)" = "$boot" ]; then before=$(journal processes); fi
+        say "resume: an earlier change of this node was cut off; its backup $backup stays the one to fall back to"
+        return
+    fi
+    back_up "$1"
+    container_logs >"$STATE/swapped"
+    before=$(apiserver_pids | tr '\n' ' ')
+    printf '%s\n' "backup=$backup" "arguments-before=$2" "boot=$boot" "processes=$before" >"$STATE/journal.new"
+    mv "$STATE/journal.new" "$STATE/journal"
+    [ "$(journal processes)" = "$before" ] || fail "cannot write $STATE/journal; nothing was changed"
+}
+
+# running_arguments: the hash of the arguments that the API server runs with now; empty when none runs.
+running_arguments() {
+    for pid in $(apiserver_pids); do
+        hash_of "/proc/$pid/cmdline"
+        return
+    done
+}
+
+# journal NAME: what the journal says of NAME.
+journal() { sed -n "s/^$1=//p" "$STATE/journal"; }
+
+# keep_before MANIFEST POLICY: what is there before the stack's first change, for removal to give back.
+keep_before() {
+    if [ -e "$STATE/owner" ]; then return; fi
+    rm -rf "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
+    mkdir -p "$STATE/before"
+    if ! { put "$1" "$STATE/before/kube-apiserver.yaml" 600 && { [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600; }; }; then
+        rm -f "$STATE/journal"
+        fail "cannot write $STATE/before; nothing was changed"
+    fi
 }
 
 # check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
@@ -142,18 +168,8 @@ check_owner() {
     fi
 }
 
-# own ARGUMENTS...: from now on this node's audit logging is the stack's; what was there before it is kept once.
+# own owner=NAME...: from now on this node's audit logging is the stack's.
 own() {
-    if [ ! -e "$STATE/owner" ]; then
-        mkdir -p "$STATE/before"
-        if [ -n "${backup-}" ]; then
-            put "$backup/kube-apiserver.yaml" "$STATE/before/kube-apiserver.yaml" 600
-            if [ -f "$backup/audit-policy.yaml" ]; then put "$backup/audit-policy.yaml" "$STATE/before/audit-policy.yaml" 600; fi
-        else
-            put "$MANIFEST" "$STATE/before/kube-apiserver.yaml" 600
-            put "$(argument policy "$@")" "$STATE/before/audit-policy.yaml" 600
-        fi
-    fi
     argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
 }
 
@@ -185,11 +201,10 @@ prune_archive() {
 # wait_for_process PIDS ARGUMENTS TIMEOUT: until none of the old PIDS lives and one with these arguments does.
 wait_for_process() {
     deadline=$(($(date +%s) + $3)) waiting=
-    : >"$STATE/swapped"
     while [ "$(date +%s)" -lt "$deadline" ]; do
         old=0 new=
         for pid in $(apiserver_pids); do
-            case " $(echo "$1" | tr '\n' ' ') " in *" $pid "*) old=1 ;; *) if [ "$(hash_of "/proc/$pid/cmdline")" = "$2" ]; then new=$pid; fi ;; esac
+            case " $1 " in *" $pid "*) old=1 ;; *) if [ "$(hash_of "/proc/$pid/cmdline")" = "$2" ]; then new=$pid; fi ;; esac
         done
         if [ "$old" = 0 ] && [ -n "$new" ]; then
             say "process: $new runs with exactly the manifest's arguments"
@@ -231,12 +246,29 @@ newest_log() {
         -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
 }
 
-# Two restarts after the swap: the second container log of the new pod is there (kubelet counts them from 0.log).
+# last_words: the last lines of all containers of that pod; the newest one alone may not have said anything yet.
+last_words() {
+    log=$(newest_log)
+    [ -n "$log" ] || return 0
+    find "$(dirname "$log")" -name '*.log' | sort -V | while IFS= read -r file; do cat "$file"; done |
+        tail -n 20 | sed 's/^[^ ]* std[a-z]* [FP] //'
+}
+
+# container_logs: a line "FOLDER NUMBER" for each container log of the API server's pods. kubelet numbers the starts of a
+# pod's container from 0, goes on counting when the same manifest comes back (it is the same pod), and keeps the last few.
+container_logs() {
+    find /var/log/pods -path '*/kube-system_kube-apiserver-*/kube-apiserver/*.log' 2>/dev/null |
+        sed -n 's|^\(.*\)/\([0-9]*\)\.log$|\1 \2|p'
+}
+
+# Whether the new pod's container has been started a third time since the swap.
 crash_loops() {
     [ -e "$STATE/swapped" ] || return 1
-    case $(newest_log) in */0.log | */1.log | "") return 1 ;; esac
-    pod=$(dirname "$(dirname "$(newest_log)")")
-    [ -n "$(find "$pod" -maxdepth 0 -newer "$STATE/swapped")" ]
+    newest=$(newest_log)
+    [ -n "$newest" ] || return 1
+    number=${newest##*/}
+    first=$(awk -v folder="${newest%/*}" '$1 == folder && $2 >= first { first = $2 + 1 } END { print first + 0 }' "$STATE/swapped")
+    [ "${number%.log}" -ge $((first + 2)) ]
 }
 
 # marker_arrives ENDPOINT LOG: a request that the policy records, found in the log. It is a dry run: nothing is made.
@@ -270,17 +302,11 @@ restore_files() {
 put_back() {
     why=$1
     say "failed: $why; the earlier manifest and policy are put back"
-    log=$(newest_log)
-    words=$([ -n "$log" ] && tail -n 15 "$log" | sed 's/^[^ ]* std[a-z]* [FP] //')
-    failed=$(apiserver_pids)
+    words=$(last_words)
     restore_files || fail "$why. And the way back failed: $problem"
     rm -f "$STATE/swapped"
-    arguments_before=$(sed -n 's/^arguments-before=//p' "$STATE/journal")
-    wait_for_health "$endpoint" "$arguments_before" "$timeout" || fail "$why. The earlier files are back, but: $problem"
+    wait_for_health "$endpoint" "$(journal arguments-before)" "$timeout" || fail "$why. The earlier files are back, but: $problem"
     rm -f "$STATE/journal"
-    for pid in $failed; do
-        if [ -e "/proc/$pid" ] && [ "$(hash_of "/proc/$pid/cmdline")" = "${arguments-}" ]; then say "process $pid of the failed try still ends"; fi
-    done
     fail "$why. The earlier manifest runs again. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }

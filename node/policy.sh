@@ -26,7 +26,8 @@ remove_policy() {
         fail "$path was changed since this stack last wrote it; nothing was removed. Run 'pulumi up' first, or remove the file by hand"
     fi
     if [ -f "$MANIFEST" ] && [ ! -f "$STATE/before/audit-policy.yaml" ] && grep -q -e "--audit-policy-file=$path" "$MANIFEST"; then
-        fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed"
+        fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
+            "Run 'pulumi up' first, to finish what was cut off"
     fi
     if [ -f "$STATE/before/audit-policy.yaml" ]; then
         put "$STATE/before/audit-policy.yaml" "$path" 600 || fail "cannot write $path"

@@ -78,6 +78,7 @@ class NodePlan:
     """
 
     node: Host
+    kubernetes_minor: int
     policy: FileChange
     manifest: FileChange
     arguments_sha256: str
@@ -173,7 +174,8 @@ def _plan_node(
     if facts.manifest is None:
         raise PlanError([f"{MANIFEST_PATH} is not there: not a control-plane node of a kubeadm cluster"])
     live = facts.manifest.text
-    policy = _policy_for(live, policy_text, settings)
+    minor = _nearest_known_minor(live)
+    policy = _policy_for(minor, policy_text, settings)
     try:
         behind = _process_behind(facts, live, policy_text)
         stamp = policy_text if _needs_stamp(facts, live, policy_text, behind) else None
@@ -201,6 +203,7 @@ def _plan_node(
     )
     return NodePlan(
         node=node,
+        kubernetes_minor=minor,
         policy=policy_change,
         manifest=manifest_change,
         arguments_sha256=_arguments_sha256(arguments),
@@ -233,10 +236,14 @@ def _check_node(facts: Facts, owner: str) -> None:
         raise PlanError(problems)
 
 
-def _policy_for(manifest_text: str, policy_text: str, settings: Settings) -> Policy:
+def _nearest_known_minor(manifest_text: str) -> int:
+    """The node's minor version; the nearest one whose rules are known when it is another or cannot be told."""
     minor = kubernetes_minor(manifest_text)
-    if minor is None or minor not in SUPPORTED_MINORS:
-        minor = SUPPORTED_MINORS[-1] if minor is None else min(max(minor, SUPPORTED_MINORS[0]), SUPPORTED_MINORS[-1])
+    newest = SUPPORTED_MINORS[-1]
+    return newest if minor is None else min(max(minor, SUPPORTED_MINORS[0]), newest)
+
+
+def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
     try:
         return load_policy(policy_text, settings.policy.file or f"preset {settings.policy.preset}", minor)
     except PolicyError as error:
@@ -319,7 +326,7 @@ def _reasons(
     if not manifest_change.in_sync and not reasons:
         reasons.append("the manifest lacks a mount or the policy's hash")
     if facts.unfinished_change:
-        reasons.append("an earlier change of the node was cut off and is undone first")
+        reasons.append("an earlier change of the node was cut off and is to be finished")
     return tuple(reasons)
 
 

@@ -1,7 +1,7 @@
 """Lint findings and explanations as text for people, JSON for programs, and SARIF 2.1.0 for code scanning.
 
 SARIF: OASIS Standard "Static Analysis Results Interchange Format Version 2.1.0"; a silenced finding is a result with a
-suppression of kind inSource, which code scanning shows as dismissed.
+suppression, which code scanning shows as dismissed.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ def _sarif_result(source: str, finding: Finding, rule_index: int) -> dict[str, A
         "locations": [{"physicalLocation": location}],
     }
     if finding.silenced is not None:
-        result["suppressions"] = [{"kind": "inSource", "justification": finding.silenced}]
+        kind = "inSource" if finding.silenced_line else "external"
+        result["suppressions"] = [{"kind": kind, "justification": finding.silenced}]
     return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.policy.model import NEWEST_MINOR, PolicyError, Problem
+from auditlog.policy.overlay import Drops, Overlay, build_policy
 from auditlog.policy.presets import preset_text
 from auditlog.policy.validate import load_policy
 from auditlog.settings import PolicySettings
@@ -27,15 +28,39 @@ class SelectedPolicy:
 def selected_policy(settings: PolicySettings) -> SelectedPolicy:
     """The preset or file that ``settings`` names.
 
-    Raises PolicyError when the API server of no supported version would take it, or the file cannot be read;
-    what only some versions refuse is found by the plan, which knows each node's version.
+    A preset or file that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
+    when the API server of no supported version would take it, or the file cannot be read, PresetError and
+    OverlayError; what only some versions refuse is found by the plan, which knows each node's version.
     """
-    if settings.file is None:
-        selected = SelectedPolicy(preset_text(settings.preset or ""), f"preset {settings.preset}")
-    else:
-        selected = SelectedPolicy(_file_text(settings.file), settings.file)
+    selected = _base(settings)
+    overlay = Overlay(
+        preset=settings.preset or "",
+        preset_parameters=settings.parameters,
+        custom_text=None if settings.file is None else selected.text,
+        custom_source=selected.source,
+        rules_before=settings.rules_before,
+        rules_after=settings.rules_after,
+        drops=settings.drops,
+        raised_levels=settings.raised_levels,
+        omit_stages=settings.omit_stages,
+        omit_managed_fields=settings.omit_managed_fields,
+    )
+    if _changes_its_base(settings):
+        selected = SelectedPolicy(build_policy(overlay), f"{selected.source}, changed by the stack")
     load_policy(selected.text, selected.source, NEWEST_MINOR)
     return selected
+
+
+def _changes_its_base(settings: PolicySettings) -> bool:
+    changes = (settings.rules_before, settings.rules_after, settings.raised_levels, settings.drops != Drops())
+    return any(changes) or settings.omit_stages is not None or settings.omit_managed_fields is not None
+
+
+def _base(settings: PolicySettings) -> SelectedPolicy:
+    if settings.file is None:
+        preset = settings.preset or ""
+        return SelectedPolicy(preset_text(preset, **settings.parameters), f"preset {preset}")
+    return SelectedPolicy(_file_text(settings.file), settings.file)
 
 
 def _file_text(path: str) -> str:

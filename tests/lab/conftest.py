@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.api import Lab, Node
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,9 +38,9 @@ def node(lab: Lab) -> Node:
 
 
 @pytest.fixture(scope="module")
-def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[PulumiStack]:
+def stack(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PulumiStack]:
     """A new Pulumi stack with the preset of seed 000_05e3394e1aae7e61.txt, named after the test module."""
     name = Path(str(request.node.path)).stem.removeprefix("test_").replace("_", "-")
-    stack = PulumiStack.prepare(lab.paths, lab.state, name, tmp_path_factory.mktemp("stack"))
+    stack = PulumiStack.prepare(lab.paths, lab.state, name)
     yield stack
-    stack.run("stack", "rm", "--yes", "--force")
+    stack.remove()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.api import Lab, Node
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 from tests.lab.test_first_stack import LOG, POLICY, hashes, process_arguments
 
 

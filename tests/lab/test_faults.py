@@ -10,7 +10,7 @@ import pytest
 from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 from tests.lab.test_first_stack import ARCHIVE, MANIFEST, eventually, hashes, process_arguments
 
 SCRIPT = "/etc/kubernetes/audit-logging/node.sh"
@@ -73,15 +73,15 @@ def test_a_stray_copy_of_the_manifest_is_refused_with_the_remedy(
     assert hashes(node) == before
 
 
-def test_killing_the_change_on_the_node_after_the_swap_is_undone_by_the_next_up(
+def test_killing_the_change_on_the_node_after_the_swap_is_finished_by_the_next_up(
     lab: Lab, node: Node, stack: PulumiStack, interrupted_up: subprocess.Popen[str]
 ) -> None:
     node.run(f"pkill -KILL -f '{SCRIPT} work'")
     assert interrupted_up.wait() != 0
     assert node.run(f"ls {JOURNAL}").stdout.strip() == JOURNAL
-    assert "an earlier change of the node was cut off and is undone first" in stack.run("preview").stdout
+    assert "an earlier change of the node was cut off and is to be finished" in stack.run("preview").stdout
     printed = stack.run("up", "--yes", "--skip-preview").stdout
-    assert "an earlier change of this node was cut off; it is undone first" in printed
+    assert "resume: an earlier change of this node was cut off" in printed
     assert "manifest: running and healthy" in printed
     stack.run("preview", "--expect-no-changes")
     lab.wait_ready()

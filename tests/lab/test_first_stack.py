@@ -12,7 +12,7 @@ import yaml
 
 from auditlog.apiserver import kubeadm_config, manifest
 from lab.api import Lab, Node
-from lab.pulumi_stack import PulumiStack
+from lab.stack import PulumiStack
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 POLICY = "/etc/kubernetes/audit-policy.yaml"

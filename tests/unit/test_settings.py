@@ -52,9 +52,9 @@ def test_everything_that_can_be_set_arrives() -> None:
     [
         (("cluster",), None, "cluster: is missing; allowed: a name of lower-case letters"),
         (("cluster",), "Prod!", "cluster: is 'Prod!'; allowed: a name of lower-case letters"),
-        (("nodes",), [], "nodes: is []; allowed: a list with at least one node"),
-        (("nodes",), "cp1", "nodes: is 'cp1'; allowed: a list with at least one node"),
-        (("nodes",), ["cp1"], "nodes[0]: is 'cp1'; allowed: a mapping with name, host and hostKey"),
+        (("nodes",), [], "nodes: is []; allowed: a list with at least one entry"),
+        (("nodes",), "cp1", "nodes: is 'cp1'; allowed: a list with at least one entry"),
+        (("nodes",), ["cp1"], "nodes[0]: is 'cp1'; allowed: a mapping of keys"),
         (("nodes", 0, "name"), "CP_1", "nodes[0].name: is 'CP_1'; allowed: the node's name in the cluster"),
         (("nodes", 0, "host"), None, "nodes[0].host: is missing; allowed: a host name or an address"),
         (

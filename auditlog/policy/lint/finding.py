@@ -32,7 +32,8 @@ class Finding:
     """One thing a check found.
 
     `path` is written like `rules[2].verbs[0]`; line and column count from 1 and are the place of it, or of what it is
-    in, in the policy's text. `silenced` is the reason somebody gave for accepting it.
+    in, in the policy's text. `silenced` is the reason somebody gave for accepting it, `silenced_line` where that is
+    written in the text, 0 when it came from elsewhere.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Finding:
     reason: str
     fix: str
     silenced: str | None = None
+    silenced_line: int = 0
 
     @property
     def rule_index(self) -> int | None:

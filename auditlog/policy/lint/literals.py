@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, PolicyRule
 from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS, is_resource_path
+from auditlog.policy.resources import builtin_groups
 
 _SYSTEM_GROUPS = (
     "system:authenticated",
@@ -96,8 +97,8 @@ def _malformed_resources(context: Context) -> Iterator[Hit]:
                 reason = "has an empty or a third part, which no request has"
             elif ("*" in resource and resource != "*") or ("*" in subresource and subresource != "*"):
                 reason = "is taken literally: * only stands for a whole resource or a whole subresource"
-            elif pattern != pattern.lower():
-                reason = "never matches a built-in resource: their names are lower-case plurals"
+            elif pattern != pattern.lower() and entry.group not in builtin_groups(context.kubernetes_minor):
+                reason = "never matches: names of resources are lower-case plurals"
             if reason:
                 yield Hit(
                     f"{path}.resources[{position}]",

@@ -32,8 +32,9 @@ class _Named:
 def _named(context: Context) -> Iterator[_Named]:
     for path, _, entry in _entries(context):
         for position, pattern in enumerate(entry.resources):
-            resource, _, subresource = pattern.partition("/")
-            if entry.group != "*" and resource and "*" not in resource:
+            resource, slash, subresource = pattern.partition("/")
+            is_well_formed = resource and bool(subresource) == bool(slash) and "/" not in subresource
+            if entry.group != "*" and is_well_formed and "*" not in resource:
                 yield _Named(f"{path}.resources[{position}]", entry.group, resource, subresource)
 
 
@@ -49,7 +50,7 @@ def _wrong_groups(context: Context) -> Iterator[Hit]:
         if resource_in_group(each.group, each.resource, minor) or each.group not in _all_groups(minor):
             continue
         homes = groups_with(each.resource, minor)
-        if homes:
+        if homes and not removed_since(each.group, each.resource, minor):
             yield Hit(
                 each.path,
                 f"{_group_name(each.group)} has no {each.resource}, so this never matches one",

@@ -33,7 +33,9 @@ def _impossible_rules(context: Context) -> Iterator[Hit]:
 def _unreachable_values(context: Context) -> Iterator[Hit]:
     for index, (path, rule) in enumerate(context.rules()):
         earlier = context.policy.rules[:index]
-        if None not in deciders(earlier, rule):
+        taken_by = deciders(earlier, rule)
+        # Nothing is hidden where no earlier rule takes anything, and everything where they take it all.
+        if taken_by == {None} or None not in taken_by:
             continue
         for value_path, value, narrowed in _with_one_value(path, rule):
             taken_by = deciders(earlier, narrowed)

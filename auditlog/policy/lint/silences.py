@@ -1,9 +1,9 @@
 """Findings that somebody looked at and accepted.
 
-In the policy: `# lint: ignore ID reason`, at the end of a line of a rule, on a line of its own in it, or in the
-comment above it, for that rule; anywhere else for the whole policy. On the command line: ID=reason, for the whole
-policy. A silence needs a reason, must name a check, and must silence something: otherwise it is a finding itself, which
-no silence covers.
+In the policy: `# lint: ignore ID reason`. At the end of a line of a rule, on a line of its own that is indented like
+the rule's keys, or in the comment above a rule, it is for that rule; in front of `rules:` for the whole policy. On the
+command line: ID=reason, for the whole policy. A silence needs a reason, must name a check, and must silence something:
+otherwise it is a finding itself, which no silence covers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from auditlog.policy.lint.finding import Finding, Severity
-from auditlog.policy.model import Policy
+from auditlog.policy.model import Policy, Position
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*lint:\s*ignore\b[ \t]*(?P<id>\S*)[ \t]*(?P<reason>[^\n]*)", re.MULTILINE)
 
@@ -44,7 +44,7 @@ class Silence:
 
 def silences_in(text: str, policy: Policy) -> tuple[Silence, ...]:
     """The silences written in a policy's text."""
-    starts = [rule.line for rule in policy.rules]
+    starts = [policy.locate(f"rules[{index}]") for index in range(len(policy.rules))]
     tokens = list(yaml.scan(text))
     code = _lines_with_code(tokens)
     found = []
@@ -53,7 +53,8 @@ def silences_in(text: str, policy: Policy) -> tuple[Silence, ...]:
             continue
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
-        found.append(Silence(match["id"], match["reason"].strip(), _rule_at(line, starts, code), line, column))
+        rule_index = _rule_at(Position(line, column), starts, code)
+        found.append(Silence(match["id"], match["reason"].strip(), rule_index, line, column))
     return tuple(found)
 
 
@@ -71,10 +72,14 @@ def apply_silences(
             if silence.id == finding.id and silence.rule_index in (None, finding.rule_index)
         ]
         used.update(covering)
-        result.append(replace(finding, silenced=covering[0].reason) if covering else finding)
+        result.append(_silenced(finding, covering[0]) if covering else finding)
     for silence in silences:
         result += _complaints(silence, used, known_ids)
     return result
+
+
+def _silenced(finding: Finding, silence: Silence) -> Finding:
+    return replace(finding, silenced=silence.reason, silenced_line=silence.line)
 
 
 def _complaints(silence: Silence, used: set[Silence], known_ids: Mapping[str, object]) -> Iterator[Finding]:
@@ -94,15 +99,19 @@ def _complaints(silence: Silence, used: set[Silence], known_ids: Mapping[str, ob
         yield finding(UNUSED, f"{silence.id} finds nothing in {where}", "remove the silence")
 
 
-def _rule_at(line: int, starts: Sequence[int], code: frozenset[int]) -> int | None:
-    """The rule a comment belongs to: the one whose text it is in, or which follows it without other text between."""
-    following = bisect_right(starts, line)
-    if line in code or not starts:
-        return following - 1 if following else None
-    later_code = min((each for each in code if each > line), default=0)
-    if following < len(starts) and later_code == starts[following]:
+def _rule_at(place: Position, starts: Sequence[Position], code: frozenset[int]) -> int | None:
+    """The rule a comment belongs to: the one it stands in, or the one it stands above.
+
+    A comment between two rules is in the first when it is indented like that rule's keys.
+    """
+    following = bisect_right([start.line for start in starts], place.line)
+    in_previous = following > 0 and (place.line in code or place.column >= starts[following - 1].column)
+    if in_previous:
+        return following - 1
+    next_code = min((line for line in code if line > place.line), default=0)
+    if following < len(starts) and next_code == starts[following].line:
         return following
-    return following - 1 if following and later_code and later_code > starts[following - 1] else None
+    return None
 
 
 def _lines_with_code(tokens: Sequence[yaml.Token]) -> frozenset[int]:

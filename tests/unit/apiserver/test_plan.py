@@ -107,7 +107,7 @@ def test_removal_after_an_upgrade_keeps_the_new_image() -> None:
         (lambda facts: changed(facts, processes=()), "no API server runs"),
         (
             lambda facts: changed(facts, unfinished_change=True),
-            "an earlier change of the node was cut off and is undone first",
+            "an earlier change of the node was cut off and is to be finished",
         ),
     ],
 )

@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from lab import stack
 from lab.environment import environment
 from lab.paths import Paths
+from lab.stack import configuration
 from lab.state import LabState, plan
-
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbGFi\n-----END OPENSSH PRIVATE KEY-----\n"
 
 
 @pytest.fixture
@@ -28,18 +25,12 @@ def state() -> LabState:
     return planned.with_node(replace(planned.nodes[0], host_key="ssh-ed25519 AAAA"))
 
 
-def test_the_stack_file_names_every_node_with_its_host_key_and_only_its_owner_reads_it(
-    paths: Paths, state: LabState
-) -> None:
-    paths.ssh_key.parent.mkdir(parents=True)
-    paths.ssh_key.write_text(KEY)
-    stack.write(paths, state)
-    config = yaml.safe_load(paths.stack.read_text())["config"]
-    assert config["kubernetes-audit:nodes"] == [
-        {"name": "cp1", "host": "10.197.0.11", "user": "ops", "hostKey": "ssh-ed25519 AAAA"}
-    ]
-    assert config["kubernetes-audit:sshPrivateKey"] == KEY
-    assert paths.stack.stat().st_mode & 0o077 == 0
+def test_the_stack_is_configured_with_every_node_and_its_host_key_and_without_the_private_key(state: LabState) -> None:
+    assert configuration(state) == {
+        "cluster": "lab",
+        "nodes": [{"name": "cp1", "host": "10.197.0.11", "user": "ops", "hostKey": "ssh-ed25519 AAAA"}],
+        "policy": {"preset": "low-write"},
+    }
 
 
 def test_pulumi_gets_a_home_and_state_of_the_lab_and_no_agent(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,34 @@
+"""What a change of the policy on a node means, for the person who reads a preview."""
+
+from __future__ import annotations
+
+from auditlog.policy.difference import difference, to_text
+from auditlog.policy.lint import Severity, lint
+from auditlog.policy.model import PolicyError
+from auditlog.policy.read import read_policy
+
+MOST_LINES = 40
+
+
+def describe_change(live: str | None, desired: str, kubernetes_minor: int) -> tuple[str, ...]:
+    """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
+
+    ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
+    Kubernetes 1.``kubernetes_minor``. At most ``MOST_LINES`` differences are told, then how many more there are.
+    """
+    policy = read_policy(desired, "the policy")
+    lines = [
+        f"policy line {finding.line}: {finding.severity.value}: {finding.reason} [{finding.id}]"
+        for finding in lint(policy, desired, kubernetes_minor)
+        if finding.silenced is None and finding.severity.rank >= Severity.WARNING.rank
+    ]
+    if live is None:
+        return tuple(lines)
+    try:
+        decisions = to_text(difference(read_policy(live, "the live policy"), policy)).splitlines()
+    except PolicyError:
+        return (*lines, "the policy on the node cannot be read, so the decisions cannot be compared")
+    lines += [f"decision: {line}" for line in decisions[:MOST_LINES]]
+    if len(decisions) > MOST_LINES:
+        lines.append(f"and {len(decisions) - MOST_LINES} more; all of them: python -m auditlog diff OLD NEW")
+    return tuple(lines)

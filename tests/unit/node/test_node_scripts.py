@@ -1,0 +1,162 @@
+"""The node's shell functions one by one, in a folder of their own instead of /etc/kubernetes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+
+LIBRARY = node_scripts.bundle().rsplit("command=$1\n", 1)[0]
+KUBECTL = """\
+#!/bin/sh
+# Answers as the API server would for one ConfigMap, from files beside it; keeps what it is told to write.
+here=$(dirname "$0")
+case "$*" in
+    *resourceVersion*) printf 7 ;;
+    *jsonpath=*) cat "$here/live" ;;
+    *patch*) for file; do :; done; cp "$file" "$here/patch"; cp "$here/desired" "$here/live" ;;
+esac
+"""
+
+
+def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs ``script`` after the library, with its folders below ``folder`` and ``folder/bin`` first in PATH."""
+    home = shlex.quote(str(folder))
+    paths = f"STATE={home}/state ARCHIVE={home}/archive MANIFEST={home}/manifest PATH={home}/bin:$PATH\n"
+    return subprocess.run(
+        ["sh", "-c", LIBRARY + paths + script], input=given, text=True, capture_output=True, check=False
+    )
+
+
+@pytest.mark.parametrize("text", ["a: 1\n", "a: 1", "", "\n\n", "ü: “x”\n"])
+def test_a_here_document_arrives_to_the_byte(tmp_path: Path, text: str) -> None:
+    command = node_scripts.call_with_text("root", "receive", text, restore=sha256(text)).split("receive", 1)[1]
+    result = run(tmp_path, f'take() {{ receive {tmp_path}/file "${{1#restore=}}"; }}\ntake{command}')
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "file").read_bytes() == text.encode()
+
+
+def test_a_text_that_holds_the_end_of_the_here_document_arrives_as_well(tmp_path: Path) -> None:
+    text = "a\nEND-OF-THE-EARLIER-TEXT\nb\n"
+    command = node_scripts.call_with_text("root", "receive", text, restore=sha256(text)).split("receive", 1)[1]
+    run(tmp_path, f'take() {{ receive {tmp_path}/file "${{1#restore=}}"; }}\ntake{command}')
+    assert (tmp_path / "file").read_text() == text
+
+
+def test_what_is_not_what_was_sent_is_refused(tmp_path: Path) -> None:
+    result = run(tmp_path, f"receive {tmp_path}/file {sha256('sent')}", "cut o")
+    assert result.returncode == 1
+    assert "is not what was sent" in result.stderr
+
+
+def test_what_equals_the_live_file_needs_only_the_record(tmp_path: Path) -> None:
+    (tmp_path / "live").write_text("now\n")
+    script = f"receive_desired {tmp_path}/file {sha256('then')} {tmp_path}/live manifest; echo went on"
+    result = run(tmp_path, script, "now\n")
+    assert (result.returncode, result.stdout) == (0, "manifest: in sync; only the stack's record of it changes\n")
+    assert run(tmp_path, script, "then").stdout == "went on\n"
+    assert run(tmp_path, script, "neither").returncode == 1
+
+
+def test_an_argument_that_is_missing_is_named(tmp_path: Path) -> None:
+    assert run(tmp_path, "argument b a=1 b=x=y").stdout == "x=y\n"
+    result = run(tmp_path, "argument c a=1 b=2")
+    assert (result.returncode, result.stderr) == (1, "error: the argument c= is missing\n")
+
+
+def test_a_file_is_put_whole_with_its_mode_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("new")
+    (tmp_path / "target").write_text("old")
+    result = run(tmp_path, f"chown() {{ :; }}\nput {tmp_path}/new {tmp_path}/target 640")
+    assert result.returncode == 0
+    assert (tmp_path / "target").read_text() == "new"
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o640
+    assert run(tmp_path, f"put {tmp_path}/missing {tmp_path}/target 600").returncode != 0
+    assert (tmp_path / "target").read_text() == "new"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["new", "target"]
+
+
+@pytest.mark.parametrize(
+    "desired",
+    ["a: 1\n", 'quote: "x"\n', "back: \\n\\\\\n", "tab:\tx\n", "ü: “&”\n", "no end", "percent: %s%%\n", "\r\n"],
+)
+def test_cluster_configuration_is_sent_as_json_to_the_byte(tmp_path: Path, desired: str) -> None:
+    (tmp_path / "bin").mkdir()
+    kubectl = tmp_path / "bin" / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o700)
+    (tmp_path / "bin" / "live").write_text("before\n")
+    with (tmp_path / "bin" / "desired").open("w", newline="") as file:
+        file.write(desired)
+    live = sha256("before\n")
+    script = f"chown() {{ :; }}\napply_kubeadm_config live={live}@7 desired={sha256(desired)}"
+    result = run(tmp_path, script, desired)
+    assert result.returncode == 0, result.stderr
+    patch = json.loads((tmp_path / "bin" / "patch").read_text())
+    assert patch == {"metadata": {"resourceVersion": "7"}, "data": {"ClusterConfiguration": desired}}
+    assert (tmp_path / "state" / "before" / "cluster-configuration.yaml").read_text() == "before\n"
+
+
+def test_kubeadm_config_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    kubectl = tmp_path / "bin" / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o700)
+    (tmp_path / "bin" / "live").write_text("somebody else's\n")
+    result = run(tmp_path, f"apply_kubeadm_config live={sha256('before')}@7 desired={sha256('new')}", "new")
+    assert result.returncode == 1
+    assert "changed after it was read for this plan" in result.stderr
+    assert not (tmp_path / "bin" / "patch").exists()
+
+
+def test_the_archive_keeps_the_newest_and_those_of_before_audit_logging(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / "archive" / f"20260101T0000{number:02}Z").mkdir(parents=True)
+    (tmp_path / "archive" / "20260101T000000Z" / "before-audit-logging").touch()
+    run(tmp_path, "prune_archive")
+    kept = sorted(entry.name for entry in (tmp_path / "archive").iterdir())
+    assert kept == ["20260101T000000Z", *(f"20260101T0000{number:02}Z" for number in range(10, 30))]
+
+
+def test_the_start_of_a_process_is_seconds_since_the_epoch(tmp_path: Path) -> None:
+    result = run(tmp_path, "now=$(date +%s); begun=$(started $$); echo $((now - begun))")
+    assert 0 <= int(result.stdout) < 3600
+
+
+def test_a_second_operator_is_refused_while_the_lock_is_held(tmp_path: Path) -> None:
+    result = run(tmp_path, "take_lock; (exec 9>&-; take_lock)")
+    assert result.returncode == 1
+    assert "another change of this node is under way" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "loops"),
+    [
+        ([], [0], False),
+        ([], [1], False),
+        ([], [2], True),
+        ([0], [1], False),
+        ([0], [2], False),
+        ([0], [3], True),
+        ([4], [6], False),
+        ([4], [7], True),
+        ([4], [], False),
+    ],
+)
+def test_a_third_start_since_the_swap_is_a_crash_loop(
+    tmp_path: Path, before: list[int], now: list[int], loops: bool
+) -> None:
+    folder = tmp_path / "kube-system_kube-apiserver-cp1_1/kube-apiserver"
+    folder.mkdir(parents=True)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "swapped").write_text("".join(f"{folder} {number}\n" for number in before))
+    newest = str(folder / f"{now[-1]}.log") if now else ""
+    result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops; then echo loops; fi")
+    assert result.stdout == ("loops\n" if loops else "")
+    assert result.stderr == ""
