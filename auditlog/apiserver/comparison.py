@@ -90,7 +90,7 @@ def _strays(facts: Facts) -> Iterator[Disagreement]:
         yield Disagreement(
             "unfinished-change",
             "a change of this node by pulumi was cut off",
-            "the next pulumi up undoes it first",
+            "the next pulumi up finishes it or puts everything back first",
         )
 
 

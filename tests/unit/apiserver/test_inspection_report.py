@@ -31,7 +31,7 @@ def test_a_node_that_is_well() -> None:
 def test_a_node_without_audit_logging() -> None:
     shown = text(untouched())
     assert shown.startswith("ops@10.0.0.11 (cp1): audit logging is OFF, Kubernetes 1.36.3\n  backend     none\n")
-    assert "    - the manifest has neither a policy nor a backend [audit-off]\n      -> nobody can tell afterwards" in shown
+    assert "    - the manifest has neither a policy nor a backend [audit-off]\n      -> nobody can tell" in shown
     assert "nothing found" not in shown
 
 
