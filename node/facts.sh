@@ -78,13 +78,20 @@ fact_log_space() {
     say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
 }
 
+# After a change that was cut off the API server may be between two processes: it is waited for, up to a minute.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
-    if found=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
-        -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); then
-        text=${found#* }
-        say "kubeadm-config ${found%% *} $(printf '%s' "${text%.}" | base64 -w 0)"
-    else
-        say "kubeadm-config-error $(printf '%s' "$found" | tail -n 1 | base64 -w 0)"
-    fi
+    tries=1
+    if [ -e "$STATE/journal" ]; then tries=30; fi
+    until found=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
+        -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
+        tries=$((tries - 1))
+        if [ "$tries" = 0 ]; then
+            say "kubeadm-config-error $(printf '%s' "$found" | tail -n 1 | base64 -w 0)"
+            return
+        fi
+        sleep 2
+    done
+    text=${found#* }
+    say "kubeadm-config ${found%% *} $(printf '%s' "${text%.}" | base64 -w 0)"
 }

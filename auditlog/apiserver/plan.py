@@ -132,12 +132,11 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
             nodes.append(_plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
-    first = settings.nodes[0]
     config: FileChange | None = None
     try:
-        config = _plan_kubeadm_config(configuration, facts[first.name])
+        config = _plan_kubeadm_config(configuration, facts[settings.nodes[0].name], facts)
     except PlanError as error:
-        problems.extend(f"{first.name}: {problem}" for problem in error.problems)
+        problems.extend(error.problems)
     if problems or config is None:
         raise PlanError(problems)
     return Plan(settings.cluster, tuple(nodes), config, _kubeadm_config_reasons(config))
@@ -285,21 +284,23 @@ def _given_back(reverted: str, recorded: str) -> str:
     return recorded if yaml_edit.load(reverted) == yaml_edit.load(recorded) else reverted
 
 
-def _plan_kubeadm_config(configuration: AuditConfiguration, facts: Facts) -> FileChange:
-    if facts.kubeadm_config is None:
-        reason = facts.kubeadm_config_error or "no answer"
-        raise PlanError([f"the ConfigMap kube-system/kubeadm-config cannot be read: {reason}"])
-    live = facts.kubeadm_config.text
+def _plan_kubeadm_config(configuration: AuditConfiguration, first: Facts, facts: Mapping[str, Facts]) -> FileChange:
+    """From what any node could read: the others may be able to while one API server is away."""
+    found = next((each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None), None)
+    if found is None:
+        reasons = [f"{name}: {each.kubeadm_config_error or 'no answer'}" for name, each in facts.items()]
+        raise PlanError(["the ConfigMap kube-system/kubeadm-config cannot be read; " + "; ".join(reasons)])
+    live = found.text
     try:
         desired = kubeadm_config.edit(live, configuration)
-        if facts.before_kubeadm_config is None:
+        if first.before_kubeadm_config is None:
             before = live
         else:
-            recorded = facts.before_kubeadm_config.text
+            recorded = first.before_kubeadm_config.text
             before = _given_back(kubeadm_config.revert(desired, recorded, configuration), recorded)
     except KubeadmConfigError as error:
         raise PlanError([f"ClusterConfiguration in kube-system/kubeadm-config {error}"]) from error
-    return FileChange("kube-system/kubeadm-config", live, desired, before, facts.kubeadm_config.token)
+    return FileChange("kube-system/kubeadm-config", live, desired, before, found.token)
 
 
 def _reasons(

@@ -17,7 +17,7 @@ from auditlog.apiserver.manifest import ManifestError
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15
-READ_SECONDS = 60
+READ_SECONDS = 120
 
 
 class ReadError(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from auditlog.policy.model import Policy
-from auditlog.policy.presets import preset_names, preset_text
+from auditlog.policy.presets import PresetError, preset_names, preset_text
 from auditlog.policy.read import read_policy
 
 LOG_HELP = (
@@ -21,6 +21,10 @@ LOG_HELP = (
     "input; NODE= may stand before it: cp1=/var/log/kubernetes/audit/audit.log"
 )
 
+POLICY_HELP = "a policy file, preset:NAME, or - for standard input"
+STDIN = "-"
+
+_PRESET_PREFIX = "preset:"
 _AGO = re.compile(r"(\d+)([smhdw])")
 _AGO_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -54,26 +58,33 @@ def parse_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def named_policy(text: str) -> Policy:
-    """The policy in a file, or the preset of that name.
+def named_policy(name: str) -> Policy:
+    """The policy that a person names: a file, ``preset:NAME``, or ``-`` for standard input.
 
     Raises:
-        UsageError: neither can be read.
+        UsageError: it cannot be read.
         PolicyError: the text is no valid policy.
     """
-    path = Path(text)
-    if text in preset_names() and not path.exists():
+    source, text = policy_text(name)
+    return read_policy(text, source)
+
+
+def policy_text(name: str) -> tuple[str, str]:
+    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError when it cannot be read."""
+    if name.startswith(_PRESET_PREFIX):
         try:
-            return read_policy(preset_text(text), text)
-        except ValueError as problem:
+            return name, preset_text(name.removeprefix(_PRESET_PREFIX))
+        except PresetError as problem:
             raise UsageError(str(problem)) from problem
+    source = "standard input" if name == STDIN else name
     try:
-        return read_policy(path.read_text(encoding="utf-8"), text)
+        text = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+        return source, text.decode()
     except UnicodeDecodeError as problem:
-        raise UsageError(f"{text}: not UTF-8 text") from problem
+        raise UsageError(f"{source}: not UTF-8 text") from problem
     except OSError as problem:
-        presets = ", ".join(preset_names())
-        raise UsageError(f"{text}: {problem.strerror}; give a policy file or a preset ({presets})") from problem
+        hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
+        raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
 
 
 @contextmanager

@@ -6,25 +6,20 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, policy_text
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
 from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint
 from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError, Request
 from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
-from auditlog.policy.presets import PresetError, preset_names, preset_text
+from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import load_policy
 
-POLICY_HELP = "a policy file, preset:NAME, or - for standard input"
-
-_PRESET_PREFIX = "preset:"
-_STDIN = "-"
 _VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?")
 
 
@@ -154,7 +149,7 @@ def _lint(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.policy is None:
         raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
-    source, text = _policy_text(arguments.policy)
+    source, text = policy_text(arguments.policy)
     parsed = parse_policy(text, source)
     if parsed.policy is None or parsed.problems:
         raise PolicyError(source, parsed.problems)
@@ -218,7 +213,7 @@ def _coverage(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    if arguments.old == arguments.new == _STDIN:
+    if arguments.old == arguments.new == STDIN:
         raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
     old = _policy(arguments.old, arguments.kubernetes)
     new = _policy(arguments.new, arguments.kubernetes)
@@ -235,7 +230,7 @@ def _cis(arguments: argparse.Namespace) -> int:
 
 def _presets(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
-        sys.stdout.write(_preset_text(arguments.name))
+        sys.stdout.write(policy_text(f"preset:{arguments.name}")[1])
         return 0
     for name in preset_names():
         title = preset_text(name).partition("\n")[0]
@@ -244,31 +239,5 @@ def _presets(arguments: argparse.Namespace) -> int:
 
 
 def _policy(name: str, minor: int) -> Policy:
-    source, text = _policy_text(name)
+    source, text = policy_text(name)
     return load_policy(text, source, minor)
-
-
-def _policy_text(name: str) -> tuple[str, str]:
-    """Name for messages and text of a policy.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    if name.startswith(_PRESET_PREFIX):
-        return name, _preset_text(name.removeprefix(_PRESET_PREFIX))
-    source = "standard input" if name == _STDIN else name
-    try:
-        text = sys.stdin.buffer.read() if name == _STDIN else Path(name).read_bytes()
-        return source, text.decode()
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"{source}: not UTF-8 text") from problem
-    except OSError as problem:
-        hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
-        raise UsageError(f"{source}: {problem.strerror}{hint}") from problem
-
-
-def _preset_text(name: str) -> str:
-    try:
-        return preset_text(name)
-    except PresetError as problem:
-        raise UsageError(str(problem)) from problem

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from auditlog.cli.common import UsageError, add_logs, named_policy, progress_bar
+from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy, progress_bar
 from auditlog.events.budget import DiskBudget, parse_size
 from auditlog.events.render import report_json, report_text
 from auditlog.events.replay import ReplaySettings, replay
@@ -24,9 +24,9 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog="Exit code 1: the log has no events.",
     )
     add_logs(parser)
-    parser.add_argument("--policy", metavar="FILE|PRESET", help="the policy to try")
+    parser.add_argument("--policy", metavar="POLICY", help=f"the policy to try: {POLICY_HELP}")
     parser.add_argument(
-        "--recorded-policy", metavar="FILE|PRESET", help="the policy the log was written under, for its rules' shares"
+        "--recorded-policy", metavar="POLICY", help="the policy the log was written under, for its rules' shares"
     )
     parser.add_argument("--top", type=int, default=10, help="names to show of users, resources and namespaces (10)")
     parser.add_argument("--processes", type=int, default=0, help="processes to count with (one per core)")

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import combinations
+from operator import or_
 
 from auditlog.policy.model import Policy, PolicyRule
 from auditlog.policy.partition import AxisName, Diagram, Node, Outcome, Value, alike_groups, partition
@@ -71,8 +73,8 @@ def _order(outcome: Outcome) -> tuple[int, ...]:
     return tuple(-1 if index is None else index for index in outcome)
 
 
-Box = tuple[frozenset[int], ...]
-"""Indices of choices for each axis."""
+Box = tuple[int, ...]
+"""For each axis a bit for each of its choices. There may be thousands of sets of groups, which bits take lightly."""
 
 
 class _Cover:
@@ -93,14 +95,14 @@ class _Cover:
         self.most_witnesses = most_witnesses
         self.users = diagram.depth_of(AxisName.USER)
         self.groups = diagram.depth_of(AxisName.GROUPS)
-        group_choices = diagram.axes[self.groups].choices
-        self.group_sets = [_as_groups(choice.values[0]) for choice in group_choices]
-        self.without_groups = self.group_sets.index(_NO_GROUPS)
-        self.unknown_user = {
-            index
-            for index, choice in enumerate(diagram.axes[self.users].choices)
-            if choice.values == (None,) and len(self.group_sets) > 1
-        }
+        self.group_sets = [_as_groups(choice.values[0]) for choice in diagram.axes[self.groups].choices]
+        self.without_groups = 1 << self.group_sets.index(_NO_GROUPS)
+        self.sets_with = {group: _bits(group in groups for groups in self.group_sets) for group in alike}
+        self.unknown_user = _bits(choice.values == (None,) for choice in diagram.axes[self.users].choices)
+        if len(self.group_sets) == 1:
+            self.unknown_user = 0
+        self.all_choices = tuple((1 << len(axis.choices)) - 1 for axis in diagram.axes)
+        self.labelled_sets: dict[Node, int] = {}
         # Where few rules can tell values apart, a region is wide: start from the choices with the most values.
         self.by_size = [
             sorted(range(len(axis.choices)), key=lambda index, axis=axis: -len(axis.choices[index].values))  # type: ignore[misc]
@@ -125,7 +127,7 @@ class _Cover:
     def is_needed(self, boxes: list[Box], index: int) -> bool:
         """Whether something is only in this box; one that is not is emptied, so that the others know."""
         box = boxes[index]
-        boxes[index] = tuple(frozenset() for _ in box)
+        boxes[index] = (0,) * len(box)
         if self.uncovered(self.diagram.root, tuple(boxes)) is None:
             return False
         boxes[index] = box
@@ -135,7 +137,7 @@ class _Cover:
         values = {}
         universe = {}
         for axis, chosen in zip(self.diagram.axes, box, strict=True):
-            values[axis.name] = frozenset(value for index in chosen for value in axis.choices[index].values)
+            values[axis.name] = frozenset(value for index in _indices(chosen) for value in axis.choices[index].values)
             universe[axis.name] = frozenset(value for choice in axis.choices for value in choice.values)
         named = Membership(
             tuple(self.every_alike(groups) for groups in membership.one_of), self.every_alike(membership.none_of)
@@ -150,16 +152,20 @@ class _Cover:
         if not node.children:
             return set(node.outcomes)
         found: set[Outcome] = set()
-        for child in {node.children[index] for index in self.real(node.depth, box, box[node.depth])}:
+        for child in {node.children[index] for index in _indices(self.real(node.depth, box))}:
             found |= self.outcomes(child, box)
         return found
 
-    def real(self, depth: int, box: Box, chosen: Iterable[int]) -> Iterator[int]:
-        """The choices without those for no known user where the box has users with groups only."""
-        for index in chosen:
-            if depth == self.users and index in self.unknown_user and self.without_groups not in box[self.groups]:
-                continue
-            yield index
+    def real(self, depth: int, box: Box) -> int:
+        """The box's choices on an axis, without no known user where the box has users with groups only."""
+        is_phantom = depth == self.users and not box[self.groups] & self.without_groups
+        return box[depth] & ~self.unknown_user if is_phantom else box[depth]
+
+    def labelled_groups(self, node: Node) -> int:
+        """The sets of groups that lead to the label from a node of the last axis."""
+        if node not in self.labelled_sets:
+            self.labelled_sets[node] = _bits(child.outcomes <= self.labelled for child in node.children)
+        return self.labelled_sets[node]
 
     def uncovered(self, root: Node, boxes: tuple[Box, ...]) -> tuple[int, ...] | None:
         """A request with the label in none of the boxes, as one choice for each axis."""
@@ -168,16 +174,17 @@ class _Cover:
         def search(node: Node, active: tuple[Box, ...], unknown: bool) -> tuple[int, ...] | None:
             if node.outcomes.isdisjoint(self.labelled):
                 return None
-            if not node.children:
-                return None if active else ()
+            if node.depth == self.groups:
+                left = self.labelled_groups(node) & (self.without_groups if unknown else self.all_choices[self.groups])
+                for box in active:
+                    left &= ~box[self.groups]
+                return ((left & -left).bit_length() - 1,) if left else None
             if (node, active, unknown) in dead:
                 return None
             for index in self.by_size[node.depth]:
-                if unknown and node.depth == self.groups and index != self.without_groups:
-                    continue
-                left = tuple(box for box in active if index in box[node.depth])
-                is_unknown = unknown or (node.depth == self.users and index in self.unknown_user)
-                rest = search(node.children[index], left, is_unknown)
+                still = tuple(box for box in active if box[node.depth] >> index & 1)
+                is_unknown = node.depth == self.users and bool(self.unknown_user >> index & 1)
+                rest = search(node.children[index], still, is_unknown)
                 if rest is not None:
                     return (index, *rest)
             dead.add((node, active, unknown))
@@ -195,33 +202,36 @@ class _Cover:
         """The share of all requests, counted in choices."""
         share = 1.0
         for axis, chosen in zip(self.diagram.axes, widened[0], strict=True):
-            share *= len(chosen) / len(axis.choices)
+            share *= chosen.bit_count() / len(axis.choices)
         return share
 
     def widened(self, seed: tuple[int, ...], order: tuple[int, ...]) -> tuple[Box, Membership]:
-        box = [frozenset((index,)) for index in seed]
+        box = [1 << index for index in seed]
         membership = self.just(self.group_sets[seed[self.groups]])
         for depth in order:
             if depth == self.groups:
                 membership = self.wider_membership(box, self.group_sets[seed[self.groups]])
                 box[depth] = self.members(membership)
                 continue
-            everything = frozenset(range(len(self.diagram.axes[depth].choices)))
-            for wider in (everything, *(frozenset((index,)) for index in self.by_size[depth])):
-                if wider <= box[depth]:
-                    continue
+            for wider in (self.all_choices[depth], *(1 << index for index in self.by_size[depth])):
                 candidate = [*box[:depth], box[depth] | wider, *box[depth + 1 :]]
-                if self.has_only_label(tuple(candidate)):
+                if candidate != box and self.has_only_label(tuple(candidate)):
                     box = candidate
         return tuple(box), membership
 
     def just(self, groups: frozenset[str]) -> Membership:
         return Membership(tuple(frozenset((group,)) for group in sorted(groups)), frozenset(self.alike) - groups)
 
-    def members(self, membership: Membership) -> frozenset[int]:
-        return frozenset(index for index, groups in enumerate(self.group_sets) if membership.holds(groups))
+    def members(self, membership: Membership) -> int:
+        """The sets of groups that belong to a membership."""
+        found = self.all_choices[self.groups]
+        for groups in membership.one_of:
+            found &= reduce(or_, (self.sets_with[group] for group in groups))
+        for group in membership.none_of:
+            found &= ~self.sets_with[group]
+        return found
 
-    def wider_membership(self, box: list[frozenset[int]], groups: frozenset[str]) -> Membership:
+    def wider_membership(self, box: list[int], groups: frozenset[str]) -> Membership:
         """The widest readable membership with these groups in it, all else being as in the box."""
 
         def fits(membership: Membership) -> bool:
@@ -253,22 +263,33 @@ class _Cover:
         def check(node: Node) -> bool:
             if node.outcomes <= self.labelled or node in good:
                 return True
-            if node.outcomes.isdisjoint(self.labelled) or not node.children:
+            if node.outcomes.isdisjoint(self.labelled):
                 return False
-            for index in self.real(node.depth, box, box[node.depth]):
+            if node.depth == self.groups:
+                return not box[self.groups] & ~self.labelled_groups(node)
+            for index in _indices(self.real(node.depth, box)):
                 child = node.children[index]
-                if node.depth == self.users and index in self.unknown_user:
-                    # Whoever is not known has no groups; rules with groups do not match, so any set tells the same.
-                    child = self.anonymous_leaf(child)
-                if not check(child):
+                if node.depth == self.users and self.unknown_user >> index & 1:
+                    # Whoever is not known is in no group: other sets of groups do not count.
+                    if not self.labelled_groups(child) & self.without_groups:
+                        return False
+                elif not check(child):
                     return False
             good.add(node)
             return True
 
         return check(self.diagram.root)
 
-    def anonymous_leaf(self, node: Node) -> Node:
-        return node.children[self.without_groups] if node.children else node
+
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(1 << index for index, flag in enumerate(flags) if flag)
+
+
+def _indices(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
 
 
 def _as_groups(value: Value) -> frozenset[str]:

@@ -76,8 +76,9 @@ def test_a_stray_copy_of_the_manifest_is_refused_with_the_remedy(
 def test_killing_the_change_on_the_node_after_the_swap_is_finished_by_the_next_up(
     lab: Lab, node: Node, stack: PulumiStack, interrupted_up: subprocess.Popen[str]
 ) -> None:
-    node.run(f"pkill -KILL -f '{SCRIPT} work'")
-    assert interrupted_up.wait() != 0
+    node.run("pkill -KILL -f '[n]ode.sh work'")  # not the shell that runs this line
+    interrupted_up.communicate()
+    assert interrupted_up.returncode != 0
     assert node.run(f"ls {JOURNAL}").stdout.strip() == JOURNAL
     assert "an earlier change of the node was cut off and is to be finished" in stack.run("preview").stdout
     printed = stack.run("up", "--yes", "--skip-preview").stdout
@@ -100,8 +101,9 @@ def test_a_lost_ssh_connection_does_not_stop_the_change_and_a_second_operator_is
     second = node.run(f"sh {SCRIPT} uninstall", check=False)
     assert second.returncode != 0
     assert "another change of this node is under way" in second.stderr
-    node.run("pkill -KILL -f 'sshd: ops'")
-    assert interrupted_up.wait() != 0
+    node.run("pkill -KILL -f '[s]shd: ops'")
+    interrupted_up.communicate()
+    assert interrupted_up.returncode != 0
     finished = eventually(lambda: node.run(f"ls {JOURNAL} 2>/dev/null || true").stdout, lambda there: there == "")
     assert finished == ""
     lab.wait_ready()

@@ -59,7 +59,8 @@ def _lists(context: Context) -> Iterator[Hit]:
 
 def _managed_fields(context: Context) -> Iterator[Hit]:
     for index, (path, rule) in enumerate(context.rules()):
-        if rule.level >= Level.REQUEST and not context.decision(index).omit_managed_fields:
+        has_bodies = rule.level is Level.REQUEST_RESPONSE or not rule.verbs or set(rule.verbs) & set(_VERBS_WITH_OBJECT)
+        if rule.level >= Level.REQUEST and has_bodies and not context.decision(index).omit_managed_fields:
             yield Hit(
                 f"{path}.level",
                 "bodies are written with managedFields, which are often larger than the object and tell nothing more",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, Level, PolicyRule
 from auditlog.policy.partition import deciders
+from auditlog.policy.phrase import groups_of
 
 
 def _unreachable_rules(context: Context) -> Iterator[Hit]:
@@ -45,6 +46,53 @@ def _unreachable_values(context: Context) -> Iterator[Hit]:
                     f'"{value}" has no effect: {_names(context, taken_by)} decides every such request before',
                     "remove it, or move the rule in front of what hides it",
                 )
+
+
+def _unreachable_identities(context: Context) -> Iterator[Hit]:
+    """Users and groups whose requests earlier rules take because of the groups Kubernetes itself puts them in.
+
+    Further groups could only make more of the earlier rules match, so the least there are is all there is to look at.
+    """
+    for index, (path, rule) in enumerate(context.rules()):
+        earlier = context.policy.rules[:index]
+        for identity_path, name, groups, narrowed in _identities(path, rule):
+            user = name if ".users[" in identity_path else None
+            meeting = [number for number, other in enumerate(earlier) if _is_for(other, user, groups)]
+            taken_by = deciders([_of_anyone(earlier[number]) for number in meeting], _of_anyone(rule))
+            if taken_by and None not in taken_by and None in deciders(earlier, narrowed):
+                rules = _names(context, frozenset(meeting[number] for number in taken_by if number is not None))
+                yield Hit(
+                    identity_path,
+                    f'"{name}" has no effect: whoever it stands for is in {listed(groups)}, '
+                    f"and {rules} decides every such request before",
+                    "remove it, or move the rule in front of what hides it",
+                )
+
+
+def _identities(path: str, rule: PolicyRule) -> Iterator[tuple[str, str, tuple[str, ...], PolicyRule]]:
+    """Each user and group of a rule with the groups it is in for certain, and the rule for it alone."""
+    for index, user in enumerate(rule.users):
+        yield f"{path}.users[{index}]", user, groups_of(user), replace(rule, users=(user,))
+    for index, group in enumerate(rule.user_groups):
+        yield f"{path}.userGroups[{index}]", group, _groups_with(group), replace(rule, user_groups=(group,))
+
+
+def _of_anyone(rule: PolicyRule) -> PolicyRule:
+    return replace(rule, users=(), user_groups=())
+
+
+def _groups_with(group: str) -> tuple[str, ...]:
+    """A group and those that all of its members are in."""
+    if group == "system:unauthenticated":
+        return (group,)
+    accounts = ("system:serviceaccounts",) if group.startswith("system:serviceaccounts:") else ()
+    return tuple(dict.fromkeys((group, *accounts, "system:authenticated")))
+
+
+def _is_for(rule: PolicyRule, user: str | None, groups: tuple[str, ...]) -> bool:
+    if rule.users and user not in rule.users:
+        return False
+    return not rule.user_groups or not set(groups).isdisjoint(rule.user_groups)
 
 
 def _dropped_before(context: Context) -> Iterator[Hit]:
@@ -115,6 +163,12 @@ CHECKS = (
         Severity.WARNING,
         "A value in a rule has no effect, because earlier rules decide every request with it.",
         _unreachable_values,
+    ),
+    Check(
+        "unreachable-identity",
+        Severity.WARNING,
+        "A user or group has no effect, because earlier rules name a group that Kubernetes puts all of them in.",
+        _unreachable_identities,
     ),
     Check(
         "dropped-before",

@@ -165,8 +165,6 @@ def test_audit_logging_that_somebody_made_by_hand_is_taken_over_without_a_restar
         ({"owner": "other/prod"}, "its audit logging belongs to the stack 'other/prod', and this is"),
         ({"missing_tools": ("kubectl",)}, "the node lacks kubectl, which changing it needs"),
         ({"stray_manifests": ("kube-apiserver.yaml.bak.1",)}, "kube-apiserver.yaml.bak.1 in /etc/kubernetes/manifests"),
-        ({"kubeadm_config": None, "kubeadm_config_error": "refused"}, "kubeadm-config cannot be read: refused"),
-        ({"kubeadm_config": KubeadmConfig("kind: Other\n", "1")}, "is not a ClusterConfiguration"),
     ],
 )
 def test_a_node_that_cannot_be_changed_safely_is_refused(obstacle: dict[str, object], problem: str) -> None:
@@ -175,6 +173,22 @@ def test_a_node_that_cannot_be_changed_safely_is_refused(obstacle: dict[str, obj
     assert len(raised.value.problems) == 1
     assert raised.value.problems[0].startswith("cp1: ")
     assert problem in raised.value.problems[0]
+
+
+def test_kubeadm_config_is_taken_from_whichever_node_could_read_it() -> None:
+    away = changed(untouched(), kubeadm_config=None, kubeadm_config_error="refused")
+    planned = make_plan(settings("cp1", "cp2"), POLICY, {"cp1": away, "cp2": untouched()}, OWNER)
+    assert planned.kubeadm_config.live == CLUSTER_CONFIGURATION
+    with pytest.raises(PlanError) as raised:
+        make_plan(settings("cp1", "cp2"), POLICY, {"cp1": away, "cp2": away}, OWNER)
+    assert raised.value.problems == [
+        "the ConfigMap kube-system/kubeadm-config cannot be read; cp1: refused; cp2: refused"
+    ]
+
+
+def test_a_kubeadm_config_of_another_kind_is_refused() -> None:
+    with pytest.raises(PlanError, match="is not a ClusterConfiguration"):
+        plan(changed(untouched(), kubeadm_config=KubeadmConfig("kind: Other\n", "1")))
 
 
 def test_all_nodes_are_reported_together() -> None:

@@ -117,12 +117,12 @@ def test_a_node_without_events_is_named(log: Path, tmp_path: Path) -> None:
 
 def test_replay_reports_tables_and_the_life_of_the_space(log: Path) -> None:
     space = ["--audit-log-maxsize", "100", "--audit-log-maxbackup", "10", "--loki-budget", "50GiB"]
-    done = auditlog("replay", "--policy", "low-write", *space, log)
+    done = auditlog("replay", "--policy", "preset:low-write", *space, log)
     assert (done.returncode, done.stderr) == (0, "")
     for title in ("BY LEVEL", "BY RULE OF THE TRIED POLICY", "BY USER", "BY RESOURCE", "BY NAMESPACE"):
         assert title in done.stdout
     assert "WHAT THIS LOG CANNOT TELL" in done.stdout
-    value = json.loads(auditlog("replay", "--policy", "low-write", "--json", *space, log).stdout)
+    value = json.loads(auditlog("replay", "--policy", "preset:low-write", "--json", *space, log).stdout)
     assert value["recorded"] == {"events": 501, "bytes": log.stat().st_size}
     assert 0 < value["written"]["bytes"] < value["recorded"]["bytes"]
     assert [each["budget"] for each in value["lifetimes"]] == [f"disk of {log}", "Loki, all nodes"]
@@ -145,7 +145,7 @@ def test_replay_takes_a_policy_file(log: Path, tmp_path: Path) -> None:
         (["who", "--since", "2025-02-02", "--until", "2025-02-01", "-"], "is later than --until"),
         (["who", "--limit", "0", "-"], "--limit is 0"),
         (["gaps", "--over", "nan", "-"], "--over is nan"),
-        (["replay", "--policy", "no-such", "-"], "give a policy file or a preset"),
+        (["replay", "--policy", "no-such", "-"], "a policy file, preset:NAME"),
         (["replay", "--top", "0", "-"], "--top is 0"),
         (["replay", "--audit-log-maxsize", "100", "-"], "are needed together"),
         (["replay", "--loki-budget", "much", "-"], "'much' is not a size"),

@@ -13,7 +13,7 @@ from auditlog.policy.presets import preset_names, preset_text
 
 HEAD = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n"
 WARNING = f"{HEAD}rules:\n  - level: Metadata\n    verbs: [delete]\n"
-INFO = f"{HEAD}rules:\n  - level: Request\n    verbs: [delete]\n    resources: [{{group: apps}}]\n  - level: None\n"
+INFO = f"{HEAD}rules:\n  - level: Request\n    verbs: [create]\n    resources: [{{group: apps}}]\n  - level: None\n"
 ERROR = f"{HEAD}rules:\n  - level: Metadata\n    verbs: [delete, PATCH]\n  - level: None\n"
 EVENT = {
     "level": "Metadata",

@@ -126,6 +126,22 @@ def test_many_groups_and_users_do_not_explode() -> None:
     assert {outcome[0] for outcome in partition((rules,)).outcomes} == {None, *range(60)}
 
 
+def test_a_difference_over_many_groups_is_found_among_all_their_sets() -> None:
+    rules = tuple(
+        PolicyRule(Level.NONE if number % 2 else Level.METADATA, user_groups=(f"group-{number}",))
+        for number in range(16)
+    )
+    found = difference(Policy(rules), Policy(rules[:-1])).levels
+    assert found == ()
+    found = difference(Policy(rules), Policy(rules[1:])).levels
+    assert {(change.old, change.new) for change in found} == {(Level.METADATA, Level.NONE)}
+    everyone = tuple(f"group-{number}" for number in range(16))
+    lost = Request("alice", ("group-0", "group-1"), "get", resource="pods")
+    kept = Request("alice", everyone[:1] + everyone[2:3], "get", resource="pods")
+    assert any(_holds(change.region, lost) for change in found)
+    assert not any(_holds(change.region, kept) for change in found)
+
+
 def test_groups_that_stand_in_the_same_rules_are_all_named() -> None:
     policy = Policy((PolicyRule(Level.METADATA, user_groups=("dev", "ops")),))
     (recorded, *_) = regions((policy,), lambda outcome: outcome[0])
