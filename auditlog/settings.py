@@ -105,7 +105,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
     problems: list[str] = []
     top = _Reader(values, "", problems)
     top.allow_only("cluster", "nodes", "bastion", "policy", "auditLog", "healthTimeoutSeconds", "sshPrivateKey")
-    cluster = top.text("cluster", _is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
+    cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
     nodes = tuple(_host(reader) for reader in top.objects("nodes"))
     bastion_reader = top.object("bastion")
     settings = Settings(
@@ -125,11 +125,11 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
 def _host(reader: _Reader, name: str | None = None) -> Host:
     reader.allow_only(*(("name",) if name is None else ()), "host", "user", "port", "hostKey")
     host = reader.text("host", bool, "a host name or an address", required=True) or ""
-    host_key = reader.text("hostKey", lambda value: bool(_HOST_KEY.fullmatch(value.strip())), _host_key_help(host))
+    host_key = reader.text("hostKey", is_host_key, _host_key_help(host))
     if host_key is None and not reader.has("hostKey"):
         reader.problem("hostKey", "is missing", _host_key_help(host))
     return Host(
-        name=name or reader.text("name", _is_name, "the node's name in the cluster", required=True) or "",
+        name=name or reader.text("name", is_name, "the node's name in the cluster", required=True) or "",
         host=host,
         host_key=(host_key or "").strip(),
         user=reader.text("user", lambda value: bool(re.fullmatch(r"[a-z_][-a-z0-9_.]*", value)), "a user name")
@@ -260,8 +260,14 @@ def _check_together(settings: Settings, problems: list[str]) -> None:
         problems.append(f"auditLog.path: {settings.log.path!r} is also policy.path; allowed: two different files")
 
 
-def _is_name(value: str) -> bool:
+def is_name(value: str) -> bool:
+    """Whether a cluster or a node can be called this."""
     return bool(_NAME.fullmatch(value))
+
+
+def is_host_key(value: str) -> bool:
+    """Whether this is the public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
+    return bool(_HOST_KEY.fullmatch(value.strip()))
 
 
 def _is_absolute(value: str) -> bool:

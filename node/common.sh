@@ -27,8 +27,8 @@ hash_of() {
     if [ -f "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; else echo absent; fi
 }
 
-# argument NAME KEY=VALUE...: the value given for NAME; fails when it is not given.
-argument() {
+# given NAME KEY=VALUE...: the value given for NAME; status 1 when it is not given.
+given() {
     wanted=$1
     shift
     for pair in "$@"; do
@@ -38,7 +38,12 @@ argument() {
             ;;
         esac
     done
-    fail "the argument $wanted= is missing"
+    return 1
+}
+
+# argument NAME KEY=VALUE...: the value given for NAME; fails when it is not given.
+argument() {
+    given "$@" || fail "the argument $1= is missing"
 }
 
 # Takes standard input to FILE and checks that it is what the operator meant to send. A here-document always ends in

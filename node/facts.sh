@@ -1,13 +1,15 @@
 # shellcheck shell=sh
 # Reads what the plan needs and changes nothing. One line a fact: a name, then base64 where it is a text of its own.
 
-# facts policy=PATH log=PATH
+# facts [policy=PATH] [log=PATH]: the paths are those of the live manifest's own flags where they are not given.
 facts() {
-    policy=$(argument policy "$@") || exit 1
-    log=$(argument log "$@") || exit 1
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
+    policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
+    log=$(given log "$@") || log=$(manifest_flag audit-log-path)
     echo "format 1"
     say "hostname $(uname -n)"
+    say "policy-path $(printf %s "$policy" | base64 -w 0)"
+    say "log-path $(printf %s "$log" | base64 -w 0)"
     fact_file manifest "$MANIFEST"
     fact_file policy "$policy"
     fact_file before-manifest "$STATE/before/kube-apiserver.yaml"
@@ -21,9 +23,7 @@ facts() {
     for pid in $(apiserver_pids); do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
     done
-    folder=$(dirname "$log")
-    while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
-    say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
+    fact_log_space "$log"
     fact_kubeadm_config
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
@@ -48,6 +48,34 @@ fact_manifests() {
         if [ "$(stat -L -c %s "$entry")" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
         say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text"
     done
+}
+
+# manifest_flag NAME: what the live manifest gives --NAME, the last time it does; empty without it. It sees arguments one a
+# line or in a flow list, plain or quoted, and a value that is joined by "=" or the next item; comments do not count.
+# The operator's side reads the manifest as YAML, and asks again by path where it finds another one.
+manifest_flag() {
+    [ -f "$MANIFEST" ] || return 0
+    sed 's/^[[:space:]]*#.*//; s/[[:space:]]#.*//' "$MANIFEST" | tr ',[]' '[\n*]' |
+        sed "s/^[[:space:]]*\\(-[[:space:]]\\{1,\\}\\)\\{0,1\\}//; s/[[:space:]]*\$//; s/^[\"']//; s/[\"']\$//" |
+        awk -v flag="--$1" '
+            index($0, flag "=") == 1 { value = substr($0, length(flag) + 2) }
+            follows && $0 != "" && $0 !~ /^--/ { value = $0 }
+            $0 != "" { follows = ($0 == flag) }
+            END { print value }'
+}
+
+# fact_log_space LOG: what its file system has left, and what the log and its rotated files take of it: STEM.EXT, and
+# STEM-TIME.EXT or STEM-TIME.EXT.gz. A log that is no file (empty, or - for standard output) counts as one in /var/log.
+fact_log_space() {
+    case $1 in /*) log_file=$1 ;; *) log_file=/var/log/kubernetes ;; esac
+    folder=$(dirname "$log_file")
+    name=$(basename "$log_file")
+    used=$(for file in "$log_file" "$folder/${name%.*}"-[0-9]*; do
+        if [ -f "$file" ]; then stat -c %s "$file"; fi
+    done | awk '{ bytes += $1 } END { printf "%.0f\n", bytes }')
+    while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
+    say "log-used-bytes $used"
+    say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
 }
 
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute.

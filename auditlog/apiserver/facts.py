@@ -62,7 +62,9 @@ class Facts:
 
     The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
     stack that changed it. ``staged_policy_sha256`` is of the policy that waits there for its manifest.
-    ``stray_manifests`` are files beside the manifest that define kube-apiserver as well.
+    ``stray_manifests`` are files beside the manifest that define kube-apiserver as well. ``policy_path`` and
+    ``log_path`` are where the node looked, "" for nowhere; None when its script is of before it said so.
+    ``log_used_bytes`` is what the log and its rotated files take, ``log_free_bytes`` what their file system has left.
     """
 
     hostname: str
@@ -81,6 +83,9 @@ class Facts:
     kubeadm_config: KubeadmConfig | None
     kubeadm_config_error: str | None
     missing_tools: tuple[str, ...]
+    policy_path: str | None = None
+    log_path: str | None = None
+    log_used_bytes: int = 0
 
     @property
     def changed_by_stack(self) -> bool:
@@ -115,11 +120,11 @@ def parse_facts(output: str) -> Facts:
                     processes.append(_process(words))
                 case "kubeadm-config":
                     kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0])
-                case "kubeadm-config-error":
+                case "kubeadm-config-error" | "policy-path" | "log-path":
                     single[kind] = _text(words[0])
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "staged-policy" | "log-free-bytes":
+                case "hostname" | "scripts" | "staged-policy" | "log-free-bytes" | "log-used-bytes":
                     single[kind] = words[0]
                 case _:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
@@ -144,6 +149,9 @@ def parse_facts(output: str) -> Facts:
             kubeadm_config=kubeadm_config,
             kubeadm_config_error=single.get("kubeadm-config-error"),
             missing_tools=tuple(missing_tools),
+            policy_path=single.get("policy-path"),
+            log_path=single.get("log-path"),
+            log_used_bytes=int(single.get("log-used-bytes", "0")),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

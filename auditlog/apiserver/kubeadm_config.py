@@ -9,6 +9,8 @@ name and value that keeps its order and allows duplicates, and v1beta3, where it
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from auditlog.apiserver import yaml_edit
@@ -25,6 +27,25 @@ class KubeadmConfigError(ValueError):
 def extra_args(text: str) -> dict[str, str]:
     """``apiServer.extraArgs`` as name to value, whichever version wrote it. The last duplicate counts."""
     return dict(_pairs((_load(text).get("apiServer") or {}).get("extraArgs")))
+
+
+def kubernetes_version(text: str) -> str | None:
+    """``kubernetesVersion`` without its "v", as in "1.36.3"; None where it is no plain version. KubeadmConfigError."""
+    found = re.fullmatch(r"v(1\.\d+\.\d+\S*)", str(_load(text).get("kubernetesVersion")))
+    return found.group(1) if found else None
+
+
+def sees(text: str, path: str) -> bool:
+    """Whether an API server that kubeadm starts from this text sees the node's files at ``path``.
+
+    Besides ``extraVolumes`` kubeadm mounts the folder of the cluster's certificates and /etc/ssl/certs
+    (kubeadm app/phases/controlplane/volumes.go).
+    """
+    document = _load(text)
+    volumes = (document.get("apiServer") or {}).get("extraVolumes") or []
+    mounted = [str(item.get("mountPath")) for item in volumes]
+    mounted += [str(document.get("certificatesDir") or "/etc/kubernetes/pki"), "/etc/ssl/certs"]
+    return any(PurePosixPath(path).is_relative_to(PurePosixPath(each)) for each in mounted)
 
 
 def edit(text: str, configuration: AuditConfiguration) -> str:

@@ -8,6 +8,7 @@ parsed again and compared, so that a file which cannot be edited safely ends in 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -61,6 +62,41 @@ def policy_annotation(text: str) -> str | None:
     annotations = (_load(text).get("metadata") or {}).get("annotations") or {}
     value = annotations.get(POLICY_ANNOTATION)
     return None if value is None else str(value)
+
+
+def flag_values(argument_list: Sequence[str]) -> dict[str, str]:
+    """Every ``--name`` of an argument list with the value that counts, as ``flag_value`` finds it."""
+    names = dict.fromkeys(item[2:].split("=", 1)[0] for item in argument_list if item.startswith("--"))
+    return {name: flag_value(argument_list, name) or "" for name in names}
+
+
+def repeated_flags(argument_list: Sequence[str]) -> tuple[str, ...]:
+    """The names that stand more than once in an argument list."""
+    names = [item[2:].split("=", 1)[0] for item in argument_list if item.startswith("--")]
+    return tuple(sorted({name for name in names if names.count(name) > 1}))
+
+
+def node_path(text: str, path: str) -> str | None:
+    """Where on the node the file is that the container sees at ``path``; None when it is the container's own.
+
+    Kubespray, for one, mounts /var/log/kubernetes/audit as /var/log/audit. Raises ManifestError.
+    """
+    mounted = _innermost_mount(text, path)
+    return None if mounted is None else mounted[0]
+
+
+def is_read_only(text: str, path: str) -> bool:
+    """Whether the container sees ``path`` through a read-only mount. Raises ManifestError."""
+    mounted = _innermost_mount(text, path)
+    return mounted is not None and mounted[1]
+
+
+def image_version(text: str) -> str | None:
+    """The tag of the API server's image without its "v", as in "1.36.3"; None where it has no such tag."""
+    document = _load(text)
+    image = str(_at(document, _container_path(document)).get("image", "")).split("@")[0]
+    found = re.search(r":v(1\.\d+\.\d+\S*)$", image)
+    return found.group(1) if found else None
 
 
 def edit(text: str, configuration: AuditConfiguration, policy_sha256: str | None) -> str:
@@ -218,6 +254,24 @@ def _sees(mount: HostMount, mounts: list[Any], volumes: list[Any]) -> bool:
             f"mounts something else at {wanted} ({innermost.get('name')!r}); give the audit file another path"
         )
     return False
+
+
+def _innermost_mount(text: str, path: str) -> tuple[str, bool] | None:
+    """The node's path of what the container sees at ``path``, and whether it is read-only; None without a hostPath."""
+    document = _load(text)
+    wanted = PurePosixPath(path)
+    mounts = _at(document, _container_path(document)).get("volumeMounts") or []
+    covering = [entry for entry in mounts if wanted.is_relative_to(PurePosixPath(str(entry.get("mountPath"))))]
+    if not covering:
+        return None
+    innermost = max(covering, key=lambda entry: len(PurePosixPath(str(entry["mountPath"])).parts))
+    volumes = document["spec"].get("volumes") or []
+    index = yaml_edit.find(volumes, "name", innermost.get("name"))
+    host_path = (volumes[index].get("hostPath") or {}).get("path") if index is not None else None
+    if host_path is None:
+        return None
+    relative = wanted.relative_to(PurePosixPath(str(innermost["mountPath"])))
+    return str(PurePosixPath(str(host_path)) / relative), bool(innermost.get("readOnly"))
 
 
 def _remove_mount(text: str, mount: HostMount, earlier: Any) -> str:

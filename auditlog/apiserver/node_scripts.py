@@ -23,9 +23,13 @@ def bundle() -> str:
     return "".join((_SOURCE / part).read_text() for part in _PARTS)
 
 
-def facts_command(user: str, policy_path: str, log_path: str) -> str:
-    """The command that reads a node's facts; it takes ``bundle()`` on standard input."""
-    return f"{_root(user)}sh -s facts {_pair('policy', policy_path)} {_pair('log', log_path)}"
+def facts_command(user: str, policy_path: str | None = None, log_path: str | None = None) -> str:
+    """The command that reads a node's facts; it takes ``bundle()`` on standard input.
+
+    A path that is None is the one that the node's own manifest names in its flags.
+    """
+    pairs = [_pair(name, path) for name, path in (("policy", policy_path), ("log", log_path)) if path is not None]
+    return " ".join([f"{_root(user)}sh -s facts", *pairs])
 
 
 def install_command(user: str, script: str, installed: str | None) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
 
 import asyncssh
 
-from auditlog.apiserver import node_scripts
+from auditlog.apiserver import manifest, node_scripts
 from auditlog.apiserver.facts import Facts, FactsError, parse_facts
+from auditlog.apiserver.manifest import ManifestError
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15
@@ -25,6 +28,59 @@ class ReadError(Exception):
         self.problems = problems
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine to log in to, and the key it must answer with. What is None comes from the user's SSH configuration."""
+
+    name: str
+    host: str
+    user: str | None = None
+    port: int | None = None
+    host_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who logs in, and what vouches for the hosts.
+
+    ``key`` is the only private key that is offered; None offers those of the agent and the user's default identities.
+    With ``user_configuration`` the user's ~/.ssh/config and known_hosts count; without it only what a target says.
+    """
+
+    key: asyncssh.SSHKey | None = None
+    user_configuration: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How a machine was reached in the end. ``host_key`` is the one that it proved to hold.
+
+    ``jump`` is the ProxyJump of the user's SSH configuration that led there, if one did.
+    """
+
+    host: str
+    user: str
+    port: int
+    host_key: str
+    jump: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one node said."""
+
+    reached: Reached
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What every node said, by its name, or the one line that tells why it could not be read."""
+
+    nodes: Mapping[str, Reading | str]
+    bastion: Reached | None
+
+
 def read_nodes(
     nodes: Sequence[Host], bastion: Host | None, private_key: str, policy_path: str, log_path: str
 ) -> Mapping[str, Facts]:
@@ -33,92 +89,193 @@ def read_nodes(
     ``private_key`` is the text of the key that opens all of them. Host keys are compared with the given ones and with
     nothing else. Raises ReadError that names every node that could not be read, after all were tried.
     """
-    reading = _read_all(nodes, bastion, private_key, policy_path, log_path)
-    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, reading).result()
-
-
-async def _read_all(
-    nodes: Sequence[Host], bastion: Host | None, private_key: str, policy_path: str, log_path: str
-) -> Mapping[str, Facts]:
     try:
         key = asyncssh.import_private_key(private_key)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise ReadError(
             [f"sshPrivateKey: {error}; allowed: an unencrypted private key in OpenSSH or PEM form"]
         ) from error
-    async with AsyncExitStack() as stack:
-        tunnel = None
-        if bastion is not None:
-            try:
-                tunnel = await stack.enter_async_context(_connect(bastion, key, None))
-            except (OSError, asyncssh.Error, TimeoutError) as error:
-                raise ReadError([f"bastion ({bastion.host}:{bastion.port}): {_reason(error, bastion)}"]) from error
-        results = await asyncio.gather(
-            *(_read(node, key, tunnel, policy_path, log_path) for node in nodes), return_exceptions=True
-        )
-    problems: list[str] = []
-    facts: dict[str, Facts] = {}
-    for node, result in zip(nodes, results, strict=True):
-        if isinstance(result, Facts):
-            facts[node.name] = result
-        elif isinstance(result, (OSError, asyncssh.Error, TimeoutError, FactsError)):
-            problems.append(f"{node.name} ({node.host}:{node.port}): {_reason(result, node)}")
-        else:
-            raise result
+    access = Access(key, user_configuration=False)
+    targets = [_target(node) for node in nodes]
+    paths = (policy_path, log_path)
+    results = _run(_read_all(targets, _target(bastion) if bastion else None, access, paths)).nodes
+    problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
-    return facts
+    return {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
+
+
+def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
+    """Reads nodes of which nothing is known: policy and log are looked for where their own manifests have them.
+
+    Raises ReadError when the bastion lets nobody through.
+    """
+    return _run(_read_all(targets, bastion, access, None))
+
+
+def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
+    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, reading).result()
+
+
+def _target(host: Host) -> Target:
+    return Target(host.name, host.host, host.user, host.port, host.host_key)
+
+
+async def _read_all(
+    targets: Sequence[Target], bastion: Target | None, access: Access, paths: tuple[str, str] | None
+) -> Readings:
+    async with AsyncExitStack() as stack:
+        tunnel = through = None
+        if bastion is not None:
+            login = _Login(bastion, access)
+            try:
+                tunnel = await stack.enter_async_context(login.connect(None))
+            except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
+                raise ReadError([f"bastion ({login.address}): {login.reason(error)}"]) from error
+            through = login.reached(tunnel)
+        results = await asyncio.gather(*(_read(target, access, tunnel, paths) for target in targets))
+    return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
 
 
 async def _read(
-    node: Host,
-    key: asyncssh.SSHKey,
+    target: Target,
+    access: Access,
     tunnel: asyncssh.SSHClientConnection | None,
-    policy_path: str,
-    log_path: str,
-) -> Facts:
-    async with _connect(node, key, tunnel) as connection:
-        result = await connection.run(
-            node_scripts.facts_command(node.user, policy_path, log_path),
-            input=node_scripts.bundle(),
-            timeout=READ_SECONDS,
-        )
+    paths: tuple[str, str] | None,
+) -> Reading | str:
+    login = _Login(target, access)
+    try:
+        async with login.connect(tunnel) as connection:
+            reached = login.reached(connection)
+            facts = await _facts(connection, reached.user, paths)
+            elsewhere = _mounted_from_elsewhere(facts) if paths is None else None
+            if elsewhere is not None:
+                facts = await _facts(connection, reached.user, elsewhere)
+    except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
+        return f"{target.name} ({login.address}): {login.reason(error)}"
+    return Reading(reached, facts)
+
+
+async def _facts(connection: asyncssh.SSHClientConnection, user: str, paths: tuple[str, str] | None) -> Facts:
+    result = await connection.run(
+        node_scripts.facts_command(user, *(paths or ())),
+        input=node_scripts.bundle(),
+        timeout=READ_SECONDS,
+    )
     if result.exit_status != 0:
         said = str(result.stderr or result.stdout or "").strip().splitlines()
         raise FactsError(f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}")
     return parse_facts(str(result.stdout))
 
 
-def _connect(
-    host: Host, key: asyncssh.SSHKey, tunnel: asyncssh.SSHClientConnection | None
-) -> asyncssh.misc._ACMWrapper[asyncssh.SSHClientConnection]:
-    return asyncssh.connect(
-        host.host,
-        host.port,
-        tunnel=tunnel or (),
-        username=host.user,
-        client_keys=[key],
-        known_hosts=([asyncssh.import_public_key(host.host_key)], [], []),
-        # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
-        server_host_key_algs=[host.host_key.split(" ", 1)[0]],
-        agent_path=None,
-        config=None,
-        connect_timeout=CONNECT_SECONDS,
-    )
+def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str] | None:
+    """Where policy and log are on the node when that is not where its flags say; flags hold paths in the container."""
+    if facts.manifest is None:
+        return None
+    text = facts.manifest.text
+    try:
+        arguments = manifest.arguments(text)
+        flags = [manifest.flag_value(arguments, name) or "" for name in ("audit-policy-file", "audit-log-path")]
+        policy, log = (manifest.node_path(text, flag) or flag for flag in flags)
+    except ManifestError:
+        return None
+    return None if (policy, log) == (facts.policy_path, facts.log_path) else (policy, log)
 
 
-def _reason(error: BaseException, host: Host) -> str:
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return (
-            "it answers with another host key than hostKey says. Either the machine was made anew, or somebody is in "
-            f"between; compare with /etc/ssh/ssh_host_ed25519_key.pub on the machine. Configured: {host.host_key[:60]}…"
+class _Login:
+    """One login, kept for messages: what was asked for, and the key that was offered when none is known."""
+
+    def __init__(self, target: Target, access: Access) -> None:
+        self._target, self._access = target, access
+        self._offered: asyncssh.SSHKey | None = None
+        self._jump: str | None = None
+        self.host, self.port = target.host, target.port or 22
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def connect(
+        self, tunnel: asyncssh.SSHClientConnection | None
+    ) -> asyncssh.misc._ACMWrapper[asyncssh.SSHClientConnection]:
+        """Raises ValueError when the user's SSH configuration cannot be used."""
+        target, access = self._target, self._access
+        pinned = target.host_key
+        options = asyncssh.SSHClientConnectionOptions(
+            host=target.host,
+            port=target.port or (),
+            tunnel=tunnel or (),
+            config=() if access.user_configuration else None,
+            username=target.user or (),
+            client_factory=lambda: _Client(self._take_offered),
+            client_keys=[access.key] if access.key else (),
+            known_hosts=([asyncssh.import_public_key(pinned)], [], []) if pinned else (),
+            # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
+            server_host_key_algs=[pinned.split(" ", 1)[0]] if pinned else (),
+            agent_path=None if access.key else (),
+            connect_timeout=CONNECT_SECONDS,
         )
-    if isinstance(error, asyncssh.PermissionDenied):
-        return f"user {host.user!r} is not let in with sshPrivateKey ({error.reason})"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {CONNECT_SECONDS} s"
-    if isinstance(error, asyncssh.Error):
-        return str(error.reason)
-    return str(error)
+        self.host, self.port = options.host, options.port
+        self._jump = options.tunnel if isinstance(options.tunnel, str) else None
+        if options.known_hosts is None:
+            raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
+        # What connect() takes itself would otherwise go back to its own defaults, the user's configuration among them.
+        return asyncssh.connect(target.host, target.port or (), tunnel=tunnel or (), config=None, options=options)
+
+    def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
+        """What the finished login was like."""
+        key = connection.get_server_host_key()
+        words = key.export_public_key().decode().split()[:2] if key else []
+        user = str(connection.get_extra_info("username"))
+        return Reached(self.host, user, self.port, " ".join(words), self._jump)
+
+    def _take_offered(self, key: asyncssh.SSHKey) -> None:
+        self._offered = key
+
+    def reason(self, error: BaseException) -> str:
+        """What went wrong, in one line that says what to do."""
+        if isinstance(error, asyncssh.HostKeyNotVerifiable):
+            return self._unknown_host_key()
+        if isinstance(error, asyncssh.PermissionDenied):
+            if not self._access.user_configuration:
+                return f"user {self._target.user!r} is not let in with sshPrivateKey ({error.reason})"
+            return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
+        if isinstance(error, TimeoutError):
+            return f"no answer within {CONNECT_SECONDS} s"
+        if isinstance(error, asyncssh.Error):
+            return str(error.reason)
+        return str(error)
+
+    def _unknown_host_key(self) -> str:
+        pinned = self._target.host_key
+        if pinned:
+            given_as = "--host-key" if self._access.user_configuration else "hostKey"
+            return (
+                f"it answers with another host key than {given_as} says. Either the machine was made anew, or somebody "
+                "is in between; compare with /etc/ssh/ssh_host_ed25519_key.pub on the machine. "
+                f"Configured: {pinned[:60]}…"
+            )
+        port = f" -p {self.port}" if self.port != 22 else ""
+        offered = ""
+        if self._offered is not None:
+            key = self._offered.export_public_key().decode().split(" ")
+            offered = f" It offers '{key[0]} {key[1].strip()}', {self._offered.get_fingerprint()}."
+        return (
+            f"its host key is not in known_hosts, or is another one there.{offered} On the machine itself, "
+            "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
+            f"ssh-keyscan -t ed25519{port} {self.host} | ssh-keygen -lf -; when they are equal, add the line of "
+            f"ssh-keyscan to known_hosts, or give it as --host-key"
+        )
+
+
+class _Client(asyncssh.SSHClient):
+    """Trusts no key that known_hosts lacks, and hands it on for the message."""
+
+    def __init__(self, take_offered: Callable[[asyncssh.SSHKey], None]) -> None:
+        self._take_offered = take_offered
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002
+        self._take_offered(key)
+        return False

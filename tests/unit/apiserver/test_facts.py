@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import pytest
 
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.facts import FactsError, KubeadmConfig, Process, RemoteFile, defines_apiserver, parse_facts
+from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.kubeadm_files import MANIFEST
+from tests.unit.apiserver.nodes import applied
 
 
 def encoded(text: str) -> str:
@@ -63,6 +66,29 @@ def test_kubeadm_config_with_its_resource_version_and_a_missing_final_line_break
 def test_why_kubeadm_config_could_not_be_read() -> None:
     facts = parse_facts(output(f"kubeadm-config-error {encoded('connection refused')}"))
     assert facts.kubeadm_config_error == "connection refused"
+
+
+def test_where_the_node_looked_and_what_the_log_takes() -> None:
+    said = (f"policy-path {encoded('/etc/p.yaml')}", f"log-path {encoded('')}", "log-used-bytes 42")
+    facts = parse_facts(output(*said))
+    assert (facts.policy_path, facts.log_path, facts.log_used_bytes) == ("/etc/p.yaml", "", 42)
+    older = parse_facts(output())
+    assert (older.policy_path, older.log_path, older.log_used_bytes) == (None, None, 0)
+
+
+def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
+    facts = dataclasses.replace(
+        applied(),
+        policy_path="/etc/p.yaml",
+        log_path="-",
+        log_used_bytes=7,
+        stray_manifests=("old.yaml",),
+        unfinished_change=True,
+        missing_tools=("flock",),
+        kubeadm_config=None,
+        kubeadm_config_error="no answer",
+    )
+    assert parse_facts(facts_output(facts)) == facts
 
 
 def test_an_owner_a_journal_and_missing_tools() -> None:

@@ -1,0 +1,45 @@
+"""`inspect`: what is true of audit logging on the control-plane nodes of a cluster, read and never changed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "inspect",
+        help="what is true of audit logging on the nodes of a cluster; changes nothing",
+        description="Reads control-plane nodes over SSH, all at once, and tells whether audit logging is on, with "
+        "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what "
+        "is not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
+        epilog="Exit code 0: all is well; 1: something was found; 2: a node cannot be read. "
+        "With --write-config, 1: the draft does not keep everything as it is.",
+    )
+    parser.add_argument("hosts", nargs="+", metavar="HOST", help="[user@]host[:port] of a control-plane node")
+    parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")
+    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
+    parser.add_argument(
+        "--host-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a host's public key as ssh-keyscan prints it, 'HOST ssh-ed25519 AAAA…', when known_hosts lacks it; "
+        "for a single HOST the part behind the host is enough",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="write JSON for programs")
+    output.add_argument(
+        "--write-config",
+        metavar="CLUSTER",
+        help="write a Pulumi.<env>.yaml that takes over what is there, for a cluster of this name",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Half a second to import, for asyncssh, that no other command has to wait for.
+    from auditlog.cli import inspect_nodes
+
+    return inspect_nodes.run(arguments)

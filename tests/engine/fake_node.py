@@ -1,0 +1,86 @@
+"""A control-plane node that is a folder: the node's own scripts run on it, root and kubectl are stand-ins.
+
+There is no process on it, since nothing can pose as another program in /proc.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver.desired import audit_configuration
+from auditlog.policy.presets import preset_text
+from auditlog.settings import LogSettings, PolicySettings
+from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+
+_COMMANDS = {
+    # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder.
+    "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g" | exec sh "$@"',
+    "id": "echo 0",
+    "uname": "echo cp1",
+    "kubectl": "printf '7 '; cat '{root}/cluster-configuration.yaml'; printf .",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FakeNode:
+    """The folder, and the files in it that are the node's."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "etc/kubernetes/manifests/kube-apiserver.yaml"
+
+    @property
+    def policy(self) -> Path:
+        return self.root / "etc/kubernetes/audit-policy.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "var/log/audit/audit.log"
+
+    def audited(self) -> None:
+        """Somebody has turned audit logging on."""
+        policy, log = PolicySettings("low-write", path=str(self.policy)), LogSettings(str(self.log))
+        configuration = audit_configuration(policy, log)
+        self.manifest.write_text(manifest.edit(MANIFEST, configuration, None))
+        self.policy.write_text(preset_text("low-write"))
+        self.log.parent.mkdir(parents=True)
+        self.log.write_text("{}\n")
+        config = kubeadm_config.edit(CLUSTER_CONFIGURATION, configuration)
+        (self.root / "cluster-configuration.yaml").write_text(config)
+
+    def answer(self, output: str) -> None:
+        """From now on the node gives this answer to whatever it is asked for."""
+        (self.root / "answer").write_text(output)
+        self._command("sudo", 'cat >/dev/null; cat "{root}/answer"')
+
+    def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
+        """Every file with its time of change, its mode and its content."""
+        return {
+            str(path): (path.stat().st_ctime_ns, path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+            for path in sorted(self.root.rglob("*"))
+        }
+
+    def _command(self, name: str, script: str) -> None:
+        file = self.root / "bin" / name
+        file.write_text("#!/bin/sh\n" + script.replace("{root}", str(self.root)) + "\n")
+        file.chmod(0o755)
+
+
+def fake_node(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    """A node as kubeadm left it; whatever runs a command with this process's PATH meets the stand-ins first."""
+    node = FakeNode(root)
+    node.manifest.parent.mkdir(parents=True)
+    node.manifest.write_text(MANIFEST)
+    (root / "cluster-configuration.yaml").write_text(CLUSTER_CONFIGURATION)
+    (root / "bin").mkdir()
+    for name, script in _COMMANDS.items():
+        node._command(name, script)
+    monkeypatch.setenv("PATH", f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return node

@@ -1,0 +1,69 @@
+"""How the program reads its nodes: with what its settings say, and with nothing of the person who runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver.read_nodes import ReadError, read_nodes
+from auditlog.settings import Host
+from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.ssh_server import SshServer, new_key, public_text, serving
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    """A node with audit logging, and a person whose SSH configuration leads astray."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\n  Hostname 192.0.2.1\n  ProxyCommand false\n")
+    node = fake_node(tmp_path / "node", monkeypatch)
+    node.audited()
+    return node
+
+
+@pytest.fixture
+def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
+    with serving(tmp_path) as started:
+        yield started
+
+
+def host(server: SshServer) -> Host:
+    return Host("cp1", server.host, server.host_key, user="ops", port=server.port)
+
+
+def test_paths_come_from_the_settings(server: SshServer, node: FakeNode) -> None:
+    facts = read_nodes([host(server)], None, server.private_key, str(node.policy), str(node.log))
+    assert server.commands() == [f"sudo -n sh -s facts policy={node.policy} log={node.log}"]
+    assert facts["cp1"].hostname == "cp1"
+    assert facts["cp1"].policy is not None
+    assert facts["cp1"].policy.text == node.policy.read_text()
+    assert facts["cp1"].log_path == str(node.log)
+
+
+def test_through_a_bastion(server: SshServer, node: FakeNode) -> None:
+    read_nodes([host(server)], host(server), server.private_key, str(node.policy), str(node.log))
+    assert server.tunnels == [f"{server.host}:{server.port}"]
+
+
+def test_every_node_that_cannot_be_read_is_named(server: SshServer) -> None:
+    stranger = dataclasses.replace(host(server), name="cp2", host_key=public_text(new_key()))
+    closed = dataclasses.replace(host(server), name="cp3", port=1)
+    with pytest.raises(ReadError) as raised:
+        read_nodes([host(server), stranger, closed], None, server.private_key, "/etc/p", "/var/log/l")
+    assert [problem.partition(" ")[0] for problem in raised.value.problems] == ["cp2", "cp3"]
+    assert "another host key than hostKey says" in raised.value.problems[0]
+
+
+def test_a_key_that_is_not_let_in(server: SshServer) -> None:
+    with pytest.raises(ReadError) as raised:
+        read_nodes([host(server)], None, new_key().export_private_key().decode(), "/etc/p", "/var/log/l")
+    assert "user 'ops' is not let in with sshPrivateKey" in str(raised.value)
+
+
+def test_a_key_that_is_none(server: SshServer) -> None:
+    with pytest.raises(ReadError, match="sshPrivateKey: "):
+        read_nodes([host(server)], None, "nothing", "/etc/p", "/var/log/l")

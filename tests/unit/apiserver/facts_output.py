@@ -1,0 +1,51 @@
+"""What node/facts.sh prints for a node with these facts, for tests that have no such node."""
+
+from __future__ import annotations
+
+import base64
+
+from auditlog.apiserver.facts import Facts, RemoteFile
+
+
+def facts_output(facts: Facts) -> str:
+    """The text that ``parse_facts`` turns into ``facts`` again. Stray manifests are written as such pods."""
+    lines = ["format 1", f"hostname {facts.hostname}"]
+    if facts.policy_path is not None:
+        lines.append(f"policy-path {_encoded(facts.policy_path)}")
+    if facts.log_path is not None:
+        lines.append(f"log-path {_encoded(facts.log_path)}")
+    for name, file in (
+        ("manifest", facts.manifest),
+        ("policy", facts.policy),
+        ("before-manifest", facts.before_manifest),
+        ("before-policy", facts.before_policy),
+        ("before-kubeadm-config", facts.before_kubeadm_config),
+        ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
+    ):
+        lines.append(f"file {name} {_file(file)}")
+    lines += [f"scripts {facts.scripts_sha256 or 'absent'}", f"staged-policy {facts.staged_policy_sha256 or 'absent'}"]
+    if facts.unfinished_change:
+        lines.append(f"file journal 1 1 600 {_encoded('')}")
+    lines += [
+        f"static-pod {_encoded(name)} {_encoded('metadata: {name: kube-apiserver}')}" for name in facts.stray_manifests
+    ]
+    for process in facts.processes:
+        command_line = "".join(f"{argument}\0" for argument in process.arguments)
+        lines.append(f"process {process.pid} {process.started} {_encoded(command_line)}")
+    lines += [f"log-used-bytes {facts.log_used_bytes}", f"log-free-bytes {facts.log_free_bytes}"]
+    if facts.kubeadm_config is not None:
+        lines.append(f"kubeadm-config {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")
+    if facts.kubeadm_config_error is not None:
+        lines.append(f"kubeadm-config-error {_encoded(facts.kubeadm_config_error)}")
+    lines += [f"missing-tool {tool}" for tool in facts.missing_tools]
+    return "\n".join([*lines, "end", ""])
+
+
+def _file(file: RemoteFile | None) -> str:
+    if file is None:
+        return "absent"
+    return f"{file.changed} {file.modified} {file.mode} {_encoded(file.text)}"
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
