@@ -142,12 +142,6 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     return Plan(settings.cluster, tuple(nodes), config, _kubeadm_config_reasons(config))
 
 
-def kubernetes_minor(manifest_text: str) -> int | None:
-    """The minor version that the API server's image tag names (36 for ``kube-apiserver:v1.36.3``), None without one."""
-    found = re.search(r"image:.*kube-apiserver[^\s:]*:v1\.(\d+)\.", manifest_text)
-    return int(found.group(1)) if found else None
-
-
 def records_marker(policy: Policy) -> bool:
     """Whether the policy writes an event for the request that the node makes to prove that events arrive.
 
@@ -173,9 +167,9 @@ def _plan_node(
     if facts.manifest is None:
         raise PlanError([f"{MANIFEST_PATH} is not there: not a control-plane node of a kubeadm cluster"])
     live = facts.manifest.text
-    minor = _nearest_known_minor(live)
-    policy = _policy_for(minor, policy_text, settings)
     try:
+        minor = _nearest_known_minor(live)
+        policy = _policy_for(minor, policy_text, settings)
         behind = _process_behind(facts, live, policy_text)
         stamp = policy_text if _needs_stamp(facts, live, policy_text, behind) else None
         desired = manifest.edit(live, configuration, sha256(stamp) if stamp is not None else None)
@@ -237,9 +231,9 @@ def _check_node(facts: Facts, owner: str) -> None:
 
 def _nearest_known_minor(manifest_text: str) -> int:
     """The node's minor version; the nearest one whose rules are known when it is another or cannot be told."""
-    minor = kubernetes_minor(manifest_text)
-    newest = SUPPORTED_MINORS[-1]
-    return newest if minor is None else min(max(minor, SUPPORTED_MINORS[0]), newest)
+    version = manifest.image_version(manifest_text)
+    oldest, newest = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
+    return newest if version is None else min(max(int(version.split(".")[1]), oldest), newest)
 
 
 def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver.desired import sha256
+from auditlog.policy.presets import preset_text
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
 
@@ -149,6 +151,36 @@ def test_a_hand_edit_of_kubeadm_config_is_shown_with_its_consequence_and_undone(
         stack.run("up", "--yes", "--skip-preview")
         assert kubeadm_config.extra_args(cluster_configuration(lab)) == kubeadm_config.extra_args(good)
         stack.run("preview", "--expect-no-changes")
+
+
+def test_a_changed_policy_is_explained_in_decisions_and_read_by_a_new_process(
+    lab: Lab, node: Node, stack: PulumiStack
+) -> None:
+    stack.configure(lab.state, {"policy": {"preset": "standard"}})
+    preview = stack.run("preview", "--diff").stdout
+    assert "decision: anyone" in preview
+    assert "None -> Metadata" in preview
+    running = process_ids(node)
+    stack.run("up", "--yes", "--skip-preview")
+    assert process_ids(node) != running
+    assert node.sha256(POLICY) == sha256(preset_text("standard"))
+    lab.kubectl("get", "secret", "read-me", check=False)
+    assert '"verb":"get"' in node.run(f"grep read-me {LOG}").stdout, "low-write drops reads, standard records them"
+    stack.run("preview", "--expect-no-changes")
+
+
+def test_a_policy_file_that_was_edited_by_hand_is_put_right_and_read_anew(node: Node, stack: PulumiStack) -> None:
+    node.run(f"sed -i 's/level: Metadata/level: None/' {POLICY}")
+    preview = stack.run("preview", "--diff").stdout
+    assert f"cp1: the policy file {POLICY} differs" in preview
+    assert "Metadata -> None" not in preview
+    assert "None -> Metadata" in preview
+    running = process_ids(node)
+    printed = stack.run("up", "--yes", "--skip-preview").stdout
+    assert "restart: the manifest is the same" in printed
+    assert process_ids(node) != running
+    assert node.sha256(POLICY) == sha256(preset_text("standard"))
+    stack.run("preview", "--expect-no-changes")
 
 
 def test_kubeadm_writes_a_manifest_that_still_audits_and_it_counts_as_in_sync(

@@ -10,7 +10,7 @@ import pytest
 from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process
-from auditlog.apiserver.plan import FileChange, Plan, PlanError, kubernetes_minor, make_plan, records_marker
+from auditlog.apiserver.plan import FileChange, Plan, PlanError, make_plan, records_marker
 from auditlog.policy.validate import load_policy
 from auditlog.settings import LogSettings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
@@ -221,11 +221,14 @@ def test_a_policy_that_this_nodes_version_refuses_is_refused_with_the_version() 
     [
         ("registry.k8s.io/kube-apiserver:v1.36.3", 36),
         ("mirror.example.com:5000/k8s/kube-apiserver-amd64:v1.30.0", 30),
-        ("registry.k8s.io/kube-apiserver@sha256:abc", None),
+        ("registry.k8s.io/kube-apiserver:v1.28.15", 30),
+        ("registry.k8s.io/kube-apiserver:v1.41.0", 36),
+        ("registry.k8s.io/kube-apiserver@sha256:abc", 36),
     ],
 )
-def test_the_version_comes_from_the_image(image: str, minor: int | None) -> None:
-    assert kubernetes_minor(f"    image: {image}\n") == minor
+def test_the_version_comes_from_the_image_and_is_the_nearest_known_one(image: str, minor: int) -> None:
+    text = MANIFEST.replace("registry.k8s.io/kube-apiserver:v1.36.3", image)
+    assert plan(changed(untouched(), manifest=remote(text))).nodes[0].kubernetes_minor == minor
 
 
 @pytest.mark.parametrize(
