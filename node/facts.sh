@@ -81,12 +81,11 @@ fact_log_space() {
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
-    tries=1
-    if [ -e "$STATE/journal" ]; then tries=30; fi
+    deadline=0
+    if [ -e "$STATE/journal" ]; then deadline=$(($(date +%s) + 60)); fi
     until found=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
-        tries=$((tries - 1))
-        if [ "$tries" = 0 ]; then
+        if [ "$(date +%s)" -ge "$deadline" ]; then
             say "kubeadm-config-error $(printf '%s' "$found" | tail -n 1 | base64 -w 0)"
             return
         fi
