@@ -40,9 +40,8 @@ lint: setup  ## Every static check
 	.venv/bin/shellcheck node/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* lab/files/* 2>/dev/null)
 	$(PYTHON) -m lab.go_modules vet
 
-# The tests on the lab mostly wait for kubelet, so the others run beside them.
 test: build-tests up  ## Set everything up and run every test
-	$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
+	.ci/test
 
 test-unit: build-tests
 	$(PYTHON) -m pytest tests/unit

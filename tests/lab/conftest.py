@@ -11,15 +11,6 @@ from lab.api import Lab, Node
 from lab.stack import PulumiStack
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests on the one lab run in one process, in order; the others run beside them (``--dist loadgroup``)."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("lab"))
-
-
 @pytest.fixture(scope="session")
 def running_lab() -> Lab:
     """The lab that ``make up`` started."""
