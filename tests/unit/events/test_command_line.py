@@ -189,6 +189,8 @@ def test_ctrl_c_ends_the_command_quietly_with_130(log: Path, command: str) -> No
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell starts its background jobs, and so a test run in one, with the signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdin is not None
         process.stdin.write(log.read_bytes())
