@@ -53,7 +53,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 stdin=change.desired,
                 ignore_changes=("create", "update") if change.in_sync else (),
             )
-            if not change.in_sync:
+            if pulumi.runtime.is_dry_run() and not change.in_sync:
                 meaning = describe_change(change.live, change.desired, node.kubernetes_minor)
                 explain(host.name, change, (*node.policy_reasons, *meaning), self.files[host.name])
         self.register_outputs({})

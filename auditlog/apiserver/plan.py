@@ -171,8 +171,8 @@ def _plan_node(
         minor = _nearest_known_minor(live)
         policy = _policy_for(minor, policy_text, settings)
         behind = _process_behind(facts, live, policy_text)
-        stamp = policy_text if _needs_stamp(facts, live, policy_text, behind) else None
-        desired = manifest.edit(live, configuration, sha256(stamp) if stamp is not None else None)
+        stamp = sha256(policy_text) if _needs_stamp(facts, live, policy_text, behind) else None
+        desired = manifest.edit(live, configuration, stamp)
         if not facts.changed_by_stack or facts.before_manifest is None:
             before = live
         else:

@@ -79,7 +79,7 @@ def remove(text: str, path: Path) -> str:
     else:
         raise YamlEditError(f"{show(path[:-1])} holds no entries")
     if alone:
-        return _replace_block(text, path[:-1], empty)
+        return replace_value(text, path[:-1], empty)
     start, end = _start_of_line(text, first), _end_of_lines(text, last)
     if text[start : first.start_mark.index].strip(" -") or (
         isinstance(parent, yaml.MappingNode) and "-" in text[start : first.start_mark.index]
@@ -94,8 +94,22 @@ def remove(text: str, path: Path) -> str:
 
 
 def replace_value(text: str, path: Path, written: str) -> str:
-    """Replaces the whole value at ``path`` by ``written``, a flow value or scalar that fits on the key's own line."""
-    return _replace_block(text, path, written)
+    """Replaces the whole value of the key at ``path`` by ``written``, a flow value or scalar for the key's own line.
+
+    What follows the key there, such as a comment, stays.
+    """
+    parent, node = _node_at(text, path[:-1]), _node_at(text, path)
+    if not isinstance(parent, yaml.MappingNode):
+        raise YamlEditError(f"{show(path)} is not the value of a key")
+    key = next(key for key, _ in parent.value if key.value == path[-1])
+    colon = text.index(":", key.end_mark.index) + 1
+    if node.start_mark.line == key.start_mark.line:
+        return f"{text[:colon]} {written}{text[_last_leaf(node).end_mark.index :]}"
+    newline = _newline(text)
+    end_of_line = text.index(newline, colon)
+    end = _end_of_lines(text, node)
+    ending = newline if text[:end].endswith("\n") else ""
+    return f"{text[:colon]} {written}{text[colon:end_of_line].rstrip(' ')}{ending}{text[end:]}"
 
 
 def show(path: Path) -> str:
@@ -161,22 +175,6 @@ def _fill_empty(text: str, path: Path, value: object) -> str:
         end_of_line = len(text)
     comment = text[node.end_mark.index : end_of_line]
     return text[: node.start_mark.index].rstrip(" ") + comment + written + text[end_of_line:]
-
-
-def _replace_block(text: str, path: Path, written: str) -> str:
-    """``written`` in place of the value, on the key's own line; what follows there, such as a comment, stays."""
-    parent, node = _node_at(text, path[:-1]), _node_at(text, path)
-    if not isinstance(parent, yaml.MappingNode):
-        raise YamlEditError(f"{show(path)} is not the value of a key")
-    key = next(key for key, _ in parent.value if key.value == path[-1])
-    colon = text.index(":", key.end_mark.index) + 1
-    if node.start_mark.line == key.start_mark.line:
-        return f"{text[:colon]} {written}{text[_last_leaf(node).end_mark.index :]}"
-    newline = _newline(text)
-    end_of_line = text.index(newline, colon)
-    end = _end_of_lines(text, node)
-    ending = newline if text[:end].endswith("\n") else ""
-    return f"{text[:colon]} {written}{text[colon:end_of_line].rstrip(' ')}{ending}{text[end:]}"
 
 
 def _key_column(parent: yaml.Node, step: str | int) -> int:

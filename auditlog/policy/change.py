@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from auditlog.policy.difference import difference, to_text
 from auditlog.policy.lint import Severity, lint
 from auditlog.policy.model import PolicyError
@@ -10,6 +12,7 @@ from auditlog.policy.read import read_policy
 MOST_LINES = 40
 
 
+@cache  # the nodes of a cluster mostly have the same policy
 def describe_change(live: str | None, desired: str, kubernetes_minor: int) -> tuple[str, ...]:
     """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
 
