@@ -72,6 +72,8 @@ def wait_ready(paths: Paths, state: LabState, timeout: float = _START_SECONDS) -
         _wait(deadline, f"{state.endpoint}{path}", partial(_answers_ok, paths, state, path))
     for each in state.nodes:
         _wait(deadline, f"node {each.name} Ready", partial(_is_ready, paths, state, each))
+    # The role that people get is put together by the controller manager, some seconds after the API server is ready.
+    _wait(deadline, "the rights of alice", partial(_may_edit, paths, state))
 
 
 def kubectl(paths: Paths, state: LabState, *arguments: str, user: str = access.ADMIN, check: bool = True) -> str:
@@ -83,6 +85,11 @@ def kubectl(paths: Paths, state: LabState, *arguments: str, user: str = access.A
 
 def _answers_ok(paths: Paths, state: LabState, path: str) -> bool:
     return kubectl(paths, state, "get", "--raw", path, check=False) == "ok"
+
+
+def _may_edit(paths: Paths, state: LabState) -> bool:
+    answer = kubectl(paths, state, "auth", "can-i", "create", "configmaps", user="alice", check=False)
+    return answer.strip() == "yes"
 
 
 def _is_ready(paths: Paths, state: LabState, each: NodeState) -> bool:
