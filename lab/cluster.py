@@ -73,7 +73,7 @@ def wait_ready(paths: Paths, state: LabState, timeout: float = _START_SECONDS) -
     for each in state.nodes:
         _wait(deadline, f"node {each.name} Ready", partial(_is_ready, paths, state, each))
     # The role that people get is put together by the controller manager, some seconds after the API server is ready.
-    _wait(deadline, "the rights of alice", partial(_may_edit, paths, state))
+    _wait(deadline, f"the rights of {access.PERSON}", partial(_may_edit, paths, state))
 
 
 def kubectl(paths: Paths, state: LabState, *arguments: str, user: str = access.ADMIN, check: bool = True) -> str:
@@ -88,7 +88,7 @@ def _answers_ok(paths: Paths, state: LabState, path: str) -> bool:
 
 
 def _may_edit(paths: Paths, state: LabState) -> bool:
-    answer = kubectl(paths, state, "auth", "can-i", "create", "configmaps", user="alice", check=False)
+    answer = kubectl(paths, state, "auth", "can-i", "create", "configmaps", user=access.PERSON, check=False)
     return answer.strip() == "yes"
 
 
