@@ -9,7 +9,7 @@ from pulumi_command import remote
 
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.plan import NodePlan
+from auditlog.apiserver.node_plan import NodePlan
 from auditlog.settings import Settings
 from components.node_command import explain, node_command
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver.plan import FileChange
+from auditlog.apiserver.file_change import FileChange
 
 
 def node_command(

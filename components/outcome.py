@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pulumi
 
-from auditlog.apiserver.plan import PlanError
+from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.read_nodes import ReadError
 from auditlog.policy.model import PolicyError
 from auditlog.policy.overlay import OverlayError

@@ -14,7 +14,8 @@ import yaml
 from auditlog.apiserver.backends import LogBackend
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.inspection import NodeReport
-from auditlog.apiserver.plan import PlanError, make_plan
+from auditlog.apiserver.node_plan import PlanError
+from auditlog.apiserver.plan import make_plan
 from auditlog.settings import DEFAULT_LOG_PATH, DEFAULT_POLICY_PATH, Host, LogSettings, PolicySettings, Settings
 
 PROJECT = "kubernetes-audit"

@@ -12,7 +12,7 @@ from auditlog.apiserver import kubeadm_config, manifest
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.facts import Facts, Process
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
-from auditlog.apiserver.plan import MANIFEST_PATH
+from auditlog.apiserver.node_plan import MANIFEST_PATH
 
 AUDIT = "audit-"
 POLICY_FLAG = "audit-policy-file"

@@ -15,7 +15,7 @@ from auditlog.apiserver.desired import Flag, sha256
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError, kubernetes_version
 from auditlog.apiserver.manifest import ManifestError
-from auditlog.apiserver.plan import MANIFEST_PATH
+from auditlog.apiserver.node_plan import MANIFEST_PATH
 from auditlog.policy.coverage import cover
 from auditlog.policy.lint import Finding, Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Problem

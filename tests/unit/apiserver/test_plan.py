@@ -10,7 +10,9 @@ import pytest
 from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process
-from auditlog.apiserver.plan import FileChange, Plan, PlanError, make_plan, records_marker
+from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.node_plan import PlanError, records_marker
+from auditlog.apiserver.plan import Plan, make_plan
 from auditlog.policy.validate import load_policy
 from auditlog.settings import LogSettings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST

@@ -1,0 +1,31 @@
+"""The stack's configuration as typed values, checked in full before anything is dialled.
+
+``parse_settings`` takes what ``Pulumi.<env>.yaml`` holds under the project's name, already decoded, and returns
+``Settings``. All mistakes are collected, so that one run shows every one of them; each names the key, the value and
+what is allowed.
+"""
+
+from auditlog.settings.hosts import is_host_key, is_name
+from auditlog.settings.model import (
+    DEFAULT_LOG_PATH,
+    DEFAULT_POLICY_PATH,
+    Host,
+    LogSettings,
+    PolicySettings,
+    Settings,
+)
+from auditlog.settings.parse import parse_settings
+from auditlog.settings.reader import SettingsError
+
+__all__ = [
+    "DEFAULT_LOG_PATH",
+    "DEFAULT_POLICY_PATH",
+    "Host",
+    "LogSettings",
+    "PolicySettings",
+    "Settings",
+    "SettingsError",
+    "is_host_key",
+    "is_name",
+    "parse_settings",
+]

@@ -1,0 +1,71 @@
+"""The stack's configuration as typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from auditlog.policy.model import PolicyRule, Stage
+from auditlog.policy.overlay import Drops, RaisedLevel
+
+DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
+DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that is reached over SSH: a control-plane node or a bastion before it.
+
+    ``host_key`` is the machine's public key as in an authorized_keys line. It is required: without it anybody on
+    the way could answer in the node's place and receive the policy and the commands (reference: pulumi-command 1.2.1
+    accepts any key when none is given).
+    """
+
+    name: str
+    host: str
+    host_key: str
+    user: str = "root"
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """Which policy, what of it changes, and where it lies on the nodes.
+
+    Exactly one of ``preset`` and ``file`` is set. The other fields but ``path`` are those of
+    ``auditlog.policy.overlay.Overlay``.
+    """
+
+    preset: str | None = "standard"
+    file: str | None = None
+    path: str = DEFAULT_POLICY_PATH
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    rules_before: tuple[PolicyRule, ...] = ()
+    rules_after: tuple[PolicyRule, ...] = ()
+    drops: Drops = field(default_factory=Drops)
+    raised_levels: tuple[RaisedLevel, ...] = ()
+    omit_stages: tuple[Stage, ...] | None = None
+    omit_managed_fields: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The log file of the API server's file backend: days, number of files, megabytes."""
+
+    path: str = DEFAULT_LOG_PATH
+    max_age: int = 30
+    max_backup: int = 10
+    max_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stack: one cluster, its control-plane nodes in the order in which they are changed."""
+
+    cluster: str
+    nodes: tuple[Host, ...]
+    bastion: Host | None = None
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    health_timeout: int = 300

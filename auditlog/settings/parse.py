@@ -1,0 +1,59 @@
+"""From the decoded configuration to Settings: every mistake of every key at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from auditlog.settings.hosts import is_name, parse_host
+from auditlog.settings.log import parse_log
+from auditlog.settings.model import Settings
+from auditlog.settings.policy import parse_policy
+from auditlog.settings.reader import Reader, SettingsError
+
+
+def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
+    """Checks the decoded configuration and returns it as Settings.
+
+    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
+    are. Raises SettingsError with every problem found. ``sshPrivateKey`` is a secret and stays with the program.
+    """
+    problems: list[str] = []
+    top = Reader(values, "", problems)
+    top.allow_only("cluster", "nodes", "bastion", "policy", "auditLog", "healthTimeoutSeconds", "sshPrivateKey")
+    cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
+    nodes = tuple(parse_host(reader) for reader in top.objects("nodes"))
+    bastion_reader = top.object("bastion")
+    settings = Settings(
+        cluster=cluster or "",
+        nodes=nodes,
+        bastion=parse_host(bastion_reader, name="bastion") if bastion_reader else None,
+        policy=parse_policy(top.object("policy"), presets),
+        log=parse_log(top.object("auditLog")),
+        health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
+    )
+    _check_together(settings, problems)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _check_together(settings: Settings, problems: list[str]) -> None:
+    for attribute in ("name", "host"):
+        seen: set[tuple[str, int]] = set()
+        for node in settings.nodes:
+            value = getattr(node, attribute)
+            identity = (value, node.port if attribute == "host" else 0)
+            if value and identity in seen:
+                problems.append(f"nodes: {attribute} {value!r} stands twice; allowed: every node once")
+            seen.add(identity)
+    manifests = PurePosixPath("/etc/kubernetes/manifests")
+    for key, path in (("policy.path", settings.policy.path), ("auditLog.path", settings.log.path)):
+        if manifests in PurePosixPath(path).parents:
+            problems.append(
+                f"{key}: {path!r} is inside {manifests}; allowed: any other folder, "
+                "because kubelet runs every file in there as a static pod"
+            )
+    if settings.policy.path == settings.log.path:
+        problems.append(f"auditLog.path: {settings.log.path!r} is also policy.path; allowed: two different files")

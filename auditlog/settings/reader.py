@@ -1,0 +1,132 @@
+"""Reads one mapping of the configuration key by key; each mistake is kept with its key, value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+
+class SettingsError(ValueError):
+    """The configuration is wrong. ``problems`` holds one message for each mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def is_absolute(value: str) -> bool:
+    """Whether this is a plain absolute path below a folder of the root, without ".." and unprintable characters."""
+    path = PurePosixPath(value)
+    return (
+        value.startswith("/")
+        and ".." not in path.parts
+        and str(path) == value
+        and len(path.parts) > 2
+        and value.isprintable()
+    )
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Reader:
+    """One mapping of the configuration, read key by key; problems name the key in full."""
+
+    def __init__(self, values: Mapping[str, Any], prefix: str, problems: list[str]) -> None:
+        self._values, self._prefix, self._problems = values, prefix, problems
+
+    def has(self, key: str) -> bool:
+        return self._values.get(key) is not None
+
+    def problem(self, key: str, what: str, allowed: str) -> None:
+        self._problems.append(f"{self._prefix}{key}: {what}; allowed: {allowed}")
+
+    def allow_only(self, *keys: str) -> None:
+        for key in self._values:
+            if key not in keys:
+                self.problem(key, "is not a key of the configuration", ", ".join(keys))
+
+    def text(self, key: str, valid: Callable[[str], bool], allowed: str, *, required: bool = False) -> str | None:
+        value = self._values.get(key)
+        if value is None:
+            if required:
+                self.problem(key, "is missing", allowed)
+            return None
+        if not isinstance(value, str) or not valid(value):
+            self.problem(key, f"is {value!r}", allowed)
+            return None
+        return value
+
+    def integer(self, key: str, low: int, high: int, default: int) -> int:
+        value = self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            self.problem(key, f"is {value!r}", f"a whole number from {low} to {high}")
+            return default
+        return value
+
+    def object(self, key: str) -> Reader | None:
+        value = self._values.get(key)
+        if value is None or value == {}:
+            return None
+        if not isinstance(value, Mapping):
+            self.problem(key, f"is {value!r}", "a mapping of keys")
+            return None
+        return Reader(value, f"{self._prefix}{key}.", self._problems)
+
+    def objects(self, key: str, *, required: bool = True) -> list[Reader]:
+        value = self._values.get(key)
+        if value is None and not required:
+            return []
+        if not isinstance(value, list) or (required and not value):
+            allowed = "a list with at least one entry" if required else "a list"
+            self.problem(key, "is missing" if value is None else f"is {value!r}", allowed)
+            return []
+        readers = []
+        for index, item in enumerate(value):
+            if isinstance(item, Mapping):
+                readers.append(Reader(item, f"{self._prefix}{key}[{index}].", self._problems))
+            else:
+                self.problem(f"{key}[{index}]", f"is {item!r}", "a mapping of keys")
+        return readers
+
+    def raw(self, key: str) -> list[Any] | None:
+        value = self._values.get(key)
+        if value is None or isinstance(value, list):
+            return value or None
+        self.problem(key, f"is {value!r}", "a list")
+        return None
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.problem(key, f"is {value!r}", "a list of texts")
+            return ()
+        return tuple(value)
+
+    def choice(self, key: str, choices: type[Choice]) -> Choice | None:
+        value = self._values.get(key)
+        if value is None or value not in list(choices):
+            what = "is missing" if value is None else f"is {value!r}"
+            self.problem(key, what, "one of " + ", ".join(choices))
+            return None
+        return choices(value)
+
+    def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...] | None:
+        if not self.has(key):
+            return None
+        values = self.texts(key)
+        for value in values:
+            if value not in list(choices):
+                self.problem(key, f"has {value!r}", "of " + ", ".join(choices))
+        return tuple(choices(value) for value in values if value in list(choices))
+
+    def boolean(self, key: str) -> bool | None:
+        value = self._values.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self.problem(key, f"is {value!r}", "true or false")
+        return None
