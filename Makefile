@@ -18,8 +18,8 @@ build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes
 build-tests: setup  ## The tools that only tests run, besides
 	$(PYTHON) -m lab build --tests
 
-up: build  ## A real kubeadm control plane on this machine
-	$(PYTHON) -m lab up
+up: build  ## A real kubeadm control plane on this machine; NODES=3 for three behind a load balancer
+	$(PYTHON) -m lab up $(if $(NODES),--nodes $(NODES))
 
 demo: up  ## Set everything up, turn audit logging on, and ask who deleted a ConfigMap
 	$(PYTHON) -m lab.demo

@@ -1,4 +1,4 @@
-"""``python -m lab``: build, up, status, shell, exec, reset and down."""
+"""``python -m lab``: build, up, join, status, shell, exec, reset and down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from lab import build, cluster, host, node, tools
 from lab.api import Lab
 from lab.errors import LabError
 from lab.lock import exclusive
+from lab.namespaces import holder, inside
 from lab.paths import Paths
+from lab.state import LabState, load
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("build", "build the tools that are missing or out of date"),
         ("up", "make the lab, or start the one there is"),
+        ("join", "add one more control-plane node to a lab that has a load balancer"),
         ("status", "say what runs"),
         ("shell", "a root shell on a node"),
         ("exec", "run a command on a node"),
@@ -44,11 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         if name in ("build", "up"):
-            command.add_argument("--kubernetes", default=tools.KUBERNETES_MINORS[0], help="minor, as 1.36")
+            command.add_argument("--kubernetes", choices=tools.KUBERNETES_MINORS, help="minor; the newest by default")
         if name == "build":
             command.add_argument("--tests", action="store_true", help="also what only the tests run")
         if name == "up":
-            command.add_argument("--nodes", type=int, default=1, help="control-plane nodes")
+            command.add_argument(
+                "--nodes", type=int, help="control-plane nodes, 1 by default; more get a load balancer"
+            )
         if name in ("shell", "exec"):
             command.add_argument("node", metavar="NODE", help="as cp1")
             command.add_argument("--user", default="root", choices=("root", node.OPERATOR))
@@ -59,26 +64,35 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(paths: Paths, options: argparse.Namespace) -> int:
     host.prepare(paths.root)
-    wanted = (*_node_tools(options), *tools.pulumi_tools(), *(tools.test_tools() if options.tests else ()))
-    build.build(paths, wanted)
+    minor = options.kubernetes or tools.KUBERNETES_MINORS[0]
+    tests = tools.test_tools() if options.tests else ()
+    build.build(paths, (*tools.node_tools(minor), *tools.pulumi_tools(), *tests))
     print(f"tools are in {paths.bin}")
     return 0
 
 
-def _node_tools(options: argparse.Namespace) -> tuple[tools.Tool, ...]:
-    if options.kubernetes not in tools.KUBERNETES_MINORS:
-        raise LabError(f"--kubernetes {options.kubernetes}: there is {', '.join(tools.KUBERNETES_MINORS)}")
-    return tools.node_tools(options.kubernetes)
-
-
 def _up(paths: Paths, options: argparse.Namespace) -> int:
     started = time.monotonic()
-    host.prepare(paths.root)
-    build.build(paths, _node_tools(options))
+    there = load(paths.state)
+    minor = options.kubernetes or (there.kubernetes if there else tools.KUBERNETES_MINORS[0])
+    nodes = options.nodes or (len(there.nodes) if there else 1)
+    host.prepare(paths.root, balancer=nodes > 1)
+    build.build(paths, tools.node_tools(minor))
     with exclusive(paths.lock, "another command"):
-        state = cluster.up(paths, nodes=options.nodes, minor=options.kubernetes)
-    print(f"Kubernetes {state.version} at {state.endpoint} is ready after {time.monotonic() - started:.1f} s")
+        state = cluster.up(paths, nodes=nodes, minor=minor)
+    _say_ready(state, started)
     return 0
+
+
+def _join(paths: Paths, _: argparse.Namespace) -> int:
+    started = time.monotonic()
+    _say_ready(Lab.load(paths).join().state, started)
+    return 0
+
+
+def _say_ready(state: LabState, started: float) -> None:
+    count = "" if state.balancer is None else f" with {len(state.nodes)} nodes"
+    print(f"Kubernetes {state.version} at {state.endpoint}{count} is ready after {time.monotonic() - started:.1f} s")
 
 
 def _status(paths: Paths, _: argparse.Namespace) -> int:
@@ -96,10 +110,10 @@ def _exec(paths: Paths, options: argparse.Namespace) -> int:
 
 def _on_node(paths: Paths, options: argparse.Namespace, words: Sequence[str]) -> int:
     target = Lab.load(paths).node(options.node)
-    pid = node.holder(target.state)
+    pid = holder(target.state)
     if pid is None:
         raise LabError(f"node {target.name} is not running: python -m lab up")
-    return subprocess.run([*node.inside(pid, options.user), *words], check=False).returncode
+    return subprocess.run([*inside(pid, options.user), *words], check=False).returncode
 
 
 def _reset(paths: Paths, _: argparse.Namespace) -> int:
@@ -120,6 +134,7 @@ def _down(paths: Paths, _: argparse.Namespace) -> int:
 _COMMANDS = {
     "build": _build,
     "up": _up,
+    "join": _join,
     "status": _status,
     "shell": _shell,
     "exec": _exec,

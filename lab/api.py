@@ -76,6 +76,11 @@ class Lab:
         """Wait until the API server is live and ready and every node is Ready."""
         cluster.wait_ready(self.paths, self.state)
 
+    def join(self) -> Lab:
+        """The lab with one more control-plane node, added by ``kubeadm join``; only where there is a load balancer."""
+        with exclusive(self.paths.lock, "another command"):
+            return Lab(self.paths, cluster.join(self.paths))
+
     def reset(self) -> bool:
         """Give every node the state back that kubeadm left; gives whether anything had to change."""
         with exclusive(self.paths.lock, "another command"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lab import access, cgroups, host, images, kubeadm, network, node, snapshot, tools
+from lab import access, balancer, cgroups, host, members, network, node, snapshot, tools
 from lab.errors import LabError
+from lab.namespaces import holder
 from lab.paths import Paths
 from lab.process import run
 from lab.state import LabState, NodeState, load, plan, save
@@ -33,26 +33,43 @@ def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
     A running lab is left as it is. A lab that was cut short before kubeadm had finished starts from nothing; one
     that had finished is started with the cluster it had, as after a reboot.
     """
-    if nodes != 1:
-        raise LabError(f"--nodes {nodes}: this lab makes 1 node")
     state = load(paths.state)
     if state and (len(state.nodes), state.kubernetes) != (nodes, minor):
         raise LabError(
             f"the lab is up with {len(state.nodes)} node(s) of Kubernetes {state.kubernetes}: python -m lab down first"
         )
     if state and not all(each.initialised for each in state.nodes):
-        _say("the last up did not finish: starting from nothing")
+        print("the last up or join did not finish: starting from nothing", flush=True)
         _remove(paths, state)
         state = None
     if state is None:
         state = _plan(paths, nodes, minor)
         save(paths.state, state)
+    return _ensure(paths, state)
+
+
+def join(paths: Paths) -> LabState:
+    """Add one more control-plane node to a running lab that has a load balancer, by ``kubeadm join``.
+
+    ``LabError`` when the lab has none, is not up, or kubeadm fails; the next ``up`` then starts from nothing.
+    """
+    state = load(paths.state)
+    if state is None or not all(each.initialised for each in state.nodes):
+        raise LabError("there is no lab that a node could join: python -m lab up --nodes 2")
+    state = state.with_another_node()
+    save(paths.state, state)
+    for each in state.nodes[:-1]:
+        node.write_hosts(paths.node(each.name) / "etc/hosts", state)
+    return _ensure(paths, state)
+
+
+def _ensure(paths: Paths, state: LabState) -> LabState:
     network.ensure_bridge(state)
-    for each in state.nodes:
-        state = _ensure_node(paths, state, each)
+    if state.balancer:
+        balancer.ensure(paths, state, state.balancer)
+    state = members.ensure(paths, state)
     wait_ready(paths, state)
-    for each in state.nodes:
-        snapshot.keep(paths, each)
+    snapshot.keep(paths, state.nodes)
     return state
 
 
@@ -66,10 +83,14 @@ def down(paths: Paths) -> bool:
 
 
 def wait_ready(paths: Paths, state: LabState, timeout: float = _START_SECONDS) -> None:
-    """Wait until the API server says it is live and ready and every node is Ready. ``LabError`` names what is not."""
+    """Wait until every API server, and the endpoint, says it is live and ready and every node is Ready.
+
+    ``LabError`` names what is not.
+    """
     deadline = time.monotonic() + timeout
-    for path in ("/livez", "/readyz"):
-        _wait(deadline, f"{state.endpoint}{path}", partial(_answers_ok, paths, state, path))
+    for server in dict.fromkeys((*(_server(each) for each in state.nodes), state.endpoint)):
+        for path in ("/livez", "/readyz"):
+            _wait(deadline, f"{server}{path}", partial(_answers_ok, paths, state, server, path))
     for each in state.nodes:
         _wait(deadline, f"node {each.name} Ready", partial(_is_ready, paths, state, each))
     # The role that people get is put together by the controller manager, some seconds after the API server is ready.
@@ -83,8 +104,12 @@ def kubectl(paths: Paths, state: LabState, *arguments: str, user: str = access.A
     return run([program, f"--kubeconfig={kubeconfig}", "--request-timeout=10s", *arguments], check=check).stdout
 
 
-def _answers_ok(paths: Paths, state: LabState, path: str) -> bool:
-    return kubectl(paths, state, "get", "--raw", path, check=False) == "ok"
+def _server(each: NodeState) -> str:
+    return f"https://{each.address}:6443"
+
+
+def _answers_ok(paths: Paths, state: LabState, server: str, path: str) -> bool:
+    return kubectl(paths, state, f"--server={server}", "get", "--raw", path, check=False) == "ok"
 
 
 def _may_edit(paths: Paths, state: LabState) -> bool:
@@ -116,61 +141,11 @@ def _plan(paths: Paths, nodes: int, minor: str) -> LabState:
     )
 
 
-def _ensure_node(paths: Paths, state: LabState, each: NodeState) -> LabState:
-    if each.initialised:
-        node.start(paths, state, each)
-        return state
-    _say(f"{each.name}: starting the node")
-    references = _image_references(paths, state)
-    pause_image = next(name for name in references if "/pause:" in name)
-    if not paths.ssh_key.exists():
-        node.make_key(paths.ssh_key, "lab")
-    host_key = node.prepare(paths, state, each, pause_image)
-    each = replace(each, host_key=host_key)
-    state = state.with_node(each)
-    save(paths.state, state)
-    node.start(paths, state, each)
-    _say(f"{each.name}: loading the images")
-    _load_images(paths, state, each, references)
-    _say(f"{each.name}: kubeadm init")
-    _write_on_node(each, kubeadm.CONFIG_FILE, kubeadm.init_config(state, each))
-    node.execute(each, ["kubeadm", "init", "--config", kubeadm.CONFIG_FILE])
-    access.write_kubeconfigs(paths, each)
-    access.grant(each)
-    state = state.with_node(replace(each, initialised=True))
-    save(paths.state, state)
-    return state
-
-
-def _image_references(paths: Paths, state: LabState) -> list[str]:
-    config = paths.root / "kubeadm-images.yaml"
-    config.write_text(kubeadm.init_config(state, state.nodes[0]))
-    program = paths.kubernetes_bin(state.kubernetes) / "kubeadm"
-    listed = run([program, "config", "images", "list", "--config", config]).stdout.split()
-    config.unlink()
-    return listed
-
-
-def _load_images(paths: Paths, state: LabState, each: NodeState, references: list[str]) -> None:
-    archive = paths.node(each.name) / "var/lib/images.tar"
-    programs = paths.kubernetes_bin(state.kubernetes)
-    images.write_archive(archive, images.images_for(references, programs, paths.bin / "pause", paths.bin / "etcd"))
-    _wait(
-        time.monotonic() + 30,
-        f"containerd on {each.name}",
-        lambda: node.execute(each, ["ctr", "version"], check=False).returncode == 0,
-    )
-    node.execute(each, ["ctr", "--namespace=k8s.io", "images", "import", "/var/lib/images.tar"])
-    archive.unlink()
-
-
-def _write_on_node(each: NodeState, path: str, text: str) -> None:
-    node.execute(each, ["install", "-D", "--mode=0600", "/dev/stdin", path], stdin=text)
-
-
 def _remove(paths: Paths, state: LabState) -> None:
     for each in state.nodes:
         node.remove(paths, each)
+    if state.balancer:
+        balancer.remove(paths, state.balancer)
     network.remove_bridge(state)
     for name, value in state.sysctls.items():
         setting = Path("/proc/sys") / name
@@ -200,13 +175,13 @@ def status(paths: Paths) -> list[str]:
     if state is None:
         return ["no lab; python -m lab up makes one"]
     lines = [f"Kubernetes {state.version} at {state.endpoint}, subnet {state.subnet}"]
-    healthy = paths.kubeconfig.exists() and _answers_ok(paths, state, "/livez")
-    lines.append(f"API server: {'live' if healthy else 'does not answer'}")
+    if state.balancer:
+        running = "running" if holder(state.balancer) else "not running"
+        lines.append(f"load balancer {state.balancer.address}: {running}")
     for each in state.nodes:
-        running = len(cgroups.processes(each.cgroup))
-        lines.append(f"{each.name} {each.address}: {f'{running} processes' if node.holder(each) else 'not running'}")
+        count = len(cgroups.processes(each.cgroup))
+        live = paths.kubeconfig.exists() and _answers_ok(paths, state, _server(each), "/livez")
+        api_server = f"API server {'live' if live else 'does not answer'}"
+        running = f"{count} processes, {api_server}" if holder(each) else "not running"
+        lines.append(f"{each.name} {each.address}: {running}")
     return lines
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)

@@ -42,6 +42,7 @@ PACKAGES = (
     Package("procps", ("pgrep", "pkill")),
     Package("ca-certificates", ("/etc/ssl/certs/ca-certificates.crt",)),
 )
+BALANCER = Package("haproxy", ("haproxy",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +78,31 @@ def obstacle(host: Host) -> str | None:
     return None
 
 
-def prepare(lab_root: Path) -> None:
-    """Check the machine and install what is missing. Raises ``LabError`` with the one line of ``obstacle``."""
-    host = inspect(lab_root)
+def prepare(lab_root: Path, *, balancer: bool = False) -> None:
+    """Check the machine and install what is missing. Raises ``LabError`` with the one line of ``obstacle``.
+
+    ``balancer`` is for a lab with several nodes.
+    """
+    packages = (*PACKAGES, BALANCER) if balancer else PACKAGES
+    host = inspect(lab_root, packages)
     reason = obstacle(host)
     if reason:
         raise LabError(reason)
     if host.missing:
         print(f"installing Debian packages: {' '.join(host.missing)}", flush=True)
         _install(host.missing)
-        left = _missing_packages()
+        left = _missing(packages)
         if left:
             raise LabError(f"still missing after apt-get install: {' '.join(left)}")
 
 
-def inspect(lab_root: Path) -> Host:
-    """Look at the machine; changes nothing but may load the overlay module."""
+def inspect(lab_root: Path, packages: Sequence[Package] = PACKAGES) -> Host:
+    """Look at the machine and for ``packages``; changes nothing but may load the overlay module."""
     return Host(
         root_user=os.geteuid() == 0,
         kernel_features=frozenset(_kernel_features()),
         lab_file_system=file_system_of(lab_root, Path("/proc/self/mountinfo").read_text()),
-        missing=_missing_packages(),
+        missing=_missing(packages),
         has_apt=shutil.which("apt-get") is not None,
     )
 
@@ -107,10 +112,10 @@ def which(program: str) -> str | None:
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SEARCH_PATH}")
 
 
-def _missing_packages() -> tuple[str, ...]:
+def _missing(packages: Sequence[Package]) -> tuple[str, ...]:
     return tuple(
         package.name
-        for package in PACKAGES
+        for package in packages
         if not all(
             Path(name).exists() if name.startswith("/") else which(name) is not None for name in package.programs
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from lab.errors import LabError
 from lab.state import LabState, NodeState
 
 CONFIG_FILE = "/etc/kubernetes-lab/kubeadm.yaml"
@@ -36,30 +39,85 @@ EXTRA_VOLUME = {
 """A hand-made mount, likewise."""
 
 
-def init_config(state: LabState, node: NodeState) -> str:
-    """The YAML that ``kubeadm init --config`` gets on the first node (kubeadm.k8s.io/v1beta4)."""
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a node needs to join the control plane: where, with which token, trusting which CA, and the key to the
+    certificates that ``kubeadm init phase upload-certs`` keeps in the cluster."""
+
+    endpoint: str
+    """Host and port, as ``10.197.0.10:6443``."""
+    token: str
+    ca_hash: str
+    certificate_key: str
+
+
+def read_join_command(printed: str, certificate_key: str) -> Invitation:
+    """The invitation in what ``kubeadm token create --print-join-command`` prints. ``LabError`` when it is none."""
+    found = re.search(r"kubeadm join (\S+) --token (\S+) --discovery-token-ca-cert-hash (\S+)", printed)
+    if found is None:
+        raise LabError(f"kubeadm printed no join command: {printed.strip()!r}")
+    endpoint, token, ca_hash = found.groups()
+    return Invitation(endpoint, token, ca_hash, certificate_key)
+
+
+def join_config(node: NodeState, invitation: Invitation) -> str:
+    """The YAML that ``kubeadm join --config`` gets on a node that is to become one more of the control plane."""
+    document = {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": invitation.endpoint,
+                "token": invitation.token,
+                "caCertHashes": [invitation.ca_hash],
+            },
+        },
+        "controlPlane": {
+            "localAPIEndpoint": _local_endpoint(node),
+            "certificateKey": invitation.certificate_key,
+        },
+        "nodeRegistration": _registration(node),
+    }
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _local_endpoint(node: NodeState) -> dict[str, Any]:
+    return {"advertiseAddress": node.address, "bindPort": 6443}
+
+
+def _registration(node: NodeState) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "criSocket": "unix:///run/containerd/containerd.sock",
+        "imagePullPolicy": "IfNotPresent",
+        "ignorePreflightErrors": list(IGNORED_PREFLIGHT),
+        # Two kubelets that share a cgroup root would remove each other's pods.
+        "kubeletExtraArgs": [
+            {"name": "cgroup-root", "value": node.cgroup},
+            {"name": "node-ip", "value": node.address},
+        ],
+    }
+
+
+def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") -> str:
+    """The YAML that ``kubeadm init --config`` gets on the first node (kubeadm.k8s.io/v1beta4).
+
+    ``certificate_key`` is for the phase that offers the cluster's certificates to nodes that join.
+    """
     documents: list[dict[str, Any]] = [
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "InitConfiguration",
-            "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": 6443},
-            "nodeRegistration": {
-                "name": node.name,
-                "criSocket": "unix:///run/containerd/containerd.sock",
-                "imagePullPolicy": "IfNotPresent",
-                "ignorePreflightErrors": list(IGNORED_PREFLIGHT),
-                # Two kubelets that share a cgroup root would remove each other's pods.
-                "kubeletExtraArgs": [
-                    {"name": "cgroup-root", "value": node.cgroup},
-                    {"name": "node-ip", "value": node.address},
-                ],
-            },
+            "localAPIEndpoint": _local_endpoint(node),
+            "nodeRegistration": _registration(node),
+            **({"certificateKey": certificate_key} if certificate_key else {}),
         },
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "ClusterConfiguration",
             "clusterName": "lab",
             "kubernetesVersion": state.version,
+            **({"controlPlaneEndpoint": f"{state.balancer.address}:6443"} if state.balancer else {}),
             "networking": {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"},
             "apiServer": {
                 "extraArgs": [{"name": name, "value": value} for name, value in OIDC_FLAGS.items()],

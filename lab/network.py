@@ -1,11 +1,11 @@
-"""The lab's bridge and each node's link to it."""
+"""The lab's bridge and each member's link to it."""
 
 from __future__ import annotations
 
 import ipaddress
 
 from lab.process import run
-from lab.state import LabState, NodeState
+from lab.state import LabState, Member
 
 
 def ensure_bridge(state: LabState) -> None:
@@ -17,8 +17,8 @@ def ensure_bridge(state: LabState) -> None:
     run(["ip", "link", "set", state.bridge, "up"])
 
 
-def ensure_link(state: LabState, node: NodeState, pid: int) -> None:
-    """Connect the network namespace of process ``pid`` to the bridge as ``eth0`` with the node's address.
+def ensure_link(state: LabState, member: Member, pid: int) -> None:
+    """Connect the network namespace of process ``pid`` to the bridge as ``eth0`` with the member's address.
 
     There is no route beyond the lab's subnet: nothing on a node can reach anything but the lab and this machine.
     """
@@ -27,17 +27,17 @@ def ensure_link(state: LabState, node: NodeState, pid: int) -> None:
     run([*inside, "link", "set", "lo", "up"])
     if run([*inside, "link", "show", "eth0"], check=False).returncode != 0:
         # A machine's end that is left without the other belongs to a start that was cut short.
-        remove_link(node)
+        remove_link(member)
         pair = ["type", "veth", "peer", "name", "eth0", "netns", str(pid)]
-        run(["ip", "link", "add", node.link, *pair])
-    run(["ip", "link", "set", node.link, "master", state.bridge, "up"])
+        run(["ip", "link", "add", member.link, *pair])
+    run(["ip", "link", "set", member.link, "master", state.bridge, "up"])
     run([*inside, "link", "set", "eth0", "up"])
-    run([*inside, "address", "replace", f"{node.address}/{prefix}", "dev", "eth0"])
+    run([*inside, "address", "replace", f"{member.address}/{prefix}", "dev", "eth0"])
 
 
-def remove_link(node: NodeState) -> None:
-    if _exists(node.link):
-        run(["ip", "link", "delete", node.link])
+def remove_link(member: Member) -> None:
+    if _exists(member.link):
+        run(["ip", "link", "delete", member.link])
 
 
 def remove_bridge(state: LabState) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import cgroups, host, network
 from lab.errors import LabError
+from lab.namespaces import holder, inside, launch
 from lab.paths import NODE_FILES, Paths
 from lab.process import run
 from lab.state import LabState, NodeState
@@ -108,8 +107,7 @@ def _make_etc(etc: Path, state: LabState, node: NodeState, pause_image: str) -> 
         _remove(etc / unwanted)
     for key in (etc / "ssh").glob("ssh_host_*"):
         key.unlink()
-    names = "".join(f"{other.address} {other.name}\n" for other in state.nodes)
-    _write(etc / "hosts", f"127.0.0.1 localhost\n{names}")
+    write_hosts(etc / "hosts", state)
     _write(etc / "hostname", f"{node.name}\n")
     # Nobody answers there, and says so at once; the machine's own server would cost ten seconds for each look-up.
     _write(etc / "resolv.conf", "nameserver 127.0.0.1\n")
@@ -117,6 +115,12 @@ def _make_etc(etc: Path, state: LabState, node: NodeState, pause_image: str) -> 
     _write(etc / "containerd/config.toml", _CONTAINERD.format(pause=pause_image, cni=host.CNI_PLUGINS))
     _write(etc / "cni/net.d/10-lab.conflist", _CNI.format(subnet=node.pod_subnet))
     _add_operator(etc)
+
+
+def write_hosts(file: Path, state: LabState) -> None:
+    """Write a node's /etc/hosts with every node of the lab."""
+    names = "".join(f"{each.address} {each.name}\n" for each in state.nodes)
+    _write(file, f"127.0.0.1 localhost\n{names}")
 
 
 def _add_operator(etc: Path) -> None:
@@ -194,64 +198,13 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def start(paths: Paths, state: LabState, node: NodeState) -> int:
-    """Start the node unless it runs, and connect it; gives the process id that holds its namespaces."""
-    pid = holder(node)
-    if pid is None:
-        # What a start that was cut short may have left would hold the address.
-        cgroups.end_all(node.cgroup)
-        pid = _launch(paths, node)
-    network.ensure_link(state, node, pid)
-    return pid
-
-
-def _launch(paths: Paths, node: NodeState) -> int:
-    joins = cgroups.make(node.cgroup)
+def start(paths: Paths, state: LabState, node: NodeState) -> None:
+    """Start the node unless it runs, and connect it."""
     folder = paths.node(node.name)
-    with (folder / "var/log/boot.log").open("ab") as log:
-        enter = subprocess.Popen(
-            [folder / "usr/local/bin/enter", folder, node.name, node.address, *joins],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-        )
-    deadline = time.monotonic() + 10
-    while (pid := holder(node)) is None:
-        if enter.poll() is not None or time.monotonic() > deadline:
-            said = (folder / "var/log/boot.log").read_text(errors="replace").strip().splitlines()[-5:]
-            raise LabError(f"node {node.name} did not start: {' / '.join(said) or 'it said nothing'}")
-        time.sleep(0.05)
-    return pid
-
-
-def holder(node: NodeState) -> int | None:
-    """The machine's id of the node's process 1, through which its namespaces are entered; None when it is down."""
-    for pid in sorted(cgroups.processes(f"{node.cgroup}/system")):
-        if _ids_by_namespace(pid)[1:] == [1]:
-            return pid
-    return None
-
-
-def _ids_by_namespace(pid: int) -> list[int]:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return []
-    line = next((line for line in status.splitlines() if line.startswith("NSpid:")), "NSpid:")
-    return [int(word) for word in line.split()[1:]]
-
-
-def inside(pid: int, user: str = "root") -> list[str]:
-    """The command words that lead into the namespaces of the node held by ``pid``, as ``user``."""
-    words = ["nsenter", f"--target={pid}", "--mount", "--uts", "--net", "--pid", "env", "--ignore-environment"]
-    home = "/root" if user == "root" else f"/home/{user}"
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    words += [f"PATH={path}", f"HOME={home}", f"USER={user}", "LANG=C.UTF-8", f"TERM={os.environ.get('TERM', 'dumb')}"]
-    if user != "root":
-        words += ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
-    return words
+    boot: list[str | Path] = [folder / "usr/local/bin/boot", folder, node.name, node.address]
+    options = ("--mount", "--uts", "--propagation", "slave")
+    pid = holder(node) or launch(node, options, boot, folder / "var/log/boot.log")
+    network.ensure_link(state, node, pid)
 
 
 def execute(

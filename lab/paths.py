@@ -39,6 +39,15 @@ class Paths:
         return self.root / "nodes"
 
     @property
+    def balancer(self) -> Path:
+        return self.root / "balancer"
+
+    @property
+    def images(self) -> Path:
+        """The archive of the cluster's images, while nodes are being made."""
+        return self.nodes / "images.tar"
+
+    @property
     def ssh_key(self) -> Path:
         return self.root / "ssh" / "id_ed25519"
 

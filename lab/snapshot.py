@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from lab.errors import LabError
 from lab.paths import Paths
 from lab.state import NodeState
 
-_KUBECTL = ("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
 _KUBEADM_CONFIG = ("configmap", "kubeadm-config", "--namespace=kube-system")
+_MARKER = "kubeadm-config.json"
 _API_SERVER = "kube-apiserver.yaml"
 _RESTART_SECONDS = 120
 # kubelet takes this long to see that a manifest has gone, and that the pod's process has.
@@ -29,17 +30,25 @@ _LEFTOVERS = (
 )
 
 
-def keep(paths: Paths, each: NodeState) -> None:
-    """Keep the node's manifests and the cluster's kubeadm-config as they are now, unless they are kept already."""
-    folder = paths.snapshot(each.name)
-    marker = folder / "kubeadm-config.json"
-    if marker.exists():
-        return
-    (folder / "manifests").mkdir(parents=True, exist_ok=True)
-    for manifest in _manifests(paths, each).iterdir():
-        shutil.copy2(manifest, folder / "manifests" / manifest.name)
-    # Written last: it says that the copy is whole.
-    marker.write_text(json.dumps(_kubeadm_config(each)))
+def keep(paths: Paths, nodes: Sequence[NodeState]) -> None:
+    """Keep each node's manifests and the cluster's kubeadm-config as they are now, unless they are kept already.
+
+    A node that joined a cluster whose kubeadm-config had changed is not kept: kubeadm made its manifests from that.
+    """
+    for each in nodes:
+        marker = paths.snapshot(each.name) / _MARKER
+        if marker.exists():
+            continue
+        config = json.dumps(_kubeadm_config(each))
+        first = paths.snapshot(nodes[0].name) / _MARKER
+        if first.exists() and first.read_text() != config:
+            continue
+        kept = marker.parent / "manifests"
+        kept.mkdir(parents=True, exist_ok=True)
+        for manifest in _manifests(paths, each).iterdir():
+            shutil.copy2(manifest, kept / manifest.name)
+        # Written last: it says that the copy is whole.
+        marker.write_text(config)
 
 
 def restore(paths: Paths, each: NodeState) -> bool:
@@ -48,14 +57,14 @@ def restore(paths: Paths, each: NodeState) -> bool:
     Waits until the API server is live with the kept manifest. Gives whether anything had to change.
     """
     kept = paths.snapshot(each.name)
-    if not (kept / "kubeadm-config.json").exists():
-        raise LabError(f"nothing is kept of node {each.name}: python -m lab up")
+    if not (kept / _MARKER).exists():
+        raise LabError(f"nothing is kept of {each.name}, which joined a changed cluster: python -m lab down, then up")
     manifests = _manifests(paths, each)
     if not _same(kept / "manifests" / _API_SERVER, manifests / _API_SERVER):
         _stop_api_server(each, manifests)
     changed = _restore_manifests(kept / "manifests", manifests)
     _await_live(each)
-    config_changed = _restore_kubeadm_config(each, json.loads((kept / "kubeadm-config.json").read_text()))
+    config_changed = _restore_kubeadm_config(each, json.loads((kept / _MARKER).read_text()))
     removed = _remove_leftovers(paths.node(each.name))
     return changed or config_changed or removed
 
@@ -113,12 +122,18 @@ def _api_servers(each: NodeState) -> set[int]:
     return {int(word) for word in listed.split()}
 
 
+def _kubectl(each: NodeState) -> list[str]:
+    """kubectl for the node's own API server, where admin.conf leads to the load balancer."""
+    return ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", f"--server=https://{each.address}:6443"]
+
+
 def _is_live(each: NodeState) -> bool:
-    return node.execute(each, [*_KUBECTL, "get", "--raw", "/livez"], check=False).stdout == "ok"
+    return node.execute(each, [*_kubectl(each), "get", "--raw", "/livez"], check=False).stdout == "ok"
 
 
 def _kubeadm_config(each: NodeState) -> dict[str, str]:
-    found: dict[str, Any] = json.loads(node.execute(each, [*_KUBECTL, "get", *_KUBEADM_CONFIG, "-o", "json"]).stdout)
+    command = [*_kubectl(each), "get", *_KUBEADM_CONFIG, "-o", "json"]
+    found: dict[str, Any] = json.loads(node.execute(each, command).stdout)
     data: dict[str, str] = found["data"]
     return data
 
@@ -133,7 +148,7 @@ def _restore_kubeadm_config(each: NodeState, data: dict[str, str]) -> bool:
         "data": data,
     }
     # The manager and operation that kubeadm itself leaves, so that the ownership of the key is restored too.
-    replace = [*_KUBECTL, "replace", "--field-manager=kubeadm", "-f", "-"]
+    replace = [*_kubectl(each), "replace", "--field-manager=kubeadm", "-f", "-"]
     node.execute(each, replace, stdin=json.dumps(wanted))
     return True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import MODULES, Paths
 
-KUBERNETES_MINORS = ("1.36",)
+KUBERNETES_MINORS = ("1.36", "1.35")
 _COMPONENT_BASE = "k8s.io/component-base/version"
 _PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"

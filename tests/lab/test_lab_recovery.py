@@ -113,7 +113,7 @@ def test_another_shape_of_lab_is_refused_while_one_is_up() -> None:
     assert command("up").returncode == 0
     state = json.loads(PATHS.state.read_text())
     PATHS.state.write_text(json.dumps({**state, "kubernetes": "1.35"}))
-    done = command("up")
+    done = command("up", "--kubernetes", "1.36")
     PATHS.state.write_text(json.dumps(state))
     assert done.returncode == 1
     assert "python -m lab down first" in done.stderr

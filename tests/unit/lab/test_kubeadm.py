@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from lab.kubeadm import init_config
+from lab.errors import LabError
+from lab.kubeadm import Invitation, init_config, join_config, read_join_command
 from lab.state import plan
 
 STATE = plan(Path("/lab"), kubernetes="1.36", version="v1.36.3", count=3, networks=(), sysctls={})
@@ -47,3 +49,30 @@ def test_one_rendering_shares_nothing_with_the_next() -> None:
     first = documents()["ClusterConfiguration"]
     assert "*" not in init_config(STATE, STATE.nodes[0])  # no YAML alias either
     assert first == documents()["ClusterConfiguration"]
+
+
+def test_only_a_cluster_of_several_nodes_has_an_endpoint_of_its_own() -> None:
+    assert STATE.balancer is not None
+    assert documents()["ClusterConfiguration"]["controlPlaneEndpoint"] == f"{STATE.balancer.address}:6443"
+    alone = plan(Path("/lab"), kubernetes="1.36", version="v1.36.3", count=1, networks=(), sysctls={})
+    assert "controlPlaneEndpoint" not in init_config(alone, alone.nodes[0])
+
+
+def test_a_node_joins_with_what_kubeadm_printed_and_its_own_address_and_cgroup_root() -> None:
+    printed = "kubeadm join 10.197.0.10:6443 --token ab.cd --discovery-token-ca-cert-hash sha256:12 \n"
+    invitation = read_join_command(printed, "key")
+    assert invitation == Invitation("10.197.0.10:6443", "ab.cd", "sha256:12", "key")
+    node = STATE.nodes[2]
+    config = yaml.safe_load(join_config(node, invitation))
+    assert config["kind"] == "JoinConfiguration"
+    assert config["discovery"]["bootstrapToken"]["caCertHashes"] == ["sha256:12"]
+    assert config["controlPlane"] == {
+        "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": 6443},
+        "certificateKey": "key",
+    }
+    assert {"name": "cgroup-root", "value": node.cgroup} in config["nodeRegistration"]["kubeletExtraArgs"]
+
+
+def test_what_is_no_join_command_is_shown() -> None:
+    with pytest.raises(LabError, match="no join command: 'timed out'"):
+        read_join_command("timed out\n", "key")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import LabError
-from lab.state import LabState, load, plan, save
+from lab.state import LabState, Member, load, plan, save
 
 NETWORKS = st.lists(
     st.builds(
@@ -32,6 +32,10 @@ def planned(root: str = "/lab", count: int = 1, networks: tuple[str, ...] = ()) 
         networks=networks,
         sysctls={"kernel/panic": "0"},
     )
+
+
+def members(state: LabState) -> list[Member]:
+    return [*state.nodes, *([state.balancer] if state.balancer else [])]
 
 
 def test_a_state_reads_back_as_written(tmp_path: Path) -> None:
@@ -58,8 +62,9 @@ def test_the_subnet_is_free_and_holds_every_address(networks: list[str]) -> None
     state = planned(count=3, networks=tuple(networks))
     subnet = ipaddress.ip_network(state.subnet)
     assert not any(subnet.overlaps(ipaddress.ip_network(network)) for network in networks)
-    addresses = [state.bridge_address, *(node.address for node in state.nodes)]
-    assert len(set(addresses)) == 4
+    assert state.balancer is not None
+    addresses = [state.bridge_address, state.balancer.address, *(node.address for node in state.nodes)]
+    assert len(set(addresses)) == 5
     assert all(ipaddress.ip_address(address) in subnet for address in addresses)
 
 
@@ -77,11 +82,33 @@ def test_two_labs_share_no_name_and_link_names_fit_the_kernel() -> None:
     names = [
         name
         for state in (one, other)
-        for name in (state.bridge, *(node.link for node in state.nodes), *(node.cgroup for node in state.nodes))
+        for name in (state.bridge, *(each.link for each in members(state)), *(each.cgroup for each in members(state)))
     ]
     assert len(set(names)) == len(names)
     links = [name for name in names if not name.startswith("/")]
     assert max(len(link) for link in links) <= 15
+
+
+def test_the_endpoint_of_one_node_is_its_own_and_of_several_a_load_balancer() -> None:
+    alone, several = planned(), planned(count=2)
+    assert alone.balancer is None
+    assert alone.endpoint == f"https://{alone.nodes[0].address}:6443"
+    assert several.balancer is not None
+    assert several.endpoint == f"https://{several.balancer.address}:6443"
+
+
+def test_another_node_is_as_if_it_had_been_planned_from_the_start() -> None:
+    assert planned(count=2).with_another_node() == planned(count=3)
+    with pytest.raises(LabError, match="no load balancer that another could join"):
+        planned().with_another_node()
+    with pytest.raises(LabError, match="as many as it can have"):
+        planned(count=9).with_another_node()
+
+
+@pytest.mark.parametrize("count", [0, 10])
+def test_a_count_of_nodes_that_cannot_be_made_is_refused_with_the_range(count: int) -> None:
+    with pytest.raises(LabError, match=f"--nodes {count}: from 1 to 9"):
+        planned(count=count)
 
 
 def test_an_unknown_node_is_answered_with_those_there_are() -> None:

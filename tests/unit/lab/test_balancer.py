@@ -1,0 +1,25 @@
+"""haproxy's configuration: what it does when an API server goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.balancer import configuration
+from lab.state import plan
+
+STATE = plan(Path("/lab"), kubernetes="1.36", version="v1.36.3", count=3, networks=(), sysctls={})
+
+
+def test_every_node_is_a_server_and_a_refused_connection_goes_to_another() -> None:
+    text = configuration(STATE.nodes)
+    servers = [line.split()[1:] for line in text.splitlines() if line.startswith("    server ")]
+    assert servers == [[node.name, f"{node.address}:6443"] for node in STATE.nodes]
+    assert "\n    option redispatch 1\n" in text
+
+
+def test_readiness_decides_and_what_is_not_ready_loses_its_connections() -> None:
+    text = configuration(STATE.nodes)
+    assert "\n    option httpchk GET /readyz\n" in text
+    (checks,) = [line for line in text.splitlines() if "default-server" in line]
+    for words in ("check-ssl verify none", "inter 500ms fall 2", "on-marked-down shutdown-sessions"):
+        assert words in checks
