@@ -1,26 +1,37 @@
 """The questions a person asks of the audit log, as LogQL for Loki and as a command for the node itself.
 
 The selector and the two ways to search come from seed 000_05e3394e1aae7e61.txt, the other questions from
-004_b3f6e118a06daecc.txt.
+004_b3f6e118a06daecc.txt. The names are those of the commands of `python -m auditlog` where there is one.
 """
 
 from __future__ import annotations
 
 import shlex
 
-SELECTOR = '{job="kubernetes-audit"}'
+from auditlog.observe import logql
+from auditlog.observe.logql import SELECTOR, count, pipeline
 
 
 def loki_queries() -> dict[str, str]:
-    """A LogQL query for each question; NAME stands for what the person looks for."""
+    """A LogQL query for each question; NAME stands for what the person looks for.
+
+    `whoDeleted` needs nothing but the lines, so it works with any shipper; the others use structured metadata.
+    """
     return {
         "whoDeleted": f'{SELECTOR} |= "delete" |= "NAME"',
-        "deletions": f'{SELECTOR} | json verb="verb", user="user.username" | verb=~"delete|deletecollection"',
-        "anonymous": f'{SELECTOR} |= `"username":"system:anonymous"`',
-        "denied": f'{SELECTOR} | json code="responseStatus.code" | code=~"401|403"',
-        "secrets": f'{SELECTOR} |= `"resource":"secrets"`',
-        "bindings": f'{SELECTOR} |= `"resource":"clusterrolebindings"` | json verb="verb" | verb!~"get|list|watch"',
-        "deprecated": f"{SELECTOR} |= `k8s.io/deprecated`",
+        "who": pipeline(SELECTOR, 'name="NAME"', logql.WRITES),
+        "deletions": pipeline(SELECTOR, logql.DELETIONS),
+        "gaps": count("cluster, node", SELECTOR, "1m"),
+        "anonymous": pipeline(SELECTOR, logql.ANONYMOUS),
+        "escalations": pipeline(SELECTOR, logql.RBAC, logql.WRITES, logql.WITH_ROLE),
+        "secrets": pipeline(SELECTOR, logql.SECRETS, logql.READS),
+        "deprecated": pipeline(SELECTOR, logql.HAS_DEPRECATION, logql.WITH_DEPRECATION),
+        "denied": pipeline(SELECTOR, logql.REFUSED),
+        "sessions": pipeline(SELECTOR, logql.POD_SESSIONS),
+        "impersonation": pipeline(SELECTOR, logql.HAS_IMPERSONATION, logql.WITH_IMPERSONATED_USER),
+        "admission": pipeline(SELECTOR, logql.ADMISSION, logql.WRITES),
+        "tokens": pipeline(SELECTOR, logql.TOKEN_REQUESTS, logql.NOT_FOR_A_NODE),
+        "bindings": pipeline(SELECTOR, 'resource="clusterrolebindings"', logql.WRITES),
     }
 
 
