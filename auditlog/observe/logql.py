@@ -29,7 +29,7 @@ POD_SESSIONS = (
 """Ways into a running pod or a kubelet, whatever the verb: kubectl execs over a WebSocket, which is a `get`."""
 RBAC = 'apiGroup="rbac.authorization.k8s.io"'
 ADMISSION = 'apiGroup="admissionregistration.k8s.io"'
-TOKEN_REQUESTS = 'verb="create" | resource="serviceaccounts" | subresource="token"'
+CREDENTIAL_REQUESTS = 'verb="create" | resource="serviceaccounts" | subresource="token"'
 NOT_FOR_A_NODE = 'user!~"system:node:.*"'
 """Every kubelet asks for the tokens of its pods all day."""
 
@@ -56,13 +56,16 @@ def pipeline(selector: str, *stages: str) -> str:
     return " ".join([selector, *(stage if stage.startswith("|") else f"| {stage}" for stage in stages)])
 
 
-def count(by: str, query: str, window: str) -> str:
+def count(by: str, query: str, window: str, offset: str = "") -> str:
     """How many events a log query has in a window, by the named fields (comma-separated, "" for one number).
+
+    With an offset, in the window that ended that long ago.
 
     Always a sum: only into a sum does Loki push the grouping down; without it every combination of structured
     metadata is a series of its own and max_query_series (500) is soon reached.
     """
-    return _sum(by, f"count_over_time({query} [{window}])")
+    earlier = f" offset {offset}" if offset else ""
+    return _sum(by, f"count_over_time({query} [{window}]{earlier})")
 
 
 def rate(by: str, query: str, window: str) -> str:

@@ -30,7 +30,7 @@ def loki_queries() -> dict[str, str]:
         "sessions": pipeline(SELECTOR, logql.POD_SESSIONS),
         "impersonation": pipeline(SELECTOR, logql.HAS_IMPERSONATION, logql.WITH_IMPERSONATED_USER),
         "admission": pipeline(SELECTOR, logql.ADMISSION, logql.WRITES),
-        "tokens": pipeline(SELECTOR, logql.TOKEN_REQUESTS, logql.NOT_FOR_A_NODE),
+        "tokens": pipeline(SELECTOR, logql.CREDENTIAL_REQUESTS, logql.NOT_FOR_A_NODE),
         "bindings": pipeline(SELECTOR, 'resource="clusterrolebindings"', logql.WRITES),
     }
 

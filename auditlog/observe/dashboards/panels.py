@@ -1,0 +1,266 @@
+"""Panels of the kinds that the dashboards use. Each needs a title, a description and a unit; all queries are given.
+
+Loki answers a log query with one field `labels` that holds labels, structured metadata and what the query parsed; a
+table of events spreads it into columns. An instant metric query comes as a table with a column for each label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from grafana_foundation_sdk.builders import common, logs, loki, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models.common import (
+    BigValueColorMode,
+    BigValueGraphMode,
+    GraphDrawStyle,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    LogsSortOrder,
+    SortOrder,
+    StackingMode,
+    TableCellHeight,
+    TooltipDisplayMode,
+)
+from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransformerConfig, DynamicConfigValue
+from grafana_foundation_sdk.models.loki import LokiQueryDirection, LokiQueryType
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from auditlog.observe.dashboards.thresholds import NONE, Levels
+from auditlog.observe.dashboards.variables import LOKI, PROMETHEUS
+
+FULL, HALF, THIRD, QUARTER = 24, 12, 8, 6
+"""Widths, in columns of Grafana's grid."""
+
+WHO_COLUMNS = {
+    "Time": "When",
+    "cluster": "Cluster",
+    "node": "Node",
+    "user": "Who",
+    "verb": "Verb",
+    "resource": "Resource",
+    "subresource": "Subresource",
+    "namespace": "Namespace",
+    "name": "Name",
+    "code": "Code",
+    "sourceIP": "From",
+    "userAgent": "With",
+    "level": "Level",
+    "stage": "Stage",
+    "auditID": "Audit ID",
+}
+"""Fields of an event in the order of a table, and what they are called there."""
+
+_NOT_SHOWN = ("job", "service_name", "detected_level")
+"""Labels that are the same in every row, or that Loki adds on its own."""
+
+_LINES = 1000
+_VALUE = "Value"
+
+
+Target = loki.Dataquery | prometheus.Dataquery
+Panel = logs.Panel | stat.Panel | table.Panel | timeseries.Panel
+
+
+def loki_range(expression: str, legend: str = "") -> loki.Dataquery:
+    """A LogQL metric query for each step of a graph."""
+    return _loki(expression, LokiQueryType.RANGE).legend_format(legend or "__auto")
+
+
+def loki_instant(expression: str) -> loki.Dataquery:
+    """A LogQL metric query for one moment."""
+    return _loki(expression, LokiQueryType.INSTANT)
+
+
+def loki_lines(expression: str) -> loki.Dataquery:
+    """A LogQL log query, newest lines first."""
+    return _loki(expression, LokiQueryType.RANGE).max_lines(_LINES).direction(LokiQueryDirection.BACKWARD)
+
+
+def prometheus_range(expression: str, legend: str) -> prometheus.Dataquery:
+    """A PromQL query for each step of a graph."""
+    return prometheus.Dataquery().datasource(PROMETHEUS).expr(expression).legend_format(legend).range()
+
+
+def prometheus_instant(expression: str) -> prometheus.Dataquery:
+    """A PromQL query for one moment, as a table."""
+    return prometheus.Dataquery().datasource(PROMETHEUS).expr(expression).instant().format(PromQueryFormat.TABLE)
+
+
+def graph(
+    title: str,
+    description: str,
+    unit: str,
+    *targets: Target,
+    levels: Levels = NONE,
+    stacked: bool = True,
+    width: int = HALF,
+) -> timeseries.Panel:
+    """Values over time; stacked bars where they add up, lines where they do not."""
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .unit(unit)
+        .min(0)
+        .span(width)
+        .height(8)
+        .thresholds(levels.build())
+        .draw_style(GraphDrawStyle.BARS if stacked else GraphDrawStyle.LINE)
+        .fill_opacity(60 if stacked else 10)
+        .line_width(1)
+        .legend(
+            common.VizLegendOptions()
+            .display_mode(LegendDisplayMode.TABLE)
+            .placement(LegendPlacement.RIGHT)
+            .show_legend(True)
+            .calcs(["sum"] if stacked else ["lastNotNull", "max"])
+        )
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
+        .targets(_with_ids(targets))
+        .datasource(_datasource(targets))
+    )
+    if levels is not NONE:
+        panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
+    return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL)) if stacked else panel
+
+
+def number(
+    title: str, description: str, unit: str, target: Target, levels: Levels = NONE, width: int = QUARTER
+) -> stat.Panel:
+    """One number."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .unit(unit)
+        .span(width)
+        .height(4)
+        .thresholds(levels.build())
+        .color_mode(BigValueColorMode.VALUE)
+        .graph_mode(BigValueGraphMode.NONE)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .targets(_with_ids([target]))
+        .datasource(_datasource([target]))
+    )
+
+
+def ranking(
+    title: str,
+    description: str,
+    unit: str,
+    target: Target,
+    columns: Mapping[str, str],
+    value: str,
+    *,
+    levels: Levels = NONE,
+    ascending: bool = False,
+    width: int = HALF,
+) -> table.Panel:
+    """A row for each combination of labels, the largest value first. ``value`` is the name of the last column."""
+    panel = (
+        _table(title, description, width)
+        .unit(unit)
+        .thresholds(levels.build())
+        .targets(_with_ids([target]))
+        .datasource(_datasource([target]))
+        .with_transformation(_columns({**columns, f"{_VALUE} #A": value, _VALUE: value}, hidden=["Time"]))
+        .sort_by([common.TableSortByFieldState().display_name(value).desc(not ascending)])
+    )
+    if levels is not NONE:
+        panel.override_by_name(value, [DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"})])
+    return panel
+
+
+def event_table(
+    title: str,
+    description: str,
+    query: str,
+    *,
+    more: Mapping[str, str] | None = None,
+    width: int = FULL,
+    height: int = 9,
+) -> table.Panel:
+    """A row for each event, newest first, with who, what, when and where, and further columns of the query."""
+    columns = {**WHO_COLUMNS, **(more or {})}
+    return (
+        _table(title, description, width)
+        .height(height)
+        .unit("string")
+        .thresholds(NONE.build())
+        .targets(_with_ids([loki_lines(query)]))
+        .datasource(LOKI)
+        .with_transformation(
+            DataTransformerConfig(
+                id_val="extractFields",
+                options={"format": "auto", "keepTime": True, "replace": True, "source": "labels"},
+            )
+        )
+        .with_transformation(_columns(columns, hidden=_NOT_SHOWN))
+        .override_by_name("Audit ID", [_link("Show this event", "auditID")])
+        .override_by_name("Who", [_link("Everything this user did", "user")])
+        .override_by_name("Name", [_link("Everything done to this name", "name")])
+    )
+
+
+def event_lines(title: str, description: str, query: str, *, height: int = 10) -> logs.Panel:
+    """The events themselves, as indented JSON."""
+    return (
+        logs.Panel()
+        .title(title)
+        .description(description)
+        .unit("string")
+        .span(FULL)
+        .height(height)
+        .show_time(True)
+        .wrap_log_message(True)
+        .prettify_log_message(True)
+        .enable_log_details(True)
+        .sort_order(LogsSortOrder.DESCENDING)
+        .targets(_with_ids([loki_lines(query)]))
+        .datasource(LOKI)
+    )
+
+
+def _loki(expression: str, kind: LokiQueryType) -> loki.Dataquery:
+    return loki.Dataquery().datasource(LOKI).expr(expression).query_type(kind)
+
+
+def _with_ids(targets: Sequence[Target]) -> list[Builder[Dataquery]]:
+    return [target.ref_id(chr(ord("A") + number)) for number, target in enumerate(targets)]
+
+
+def _datasource(targets: Sequence[Target]) -> DataSourceRef:
+    return LOKI if isinstance(targets[0], loki.Dataquery) else PROMETHEUS
+
+
+def _table(title: str, description: str, width: int) -> table.Panel:
+    return (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .span(width)
+        .height(9)
+        .cell_height(TableCellHeight.SM)
+        .filterable(True)
+    )
+
+
+def _columns(columns: Mapping[str, str], hidden: Sequence[str] = ()) -> DataTransformerConfig:
+    """Orders and names the columns; those that are not named follow, hidden ones are left out."""
+    return DataTransformerConfig(
+        id_val="organize",
+        options={
+            "excludeByName": dict.fromkeys(hidden, True),
+            "indexByName": {name: index for index, name in enumerate(columns)},
+            "renameByName": dict(columns),
+        },
+    )
+
+
+def _link(title: str, variable: str) -> DynamicConfigValue:
+    """From a cell to the search for what stands in it."""
+    url = f"/d/kubernetes-audit-who?${{__url_time_range}}&${{loki:queryparam}}&${{cluster:queryparam}}&var-{variable}="
+    return DynamicConfigValue(id_val="links", value=[{"title": title, "url": url + "${__value.text}"}])

@@ -1,0 +1,1 @@
+"""The queries of the dashboards, one module a dashboard; panels and thresholds are elsewhere."""

@@ -1,0 +1,70 @@
+"""Every threshold of every panel, with the reason for its numbers.
+
+Kept apart from queries and panels, so that an operator who wants other numbers finds them in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
+from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """From which value on something is worth a look, and from which it is bad.
+
+    Of where less is worse (``falling``), below which value. None: there is no such level.
+    """
+
+    look: float | None = None
+    bad: float | None = None
+    falling: bool = False
+
+    def build(self) -> ThresholdsConfig:
+        """The thresholds as Grafana has them: from the lowest value up, each step with its colour."""
+        marks = [(self.look, "orange"), (self.bad, "red")]
+        given = [(value, colour) for value, colour in marks if value is not None]
+        if self.falling:
+            given.reverse()
+            colours = [colour for _, colour in given] + ["green"]
+            steps = [(None, colours[0])] + [
+                (value, colour) for (value, _), colour in zip(given, colours[1:], strict=True)
+            ]
+        else:
+            steps = [(None, "green"), *given]
+        return (
+            ThresholdsConfig()
+            .mode(ThresholdsMode.ABSOLUTE)
+            .steps([Threshold(value=value, color=colour) for value, colour in steps])
+        )
+
+
+NONE = Levels()
+"""A quantity that is neither good nor bad."""
+
+ANY = Levels(look=1)
+"""Worth a look as soon as there is one."""
+
+ANY_IS_BAD = Levels(bad=1)
+"""Never right: lost or refused audit events, wide powers given."""
+
+SILENCE_SECONDS = Levels(look=60, bad=300)
+"""A node without an event for a minute is worth a look (004_b3f6e118a06daecc.txt); five minutes outlast any restart of
+an API server."""
+
+UNREAD_BYTES = Levels(look=10 * 1024**2, bad=100 * 1024**2)
+"""A tenth of a log file of the usual 100 MB, and a whole one: then rotation starts to run ahead of the shipper."""
+
+SHIPPING_SECONDS = Levels(look=1, bad=10)
+"""Loki answers a batch within a second; Alloy gives a request up after ten."""
+
+DISK_DAYS = Levels(look=30, bad=7, falling=True)
+"""A month leaves time to order a disk, a week only to change the policy."""
+
+RETENTION_DAYS = Levels(look=7, bad=1, falling=True)
+"""The rotated files must outlast an outage of Loki: a day is the least, a week covers a holiday."""
+
+DISK_USED = Levels(look=0.8, bad=0.9)
+"""80 % (004_b3f6e118a06daecc.txt); at 90 % kubelet begins to evict pods (nodefs.available, its default)."""

@@ -1,0 +1,232 @@
+"""*Volume and cost*: how much is recorded, by whom and of what, and how long the space lasts."""
+
+from __future__ import annotations
+
+from auditlog.observe.dashboards import panels, variables
+from auditlog.observe.dashboards.layout import RenderedDashboard, Section, render
+from auditlog.observe.dashboards.options import DashboardOptions
+from auditlog.observe.dashboards.queries import volume as queries
+from auditlog.observe.dashboards.thresholds import DISK_DAYS, DISK_USED, NONE, RETENTION_DAYS
+
+_TRY = "`python -m auditlog replay audit.log --policy …` shows beforehand what another policy would save."
+
+
+def volume_dashboard(options: DashboardOptions) -> RenderedDashboard:
+    """Builds the dashboard."""
+    return render(
+        "volume",
+        "Kubernetes audit / Volume and cost",
+        "Events and bytes by level, user, namespace, resource and agent, and how long disk and retention last.",
+        [
+            variables.loki(),
+            variables.prometheus(),
+            variables.cluster(),
+            variables.text(
+                "budget",
+                "Log on a node (MiB)",
+                "What kube-apiserver keeps: maxSize x (maxBackup + 1)",
+                str(options.log_budget),
+            ),
+            variables.text("price", "Price per GiB", "What a GiB in Loki costs you, in your currency", "0.5"),
+        ],
+        [_overview(), _volume(), _talkers(), _space(options), _clients()],
+        since="now-24h",
+    )
+
+
+def _overview() -> Section:
+    return Section(
+        "At a glance",
+        (
+            panels.number(
+                "Events per second",
+                "Over the whole range. A jump: see *Largest users* and *Largest agents* for what began then.",
+                "cps",
+                panels.loki_instant(queries.EVENTS_PER_SECOND),
+            ),
+            panels.number(
+                "Bytes per day",
+                "Projected from the range. More than planned: see *Top talkers* and drop or lower what nobody asks "
+                "for. " + _TRY,
+                "bytes",
+                panels.loki_instant(queries.BYTES_PER_DAY),
+            ),
+            panels.number(
+                "Bytes per event",
+                "Metadata alone is 1 to 2 kB. Much more: bodies are recorded; lower resources with large objects to "
+                "Metadata, and set omitManagedFields.",
+                "bytes",
+                panels.loki_instant(queries.BYTES_PER_EVENT),
+            ),
+            panels.number(
+                "Cost of 30 days",
+                "At the price above, in its currency. Too much: the retention in Loki and the largest rows of *Top "
+                "talkers* are the two things to change.",
+                "none",
+                panels.loki_instant(queries.COST_PER_MONTH),
+            ),
+        ),
+    )
+
+
+def _volume() -> Section:
+    return Section(
+        "What is recorded",
+        (
+            panels.graph(
+                "Events by level",
+                "A change of the mix without a change of the policy: another workload, or a node with another "
+                "policy; see *Levels by API server* in *Pipeline*.",
+                "cps",
+                panels.loki_range(queries.BY_LEVEL, "{{level}}"),
+            ),
+            panels.graph(
+                "Bytes by level",
+                "Request and RequestResponse carry bodies and make most of the bytes. Too much: lower the resources "
+                "that *Largest resources* names. " + _TRY,
+                "binBps",
+                panels.loki_range(queries.BYTES_BY_LEVEL, "{{level}}"),
+            ),
+            panels.graph(
+                "Events by verb",
+                "Reads that nobody asks about are the first thing to drop; keep those of Secrets.",
+                "cps",
+                panels.loki_range(queries.BY_VERB, "{{verb}}"),
+            ),
+            panels.graph(
+                "Requests by code",
+                "Many 4xx are clients that retry what cannot work and fill the log: fix or stop them. 5xx: the API "
+                "server or a webhook fails, look there first.",
+                "short",
+                panels.loki_range(queries.BY_CODE, "{{code}}"),
+            ),
+        ),
+    )
+
+
+def _talkers() -> Section:
+    return Section(
+        "Where it comes from",
+        (
+            _largest("user", "users", "One controller above all others: does it poll where it could watch?"),
+            _largest("namespace", "namespaces", "No name: requests that are not in a namespace."),
+            _largest("resource", "resources", "Leases, events and endpoint slices tell nobody anything: drop them."),
+            _largest("userAgent", "agents", "An unknown agent: search for it in *Who did it*."),
+            panels.ranking(
+                "Top talkers",
+                "The same user, agent, verb and resource, by bytes. What you would never look up goes into "
+                "`policy.drop`. " + _TRY,
+                "bytes",
+                panels.loki_instant(queries.TOP_TALKERS),
+                {
+                    "cluster": "Cluster",
+                    "user": "User",
+                    "userAgent": "Agent",
+                    "verb": "Verb",
+                    "resource": "Resource",
+                },
+                "Bytes",
+                width=panels.FULL,
+            ),
+        ),
+    )
+
+
+def _largest(field: str, plural: str, advice: str) -> panels.Panel:
+    return panels.graph(
+        f"Largest {plural}",
+        f"The ten with the most bytes in each step. {advice}",
+        "binBps",
+        panels.loki_range(queries.largest(field), f"{{{{{field}}}}}"),
+    )
+
+
+def _space(options: DashboardOptions) -> Section:
+    return Section(
+        "How long the space lasts",
+        (
+            panels.ranking(
+                "Bytes per day by node",
+                "Projected from the range. One node far above the others: clients do not balance over the API "
+                "servers, or the nodes have different policies.",
+                "bytes",
+                panels.loki_instant(queries.BYTES_PER_DAY_BY_CLUSTER),
+                {"cluster": "Cluster", "node": "Node"},
+                "Bytes per day",
+            ),
+            panels.ranking(
+                "Days of log on the node",
+                "How far back the node's own files reach. Less than the longest outage of Loki that you expect: raise "
+                "`auditLog.maxSize` or `auditLog.maxBackup`, else events are rotated away before they are shipped.",
+                "none",
+                panels.loki_instant(queries.DAYS_OF_LOG),
+                {"cluster": "Cluster", "node": "Node"},
+                "Days",
+                levels=RETENTION_DAYS,
+                ascending=True,
+            ),
+            panels.ranking(
+                "Days of disk left",
+                "Until the file system is full, if it goes on as in the last six hours; needs node_exporter. Few: a "
+                "full disk ends audit logging and can end the API server. Lower maxBackup or give it more disk.",
+                "none",
+                panels.prometheus_instant(queries.days_of_disk(options)),
+                {"cluster": "Cluster", "instance": "Instance", "mountpoint": "Mount point"},
+                "Days",
+                levels=DISK_DAYS,
+                ascending=True,
+            ),
+            panels.graph(
+                "Disk used",
+                "The file systems that hold the log; needs node_exporter. Over 80 %: see what else grows there, then "
+                "lower `auditLog.maxBackup`.",
+                "percentunit",
+                panels.prometheus_range(queries.disk_used(options), "{{instance}} {{mountpoint}}"),
+                levels=DISK_USED,
+                stacked=False,
+            ),
+            panels.graph(
+                "Share of requests recorded",
+                "Of all requests, how many the policy records. Near 1 with a policy that should drop reads: the "
+                "policy is not the one you think; 0: nothing is recorded at all.",
+                "percentunit",
+                panels.prometheus_range(queries.kept_share(options), "{{cluster}}"),
+                levels=NONE,
+                stacked=False,
+                width=panels.FULL,
+            ),
+        ),
+    )
+
+
+def _clients() -> Section:
+    return Section(
+        "Clients to talk to",
+        (
+            panels.ranking(
+                "Deprecated APIs",
+                "Who uses them, and the release that removes them where one is decided. Move the client to the "
+                "newer version before you upgrade to that release.",
+                "short",
+                panels.loki_instant(queries.DEPRECATED),
+                {
+                    "cluster": "Cluster",
+                    "removedIn": "Removed in",
+                    "resource": "Resource",
+                    "version": "Version",
+                    "verb": "Verb",
+                    "user": "User",
+                    "userAgent": "Agent",
+                },
+                "Events",
+                width=panels.FULL,
+            ),
+            panels.event_table(
+                "Slow requests",
+                "Longer than half a second. All of one resource: a slow webhook (its share is among the event's "
+                "annotations) or a list without a limit; all of them: look at etcd's disk.",
+                queries.SLOW,
+                more={"latency": "Took"},
+            ),
+        ),
+    )

@@ -1,0 +1,142 @@
+"""The generated dashboards: what each of them keeps, and that the lint that says so can fail."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from auditlog.apiserver.desired import POLICY_ANNOTATION
+from auditlog.observe.dashboards import DashboardOptions, all_dashboards
+from auditlog.observe.dashboards.thresholds import Levels
+from lab.paths import REPOSITORY
+from tests.grafana import fill, initial_values, panels, queries
+from tests.unit.observe.dashboards.lint import problems
+
+DASHBOARDS = all_dashboards(DashboardOptions())
+PARSED: dict[str, dict[str, Any]] = {each.uid: json.loads(each.json) for each in DASHBOARDS}
+
+
+@pytest.mark.parametrize("uid", PARSED)
+def test_a_dashboard_keeps_the_rules(uid: str) -> None:
+    assert problems(PARSED[uid]) == []
+
+
+def test_the_dashboards_are_four_with_stable_addresses() -> None:
+    assert [(each.uid, each.path, each.file_name) for each in DASHBOARDS] == [
+        (f"kubernetes-audit-{name}", f"/d/kubernetes-audit-{name}", f"kubernetes-audit-{name}.json")
+        for name in ("who", "security", "volume", "pipeline")
+    ]
+    assert all(PARSED[each.uid]["uid"] == each.uid for each in DASHBOARDS)
+
+
+def test_the_same_options_give_the_same_bytes_in_every_process() -> None:
+    program = (
+        "from auditlog.observe.dashboards import *;"
+        "print(''.join(each.json for each in all_dashboards(DashboardOptions())), end='')"
+    )
+    for seed in ("1", "2"):
+        made = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=REPOSITORY,
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert made.stdout == "".join(each.json for each in DASHBOARDS)
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each.uid)
+def test_keys_are_sorted_so_that_a_diff_shows_what_changed(dashboard: Any) -> None:
+    assert dashboard.json == json.dumps(json.loads(dashboard.json), sort_keys=True, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("uid", PARSED)
+def test_every_query_can_be_filled_with_what_the_dashboard_opens_with(uid: str) -> None:
+    values = initial_values(PARSED[uid], window=3600, step=30)
+    for query in queries(PARSED[uid]):
+        assert "$" not in fill(query.text, values), query
+
+
+def test_options_reach_the_queries() -> None:
+    options = DashboardOptions('job="my-api"', "/data/audit/kube.log", 4242)
+    texts = {each.uid: each.json for each in all_dashboards(options)}
+    assert "4242" in texts["kubernetes-audit-volume"]
+    assert 'mountpoint=~\\"/data/audit|/data|/\\"' in texts["kubernetes-audit-volume"]
+    assert 'path=~\\".*/kube.log\\"' in texts["kubernetes-audit-pipeline"]
+    for uid in ("kubernetes-audit-volume", "kubernetes-audit-pipeline"):
+        metrics = [query.text for query in queries(json.loads(texts[uid])) if "apiserver_audit" in query.text]
+        assert metrics
+        assert all('job="my-api"' in text for text in metrics)
+
+
+def test_the_policy_panel_asks_for_the_annotation_that_the_manifest_carries() -> None:
+    name = "annotation_" + POLICY_ANNOTATION.replace("/", "_").replace("-", "_")
+    (panel,) = (each for each in panels(PARSED["kubernetes-audit-pipeline"]) if each["title"] == "Policy by node")
+    assert name in panel["targets"][0]["expr"]
+    assert POLICY_ANNOTATION in panel["description"]
+
+
+def test_links_from_a_table_lead_to_the_search() -> None:
+    text = json.dumps(PARSED["kubernetes-audit-security"])
+    names = {variable["name"] for variable in PARSED["kubernetes-audit-who"]["templating"]["list"]}
+    linked = {part.split("=")[0] for part in text.split("&var-")[1:]}
+    assert linked
+    assert linked <= names
+
+
+@pytest.mark.parametrize(
+    ("levels", "steps"),
+    [
+        (Levels(), [(None, "green")]),
+        (Levels(look=1), [(None, "green"), (1, "orange")]),
+        (Levels(look=1, bad=5), [(None, "green"), (1, "orange"), (5, "red")]),
+        (Levels(look=30, bad=7, falling=True), [(None, "red"), (7, "orange"), (30, "green")]),
+    ],
+)
+def test_thresholds_rise_also_where_less_is_worse(levels: Levels, steps: list[tuple[float | None, str]]) -> None:
+    assert [(step.value, step.color) for step in levels.build().build().steps] == steps
+
+
+def _first(dashboard: dict[str, Any]) -> dict[str, Any]:
+    return next(panel for panel in dashboard["panels"] if panel["type"] != "row")
+
+
+def _without_cluster(dashboard: dict[str, Any]) -> None:
+    target = _first(dashboard)["targets"][0]
+    target["expr"] = target["expr"].replace(', cluster=~"$cluster"', "")
+
+
+SPOILED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
+    (lambda d: d.update(uid="another"), "not one of this project's"),
+    (lambda d: d.update(editable=True), "editable"),
+    (lambda d: d.update(tags=[]), "not tagged"),
+    (lambda d: _first(d).update(id=1), "ids are not unique"),
+    (lambda d: _first(d).update(title="Deletions by user"), "titles are not unique"),
+    (lambda d: _first(d).update(description="Requests."), "does not say what to do"),
+    (lambda d: _first(d)["fieldConfig"]["defaults"].update(unit=""), "no unit"),
+    (lambda d: _first(d)["fieldConfig"]["defaults"]["thresholds"].update(steps=[{"value": 1}]), "lowest value"),
+    (lambda d: _first(d).update(type="graph"), "type graph"),
+    (lambda d: _first(d).update(targets=[]), "no query"),
+    (lambda d: _first(d)["targets"][0]["datasource"].update(uid="P8E80F9AEF21F6940"), "is not a variable"),
+    (_without_cluster, "chosen clusters"),
+    (lambda d: _first(d)["targets"][0].update(expr='{cluster=~"$cluster"} $undefined'), "undefined is used"),
+    (lambda d: _first(d)["gridPos"].update(y=0), "lies over"),
+    (lambda d: _first(d)["gridPos"].update(x=20), "wider than"),
+    (lambda d: d["templating"]["list"].append({"name": "x", "label": "X", "type": "textbox"}), "x is not used"),
+    (lambda d: d["templating"]["list"][1].update(includeAll=False), "variable cluster"),
+    (lambda d: d["templating"]["list"][1]["datasource"].update(uid="fixed"), "asks a fixed datasource"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILED, ids=[message for _, message in SPOILED])
+def test_the_lint_finds_what_is_wrong(spoil: Callable[[dict[str, Any]], Any], message: str) -> None:
+    dashboard = copy.deepcopy(PARSED["kubernetes-audit-who"])
+    spoil(dashboard)
+    assert any(message in problem for problem in problems(dashboard))
