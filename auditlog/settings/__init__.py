@@ -9,6 +9,8 @@ from auditlog.settings.hosts import is_host_key, is_name
 from auditlog.settings.model import (
     DEFAULT_LOG_PATH,
     DEFAULT_POLICY_PATH,
+    DashboardMode,
+    DashboardSettings,
     Host,
     LogSettings,
     PolicySettings,
@@ -20,6 +22,8 @@ from auditlog.settings.reader import SettingsError
 __all__ = [
     "DEFAULT_LOG_PATH",
     "DEFAULT_POLICY_PATH",
+    "DashboardMode",
+    "DashboardSettings",
     "Host",
     "LogSettings",
     "PolicySettings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 from auditlog.policy.model import PolicyRule, Stage
@@ -59,6 +60,37 @@ class LogSettings:
     max_size: int = 100
 
 
+class DashboardMode(StrEnum):
+    """How dashboards get into Grafana."""
+
+    OFF = "off"
+    CONFIGMAP = "configmap"
+    """ConfigMaps that the sidecar of the Grafana and kube-prometheus-stack charts finds by their label."""
+    GRAFANA_OPERATOR = "grafana-operator"
+    """GrafanaDashboard resources (grafana.integreatly.org/v1beta1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Whether, where and how the dashboards are deployed.
+
+    The defaults are those of the Grafana chart's sidecar; its ``sidecar.dashboards.folderAnnotation`` has to be set to
+    ``folder_annotation`` for folders to work. ``instance_selector`` are the labels of the Grafana resource that the
+    operator gives the dashboards to. ``api_server_metrics`` are the PromQL matchers of kube-apiserver's metrics; None
+    takes the job names that are usual. One stack of those whose clusters share a Grafana deploys the dashboards: they
+    show every cluster.
+    """
+
+    mode: DashboardMode = DashboardMode.OFF
+    namespace: str = "monitoring"
+    folder: str = "Kubernetes audit"
+    folder_annotation: str = "grafana_folder"
+    label: str = "grafana_dashboard"
+    label_value: str = "1"
+    instance_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"dashboards": "grafana"}))
+    api_server_metrics: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One stack: one cluster, its control-plane nodes in the order in which they are changed."""
@@ -68,4 +100,5 @@ class Settings:
     bastion: Host | None = None
     policy: PolicySettings = field(default_factory=PolicySettings)
     log: LogSettings = field(default_factory=LogSettings)
+    dashboards: DashboardSettings = field(default_factory=DashboardSettings)
     health_timeout: int = 300

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.settings.dashboards import parse_dashboards
 from auditlog.settings.hosts import is_name, parse_host
 from auditlog.settings.log import parse_log
 from auditlog.settings.model import Settings
@@ -17,11 +18,22 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
     """Checks the decoded configuration and returns it as Settings.
 
     ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
-    are. Raises SettingsError with every problem found. ``sshPrivateKey`` is a secret and stays with the program.
+    are. Raises SettingsError with every problem found. ``sshPrivateKey`` and
+    ``kubeconfig`` are secrets and stay with the program.
     """
     problems: list[str] = []
     top = Reader(values, "", problems)
-    top.allow_only("cluster", "nodes", "bastion", "policy", "auditLog", "healthTimeoutSeconds", "sshPrivateKey")
+    top.allow_only(
+        "cluster",
+        "nodes",
+        "bastion",
+        "policy",
+        "auditLog",
+        "dashboards",
+        "healthTimeoutSeconds",
+        "sshPrivateKey",
+        "kubeconfig",
+    )
     cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
     nodes = tuple(parse_host(reader) for reader in top.objects("nodes"))
     bastion_reader = top.object("bastion")
@@ -31,6 +43,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         bastion=parse_host(bastion_reader, name="bastion") if bastion_reader else None,
         policy=parse_policy(top.object("policy"), presets),
         log=parse_log(top.object("auditLog")),
+        dashboards=parse_dashboards(top.object("dashboards")),
         health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
     )
     _check_together(settings, problems)

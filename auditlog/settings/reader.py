@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 
@@ -106,6 +107,21 @@ class Reader:
             self.problem(key, f"is {value!r}", "a list of texts")
             return ()
         return tuple(value)
+
+    def labels(
+        self, key: str, valid_key: Callable[[str], bool], valid_value: Callable[[str], bool]
+    ) -> Mapping[str, str] | None:
+        """A mapping of label names to values; None when there is none."""
+        values = self._values.get(key)
+        if values is None:
+            return None
+        if not isinstance(values, Mapping) or not all(
+            isinstance(name, str) and valid_key(name) and isinstance(value, str) and valid_value(value)
+            for name, value in values.items()
+        ):
+            self.problem(key, f"is {values!r}", "labels with their values, both texts")
+            return None
+        return MappingProxyType(dict(values)) or None
 
     def choice(self, key: str, choices: type[Choice]) -> Choice | None:
         value = self._values.get(key)

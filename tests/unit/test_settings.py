@@ -10,7 +10,15 @@ import pytest
 import yaml
 
 from auditlog.policy.presets import preset_names
-from auditlog.settings import Host, LogSettings, PolicySettings, SettingsError, parse_settings
+from auditlog.settings import (
+    DashboardMode,
+    DashboardSettings,
+    Host,
+    LogSettings,
+    PolicySettings,
+    SettingsError,
+    parse_settings,
+)
 from components.configuration import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +45,16 @@ def test_everything_that_can_be_set_arrives() -> None:
         "bastion": {"host": "b.example.com", "hostKey": HOST_KEY, "user": "jump"},
         "policy": {"file": "mine.yaml", "path": "/etc/kubernetes/prod-audit.yaml"},
         "auditLog": {"path": "/var/log/kube-audit/audit.log", "maxAge": 1, "maxBackup": 2, "maxSize": 3},
+        "dashboards": {
+            "mode": "grafana-operator",
+            "namespace": "grafana",
+            "folder": "Audit",
+            "folderAnnotation": "example.com/folder",
+            "label": "dashboard",
+            "labelValue": "yes",
+            "instanceSelector": {"team": "platform"},
+            "apiServerMetrics": 'job="my-api", region=~"eu.*"',
+        },
         "healthTimeoutSeconds": 60,
     }
     settings = parse_settings(values, PRESETS)
@@ -44,6 +62,16 @@ def test_everything_that_can_be_set_arrives() -> None:
     assert settings.bastion == Host("bastion", "b.example.com", HOST_KEY, "jump", 22)
     assert settings.policy == PolicySettings(None, "mine.yaml", "/etc/kubernetes/prod-audit.yaml")
     assert settings.log == LogSettings("/var/log/kube-audit/audit.log", 1, 2, 3)
+    assert settings.dashboards == DashboardSettings(
+        DashboardMode.GRAFANA_OPERATOR,
+        "grafana",
+        "Audit",
+        "example.com/folder",
+        "dashboard",
+        "yes",
+        {"team": "platform"},
+        'job="my-api", region=~"eu.*"',
+    )
     assert settings.health_timeout == 60
 
 

@@ -1,13 +1,13 @@
 """Grafana dashboards over the audit log in Loki and the metrics of what carries it there."""
 
 from auditlog.observe.dashboards.layout import RenderedDashboard
-from auditlog.observe.dashboards.options import DashboardOptions
+from auditlog.observe.dashboards.options import DashboardOptions, options_for
 from auditlog.observe.dashboards.pipeline import pipeline_dashboard
 from auditlog.observe.dashboards.security import security_dashboard
 from auditlog.observe.dashboards.volume import volume_dashboard
 from auditlog.observe.dashboards.who import who_dashboard
 
-__all__ = ["DashboardOptions", "RenderedDashboard", "all_dashboards"]
+__all__ = ["DashboardOptions", "RenderedDashboard", "all_dashboards", "options_for"]
 
 
 def all_dashboards(options: DashboardOptions) -> tuple[RenderedDashboard, ...]:

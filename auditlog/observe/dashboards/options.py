@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditlog.settings import DEFAULT_LOG_PATH, Settings
+
 TAG = "kubernetes-audit"
 """Every dashboard carries it; the dashboards link to each other by it."""
+
+
+USUAL_API_SERVER_JOBS = 'job=~"apiserver|kube-apiserver|kubernetes-apiservers"'
+"""The job names of kube-prometheus-stack, of kubernetes-mixin and of Prometheus' own example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +19,20 @@ class DashboardOptions:
     """How the metrics are named where they are scraped, and what the log may take on a node.
 
     ``api_server`` is the PromQL matcher of kube-apiserver's own metrics: aggregated API servers export the same names.
-    Its default knows the job names of kube-prometheus-stack, kubernetes-mixin and Prometheus' own example.
     ``log_path`` is the log file on the node. ``log_budget`` is what kube-apiserver keeps of it in MiB: the written file
     and the rotated ones; 0 where it keeps everything.
     """
 
-    api_server: str = 'job=~"apiserver|kube-apiserver|kubernetes-apiservers"'
-    log_path: str = "/var/log/kubernetes/audit/audit.log"
+    api_server: str = USUAL_API_SERVER_JOBS
+    log_path: str = DEFAULT_LOG_PATH
     log_budget: int = 1100
+
+
+def options_for(settings: Settings) -> DashboardOptions:
+    """The options of a stack's dashboards."""
+    log = settings.log
+    return DashboardOptions(
+        api_server=settings.dashboards.api_server_metrics or USUAL_API_SERVER_JOBS,
+        log_path=log.path,
+        log_budget=log.max_size * (log.max_backup + 1) if log.max_backup else 0,
+    )

@@ -24,7 +24,7 @@ def volume_dashboard(options: DashboardOptions) -> RenderedDashboard:
             variables.text(
                 "budget",
                 "Log on a node (MiB)",
-                "What kube-apiserver keeps: maxSize x (maxBackup + 1)",
+                "What kube-apiserver keeps: maxSize x (maxBackup + 1); 0 where nothing bounds it but the disk",
                 str(options.log_budget),
             ),
             variables.text("price", "Price per GiB", "What a GiB in Loki costs you, in your currency", "0.5"),

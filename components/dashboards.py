@@ -1,0 +1,70 @@
+"""The Grafana dashboards, as ConfigMaps for the sidecar or as resources of the Grafana operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes import apiextensions, core, meta
+
+from auditlog.observe.dashboards import RenderedDashboard
+from auditlog.settings import DashboardMode, DashboardSettings
+
+_LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
+
+
+class Dashboards(pulumi.ComponentResource):
+    """One object for each dashboard, named after its uid; none in mode ``off``. The provider comes with ``opts``.
+
+    ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: DashboardSettings,
+        dashboards: Sequence[RenderedDashboard],
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:Dashboards", name, None, opts)
+        self._settings = settings
+        self._options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+        declare = {
+            DashboardMode.CONFIGMAP: self._config_map,
+            DashboardMode.GRAFANA_OPERATOR: self._grafana_dashboard,
+        }.get(settings.mode)
+        if declare is not None:
+            for dashboard in dashboards:
+                declare(dashboard)
+        self.register_outputs({})
+
+    def _config_map(self, dashboard: RenderedDashboard) -> None:
+        settings = self._settings
+        core.v1.ConfigMap(
+            dashboard.uid,
+            metadata=meta.v1.ObjectMetaArgs(
+                name=dashboard.uid,
+                namespace=settings.namespace,
+                labels={**_LABELS, settings.label: settings.label_value},
+                annotations={settings.folder_annotation: settings.folder},
+            ),
+            data={dashboard.file_name: dashboard.json},
+            opts=self._options,
+        )
+
+    def _grafana_dashboard(self, dashboard: RenderedDashboard) -> None:
+        settings = self._settings
+        apiextensions.CustomResource(
+            dashboard.uid,
+            api_version="grafana.integreatly.org/v1beta1",
+            kind="GrafanaDashboard",
+            metadata=meta.v1.ObjectMetaArgs(name=dashboard.uid, namespace=settings.namespace, labels=_LABELS),
+            spec={
+                "allowCrossNamespaceImport": True,
+                "folder": settings.folder,
+                "instanceSelector": {"matchLabels": dict(settings.instance_selector)},
+                "json": dashboard.json,
+            },
+            opts=self._options,
+        )
