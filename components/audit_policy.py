@@ -10,8 +10,9 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.preparation import PreparationPlan
 from auditlog.policy.change import describe_change
-from components.node_command import explain, node_command
+from components.node_command import explain, node_command, untouched_node_command
 
 
 class AuditPolicy(pulumi.ComponentResource):
@@ -21,6 +22,7 @@ class AuditPolicy(pulumi.ComponentResource):
     node's name to its Command.
     """
 
+    TYPE = "kubernetes-audit:index:AuditPolicy"
     files: dict[str, remote.Command]
 
     def __init__(
@@ -29,9 +31,10 @@ class AuditPolicy(pulumi.ComponentResource):
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
         scripts: Mapping[str, remote.Command],
+        owner: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("kubernetes-audit:index:AuditPolicy", name, None, opts)
+        super().__init__(self.TYPE, name, None, opts)
         self.files = {}
         for node in plan.nodes:
             host, change = node.node, node.policy
@@ -56,4 +59,36 @@ class AuditPolicy(pulumi.ComponentResource):
             if pulumi.runtime.is_dry_run() and not change.in_sync:
                 meaning = describe_change(change.live, change.desired, node.kubernetes_minor)
                 explain(host.name, change, (*node.policy_reasons, *meaning), self.files[host.name])
+        for machine in plan.joining:
+            host = machine.node
+            self.files[host.name] = self._prepare(machine, owner, connections[host.name], scripts[host.name])
+        for host in plan.gone:
+            untouched_node_command(f"{host.name}-policy", connections[host.name], parent=self, forget=True)
         self.register_outputs({})
+
+    def _prepare(
+        self, machine: PreparationPlan, owner: str, connection: remote.ConnectionArgs, scripts: remote.Command
+    ) -> remote.Command:
+        """Puts the policy straight where it will be read: no API server runs on the machine yet."""
+        host, change = machine.node, machine.policy
+        desired = sha256(change.desired)
+        command = node_command(
+            f"{host.name}-policy",
+            connection,
+            parent=self,
+            depends_on=[scripts],
+            apply=node_scripts.call(
+                host.user,
+                "prepare-join",
+                policy=change.path,
+                live=change.token,
+                desired=desired,
+                log=machine.log_path,
+                owner=owner,
+            ),
+            delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired),
+            stdin=change.desired,
+            ignore_changes=("create", "update") if machine.in_sync else (),
+        )
+        explain(host.name, change, machine.reasons, command)
+        return command

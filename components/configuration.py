@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 
+from auditlog.apiserver.read_nodes import Account
 from auditlog.policy.presets import preset_names
-from auditlog.settings import DashboardMode, Settings, SettingsError, parse_settings
+from auditlog.settings import KEYS, SECRET_KEYS, DashboardMode, Settings, SettingsError, parse_settings
 
-KEYS = ("cluster", "nodes", "bastion", "policy", "auditLog", "dashboards", "healthTimeoutSeconds")
-_TEXT_KEYS = ("cluster",)
+PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
+_TEXT_KEYS = ("cluster", "liveRead")
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The checked settings and two secrets, plain.
+    """The checked settings and the keys that open the nodes, plain: the program itself dials with them.
 
-    ``private_key`` opens the nodes; the program itself dials with it. ``kubeconfig`` is empty where nothing is kept in
-    the cluster.
+    ``private_key`` is None where the SSH agent holds the key; ``reading_key`` None where previews read with the same
+    account that changes the nodes. ``kubeconfig`` is None where nothing is kept in the cluster.
     """
 
     settings: Settings
-    private_key: str
-    kubeconfig: str = ""
+    private_key: str | None
+    reading_key: str | None
+    kubeconfig: str | None
+
+    @property
+    def plan_digest(self) -> str | None:
+        """The digest that a preview printed, when this run is to apply just what that preview showed."""
+        return os.environ.get(PLAN_DIGEST_VARIABLE) or None
+
+    @property
+    def account(self) -> Account:
+        """Who reads the nodes in this run: in previews the account that can do nothing else, where there is one."""
+        if pulumi.runtime.is_dry_run() and self.settings.reading_user is not None:
+            return Account(self.reading_key, self.settings.reading_user)
+        return Account(self.private_key)
 
 
 def read_configuration() -> Configuration:
@@ -44,23 +60,43 @@ def read_configuration() -> Configuration:
             values[key] = written if key in _TEXT_KEYS else json.loads(written)
         except json.JSONDecodeError:
             problems.append(f"{key}: is {written!r}; allowed: YAML in Pulumi.{pulumi.get_stack()}.yaml")
-    private_key = pulumi.runtime.get_config(f"{project}:sshPrivateKey")
-    if not private_key:
-        problems.append(
-            "sshPrivateKey: is missing; allowed: a private key, set with "
-            "pulumi config set --secret sshPrivateKey <~/.ssh/id_ed25519"
-        )
-    kubeconfig = pulumi.runtime.get_config(f"{project}:kubeconfig")
+    settings: Settings | None = None
     try:
         settings = parse_settings(values, preset_names())
     except SettingsError as error:
         problems.extend(error.problems)
-    else:
-        if settings.dashboards.mode is not DashboardMode.OFF and not kubeconfig:
+    secrets = {key: pulumi.runtime.get_config(f"{project}:{key}") or None for key in SECRET_KEYS}
+    problems.extend(
+        f"{key}: is kept in clear; allowed: a secret, set with pulumi config set --secret {key} <FILE"
+        for key, value in secrets.items()
+        if value is not None and not is_config_secret(f"{project}:{key}")
+    )
+    private_key, reading_key = secrets["sshPrivateKey"], secrets["sshReadingPrivateKey"]
+    kubeconfig = secrets["kubeconfig"]
+    if settings is not None:
+        problems.extend(_missing_keys(settings, private_key, reading_key))
+        if settings.dashboards.mode is not DashboardMode.OFF and kubeconfig is None:
             problems.append(
                 f"kubeconfig: is missing, and dashboards.mode is {settings.dashboards.mode.value!r}; allowed: the text "
                 "of a kubeconfig for the cluster, set with pulumi config set --secret kubeconfig <~/.kube/config"
             )
-    if problems:
+    if problems or settings is None:
         raise SettingsError(problems)
-    return Configuration(settings, private_key or "", kubeconfig or "")
+    return Configuration(settings, private_key, reading_key, kubeconfig)
+
+
+def _missing_keys(settings: Settings, private_key: str | None, reading_key: str | None) -> list[str]:
+    preview = pulumi.runtime.is_dry_run()
+    if preview and not settings.live_read:
+        return []
+    if settings.reading_user is not None and reading_key is None:
+        return [
+            f"sshReadingPrivateKey: is missing; allowed: the private key of {settings.reading_user!r} (reading.user), "
+            "set with pulumi config set --secret sshReadingPrivateKey <FILE"
+        ]
+    if private_key is not None or "SSH_AUTH_SOCK" in os.environ or (preview and settings.reading_user is not None):
+        return []
+    return [
+        "sshPrivateKey: is missing; allowed: a private key, set with "
+        "pulumi config set --secret sshPrivateKey <~/.ssh/id_ed25519, or an SSH agent that holds one (SSH_AUTH_SOCK)"
+    ]

@@ -21,6 +21,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
     as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
     """
 
+    TYPE = "kubernetes-audit:index:ControlPlaneNode"
     command: remote.Command
     state: pulumi.Output[dict[str, str]]
 
@@ -34,7 +35,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("kubernetes-audit:index:ControlPlaneNode", name, None, opts)
+        super().__init__(self.TYPE, name, None, opts)
         change, user = node.manifest, node.node.user
         desired, policy = sha256(change.desired), sha256(node.policy.desired)
         timeout = str(settings.health_timeout)

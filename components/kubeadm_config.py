@@ -21,6 +21,7 @@ class KubeadmConfig(pulumi.ComponentResource):
     it needs the policy file that it names.
     """
 
+    TYPE = "kubernetes-audit:index:KubeadmConfig"
     command: remote.Command
 
     def __init__(
@@ -31,7 +32,7 @@ class KubeadmConfig(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("kubernetes-audit:index:KubeadmConfig", name, None, opts)
+        super().__init__(self.TYPE, name, None, opts)
         change, user = plan.kubeadm_config, plan.nodes[0].node.user
         desired, before = sha256(change.desired), change.before or ""
         self.command = node_command(

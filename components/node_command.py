@@ -45,12 +45,31 @@ def node_command(
     )
 
 
+def untouched_node_command(
+    name: str, connection: remote.ConnectionArgs, *, parent: pulumi.Resource, forget: bool = False
+) -> remote.Command:
+    """Declares the Command ``name`` so that it stays in the stack as it is: nothing of it is compared, nothing dialled.
+
+    With ``forget`` its removal dials nothing either: the node is gone (pulumi/pulumi-command#104).
+    """
+    inputs = ["connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"]
+    return remote.Command(
+        name,
+        connection=connection,
+        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=inputs, retain_on_delete=forget),
+    )
+
+
 def explain(where: str, change: FileChange, reasons: Sequence[str], command: remote.Command) -> None:
     """Logs, on the resource, why it changes and the exact edit of the live text. In previews only.
 
     ``where`` is the node or cluster; ``preview --diff`` prints the message without the resource's name.
     """
     if pulumi.runtime.is_dry_run() and reasons:
-        diff = change.masked_diff()
-        lines = [f"{where}: {reason}" for reason in reasons]
-        pulumi.log.info("\n".join([*lines, *([diff] if diff else [])]), resource=command)
+        pulumi.log.info(diff_message(where, change, reasons), resource=command)
+
+
+def diff_message(where: str, change: FileChange, reasons: Sequence[str]) -> str:
+    """The reasons, one a line after the name of the node or cluster, and the edit of the live text; no passwords."""
+    diff = change.masked_diff()
+    return "\n".join([*(f"{where}: {reason}" for reason in reasons), *([diff] if diff else [])])

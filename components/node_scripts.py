@@ -8,8 +8,10 @@ import pulumi
 from pulumi_command import remote
 
 from auditlog.apiserver import node_scripts
+from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
-from components.node_command import node_command
+from auditlog.apiserver.preparation import PreparationPlan
+from components.node_command import node_command, untouched_node_command
 
 
 class NodeScripts(pulumi.ComponentResource):
@@ -19,6 +21,7 @@ class NodeScripts(pulumi.ComponentResource):
     this program shows no diff until there is something to do.
     """
 
+    TYPE = "kubernetes-audit:index:NodeScripts"
     commands: dict[str, remote.Command]
 
     def __init__(
@@ -28,19 +31,22 @@ class NodeScripts(pulumi.ComponentResource):
         connections: Mapping[str, remote.ConnectionArgs],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("kubernetes-audit:index:NodeScripts", name, None, opts)
+        super().__init__(self.TYPE, name, None, opts)
         script = node_scripts.bundle()
-        self.commands = {
-            node.node.name: node_command(
-                f"{node.node.name}-scripts",
-                connections[node.node.name],
+        self.commands = {}
+        machines: list[NodePlan | PreparationPlan] = [*plan.nodes, *plan.joining]
+        for node in machines:
+            host = node.node
+            self.commands[host.name] = node_command(
+                f"{host.name}-scripts",
+                connections[host.name],
                 parent=self,
                 depends_on=(),
-                apply=node_scripts.install_command(node.node.user, script, installed=node.scripts_sha256),
-                delete=node_scripts.call(node.node.user, "uninstall"),
+                apply=node_scripts.install_command(host.user, script, installed=node.scripts_sha256),
+                delete=node_scripts.call(host.user, "uninstall"),
                 stdin=script,
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
             )
-            for node in plan.nodes
-        }
+        for host in plan.gone:
+            untouched_node_command(f"{host.name}-scripts", connections[host.name], parent=self, forget=True)
         self.register_outputs({})

@@ -13,8 +13,10 @@ command=$1
 shift
 case $command in
     facts) facts "$@" ;;
+    recorded-facts) recorded_facts ;;
     uninstall) uninstall ;;
     stage-policy) stage_policy "$@" ;;
+    prepare-join) prepare_join "$@" ;;
     remove-policy) remove_policy "$@" ;;
     apply-manifest) apply_manifest "$@" ;;
     restore-manifest) restore_manifest "$@" ;;

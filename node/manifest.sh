@@ -167,9 +167,11 @@ check_owner() {
     fi
 }
 
-# own owner=NAME...: from now on this node's audit logging is the stack's.
+# own owner=NAME policy=PATH log=PATH...: from now on this node's audit logging is the stack's.
 own() {
-    argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
+    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")"; } >"$STATE/paths.new" &&
+        mv "$STATE/paths.new" "$STATE/paths" &&
+        argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
 }
 
 # swap FILE: FILE becomes the manifest by one rename from outside the manifests folder.

@@ -12,6 +12,29 @@ stage_policy() {
     if [ "$(hash_of "$path")" = "$desired" ]; then say "policy: in sync"; else say "policy: staged for $path"; fi
 }
 
+# prepare_join policy=PATH live=SHA256@CTIME desired=SHA256 log=PATH owner=NAME, the policy on standard input: what the
+# API server that kubeadm join will start here must find.
+prepare_join() {
+    policy=$(argument policy "$@") || exit 1
+    desired=$(argument desired "$@") || exit 1
+    live=$(argument live "$@") || exit 1
+    log=$(argument log "$@") || exit 1
+    take_lock
+    check_owner "$@"
+    [ ! -e "$MANIFEST" ] || fail "$MANIFEST is there now: the machine has joined; run again"
+    receive_desired "$STATE/staged/audit-policy.yaml" "$desired" "$policy" policy
+    there=$(hash_of "$policy")
+    if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ]; then
+        fail "$policy changed after it was read for this plan; run again to see its present text"
+    fi
+    if ! { mkdir -p "$(dirname "$policy")" && put "$STATE/staged/audit-policy.yaml" "$policy" 600; }; then
+        fail "cannot write $policy"
+    fi
+    case $log in /*) mkdir -p "$(dirname "$log")" || fail "cannot make the folder of $log" ;; esac
+    own "$@" || fail "cannot write $STATE/owner"
+    say "prepared: $policy and the folder of $log are there for kubeadm join"
+}
+
 # remove_policy path=PATH written=SHA256: the file goes, or the earlier one comes back.
 remove_policy() {
     path=$(argument path "$@") || exit 1

@@ -12,7 +12,7 @@ from auditlog.apiserver.kubeadm_config import KubeadmConfigError
 from auditlog.apiserver.node_plan import PlanError
 
 
-def plan_kubeadm_config(configuration: AuditConfiguration, first: Facts, facts: Mapping[str, Facts]) -> FileChange:
+def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> FileChange:
     """From what any node could read: the others may be able to while one API server is away."""
     found = next((each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None), None)
     if found is None:
@@ -21,10 +21,11 @@ def plan_kubeadm_config(configuration: AuditConfiguration, first: Facts, facts: 
     live = found.text
     try:
         desired = kubeadm_config.edit(live, configuration)
-        if first.before_kubeadm_config is None:
+        earlier = next((each.before_kubeadm_config for each in facts.values() if each.before_kubeadm_config), None)
+        if earlier is None:
             before = live
         else:
-            recorded = first.before_kubeadm_config.text
+            recorded = earlier.text
             before = given_back(kubeadm_config.revert(desired, recorded, configuration), recorded)
     except KubeadmConfigError as error:
         raise PlanError([f"ClusterConfiguration in kube-system/kubeadm-config {error}"]) from error

@@ -111,15 +111,23 @@ def plan_node(
     )
 
 
+def check_owner(facts: Facts, owner: str) -> str | None:
+    """Why the node is not ``owner``'s to change; None when it is."""
+    if facts.owner in (None, owner):
+        return None
+    return (
+        f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}; destroy that stack first, "
+        "or remove /etc/kubernetes/audit-logging/owner on the node if it is no more"
+    )
+
+
 def _check_node(facts: Facts, owner: str) -> None:
     problems = []
     if facts.missing_tools:
         problems.append(f"the node lacks {', '.join(facts.missing_tools)}, which changing it needs")
-    if facts.owner is not None and facts.owner != owner:
-        problems.append(
-            f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}; destroy that stack first, "
-            "or remove /etc/kubernetes/audit-logging/owner on the node if it is no more"
-        )
+    other_owner = check_owner(facts, owner)
+    if other_owner is not None:
+        problems.append(other_owner)
     problems.extend(
         f"{stray} in /etc/kubernetes/manifests defines kube-apiserver too, and kubelet may run it in place of "
         f"kube-apiserver.yaml; move it out: mv /etc/kubernetes/manifests/{stray} /etc/kubernetes/"

@@ -13,6 +13,11 @@ from pathlib import Path
 
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
+INSTALLED_FACTS = f"{FOLDER}/facts"
+READING_NEEDS = (
+    f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
+    f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
+)
 _PARTS = ("common.sh", "facts.sh", "policy.sh", "manifest.sh", "kubeadm_config.sh", "main.sh")
 _SOURCE = Path(__file__).parents[2] / "node"
 _END = "END-OF-THE-EARLIER-TEXT"
@@ -23,17 +28,22 @@ def bundle() -> str:
     return "".join((_SOURCE / part).read_text() for part in _PARTS)
 
 
-def facts_command(user: str, policy_path: str | None = None, log_path: str | None = None) -> str:
+def facts_command(user: str, paths: tuple[str, str] | None) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
-    A path that is None is the one that the node's own manifest names in its flags.
+    ``paths`` are those of policy and log; None for the ones that the node's own manifest names in its flags.
     """
-    pairs = [_pair(name, path) for name, path in (("policy", policy_path), ("log", log_path)) if path is not None]
-    return " ".join([f"{_root(user)}sh -s facts", *pairs])
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths)])
+
+
+def installed_facts_command() -> str:
+    """The command by which an account that may do nothing else reads a node's facts. It takes no arguments: a path of
+    the caller's choice would let it read any file."""
+    return f"sudo -n {INSTALLED_FACTS}"
 
 
 def install_command(user: str, script: str, installed: str | None) -> str:
-    """The command that installs ``script``, which it takes on standard input, by a rename.
+    """The command that installs ``script``, which it takes on standard input, by a rename, and the way to its facts.
 
     ``installed`` is the hash of the copy that the node has now; it is only there to make the loss of it a diff.
     """
@@ -41,7 +51,10 @@ def install_command(user: str, script: str, installed: str | None) -> str:
     steps = (
         f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
-        f" && mv -f {INSTALLED}.new {INSTALLED} && echo 'node scripts: installed in {FOLDER}'"
+        f" && mv -f {INSTALLED}.new {INSTALLED}"
+        f" && printf '%s\\n' '#!/bin/sh' 'exec sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
+        f" && chmod 700 {INSTALLED_FACTS}.new && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS}"
+        f" && echo 'node scripts: installed in {FOLDER}'"
     )
     return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {installed or 'none'}"
 
@@ -63,6 +76,10 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
         end += "-"
     body = text if text.endswith("\n") else text + "\n"
     return f"{call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def _path_pairs(paths: tuple[str, str] | None) -> list[str]:
+    return [] if paths is None else [_pair(name, path) for name, path in zip(("policy", "log"), paths, strict=True)]
 
 
 def _root(user: str) -> str:

@@ -10,19 +10,25 @@ from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.kubeadm_config_plan import kubeadm_config_reasons, plan_kubeadm_config
 from auditlog.apiserver.node_plan import NodePlan, PlanError, plan_node
-from auditlog.settings import Settings
+from auditlog.apiserver.preparation import PreparationPlan, plan_preparation
+from auditlog.settings import Host, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole stack's plan; nodes in the order in which they are changed."""
+    """The whole stack's plan; nodes in the order in which they are changed.
+
+    ``joining`` are machines that are prepared for ``kubeadm join``, ``gone`` are nodes that are forgotten undialled.
+    """
 
     cluster: str
     nodes: tuple[NodePlan, ...]
     kubeadm_config: FileChange
     kubeadm_config_reasons: tuple[str, ...]
+    joining: tuple[PreparationPlan, ...] = ()
+    gone: tuple[Host, ...] = ()
 
-    def keeps_scripts(self, node: NodePlan, script: str) -> bool:
+    def keeps_scripts(self, node: NodePlan | PreparationPlan, script: str) -> bool:
         """Whether the node's copy of the node side stays: it is ``script`` already, or nothing there calls it now."""
         if node.scripts_sha256 == sha256(script):
             return True
@@ -39,16 +45,21 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     configuration = audit_configuration(settings.policy, settings.log)
     problems: list[str] = []
     nodes: list[NodePlan] = []
-    for node in settings.nodes:
+    joining: list[PreparationPlan] = []
+    for node in settings.nodes_to_read:
         try:
+            if node.joining and facts[node.name].manifest is None:
+                joining.append(plan_preparation(node, settings, policy_text, facts[node.name], owner))
+                continue
             nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
     config: FileChange | None = None
     try:
-        config = plan_kubeadm_config(configuration, facts[settings.nodes[0].name], facts)
+        config = plan_kubeadm_config(configuration, facts)
     except PlanError as error:
         problems.extend(error.problems)
     if problems or config is None:
         raise PlanError(problems)
-    return Plan(settings.cluster, tuple(nodes), config, kubeadm_config_reasons(config))
+    gone = tuple(node for node in settings.nodes if node.gone)
+    return Plan(settings.cluster, tuple(nodes), config, kubeadm_config_reasons(config), tuple(joining), gone)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncssh
@@ -40,15 +40,29 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Who reads the nodes of a stack.
+
+    ``key`` is the text of a private key, None for those of the SSH agent. ``user`` is an account that may run the
+    installed facts script as root and nothing else, None for each node's own user, who is root or becomes it.
+    """
+
+    key: str | None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """Who logs in, and what vouches for the hosts.
 
-    ``key`` is the only private key that is offered; None offers those of the agent and the user's default identities.
+    ``keys`` are the only ones that are offered, ``keys_from`` says in messages where they come from; None offers those
+    of the agent and the user's default identities.
     With ``user_configuration`` the user's ~/.ssh/config and known_hosts count; without it only what a target says.
     """
 
-    key: asyncssh.SSHKey | None = None
+    keys: Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair] | None = None
     user_configuration: bool = True
+    keys_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +96,21 @@ class Readings:
 
 
 def read_nodes(
-    nodes: Sequence[Host], bastion: Host | None, private_key: str, policy_path: str, log_path: str
+    nodes: Sequence[Host], bastion: Host | None, account: Account, policy_path: str, log_path: str
 ) -> Mapping[str, Facts]:
     """The facts of every node, by its name.
 
-    ``private_key`` is the text of the key that opens all of them. Host keys are compared with the given ones and with
-    nothing else. Raises ReadError that names every node that could not be read, after all were tried.
+    Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
+    not be read, after all were tried.
     """
-    try:
-        key = asyncssh.import_private_key(private_key)
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-        raise ReadError(
-            [f"sshPrivateKey: {error}; allowed: an unencrypted private key in OpenSSH or PEM form"]
-        ) from error
-    access = Access(key, user_configuration=False)
-    targets = [_target(node) for node in nodes]
-    paths = (policy_path, log_path)
-    results = _run(_read_all(targets, _target(bastion) if bastion else None, access, paths)).nodes
+    targets = [_target(node, account.user) for node in nodes]
+    question = _Question((policy_path, log_path), installed=account.user is not None)
+    results = _run(_read_as(account, targets, _target(bastion) if bastion else None, question)).nodes
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
-    return {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
+    found = {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
+    return {name: _at_path(each, policy_path) for name, each in found.items()}
 
 
 def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
@@ -110,7 +118,7 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
 
     Raises ReadError when the bastion lets nobody through.
     """
-    return _run(_read_all(targets, bastion, access, None))
+    return _run(_read_all(targets, bastion, access, _Question(None)))
 
 
 def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
@@ -119,13 +127,53 @@ def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
         return thread.submit(asyncio.run, reading).result()
 
 
-def _target(host: Host) -> Target:
-    return Target(host.name, host.host, host.user, host.port, host.host_key)
+def _at_path(facts: Facts, policy_path: str) -> Facts:
+    # The installed script looks where the stack's last change put the policy; of another place it says nothing.
+    return facts if facts.policy_path in (None, policy_path) else replace(facts, policy=None)
 
 
-async def _read_all(
-    targets: Sequence[Target], bastion: Target | None, access: Access, paths: tuple[str, str] | None
+def _target(host: Host, user: str | None = None) -> Target:
+    return Target(host.name, host.host, user or host.user, host.port, host.host_key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a node is asked: where to look for policy and log (None: where its manifest has them), by which script."""
+
+    paths: tuple[str, str] | None
+    installed: bool = False
+
+    def command(self, user: str) -> str:
+        return (
+            node_scripts.installed_facts_command() if self.installed else node_scripts.facts_command(user, self.paths)
+        )
+
+    @property
+    def script(self) -> str:
+        return "" if self.installed else node_scripts.bundle()
+
+
+async def _read_as(
+    account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
 ) -> Readings:
+    if account.key is not None:
+        name = "sshPrivateKey" if account.user is None else "sshReadingPrivateKey"
+        try:
+            key = asyncssh.import_private_key(account.key)
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            raise ReadError([f"{name}: {error}; allowed: an unencrypted private key in OpenSSH or PEM form"]) from error
+        return await _read_all(targets, bastion, Access((key,), False, name), question)
+    try:
+        async with asyncssh.connect_agent() as agent:
+            keys = await agent.get_keys()
+            if not keys:
+                raise ReadError(["the SSH agent (SSH_AUTH_SOCK) holds no key; add one with ssh-add"])
+            return await _read_all(targets, bastion, Access(tuple(keys), False, "the keys of the SSH agent"), question)
+    except OSError as error:
+        raise ReadError([f"the SSH agent (SSH_AUTH_SOCK) does not answer: {error}"]) from error
+
+
+async def _read_all(targets: Sequence[Target], bastion: Target | None, access: Access, question: _Question) -> Readings:
     async with AsyncExitStack() as stack:
         tunnel = through = None
         if bastion is not None:
@@ -135,7 +183,7 @@ async def _read_all(
             except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
                 raise ReadError([f"bastion ({login.address}): {login.reason(error)}"]) from error
             through = login.reached(tunnel)
-        results = await asyncio.gather(*(_read(target, access, tunnel, paths) for target in targets))
+        results = await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
     return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
 
 
@@ -143,30 +191,29 @@ async def _read(
     target: Target,
     access: Access,
     tunnel: asyncssh.SSHClientConnection | None,
-    paths: tuple[str, str] | None,
+    question: _Question,
 ) -> Reading | str:
     login = _Login(target, access)
     try:
         async with login.connect(tunnel) as connection:
             reached = login.reached(connection)
-            facts = await _facts(connection, reached.user, paths)
-            elsewhere = _mounted_from_elsewhere(facts) if paths is None else None
+            facts = await _facts(connection, reached.user, question)
+            elsewhere = _mounted_from_elsewhere(facts) if question.paths is None else None
             if elsewhere is not None:
-                facts = await _facts(connection, reached.user, elsewhere)
+                facts = await _facts(connection, reached.user, _Question(elsewhere))
     except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
         return f"{target.name} ({login.address}): {login.reason(error)}"
     return Reading(reached, facts)
 
 
-async def _facts(connection: asyncssh.SSHClientConnection, user: str, paths: tuple[str, str] | None) -> Facts:
-    result = await connection.run(
-        node_scripts.facts_command(user, *(paths or ())),
-        input=node_scripts.bundle(),
-        timeout=READ_SECONDS,
-    )
+async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: _Question) -> Facts:
+    result = await connection.run(question.command(user), input=question.script, timeout=READ_SECONDS)
     if result.exit_status != 0:
         said = str(result.stderr or result.stdout or "").strip().splitlines()
-        raise FactsError(f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}")
+        needed = f" ({node_scripts.READING_NEEDS.format(user=user)})" if question.installed else ""
+        raise FactsError(
+            f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}{needed}"
+        )
     return parse_facts(str(result.stdout))
 
 
@@ -210,11 +257,11 @@ class _Login:
             config=() if access.user_configuration else None,
             username=target.user or (),
             client_factory=lambda: _Client(self._take_offered),
-            client_keys=[access.key] if access.key else (),
+            client_keys=list(access.keys or ()),
             known_hosts=([asyncssh.import_public_key(pinned)], [], []) if pinned else (),
             # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
             server_host_key_algs=[pinned.split(" ", 1)[0]] if pinned else (),
-            agent_path=None if access.key else (),
+            agent_path=None if access.keys else (),
             connect_timeout=CONNECT_SECONDS,
         )
         self.host, self.port = options.host, options.port
@@ -240,7 +287,7 @@ class _Login:
             return self._unknown_host_key()
         if isinstance(error, asyncssh.PermissionDenied):
             if not self._access.user_configuration:
-                return f"user {self._target.user!r} is not let in with sshPrivateKey ({error.reason})"
+                return f"user {self._target.user!r} is not let in with {self._access.keys_from} ({error.reason})"
             return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
         if isinstance(error, TimeoutError):
             return f"no answer within {CONNECT_SECONDS} s"

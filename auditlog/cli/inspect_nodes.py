@@ -112,11 +112,11 @@ def _known_as(target: Target) -> str:
     return target.host if target.port in (None, 22) else f"[{target.host}]:{target.port}"
 
 
-def _identity(file: str | None) -> asyncssh.SSHKey | None:
+def _identity(file: str | None) -> tuple[asyncssh.SSHKey, ...] | None:
     if file is None:
         return None
     try:
-        return asyncssh.import_private_key(Path(file).expanduser().read_text(encoding="utf-8"))
+        return (asyncssh.import_private_key(Path(file).expanduser().read_text(encoding="utf-8")),)
     except OSError as error:
         raise UsageError(f"--identity {file}: {error.strerror}") from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError) as error:

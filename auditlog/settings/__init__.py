@@ -16,12 +16,14 @@ from auditlog.settings.model import (
     PolicySettings,
     Settings,
 )
-from auditlog.settings.parse import parse_settings
+from auditlog.settings.parse import KEYS, SECRET_KEYS, parse_settings
 from auditlog.settings.reader import SettingsError
 
 __all__ = [
     "DEFAULT_LOG_PATH",
     "DEFAULT_POLICY_PATH",
+    "KEYS",
+    "SECRET_KEYS",
     "DashboardMode",
     "DashboardSettings",
     "Host",

@@ -1,8 +1,9 @@
-"""The machines that are reached over SSH: nodes and bastion."""
+"""The machines that are reached over SSH, and the account that only reads them."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from auditlog.settings.model import Host
 from auditlog.settings.reader import Reader
@@ -12,20 +13,46 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
 
 
-def parse_host(reader: Reader, name: str | None = None) -> Host:
-    reader.allow_only(*(("name",) if name is None else ()), "host", "user", "port", "hostKey")
+def parse_node(reader: Reader) -> Host:
+    """One entry of ``nodes``."""
+    name = reader.text("name", is_name, "the node's name in the cluster", required=True) or ""
+    host = _host(reader, name, "name", "gone", "joining")
+    gone, joining = reader.boolean("gone") or False, reader.boolean("joining") or False
+    if gone and joining:
+        reader.problem("joining", "is true on a node that is gone", "gone or joining, not both")
+    return replace(host, gone=gone, joining=joining)
+
+
+def parse_bastion(reader: Reader | None) -> Host | None:
+    """The host through which the nodes are reached, where there is one."""
+    return _host(reader, "bastion") if reader else None
+
+
+def parse_reading_user(reader: Reader | None) -> str | None:
+    """The account of ``reading``, where there is one."""
+    if reader is None:
+        return None
+    reader.allow_only("user")
+    return reader.text("user", _is_user, "a user name", required=True)
+
+
+def _host(reader: Reader, name: str, *more_keys: str) -> Host:
+    reader.allow_only(*more_keys, "host", "user", "port", "hostKey")
     host = reader.text("host", bool, "a host name or an address", required=True) or ""
     host_key = reader.text("hostKey", is_host_key, _host_key_help(host))
     if host_key is None and not reader.has("hostKey"):
         reader.problem("hostKey", "is missing", _host_key_help(host))
     return Host(
-        name=name or reader.text("name", is_name, "the node's name in the cluster", required=True) or "",
+        name=name,
         host=host,
         host_key=(host_key or "").strip(),
-        user=reader.text("user", lambda value: bool(re.fullmatch(r"[a-z_][-a-z0-9_.]*", value)), "a user name")
-        or "root",
+        user=reader.text("user", _is_user, "a user name") or "root",
         port=reader.integer("port", 1, 65535, 22),
     )
+
+
+def _is_user(value: str) -> bool:
+    return bool(re.fullmatch(r"[a-z_][-a-z0-9_.]*", value))
 
 
 def _host_key_help(host: str) -> str:

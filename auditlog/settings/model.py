@@ -21,6 +21,9 @@ class Host:
     ``host_key`` is the machine's public key as in an authorized_keys line. It is required: without it anybody on
     the way could answer in the node's place and receive the policy and the commands (reference: pulumi-command 1.2.1
     accepts any key when none is given).
+
+    A node that is ``gone`` for good is forgotten without being dialled. One that is ``joining`` is no control-plane
+    node yet and gets what ``kubeadm join`` will need there: the policy file and the log's folder.
     """
 
     name: str
@@ -28,6 +31,8 @@ class Host:
     host_key: str
     user: str = "root"
     port: int = 22
+    gone: bool = False
+    joining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,11 @@ class DashboardSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One stack: one cluster, its control-plane nodes in the order in which they are changed."""
+    """One stack: one cluster, its control-plane nodes in the order in which they are changed.
+
+    With ``enabled`` off the control plane is given back as it was before. With ``live_read`` off previews do without
+    the nodes. ``reading_user`` is the account that previews read with, None for each node's own ``user``.
+    """
 
     cluster: str
     nodes: tuple[Host, ...]
@@ -102,3 +111,16 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     dashboards: DashboardSettings = field(default_factory=DashboardSettings)
     health_timeout: int = 300
+    enabled: bool = True
+    live_read: bool = True
+    reading_user: str | None = None
+
+    @property
+    def nodes_with_manifest(self) -> tuple[Host, ...]:
+        """The nodes that are control-plane nodes already, as far as the configuration says."""
+        return tuple(node for node in self.nodes if not node.gone and not node.joining)
+
+    @property
+    def nodes_to_read(self) -> tuple[Host, ...]:
+        """The nodes that can be dialled."""
+        return tuple(node for node in self.nodes if not node.gone)

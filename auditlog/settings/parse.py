@@ -7,44 +7,48 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from auditlog.settings.dashboards import parse_dashboards
-from auditlog.settings.hosts import is_name, parse_host
+from auditlog.settings.hosts import is_name, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.log import parse_log
 from auditlog.settings.model import Settings
 from auditlog.settings.policy import parse_policy
 from auditlog.settings.reader import Reader, SettingsError
+
+KEYS = (
+    "cluster",
+    "nodes",
+    "bastion",
+    "policy",
+    "auditLog",
+    "dashboards",
+    "healthTimeoutSeconds",
+    "enabled",
+    "liveRead",
+    "reading",
+)
+SECRET_KEYS = ("sshPrivateKey", "sshReadingPrivateKey", "kubeconfig")
 
 
 def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
     """Checks the decoded configuration and returns it as Settings.
 
     ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
-    are. Raises SettingsError with every problem found. ``sshPrivateKey`` and
-    ``kubeconfig`` are secrets and stay with the program.
+    are. Raises SettingsError with every problem found. The keys in ``SECRET_KEYS`` stay with the program.
     """
     problems: list[str] = []
     top = Reader(values, "", problems)
-    top.allow_only(
-        "cluster",
-        "nodes",
-        "bastion",
-        "policy",
-        "auditLog",
-        "dashboards",
-        "healthTimeoutSeconds",
-        "sshPrivateKey",
-        "kubeconfig",
-    )
+    top.allow_only(*KEYS, *SECRET_KEYS)
     cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
-    nodes = tuple(parse_host(reader) for reader in top.objects("nodes"))
-    bastion_reader = top.object("bastion")
     settings = Settings(
         cluster=cluster or "",
-        nodes=nodes,
-        bastion=parse_host(bastion_reader, name="bastion") if bastion_reader else None,
+        nodes=tuple(parse_node(reader) for reader in top.objects("nodes")),
+        bastion=parse_bastion(top.object("bastion")),
         policy=parse_policy(top.object("policy"), presets),
         log=parse_log(top.object("auditLog")),
         dashboards=parse_dashboards(top.object("dashboards")),
         health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
+        enabled=top.boolean("enabled") is not False,
+        live_read=top.switch("liveRead", default=True),
+        reading_user=parse_reading_user(top.object("reading")),
     )
     _check_together(settings, problems)
     if problems:
@@ -53,6 +57,8 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
 
 
 def _check_together(settings: Settings, problems: list[str]) -> None:
+    if settings.nodes and not settings.nodes_with_manifest:
+        problems.append("nodes: every one is gone or joining; allowed: at least one control-plane node that is there")
     for attribute in ("name", "host"):
         seen: set[tuple[str, int]] = set()
         for node in settings.nodes:

@@ -140,6 +140,16 @@ class Reader:
                 self.problem(key, f"has {value!r}", "of " + ", ".join(choices))
         return tuple(choices(value) for value in values if value in list(choices))
 
+    def switch(self, key: str, *, default: bool) -> bool:
+        """A value that is on or off. YAML 1.1 reads the bare words as true and false, 1.2 as the texts they are."""
+        value = self._values.get(key, default)
+        if value in (True, "on", "true"):
+            return True
+        if value in (False, "off", "false"):
+            return False
+        self.problem(key, f"is {value!r}", "on or off")
+        return default
+
     def boolean(self, key: str) -> bool | None:
         value = self._values.get(key)
         if value is None or isinstance(value, bool):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver.read_nodes import ReadError, read_nodes
+from auditlog.apiserver.read_nodes import Account, ReadError, read_nodes
 from auditlog.settings import Host
 from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer, new_key, public_text, serving
@@ -36,7 +36,7 @@ def host(server: SshServer) -> Host:
 
 
 def test_paths_come_from_the_settings(server: SshServer, node: FakeNode) -> None:
-    facts = read_nodes([host(server)], None, server.private_key, str(node.policy), str(node.log))
+    facts = read_nodes([host(server)], None, Account(server.private_key), str(node.policy), str(node.log))
     assert server.commands() == [f"sudo -n sh -s facts policy={node.policy} log={node.log}"]
     assert facts["cp1"].hostname == "cp1"
     assert facts["cp1"].policy is not None
@@ -45,7 +45,7 @@ def test_paths_come_from_the_settings(server: SshServer, node: FakeNode) -> None
 
 
 def test_through_a_bastion(server: SshServer, node: FakeNode) -> None:
-    read_nodes([host(server)], host(server), server.private_key, str(node.policy), str(node.log))
+    read_nodes([host(server)], host(server), Account(server.private_key), str(node.policy), str(node.log))
     assert server.tunnels == [f"{server.host}:{server.port}"]
 
 
@@ -53,17 +53,17 @@ def test_every_node_that_cannot_be_read_is_named(server: SshServer) -> None:
     stranger = dataclasses.replace(host(server), name="cp2", host_key=public_text(new_key()))
     closed = dataclasses.replace(host(server), name="cp3", port=1)
     with pytest.raises(ReadError) as raised:
-        read_nodes([host(server), stranger, closed], None, server.private_key, "/etc/p", "/var/log/l")
+        read_nodes([host(server), stranger, closed], None, Account(server.private_key), "/etc/p", "/var/log/l")
     assert [problem.partition(" ")[0] for problem in raised.value.problems] == ["cp2", "cp3"]
     assert "another host key than hostKey says" in raised.value.problems[0]
 
 
 def test_a_key_that_is_not_let_in(server: SshServer) -> None:
     with pytest.raises(ReadError) as raised:
-        read_nodes([host(server)], None, new_key().export_private_key().decode(), "/etc/p", "/var/log/l")
+        read_nodes([host(server)], None, Account(new_key().export_private_key().decode()), "/etc/p", "/var/log/l")
     assert "user 'ops' is not let in with sshPrivateKey" in str(raised.value)
 
 
 def test_a_key_that_is_none(server: SshServer) -> None:
     with pytest.raises(ReadError, match="sshPrivateKey: "):
-        read_nodes([host(server)], None, "nothing", "/etc/p", "/var/log/l")
+        read_nodes([host(server)], None, Account("nothing"), "/etc/p", "/var/log/l")

@@ -11,6 +11,7 @@ import yaml
 
 from auditlog.policy.presets import preset_names
 from auditlog.settings import (
+    KEYS,
     DashboardMode,
     DashboardSettings,
     Host,
@@ -19,7 +20,6 @@ from auditlog.settings import (
     SettingsError,
     parse_settings,
 )
-from components.configuration import KEYS
 
 ROOT = Path(__file__).parents[2]
 PRESETS = ("low-write", "standard")
@@ -56,6 +56,9 @@ def test_everything_that_can_be_set_arrives() -> None:
             "apiServerMetrics": 'job="my-api", region=~"eu.*"',
         },
         "healthTimeoutSeconds": 60,
+        "enabled": False,
+        "liveRead": "off",
+        "reading": {"user": "auditor"},
     }
     settings = parse_settings(values, PRESETS)
     assert settings.nodes == (Host("cp1", "a.example.com", f"{HOST_KEY} me", "ops", 2222),)
@@ -73,6 +76,7 @@ def test_everything_that_can_be_set_arrives() -> None:
         'job="my-api", region=~"eu.*"',
     )
     assert settings.health_timeout == 60
+    assert (settings.enabled, settings.live_read, settings.reading_user) == (False, False, "auditor")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,17 @@ def test_everything_that_can_be_set_arrives() -> None:
         (("nodes", 0, "port"), 0, "nodes[0].port: is 0; allowed: a whole number from 1 to 65535"),
         (("nodes", 0, "port"), True, "nodes[0].port: is True; allowed: a whole number from 1 to 65535"),
         (("nodes", 0, "user"), "-oProxyCommand=x", "nodes[0].user: is '-oProxyCommand=x'; allowed: a user name"),
-        (("nodes", 0, "password"), "x", "nodes[0].password: is not a key of the configuration; allowed: name, host"),
+        (
+            ("nodes", 0, "password"),
+            "x",
+            "nodes[0].password: is not a key of the configuration; allowed: name, gone, joining, host",
+        ),
+        (("nodes", 0, "gone"), "yes", "nodes[0].gone: is 'yes'; allowed: true or false"),
+        (("nodes", 0, "gone"), True, "nodes: every one is gone or joining; allowed: at least one control-plane node"),
+        (("enabled",), "no", "enabled: is 'no'; allowed: true or false"),
+        (("liveRead",), "never", "liveRead: is 'never'; allowed: on or off"),
+        (("reading",), {"user": "x", "name": "x"}, "reading.name: is not a key of the configuration; allowed: user"),
+        (("reading",), {"user": "a b"}, "reading.user: is 'a b'; allowed: a user name"),
         (("bastion",), "b", "bastion: is 'b'; allowed: a mapping of keys"),
         (("bastion",), {"host": "b"}, "bastion.hostKey: is missing; allowed: the host's public Ed25519 or ECDSA key"),
         (("policy",), {"preset": "lowwrite"}, "policy.preset: is 'lowwrite'; allowed: one of low-write, standard"),
@@ -176,4 +190,4 @@ def test_the_stack_files_of_the_project_are_valid(environment: str) -> None:
 
 def test_the_typed_configuration_of_the_project_names_every_key_and_no_other() -> None:
     typed = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
-    assert set(typed) == {*KEYS, "sshPrivateKey"}
+    assert set(typed) == set(KEYS)

@@ -19,6 +19,7 @@ from pulumi.runtime.stack import Stack
 
 from auditlog.apiserver import read_nodes
 from auditlog.apiserver.facts import Facts
+from auditlog.settings import SECRET_KEYS
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -38,6 +39,7 @@ class Registration:
     secrets: frozenset[str]
     depends_on: frozenset[str]
     ignore_changes: tuple[str, ...]
+    forgotten: bool
 
 
 @dataclass
@@ -75,6 +77,7 @@ class _Recorder(mocks.MockMonitor):
                 secrets=frozenset(key for key, value in written.items() if _SECRET in json.dumps(value)),
                 depends_on=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
                 ignore_changes=tuple(request.ignoreChanges),
+                forgotten=request.retainOnDelete,
             )
         return response
 
@@ -107,8 +110,12 @@ def run_program(
     facts: Mapping[str, Facts] | Exception,
     *,
     preview: bool = False,
+    in_clear: frozenset[str] = frozenset(),
 ) -> Program:
-    """Runs ``__main__.py`` with this configuration on nodes that answer with these facts, or with this error."""
+    """Runs ``__main__.py`` with this configuration on nodes that answer with these facts, or with this error.
+
+    ``in_clear`` are secrets that the stack file does not keep encrypted.
+    """
     program = Program()
 
     def answer(*_: object) -> Mapping[str, Facts]:
@@ -121,7 +128,7 @@ def run_program(
     logger.addHandler(_Messages(program))
     with _runtime():
         pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
-        pulumi.runtime.set_all_config(dict(config))
+        pulumi.runtime.set_all_config(dict(config), [f"{PROJECT}:{key}" for key in SECRET_KEYS if key not in in_clear])
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def run() -> None:

@@ -1,0 +1,54 @@
+"""What a machine gets before ``kubeadm join`` makes it a control-plane node.
+
+kubeadm writes the new node's manifest from kubeadm-config, which names the policy file and the log's folder: without
+them there the new API server cannot start, and the join fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from auditlog.apiserver.facts import Facts
+from auditlog.apiserver.file_change import ABSENT, FileChange
+from auditlog.apiserver.node_plan import PlanError, check_owner
+from auditlog.settings import Host, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationPlan:
+    """One machine that is to join: its policy file, and the folder of its log; reasons when something is to be done."""
+
+    node: Host
+    policy: FileChange
+    log_path: str
+    scripts_sha256: str | None
+    reasons: tuple[str, ...]
+
+    @property
+    def in_sync(self) -> bool:
+        return not self.reasons
+
+    @property
+    def log_folder(self) -> str:
+        return str(PurePosixPath(self.log_path).parent)
+
+
+def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
+    """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
+    problem = check_owner(facts, owner)
+    if problem:
+        raise PlanError([problem])
+    policy = FileChange(
+        path=settings.policy.path,
+        live=facts.policy.text if facts.policy else None,
+        desired=policy_text,
+        before=None,
+        token=facts.policy.token if facts.policy else ABSENT,
+    )
+    reasons = []
+    if not policy.in_sync:
+        reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
+    elif facts.owner is None:
+        reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
+    return PreparationPlan(node, policy, settings.log.path, facts.scripts_sha256, tuple(reasons))

@@ -1,0 +1,112 @@
+"""All nodes together: which resources there are, and in which order they change.
+
+One node at a time, kubeadm-config after the last healthy one and first on removal, policy files last on removal (design
+decision 7): the engine takes dependencies the other way round when it deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver.digest import plan_digest
+from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.removal import RemovalPlan
+from auditlog.settings import Settings
+from components.audit_policy import AuditPolicy
+from components.control_plane_node import ControlPlaneNode
+from components.kubeadm_config import KubeadmConfig
+from components.node_command import diff_message, untouched_node_command
+from components.node_scripts import NodeScripts
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """What the stack knows of each node, by its name, and the last resources that change on it."""
+
+    states: Mapping[str, Any]
+    last: Sequence[pulumi.Resource] = ()
+
+
+def audited_nodes(
+    plan: Plan, settings: Settings, owner: str, connections: Mapping[str, remote.ConnectionArgs], expected: str | None
+) -> ControlPlane:
+    """Declares audit logging on every node; gives what the stack knows of them.
+
+    ``expected`` is the digest of the plan that was previewed, None when any plan will do. Raises RunError when the
+    plan is another one by now.
+    """
+    _check_digest(plan_digest(plan, settings), expected)
+    scripts = NodeScripts("node-scripts", plan, connections)
+    policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, owner)
+    nodes: list[ControlPlaneNode] = []
+    for node in plan.nodes:
+        after = [policy.files[node.node.name], *(previous.command for previous in nodes[-1:])]
+        nodes.append(ControlPlaneNode(node.node.name, node, settings, owner, connections[node.node.name], after))
+    writer = connections[plan.nodes[0].node.name]
+    config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes])
+    for host in plan.gone:
+        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
+    states = {
+        **{node.node.name: declared.state for node, declared in zip(plan.nodes, nodes, strict=True)},
+        **{machine.node.name: {"host": machine.node.host, "state": "prepared to join"} for machine in plan.joining},
+        **{host.name: {"host": host.host, "state": "gone"} for host in plan.gone},
+    }
+    return ControlPlane(states, [config.command])
+
+
+def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs]) -> ControlPlane:
+    """Declares the same for nodes that were not read, with nothing of it compared: no false change is shown.
+
+    In previews only; raises RunError otherwise.
+    """
+    names = ", ".join(node.name for node in settings.nodes)
+    if not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(f"liveRead is off: {names} would be changed unread. Set liveRead to on for pulumi up.")
+    pulumi.log.warn(f"liveRead is off: {names} not read; whether they differ from this configuration is not checked")
+    with_manifest = settings.nodes_with_manifest
+    for kind, name, suffix, nodes in (
+        (NodeScripts.TYPE, "node-scripts", "scripts", settings.nodes),
+        (AuditPolicy.TYPE, "audit-policy", "policy", settings.nodes),
+        *((ControlPlaneNode.TYPE, node.name, "manifest", (node,)) for node in with_manifest),
+    ):
+        _untouched(kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in nodes})
+    _untouched(KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": connections[with_manifest[0].name]})
+    return ControlPlane({node.name: {"host": node.host, "state": "not read"} for node in settings.nodes})
+
+
+def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs]) -> ControlPlane:
+    """Says what the engine will give back on every node: it deletes whatever is no longer declared."""
+    if pulumi.runtime.is_dry_run():
+        for where, reasons, change in plan.changes:
+            pulumi.log.info(diff_message(where, change, reasons))
+    for name, suffix in (("node-scripts", "scripts"), ("audit-policy", "policy")):
+        kind = NodeScripts.TYPE if suffix == "scripts" else AuditPolicy.TYPE
+        _untouched(kind, name, {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}, forget=True)
+    for host in plan.gone:
+        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
+    return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
+
+
+def _untouched(
+    component_type: str, name: str, commands: Mapping[str, remote.ConnectionArgs], *, forget: bool = False
+) -> None:
+    if commands:
+        component = pulumi.ComponentResource(component_type, name)
+        for command, connection in commands.items():
+            untouched_node_command(command, connection, parent=component, forget=forget)
+        component.register_outputs({})
+
+
+def _check_digest(digest: str, expected: str | None) -> None:
+    if pulumi.runtime.is_dry_run():
+        pulumi.log.info(f"plan digest: {digest}")
+    if expected not in (None, digest):
+        raise pulumi.RunError(
+            f"The plan is not the one that was previewed; nothing was changed. Its digest is {digest}, {expected} was "
+            "asked for: nodes, configuration or program have changed since. Preview again."
+        )

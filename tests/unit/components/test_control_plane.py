@@ -1,0 +1,181 @@
+"""Nodes that are not simply there: gone, joining, not read, given back; and the digest of what was previewed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pulumi
+import pytest
+
+from auditlog.apiserver.facts import Facts
+from tests.unit.apiserver.kubeadm_files import MANIFEST
+from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, untouched
+from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+
+UNTOUCHED = {"connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"}
+
+
+def config(**cp2: Any) -> dict[str, str]:
+    """A stack of cp1 and of cp2, which has these further keys."""
+    nodes = [
+        {"name": name, "host": f"{name}.example.com", "hostKey": HOST_KEY, "user": "ops"} for name in ("cp1", "cp2")
+    ]
+    nodes[1].update(cp2)
+    return stack_config(nodes=nodes)
+
+
+def digest(program: Program) -> str:
+    (found,) = [message.partition(": ")[2] for message in program.messages if message.startswith("plan digest: ")]
+    return found
+
+
+def not_joined() -> Facts:
+    """A machine that kubeadm join has not been run on."""
+    return dataclasses.replace(
+        untouched(), manifest=None, processes=(), kubeadm_config=None, kubeadm_config_error="no such file: admin.conf"
+    )
+
+
+def test_a_node_that_is_gone_is_kept_as_it_is_and_forgotten_without_being_dialled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = run_program(monkeypatch, config(gone=True), {"cp1": applied()})
+    for name in ("cp2-scripts", "cp2-policy", "cp2-manifest"):
+        resource = program.resources[name]
+        assert set(resource.ignore_changes) == UNTOUCHED
+        assert resource.forgotten
+        assert not {"create", "update", "delete"} & set(resource.inputs)
+    assert not program.resources["cp1-manifest"].forgotten
+    assert program.resources["cluster-configuration"].depends_on == {"cp1-manifest"}
+    assert program.outputs["nodes"]["cp2"] == {"host": "cp2.example.com", "state": "gone"}
+
+
+def test_the_first_node_can_be_the_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = ({"name": name, "host": f"{name}.example.com", "hostKey": HOST_KEY} for name in ("cp0", "cp1"))
+    program = run_program(monkeypatch, stack_config(nodes=[first | {"gone": True}, second]), {"cp1": applied()})
+    assert program.resources["cluster-configuration"].inputs["connection"]["host"] == "cp1.example.com"
+
+
+def test_a_gone_node_has_the_same_place_in_the_stack_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run_program(monkeypatch, config(), {"cp1": applied(), "cp2": applied()})
+    gone = run_program(monkeypatch, config(gone=True), {"cp1": applied()})
+    places = [{(each.type, each.parent, each.name) for each in run.resources.values()} for run in (there, gone)]
+    assert places[0] == places[1]
+
+
+def test_a_machine_that_is_to_join_gets_the_policy_and_no_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"cp1": applied(), "cp2": not_joined()}
+    program = run_program(monkeypatch, config(joining=True), facts)
+    assert "cp2-manifest" not in program.resources
+    policy = program.resources["cp2-policy"]
+    assert policy.inputs["stdin"] == POLICY
+    assert " prepare-join policy=/etc/kubernetes/audit-policy.yaml live=absent " in policy.inputs["create"]
+    assert program.outputs["nodes"]["cp2"]["state"] == "prepared to join"
+
+
+def test_a_prepared_machine_is_in_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = dataclasses.replace(not_joined(), policy=remote(POLICY), owner=OWNER, scripts_sha256="0" * 64)
+    program = run_program(monkeypatch, config(joining=True), {"cp1": applied(), "cp2": prepared})
+    assert program.resources["cp2-policy"].ignore_changes == ("create", "update")
+    assert program.resources["cp2-scripts"].ignore_changes == ("create", "update", "stdin")
+
+
+def test_a_machine_without_a_manifest_that_is_not_said_to_join_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match=r"cp2: .*not a control-plane node"):
+        run_program(monkeypatch, config(), {"cp1": applied(), "cp2": not_joined()})
+
+
+def test_a_preview_that_reads_no_node_compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run_program(monkeypatch, config(), {"cp1": applied(), "cp2": applied()})
+    off = config() | {f"{PROJECT}:liveRead": "off"}
+    unread = run_program(monkeypatch, off, AssertionError("dialled"), preview=True)
+    places = [{(each.type, each.parent, each.name) for each in run.resources.values()} for run in (there, unread)]
+    assert places[0] == places[1]
+    commands = [each for each in unread.resources.values() if each.type == "command:remote:Command"]
+    assert all(set(each.ignore_changes) == UNTOUCHED and not each.forgotten for each in commands)
+    assert any("liveRead is off: cp1, cp2 not read" in message for message in unread.messages)
+
+
+def test_an_up_that_would_read_no_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match="liveRead is off: cp1 would be changed unread"):
+        run_program(monkeypatch, stack_config() | {f"{PROJECT}:liveRead": "off"}, AssertionError("dialled"))
+
+
+def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = run_program(monkeypatch, stack_config(enabled=False), {"cp1": applied()}, preview=True)
+    assert program.resources == {}
+    edits = "\n".join(program.messages)
+    assert "-    - --audit-log-path=/var/log/kubernetes/audit/audit.log" in edits
+    assert "cp1: restart, the manifest is given back as it was before audit logging" in edits
+    assert "test: kubeadm-config is given back as it was before audit logging" in edits
+    order = [
+        edits.index(words) for words in ("kubeadm-config is given back", "cp1: restart", "the policy file is taken")
+    ]
+    assert order == sorted(order)
+
+
+def test_switching_off_forgets_the_nodes_that_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, config(gone=True) | {f"{PROJECT}:enabled": "false"}, {"cp1": applied()})
+    assert all(each.forgotten for each in program.resources.values() if each.type == "command:remote:Command")
+    assert set(program.resources) == {
+        "node-scripts", "cp2-scripts", "audit-policy", "cp2-policy", "cp2", "cp2-manifest",
+    }  # fmt: skip
+
+
+def test_another_stacks_node_is_not_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = dataclasses.replace(applied(), owner="kubernetes-audit/other")
+    with pytest.raises(pulumi.RunError, match="cp1: its audit logging belongs to the stack 'kubernetes-audit/other'"):
+        run_program(monkeypatch, stack_config(enabled=False), {"cp1": other})
+
+
+def test_an_up_with_the_digest_of_the_preview_goes_on_and_with_another_one_it_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    previewed = digest(run_program(monkeypatch, stack_config(), {"cp1": untouched()}, preview=True))
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", previewed)
+    assert "cp1-manifest" in run_program(monkeypatch, stack_config(), {"cp1": untouched()}).resources
+    edited = dataclasses.replace(untouched(), manifest=remote(MANIFEST + "# by hand\n"))
+    with pytest.raises(pulumi.RunError, match="not the one that was previewed; nothing was changed"):
+        run_program(monkeypatch, stack_config(), {"cp1": edited})
+    with pytest.raises(pulumi.RunError, match="not the one that was previewed"):
+        run_program(monkeypatch, stack_config(healthTimeoutSeconds=60), {"cp1": untouched()})
+
+
+@pytest.mark.parametrize(
+    ("more", "preview", "message"),
+    [
+        ({}, True, "sshPrivateKey: is missing; allowed: a private key"),
+        ({"liveRead": "off"}, True, None),
+        ({"reading": {"user": "auditor"}}, True, "sshReadingPrivateKey: is missing"),
+        ({"reading": {"user": "auditor"}, "sshReadingPrivateKey": "k"}, True, None),
+        ({"reading": {"user": "auditor"}, "sshReadingPrivateKey": "k"}, False, "sshPrivateKey: is missing"),
+    ],
+)
+def test_a_key_is_asked_for_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], preview: bool, message: str | None
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    config = stack_config(**{key: value for key, value in more.items() if isinstance(value, dict)})
+    del config[f"{PROJECT}:sshPrivateKey"]
+    config |= {f"{PROJECT}:{key}": value for key, value in more.items() if isinstance(value, str)}
+    if message is None:
+        run_program(monkeypatch, config, {"cp1": applied()}, preview=preview)
+    else:
+        with pytest.raises(pulumi.RunError, match=message):
+            run_program(monkeypatch, config, {"cp1": applied()}, preview=preview)
+
+
+def test_without_a_key_in_the_configuration_none_is_kept_in_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    config = stack_config()
+    del config[f"{PROJECT}:sshPrivateKey"]
+    program = run_program(monkeypatch, config, {"cp1": applied()})
+    assert "privateKey" not in program.resources["cp1-manifest"].inputs["connection"]
+
+
+def test_a_key_that_is_kept_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match="sshPrivateKey: is kept in clear; allowed: a secret"):
+        run_program(monkeypatch, stack_config(), AssertionError("dialled"), in_clear=frozenset({"sshPrivateKey"}))
