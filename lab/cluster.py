@@ -24,6 +24,9 @@ _SYSCTLS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
+# A node uses about twenty inotify instances, and many kernels allow root 128 in all. Left raised by `down`, since
+# another lab may rely on it.
+_INOTIFY_INSTANCES = 1024
 _START_SECONDS = 180
 
 
@@ -64,6 +67,7 @@ def join(paths: Paths) -> LabState:
 
 
 def _ensure(paths: Paths, state: LabState) -> LabState:
+    _allow_inotify_instances()
     network.ensure_bridge(state)
     if state.balancer:
         balancer.ensure(paths, state, state.balancer)
@@ -127,6 +131,12 @@ def _wait(deadline: float, what: str, holds: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise LabError(f"waited too long for {what}: python -m lab status, and /var/log on the node, say more")
         time.sleep(0.2)
+
+
+def _allow_inotify_instances() -> None:
+    setting = Path("/proc/sys/fs/inotify/max_user_instances")
+    if int(setting.read_text()) < _INOTIFY_INSTANCES:
+        setting.write_text(str(_INOTIFY_INSTANCES))
 
 
 def _plan(paths: Paths, nodes: int, minor: str) -> LabState:
