@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034
-# What the node's side shares: paths, messages, hashes, the API server's process and its health.
+# What the node's side shares: paths, messages, hashes, files that arrive and are put in place, and the lock.
 # The operator's side decides; these functions only move files and look (design decision 1).
 
 set -u
@@ -14,6 +14,7 @@ MANIFESTS=/etc/kubernetes/manifests
 MANIFEST=$MANIFESTS/kube-apiserver.yaml
 ADMIN_CONF=/etc/kubernetes/admin.conf
 ARCHIVE_KEEPS=20
+GUARD_SECONDS=900
 
 say() { printf '%s\n' "$*"; }
 
@@ -74,44 +75,22 @@ receive_desired() {
 put() {
     temporary=$(dirname "$2")/.$(basename "$2").kubernetes-audit
     if cp "$1" "$temporary" && chown 0:0 "$temporary" && chmod "$3" "$temporary" && sync "$temporary"; then
-        mv -f "$temporary" "$2"
+        mv -f "$temporary" "$2" && sync "$(dirname "$2")"
     else
         rm -f "$temporary"
         return 1
     fi
 }
 
-# Process ids of the API servers in this node's own network: a kind or vcluster API server has another one.
-apiserver_pids() {
-    here=$(readlink /proc/self/ns/net)
-    grep -lx kube-apiserver /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
-        process=${comm%/comm}
-        if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
-    done
-}
-
-# started PID: when it started, in seconds since the epoch.
-started() {
-    ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
-    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
-    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%.0f\n", int(boot + $20 / ticks) }'
-}
-
-# api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to this node's API server and no other.
-api() {
-    endpoint=$1
-    shift
-    kubectl --kubeconfig "$ADMIN_CONF" --server "$endpoint" --tls-server-name kubernetes "$@"
-}
-
-healthy() {
-    [ "$(api "$1" --request-timeout=2s get --raw /livez 2>/dev/null)" = ok ] &&
-        [ "$(api "$1" --request-timeout=2s get --raw /readyz 2>/dev/null)" = ok ]
-}
-
-# One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them.
+# One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them. Where a
+# change was cut off, the guard has it until the node is in order, and is waited for.
 take_lock() {
     mkdir -p "$STATE"
     exec 9>"$STATE/lock"
-    flock -n 9 || fail "another change of this node is under way (lock $STATE/lock); wait for it and run again"
+    flock -n 9 && return
+    if [ -e "$STATE/journal" ] && ! alive "$(journal worker)"; then
+        say "waiting: a change of this node was cut off, and its guard is bringing the node in order"
+        flock -w "$GUARD_SECONDS" 9 && return
+    fi
+    fail "another change of this node is under way (lock $STATE/lock); wait for it and run again"
 }

@@ -88,7 +88,8 @@ fact_log_space() {
     say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
 }
 
-# After a change that was cut off the API server may be between two processes: it is waited for, up to a minute.
+# After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what
+# was read at the beginning of that change counts where none comes.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
     deadline=0
@@ -96,6 +97,9 @@ fact_kubeadm_config() {
     until found=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
         if [ "$(date +%s)" -ge "$deadline" ]; then
+            if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
+                say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
+            fi
             say "kubeadm-config-error $(printf '%s' "$found" | tail -n 1 | base64 -w 0)"
             return
         fi

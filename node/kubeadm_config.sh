@@ -11,6 +11,14 @@ read_kubeadm_config() {
         fail "cannot read the ConfigMap kube-system/kubeadm-config"
 }
 
+# keep_kubeadm_config: the text and its version as they are now, for the facts while a change is unfinished and no API
+# server can be asked. Where it cannot be read, what was kept earlier stays.
+keep_kubeadm_config() {
+    kept=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
+        -o 'jsonpath={.metadata.resourceVersion}{"\n"}{.data.ClusterConfiguration}{"."}' 2>/dev/null) || return 0
+    printf %s "${kept%.}" >"$STATE/kubeadm-config.new" && mv "$STATE/kubeadm-config.new" "$STATE/kubeadm-config"
+}
+
 # write_kubeadm_config FILE: replaces the text if the ConfigMap is still at $version. The field manager stays kubeadm,
 # so that nothing in the object tells it from kubeadm's own writing once the stack is gone.
 write_kubeadm_config() {

@@ -23,5 +23,6 @@ case $command in
     apply-kubeadm-config) apply_kubeadm_config "$@" ;;
     restore-kubeadm-config) restore_kubeadm_config "$@" ;;
     work) work "$@" ;;
+    guard) guard "$@" ;;
     *) fail "unknown command $command" ;;
 esac

@@ -46,10 +46,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class KubeadmConfig:
-    """ClusterConfiguration in the ConfigMap, with the resourceVersion at which it was read."""
+    """ClusterConfiguration in the ConfigMap, with the resourceVersion at which it was read.
+
+    ``stale``: it was read when the change began that is unfinished now, because no API server can be asked.
+    """
 
     text: str
     resource_version: str
+    stale: bool = False
 
     @property
     def token(self) -> str:
@@ -118,8 +122,9 @@ def parse_facts(output: str) -> Facts:
                         strays.append(name)
                 case "process":
                     processes.append(_process(words))
-                case "kubeadm-config":
-                    kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0])
+                case "kubeadm-config" | "kubeadm-config-kept":
+                    stale = kind == "kubeadm-config-kept"
+                    kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0], stale=stale)
                 case "kubeadm-config-error" | "policy-path" | "log-path":
                     single[kind] = _text(words[0])
                 case "missing-tool":

@@ -13,8 +13,13 @@ from auditlog.apiserver.node_plan import PlanError
 
 
 def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> FileChange:
-    """From what any node could read: the others may be able to while one API server is away."""
-    found = next((each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None), None)
+    """From what any node could read: the others may be able to while one API server is away.
+
+    What a node kept from the beginning of an unfinished change is taken when no API server answers: the plan must be
+    made to bring one back. The text is compared once more when it is written.
+    """
+    readable = [each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None]
+    found = min(readable, key=lambda config: config.stale, default=None)
     if found is None:
         reasons = [f"{name}: {each.kubeadm_config_error or 'no answer'}" for name, each in facts.items()]
         raise PlanError(["the ConfigMap kube-system/kubeadm-config cannot be read; " + "; ".join(reasons)])

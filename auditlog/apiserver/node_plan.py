@@ -224,6 +224,8 @@ def _reasons(
         reasons.append("the manifest lacks a mount or the policy's hash")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
+        if facts.kubeadm_config is not None and facts.kubeadm_config.stale:
+            reasons.append("no API server answers; kubeadm-config is taken as it was when that change began")
     return tuple(reasons)
 
 

@@ -18,7 +18,22 @@ READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
     f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
 )
-_PARTS = ("common.sh", "facts.sh", "policy.sh", "manifest.sh", "kubeadm_config.sh", "main.sh")
+_PARTS = (
+    "common.sh",
+    "processes.sh",
+    "container_logs.sh",
+    "health.sh",
+    "archive.sh",
+    "journal.sh",
+    "detached.sh",
+    "guard.sh",
+    "transaction.sh",
+    "facts.sh",
+    "policy.sh",
+    "manifest.sh",
+    "kubeadm_config.sh",
+    "main.sh",
+)
 _SOURCE = Path(__file__).parents[2] / "node"
 _END = "END-OF-THE-EARLIER-TEXT"
 

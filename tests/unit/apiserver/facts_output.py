@@ -34,7 +34,8 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"process {process.pid} {process.started} {_encoded(command_line)}")
     lines += [f"log-used-bytes {facts.log_used_bytes}", f"log-free-bytes {facts.log_free_bytes}"]
     if facts.kubeadm_config is not None:
-        lines.append(f"kubeadm-config {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")
+        kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
+        lines.append(f"{kind} {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")
     if facts.kubeadm_config_error is not None:
         lines.append(f"kubeadm-config-error {_encoded(facts.kubeadm_config_error)}")
     lines += [f"missing-tool {tool}" for tool in facts.missing_tools]

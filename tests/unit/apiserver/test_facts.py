@@ -63,6 +63,13 @@ def test_kubeadm_config_with_its_resource_version_and_a_missing_final_line_break
     assert facts.kubeadm_config.token == f"{sha256('kind: ClusterConfiguration')}@717"
 
 
+def test_kubeadm_config_as_the_node_kept_it_is_stale() -> None:
+    kept = f"kubeadm-config-kept 717 {encoded('kind: ClusterConfiguration')}"
+    facts = parse_facts(output(kept, f"kubeadm-config-error {encoded('connection refused')}"))
+    assert facts.kubeadm_config == KubeadmConfig("kind: ClusterConfiguration", "717", stale=True)
+    assert facts.kubeadm_config_error == "connection refused"
+
+
 def test_why_kubeadm_config_could_not_be_read() -> None:
     facts = parse_facts(output(f"kubeadm-config-error {encoded('connection refused')}"))
     assert facts.kubeadm_config_error == "connection refused"

@@ -195,6 +195,14 @@ def test_kubeadm_config_is_taken_from_whichever_node_could_read_it() -> None:
     ]
 
 
+def test_what_a_node_kept_of_kubeadm_config_counts_only_where_no_api_server_answers() -> None:
+    kept = changed(untouched(), kubeadm_config=KubeadmConfig(CLUSTER_CONFIGURATION + "# old\n", "5", stale=True))
+    alone = make_plan(settings("cp1", "cp2"), POLICY, {"cp1": kept, "cp2": kept}, OWNER)
+    assert alone.kubeadm_config.live == CLUSTER_CONFIGURATION + "# old\n"
+    planned = make_plan(settings("cp1", "cp2"), POLICY, {"cp1": kept, "cp2": untouched()}, OWNER)
+    assert planned.kubeadm_config.live == CLUSTER_CONFIGURATION
+
+
 def test_a_kubeadm_config_of_another_kind_is_refused() -> None:
     with pytest.raises(PlanError, match="is not a ClusterConfiguration"):
         plan(changed(untouched(), kubeadm_config=KubeadmConfig("kind: Other\n", "1")))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
+from tests.unit.node.shell import run
 
-LIBRARY = node_scripts.bundle().rsplit("command=$1\n", 1)[0]
 KUBECTL = """\
 #!/bin/sh
 # Answers as the API server would for one ConfigMap, from files beside it; keeps what it is told to write.
@@ -23,15 +21,6 @@ case "$*" in
     *patch*) for file; do :; done; cp "$file" "$here/patch"; cp "$here/desired" "$here/live" ;;
 esac
 """
-
-
-def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    """Runs ``script`` after the library, with its folders below ``folder`` and ``folder/bin`` first in PATH."""
-    home = shlex.quote(str(folder))
-    paths = f"STATE={home}/state ARCHIVE={home}/archive MANIFEST={home}/manifest PATH={home}/bin:$PATH\n"
-    return subprocess.run(
-        ["sh", "-c", LIBRARY + paths + script], input=given, text=True, capture_output=True, check=False
-    )
 
 
 @pytest.mark.parametrize("text", ["a: 1\n", "a: 1", "", "\n\n", "ü: “x”\n"])

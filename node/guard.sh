@@ -1,0 +1,59 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The guard: a second process that watches the worker. When the worker dies, whatever killed it, the guard waits until
+# the API server that the worker put in place is ready, or puts manifest and policy back. It leaves the journal, so that
+# the next run finishes the change and reports. Both may die at any moment: the journal then tells the next run the rest.
+
+# keep_guard: the worker sees to it that a guard lives.
+keep_guard() {
+    if [ -z "${worker:-}" ] || alive "${guard:-}"; then return; fi
+    launch guard worker="$worker" >>"$STATE/guard-messages" 2>&1 </dev/null 9>&- &
+    guard=$(identity "$!")
+}
+
+# guard worker=PID:START
+guard() {
+    watched=$(argument worker "$@") || exit 1
+    while alive "$watched"; do sleep 0.5; done
+    [ -e "$STATE/journal" ] || return 0
+    exec 9>"$STATE/lock"
+    flock 9
+    # An operator who ran again meanwhile has finished the change.
+    [ "$(journal worker)" = "$watched" ] || return 0
+    bring_in_order
+}
+
+# bring_in_order: from whatever step the worker was at to a running API server with the new files or with the old ones.
+bring_in_order() {
+    reached=$(journal step)
+    say "the change was cut off at the step $reached"
+    if ! files_may_have_changed; then
+        say "no file had been changed"
+    elif [ "$reached" != put-back ] && files_are_in_place && new_one_gets_ready; then
+        say "the new API server is ready"
+    else
+        [ "$reached" = put-back ] || say "${problem:-not every file was in place}"
+        go_back && say "the earlier manifest and policy are back, and their API server is ready"
+    fi
+}
+
+# files_are_in_place: whether the manifest and policy of the journal are the live ones, and kubelet sees a new manifest.
+files_are_in_place() {
+    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] || return 1
+    [ -z "$(journal policy-desired)" ] || [ "$(hash_of "$(journal policy)")" = "$(journal policy-desired)" ] || return 1
+    [ "$(journal step)" != swap ] || [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ]
+}
+
+new_one_gets_ready() {
+    problem="no API server with the manifest's arguments"
+    wait_until "$(journal timeout)" old_are_gone "$(journal processes)" &&
+        wait_until "$(journal timeout)" new_runs "$(journal processes)" "$(journal arguments)" &&
+        wait_for_health "$(journal endpoint)" "$(journal arguments)" "$(journal timeout)"
+}
+
+# go_back: the files of the journal's backup again, and an API server that runs with them; the reason in $problem when not.
+go_back() {
+    step put-back
+    restore_files "$(journal backup)" "$(journal policy)" || return 1
+    rm -f "$STATE/swapped"
+    wait_for_health "$(journal endpoint)" "$(journal arguments-before)" "$(journal timeout)" && step restored
+}

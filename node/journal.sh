@@ -1,0 +1,35 @@
+# shellcheck shell=sh
+# The journal of a change that is under way: all that a guard or a later run needs to bring the node in order.
+#
+#   step=NAME             what is being done: one of STEPS, or put-back or restored on the way back
+#   worker=PID:START      the process that does it
+#   boot=ID               when the machine was started, for process ids to mean something
+#   backup=FOLDER         manifest and policy as they were
+#   processes=PID...      the API servers that must go
+#   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, endpoint=URL,
+#   timeout=SECONDS       what the operator asked for
+
+# journal NAME: what the journal says of NAME; nothing without a journal.
+journal() { sed -n "s/^$1=//p" "$STATE/journal" 2>/dev/null; }
+
+# record NAME=VALUE...: these entries in the journal, whole or not at all, also if the power goes.
+record() {
+    entries=$(cat "$STATE/journal" 2>/dev/null)
+    for entry in "$@"; do
+        entries=$(printf '%s\n' "$entries" | sed "/^${entry%%=*}=/d; /^\$/d"; printf '%s\n' "$entry")
+    done
+    printf '%s\n' "$entries" >"$STATE/journal.new" && sync "$STATE/journal.new" &&
+        mv "$STATE/journal.new" "$STATE/journal" && sync "$STATE"
+}
+
+# step NAME: from here on the change is at this step.
+step() { record "step=$1"; }
+
+# files_may_have_changed: whether the change of the journal may have touched manifest or policy, and not given them back.
+# A journal without a step is of a version that opened it right before the swap.
+files_may_have_changed() {
+    [ -e "$STATE/journal" ] || return 1
+    case $(journal step) in back-up | rehearse | stand-in | restored) return 1 ;; *) return 0 ;; esac
+}
+
+close_journal() { rm -f "$STATE/journal" && sync "$STATE"; }

@@ -1,0 +1,69 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# The API server's process, and any other that is watched.
+
+# Process ids of the API servers in this node's own network: a kind or vcluster API server has another one.
+apiserver_pids() {
+    here=$(readlink /proc/self/ns/net)
+    grep -lx kube-apiserver /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
+        process=${comm%/comm}
+        if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
+    done
+}
+
+# started PID: when it started, in seconds since the epoch.
+started() {
+    ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
+    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
+    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%.0f\n", int(boot + $20 / ticks) }'
+}
+
+# identity PID: "PID:START", which no later process with the same number has; empty when it has ended.
+identity() {
+    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v pid="$1" '$1 != "Z" { print pid ":" $20 }'
+}
+
+# alive IDENTITY: whether that very process lives.
+alive() { [ -n "$1" ] && [ "$(identity "${1%%:*}")" = "$1" ]; }
+
+# running_arguments: the hash of the arguments that the API server runs with now; empty when none runs.
+running_arguments() {
+    for pid in $(apiserver_pids); do
+        hash_of "/proc/$pid/cmdline"
+        return
+    done
+}
+
+# old_are_gone PIDS: whether none of them is an API server any more.
+old_are_gone() {
+    for pid in $(apiserver_pids); do
+        case " $1 " in *" $pid "*) return 1 ;; esac
+    done
+}
+
+# new_runs PIDS ARGUMENTS: whether an API server other than PIDS runs with these arguments; sets $new to its process id.
+new_runs() {
+    for new in $(apiserver_pids); do
+        case " $1 " in *" $new "*) continue ;; esac
+        if [ "$(hash_of "/proc/$new/cmdline")" = "$2" ]; then return; fi
+    done
+    return 1
+}
+
+# wait_until SECONDS COMMAND...: until COMMAND succeeds; status 1 when it does not in time, or the new API server ends
+# again and again, with the reason in $problem.
+wait_until() {
+    seconds=$1 deadline=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        if crash_loops; then
+            problem="the API server cannot start"
+            return 1
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            problem="$problem within $seconds s"
+            return 1
+        fi
+        keep_guard
+        sleep 0.5
+    done
+}

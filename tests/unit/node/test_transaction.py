@@ -1,0 +1,263 @@
+"""The journal, and what a later run and the guard make of it, on files alone: no API server runs in these tests."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.desired import sha256
+from tests.unit.node.shell import run
+
+STEPS = re.findall(r'^STEPS="(.*)"$', node_scripts.bundle(), re.MULTILINE)[0].split(" ")
+FROM_SWAP = STEPS[STEPS.index("swap") :]
+# What stands for the API server: PIDs that are there, health that is as told, files that belong to nobody else.
+STAND_INS = """
+chown() { :; }
+apiserver_pids() { cat "$STATE/pids" 2>/dev/null; }
+new_runs() { new=77; [ -e "$STATE/new-runs" ]; }
+healthy_three_times() { [ -e "$STATE/healthy" ]; }
+kill() { echo "kill $*" >>"$STATE/killed"; }
+keep_kubeadm_config() { :; }
+swap() { mv -f "$1" "$MANIFEST"; }
+worker=1:1 guard=
+keep_guard() { :; }
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """The folder of a node: manifest and policy live, the new ones staged, the old ones in a backup."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "manifest"
+
+    @property
+    def policy(self) -> Path:
+        return self.folder / "policy"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "state/journal"
+
+    def entries(self) -> dict[str, str]:
+        if not self.journal.exists():
+            return {}
+        return dict(line.split("=", 1) for line in self.journal.read_text().splitlines())
+
+    def write_journal(self, step: str, **more: str) -> None:
+        entries = {
+            "step": step,
+            "worker": "9:9",
+            "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            "backup": str(self.folder / "backup"),
+            "processes": "11 ",
+            "arguments": "",
+            "arguments-before": "",
+            "desired": sha256("new manifest"),
+            "policy": str(self.policy),
+            "policy-desired": sha256("new policy"),
+            "endpoint": "https://127.0.0.1:6443",
+            "timeout": "0",
+        } | {name.replace("_", "-"): value for name, value in more.items()}
+        self.journal.write_text("".join(f"{name}={value}\n" for name, value in entries.items()))
+
+    def says(self, name: str, text: str = "") -> None:
+        (self.folder / "state" / name).write_text(text)
+
+    def run(self, script: str) -> str:
+        return run(self.folder, STAND_INS + script).stdout
+
+    def enable(self, timeout: int = 0) -> str:
+        return self.run(
+            f"transaction enable policy={self.policy} policy-desired={sha256('new policy')} arguments=a "
+            f"arguments-before=b endpoint=e timeout={timeout} log=/nowhere marker=no owner=stack 2>&1"
+        )
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    for folder in ("state/staged", "backup", "archive"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "manifest").write_text("old manifest")
+    (tmp_path / "policy").write_text("old policy")
+    (tmp_path / "backup/kube-apiserver.yaml").write_text("old manifest")
+    (tmp_path / "backup/audit-policy.yaml").write_text("old policy")
+    (tmp_path / "state/staged/kube-apiserver.yaml").write_text("new manifest")
+    (tmp_path / "state/staged/audit-policy.yaml").write_text("new policy")
+    return Node(tmp_path)
+
+
+def test_the_journal_is_replaced_whole_and_keeps_what_it_is_not_told(node: Node) -> None:
+    node.run('record a=1 b=2 "c=x y=z"; record b=3; step swap')
+    assert node.entries() == {"a": "1", "c": "x y=z", "b": "3", "step": "swap"}
+    assert not (node.folder / "state/journal.new").exists()
+
+
+def test_a_change_takes_every_step_in_its_order_and_closes_the_journal(node: Node) -> None:
+    node.says("new-runs")
+    node.says("healthy")
+    said = node.run(
+        f"mv() {{ case $1 in *journal.new) sed -n 's/^step=//p' \"$1\" >>{node.folder}/steps ;; esac\n"
+        f'command mv "$@"; }}\n'
+        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} arguments=a "
+        "arguments-before=b endpoint=e timeout=5 log=/nowhere marker=no owner=stack 2>&1"
+    )
+    assert "manifest: running and healthy" in said
+    taken = list(dict.fromkeys((node.folder / "steps").read_text().split()))
+    assert taken == STEPS
+    assert node.entries() == {}
+    assert (node.manifest.read_text(), node.policy.read_text()) == ("new manifest", "new policy")
+    assert (node.folder / "state/owner").read_text() == "stack\n"
+    assert (node.folder / "state/before/kube-apiserver.yaml").read_text() == "old manifest"
+
+
+def test_an_api_server_that_does_not_come_gets_everything_put_back(node: Node) -> None:
+    node.says("healthy")
+    said = node.enable()
+    assert "failed: no API server with the manifest's arguments within 0 s" in said
+    assert "The earlier manifest runs again" in said
+    assert (node.manifest.read_text(), node.policy.read_text()) == ("old manifest", "old policy")
+    assert node.entries() == {}
+
+
+def test_where_the_way_back_fails_too_the_journal_stays(node: Node) -> None:
+    said = node.enable()
+    assert "And the way back failed: /livez and /readyz did not say ok three times in a row within 0 s" in said
+    assert node.entries()["step"] == "put-back"
+    assert node.manifest.read_text() == "old manifest"
+
+
+def test_a_policy_that_was_not_there_is_removed_again(node: Node) -> None:
+    node.policy.unlink()
+    node.says("healthy")
+    assert "The earlier manifest runs again" in node.enable()
+    assert not node.policy.exists()
+
+
+@pytest.mark.parametrize("at", ["back-up", "restored"])
+def test_a_change_that_was_cut_off_before_it_touched_a_file_begins_anew(node: Node, at: str) -> None:
+    node.write_journal(at)
+    node.says("new-runs")
+    node.says("healthy")
+    said = node.enable(5)
+    assert "the files are as they were before it" in said
+    assert f"backup: {node.folder / 'archive'}" in said
+    assert "manifest: running and healthy" in said
+
+
+@pytest.mark.parametrize("at", [*FROM_SWAP, "put-back"])
+def test_a_change_that_was_cut_off_later_is_finished_with_its_own_backup(node: Node, at: str) -> None:
+    node.write_journal(at)
+    node.says("new-runs")
+    node.says("healthy")
+    said = node.enable(5)
+    assert f"its backup {node.folder / 'backup'} stays" in said
+    assert f"manifest: running and healthy; backup {node.folder / 'backup'}" in said
+    assert node.entries() == {}
+
+
+def test_a_journal_of_an_earlier_version_has_no_step_and_was_opened_right_before_the_swap(node: Node) -> None:
+    node.journal.write_text(f"backup={node.folder / 'backup'}\narguments-before=b\nboot=x\nprocesses=11 \n")
+    node.says("healthy")
+    said = node.enable()
+    assert f"its backup {node.folder / 'backup'} stays" in said
+    assert node.manifest.read_text() == "old manifest"
+
+
+@pytest.mark.parametrize(
+    ("at", "live", "policy", "killed"),
+    [
+        (None, "new manifest", "old policy", "kill -TERM 12\n"),
+        (None, "old manifest", "old policy", ""),
+        ("swap", "new manifest", "old policy", "kill -TERM 12\n"),
+        ("swap", "new manifest", "new policy", "kill -TERM 11\n"),
+        ("old-gone", "new manifest", "new policy", ""),
+        ("put-back", "new manifest", "new policy", "kill -TERM 12\n"),
+        ("put-back", "old manifest", "new policy", ""),
+    ],
+)
+def test_the_process_is_ended_only_where_kubelet_sees_no_change_and_only_once(
+    node: Node, at: str | None, live: str, policy: str, killed: str
+) -> None:
+    """The API server of the beginning is 11; 12 runs now, unless it is still the same one."""
+    node.manifest.write_text(live)
+    node.policy.write_text(policy)
+    (node.folder / "backup/kube-apiserver.yaml").write_text(live)
+    node.says("pids", "11\n" if killed.endswith("11\n") else "12\n")
+    if at is not None:
+        node.write_journal(at)
+    node.enable()
+    written = node.folder / "state/killed"
+    assert (written.read_text() if written.exists() else "") == killed
+
+
+GUARD = "guard worker=9:9 2>&1"
+
+
+@pytest.mark.parametrize("at", ["back-up", "restored"])
+def test_the_guard_leaves_files_alone_that_nobody_touched(node: Node, at: str) -> None:
+    node.write_journal(at)
+    assert "no file had been changed" in node.run(GUARD)
+    assert node.entries()["step"] == at
+    assert node.manifest.read_text() == "old manifest"
+
+
+@pytest.mark.parametrize("at", FROM_SWAP)
+def test_the_guard_keeps_new_files_that_get_ready_and_leaves_the_journal(node: Node, at: str) -> None:
+    node.write_journal(at)
+    node.manifest.write_text("new manifest")
+    node.policy.write_text("new policy")
+    node.says("new-runs")
+    node.says("healthy")
+    assert "the new API server is ready" in node.run(GUARD)
+    assert node.entries()["step"] == at
+    assert node.manifest.read_text() == "new manifest"
+
+
+@pytest.mark.parametrize("at", [*FROM_SWAP, "put-back"])
+@pytest.mark.parametrize("live", ["old manifest", "new manifest"])
+def test_the_guard_puts_back_what_is_not_whole_or_does_not_get_ready(node: Node, at: str, live: str) -> None:
+    node.write_journal(at)
+    node.manifest.write_text(live)
+    node.policy.write_text("new policy")
+    node.says("healthy")
+    assert "the earlier manifest and policy are back" in node.run(GUARD)
+    assert node.entries()["step"] == "restored"
+    assert (node.manifest.read_text(), node.policy.read_text()) == ("old manifest", "old policy")
+
+
+def test_the_guard_does_nothing_where_another_run_has_taken_over(node: Node) -> None:
+    node.write_journal("swap", worker="10:10")
+    assert node.run(GUARD) == ""
+    assert node.entries()["step"] == "swap"
+    node.journal.unlink()
+    assert node.run(GUARD) == ""
+
+
+def test_what_the_guard_did_is_told_once_by_the_next_run(node: Node) -> None:
+    node.says("guard-messages", "the new API server is ready\n")
+    assert "guard: the new API server is ready\n" in node.enable()
+    assert "guard:" not in node.enable()
+
+
+def test_the_lock_waits_for_a_guard_but_not_for_a_worker(node: Node) -> None:
+    node.write_journal("swap")
+    waits = run(node.folder, 'GUARD_SECONDS=0; exec 8>"$STATE/lock"; flock 8; take_lock')
+    assert "its guard is bringing the node in order" in waits.stdout
+    node.write_journal("swap")
+    refused = run(node.folder, 'record "worker=$(identity $$)"; exec 8>"$STATE/lock"; flock 8; take_lock')
+    assert refused.stdout == ""
+    assert "another change of this node is under way" in refused.stderr
+
+
+def test_a_process_is_known_by_its_start_and_a_dead_one_is_not_alive(tmp_path: Path) -> None:
+    script = "me=$(identity $$); alive $me && echo alive; alive ${me}0 || echo another; alive '' || echo nobody\n"
+    script += '(exit 0) & sleep 0.2; alive "$(identity $!)" || echo ended'
+    assert run(tmp_path, script).stdout == "alive\nanother\nnobody\nended\n"
