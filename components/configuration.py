@@ -94,7 +94,7 @@ def _missing_keys(settings: Settings, private_key: str | None, reading_key: str 
             f"sshReadingPrivateKey: is missing; allowed: the private key of {settings.reading_user!r} (reading.user), "
             "set with pulumi config set --secret sshReadingPrivateKey <FILE"
         ]
-    if private_key is not None or "SSH_AUTH_SOCK" in os.environ or (preview and settings.reading_user is not None):
+    if private_key is not None or os.environ.get("SSH_AUTH_SOCK") or (preview and settings.reading_user is not None):
         return []
     return [
         "sshPrivateKey: is missing; allowed: a private key, set with "

@@ -148,10 +148,6 @@ class _Question:
             node_scripts.installed_facts_command() if self.installed else node_scripts.facts_command(user, self.paths)
         )
 
-    @property
-    def script(self) -> str:
-        return "" if self.installed else node_scripts.bundle()
-
 
 async def _read_as(
     account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
@@ -207,7 +203,8 @@ async def _read(
 
 
 async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: _Question) -> Facts:
-    result = await connection.run(question.command(user), input=question.script, timeout=READ_SECONDS)
+    given: dict[str, Any] = {"stdin": asyncssh.DEVNULL} if question.installed else {"input": node_scripts.bundle()}
+    result = await connection.run(question.command(user), timeout=READ_SECONDS, **given)
     if result.exit_status != 0:
         said = str(result.stderr or result.stdout or "").strip().splitlines()
         needed = f" ({node_scripts.READING_NEEDS.format(user=user)})" if question.installed else ""
@@ -289,6 +286,8 @@ class _Login:
             if not self._access.user_configuration:
                 return f"user {self._target.user!r} is not let in with {self._access.keys_from} ({error.reason})"
             return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
+        if isinstance(error, asyncssh.TimeoutError):
+            return f"the node did not say all it was asked within {READ_SECONDS} s"
         if isinstance(error, TimeoutError):
             return f"no answer within {CONNECT_SECONDS} s"
         if isinstance(error, asyncssh.Error):

@@ -60,6 +60,10 @@ class FakeNode:
         (self.root / "answer").write_text(output)
         self._command("sudo", 'cat >/dev/null; cat "{root}/answer"')
 
+    def refuse(self) -> None:
+        """From now on nobody becomes root on the node."""
+        self._command("sudo", "echo 'sudo: a password is required' >&2; exit 1")
+
     def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
         """Every file with its time of change, its mode and its content."""
         return {

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +70,47 @@ def test_a_key_that_is_not_let_in(server: SshServer) -> None:
 def test_a_key_that_is_none(server: SshServer) -> None:
     with pytest.raises(ReadError, match="sshPrivateKey: "):
         read_nodes([host(server)], None, Account("nothing"), "/etc/p", "/var/log/l")
+
+
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An SSH agent without keys."""
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as running:
+        while not socket.exists():
+            assert running.poll() is None
+            time.sleep(0.01)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        yield socket
+        running.terminate()
+
+
+def test_without_a_key_those_of_the_agent_are_offered(
+    server: SshServer, node: FakeNode, agent: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ReadError, match=r"the SSH agent .* holds no key"):
+        read_nodes([host(server)], None, Account(None), str(node.policy), str(node.log))
+    key = tmp_path / "key"
+    key.write_text(server.private_key)
+    key.chmod(0o600)
+    environment = os.environ | {"SSH_AUTH_SOCK": str(agent)}
+    subprocess.run(["ssh-add", str(key)], check=True, capture_output=True, env=environment)
+    facts = read_nodes([host(server)], None, Account(None), str(node.policy), str(node.log))
+    assert facts["cp1"].policy is not None
+
+
+def test_without_a_key_and_without_an_agent(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
+    with pytest.raises(ReadError, match=r"the SSH agent .* does not answer"):
+        read_nodes([host(server)], None, Account(None), "/etc/p", "/var/log/l")
+
+
+def test_an_account_that_only_reads_chooses_nothing(server: SshServer, node: FakeNode) -> None:
+    account = Account(server.private_key, "auditor")
+    node.refuse()
+    with pytest.raises(ReadError) as raised:
+        read_nodes([host(server)], None, account, str(node.policy), str(node.log))
+    assert server.commands() == ["sudo -n /etc/kubernetes/audit-logging/facts"]
+    assert server.executions[0].stdin == ""
+    assert "sudo: a password is required" in str(raised.value)
+    assert 'auditor ALL=(root) NOPASSWD: /etc/kubernetes/audit-logging/facts ""' in str(raised.value)
