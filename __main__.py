@@ -9,8 +9,11 @@ from auditlog.apiserver.read_nodes import read_nodes
 from auditlog.apiserver.removal import plan_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.queries import loki_queries, on_node_search
+from auditlog.observe.rules import RuleScope
+from auditlog.policy.read import read_policy
 from auditlog.policy.selection import selected_policy
 from auditlog.settings import DashboardMode
+from components.alerts import Alerts
 from components.configuration import read_configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.dashboards import Dashboards
@@ -40,9 +43,14 @@ def main() -> None:
             control_plane = released_nodes(plan_removal(settings, facts, owner), connection)
 
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
-    if dashboards:
+    rule_groups: dict[str, list[str]] = {}
+    if settings.in_cluster:
         in_cluster = pulumi.ResourceOptions(provider=kubernetes_provider(configuration.kubeconfig or ""))
-        Dashboards("dashboards", settings.dashboards, dashboards, control_plane.last, in_cluster)
+        if dashboards:
+            Dashboards("dashboards", settings.dashboards, dashboards, control_plane.last, in_cluster)
+        if settings.alerts.are_on and settings.enabled:
+            rules, scope = read_policy(policy.text, policy.source), RuleScope.of(settings)
+            rule_groups = Alerts("alerts", scope, rules, control_plane.last, in_cluster).groups
 
     pulumi.export("cluster", settings.cluster)
     pulumi.export("policy", {"source": policy.source, "sha256": policy.sha256})
@@ -50,6 +58,7 @@ def main() -> None:
     pulumi.export("logPath", settings.log.path)
     pulumi.export("queries", loki_queries())
     pulumi.export("dashboards", {each.uid: {"title": each.title, "path": each.path} for each in dashboards})
+    pulumi.export("ruleGroups", rule_groups)
     pulumi.export("onNodeSearch", on_node_search(settings.log.path))
 
 

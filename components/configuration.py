@@ -12,7 +12,7 @@ from pulumi.runtime.config import is_config_secret
 
 from auditlog.apiserver.read_nodes import Account
 from auditlog.policy.presets import preset_names
-from auditlog.settings import KEYS, SECRET_KEYS, DashboardMode, Settings, SettingsError, parse_settings
+from auditlog.settings import KEYS, SECRET_KEYS, Settings, SettingsError, parse_settings
 
 PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
 _TEXT_KEYS = ("cluster", "liveRead")
@@ -75,10 +75,11 @@ def read_configuration() -> Configuration:
     kubeconfig = secrets["kubeconfig"]
     if settings is not None:
         problems.extend(_missing_keys(settings, private_key, reading_key))
-        if settings.dashboards.mode is not DashboardMode.OFF and kubeconfig is None:
-            problems.append(
-                f"kubeconfig: is missing, and dashboards.mode is {settings.dashboards.mode.value!r}; allowed: the text "
-                "of a kubeconfig for the cluster, set with pulumi config set --secret kubeconfig <~/.kube/config"
+        if kubeconfig is None:
+            problems.extend(
+                f"kubeconfig: is missing, and {key} is {value!r}; allowed: the text of a kubeconfig for the cluster, "
+                "set with pulumi config set --secret kubeconfig <~/.kube/config"
+                for key, value in settings.in_cluster.items()
             )
     if problems or settings is None:
         raise SettingsError(problems)

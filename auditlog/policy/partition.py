@@ -144,20 +144,37 @@ def deciders(earlier: Sequence[PolicyRule], rule: PolicyRule) -> frozenset[int |
 
     Empty when no request matches `rule` at all.
     """
-    meeting = [index for index, other in enumerate(earlier) if _may_meet(other, rule)]
+    meeting = [index for index, other in enumerate(earlier) if may_meet(other, rule)]
     outcomes = partition(([earlier[index] for index in meeting], (rule,))).outcomes
     return frozenset(None if first is None else meeting[first] for first, own in outcomes if own is not None)
 
 
-def _may_meet(left: PolicyRule, right: PolicyRule) -> bool:
+def may_meet(left: PolicyRule, right: PolicyRule) -> bool:
     """False when a look at the two rules shows that no request matches both; it saves a larger partition."""
     lists = (
         (left.verbs, right.verbs),
         (left.users, right.users),
         (left.namespaces, right.namespaces),
         ([entry.group for entry in left.resources], [entry.group for entry in right.resources]),
+        (_resource_names(left), _resource_names(right)),
     )
+    if any(_is_for_resources(one) and _is_for_urls(other) for one, other in ((left, right), (right, left))):
+        return False
     return all("*" in (*mine, *yours) or not (mine and yours) or set(mine) & set(yours) for mine, yours in lists)
+
+
+def _is_for_resources(rule: PolicyRule) -> bool:
+    return bool(rule.resources or rule.namespaces)
+
+
+def _is_for_urls(rule: PolicyRule) -> bool:
+    return bool(rule.non_resource_urls) and not _is_for_resources(rule)
+
+
+def _resource_names(rule: PolicyRule) -> list[str]:
+    """The resources that a rule names, without their subresources; "*" where it may mean any."""
+    names = [pattern.partition("/")[0] for entry in rule.resources for pattern in entry.resources]
+    return names if all(entry.resources for entry in rule.resources) else ["*"]
 
 
 def alike_groups(rules: Sequence[PolicyRule]) -> list[tuple[str, ...]]:

@@ -96,6 +96,49 @@ class DashboardSettings:
     api_server_metrics: str | None = None
 
 
+class LokiRules(StrEnum):
+    """How detections on events reach Loki's ruler."""
+
+    CONFIGMAP = "configmap"
+    OFF = "off"
+
+
+class PrometheusRules(StrEnum):
+    """How detections on metrics reach Prometheus: as a file, or as an object of its operator."""
+
+    CONFIGMAP = "configmap"
+    PROMETHEUS_RULE = "prometheusrule"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Which detections become rules, where the rules go, and what of them is this cluster's own.
+
+    ``thresholds`` and ``ignore_users`` have the id of a detection as their key; users are compared as a whole.
+    ``selectors`` replace those by which metrics are found: ``apiServer``, ``nodeExporter``, ``alloy`` and ``loki``.
+    ``labels`` stand on the objects in Kubernetes, for the ``ruleSelector`` of a Prometheus operator for example.
+    ``loki_folder`` is the ruler's folder of the tenant, ``runbooks`` what comes before ``DETECTION.md`` in an alert's
+    ``runbook_url``.
+    """
+
+    loki: LokiRules = LokiRules.OFF
+    prometheus: PrometheusRules = PrometheusRules.OFF
+    namespace: str = "monitoring"
+    disable: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    ignore_users: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    selectors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    loki_folder: str = "fake"
+    runbooks: str | None = None
+
+    @property
+    def are_on(self) -> bool:
+        """Whether there are any rules."""
+        return self.loki is not LokiRules.OFF or self.prometheus is not PrometheusRules.OFF
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One stack: one cluster, its control-plane nodes in the order in which they are changed.
@@ -110,6 +153,8 @@ class Settings:
     policy: PolicySettings = field(default_factory=PolicySettings)
     log: LogSettings = field(default_factory=LogSettings)
     dashboards: DashboardSettings = field(default_factory=DashboardSettings)
+
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     health_timeout: int = 300
     enabled: bool = True
     live_read: bool = True
@@ -124,3 +169,13 @@ class Settings:
     def nodes_to_read(self) -> tuple[Host, ...]:
         """The nodes that can be dialled."""
         return tuple(node for node in self.nodes if not node.gone)
+
+    @property
+    def in_cluster(self) -> dict[str, str]:
+        """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
+        modes: dict[str, StrEnum] = {
+            "dashboards.mode": self.dashboards.mode,
+            "alerts.loki": self.alerts.loki,
+            "alerts.prometheus": self.alerts.prometheus,
+        }
+        return {key: mode.value for key, mode in modes.items() if mode.value != "off"}

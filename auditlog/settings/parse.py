@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.settings.alerts import parse_alerts
 from auditlog.settings.dashboards import parse_dashboards
 from auditlog.settings.hosts import is_name, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.log import parse_log
@@ -20,6 +21,7 @@ KEYS = (
     "policy",
     "auditLog",
     "dashboards",
+    "alerts",
     "healthTimeoutSeconds",
     "enabled",
     "liveRead",
@@ -45,6 +47,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         policy=parse_policy(top.object("policy"), presets),
         log=parse_log(top.object("auditLog")),
         dashboards=parse_dashboards(top.object("dashboards")),
+        alerts=parse_alerts(top.object("alerts")),
         health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
         enabled=top.boolean("enabled") is not False,
         live_read=top.switch("liveRead", default=True),

@@ -76,6 +76,16 @@ class Reader:
             return None
         return Reader(value, f"{self._prefix}{key}.", self._problems)
 
+    def mapping(self, key: str) -> Mapping[str, Any]:
+        """A mapping with keys of the user's own; empty when it is not given."""
+        value = self._values.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self.problem(key, f"is {value!r}", "a mapping")
+            return {}
+        return value
+
     def objects(self, key: str, *, required: bool = True) -> list[Reader]:
         value = self._values.get(key)
         if value is None and not required:

@@ -1,0 +1,66 @@
+"""The catalogue of detections: which there are, which of them a policy makes blind, and their rules."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from auditlog.cli.common import POLICY_HELP, UsageError, named_policy
+from auditlog.observe.detections.catalogue import DETECTIONS
+from auditlog.observe.detections.cross_check import cross_check
+from auditlog.observe.detections.report import (
+    catalogue_json,
+    catalogue_text,
+    findings_json,
+    findings_text,
+    remedies_text,
+)
+from auditlog.observe.rules import RuleScope
+from auditlog.observe.rules_loki import loki_rules
+from auditlog.observe.rules_prometheus import prometheus_rules
+
+_RULES = {"loki": loki_rules, "prometheus": prometheus_rules}
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "detections",
+        help="what is worth an alert, and which of it a policy makes blind",
+        description="Lists the detections; with a policy, those that see nothing or only a part under it.",
+        epilog="Exit code 1: a detection can never fire under the policy.",
+    )
+    parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "rules", *_RULES),
+        default="text",
+        help="rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
+    )
+    parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
+    parser.add_argument(
+        "--node", action="append", default=[], help="a node whose silence the rules for Loki watch; may be repeated"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.format in _RULES:
+        if arguments.policy is not None:
+            raise UsageError(f"detections: --format {arguments.format} has every rule and takes no --policy")
+        nodes = tuple(arguments.node)
+        sys.stdout.write(_RULES[arguments.format](RuleScope(arguments.cluster, nodes, nodes)).text)
+        return 0
+    if arguments.policy is None:
+        if arguments.format == "rules":
+            raise UsageError("detections: --format rules needs --policy: " + POLICY_HELP)
+        sys.stdout.write(catalogue_json(DETECTIONS) if arguments.format == "json" else catalogue_text(DETECTIONS))
+        return 0
+    policy = named_policy(arguments.policy)
+    findings = cross_check(policy, DETECTIONS)
+    if arguments.format == "json":
+        sys.stdout.write(findings_json(policy.source, findings))
+    else:
+        sys.stdout.write(remedies_text(findings) if arguments.format == "rules" else findings_text(findings))
+    return int(not all(each.sight.can_fire for each in findings))

@@ -1,0 +1,24 @@
+"""All detections, by area."""
+
+from __future__ import annotations
+
+from auditlog.observe.detections import access, credentials, identity, pipeline, sessions, tampering, workloads
+from auditlog.observe.detections.model import Detection
+
+AREAS: dict[str, tuple[Detection, ...]] = {
+    "identity": identity.DETECTIONS,
+    "credentials": credentials.DETECTIONS,
+    "sessions": sessions.DETECTIONS,
+    "access": access.DETECTIONS,
+    "workloads": workloads.DETECTIONS,
+    "tampering": tampering.DETECTIONS,
+    "pipeline": pipeline.DETECTIONS,
+}
+"""The detections of each module of this package; the keys are names for people and for groups of rules."""
+
+DETECTIONS: tuple[Detection, ...] = tuple(each for area in AREAS.values() for each in area)
+
+
+def find(detection_id: str) -> Detection | None:
+    """The detection with this id, or None."""
+    return next((each for each in DETECTIONS if each.id == detection_id), None)

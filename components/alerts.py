@@ -1,0 +1,100 @@
+"""The alerting rules: ConfigMaps for the sidecars of Loki and Prometheus, or a resource of the Prometheus operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes import apiextensions, core, meta
+
+from auditlog.observe.detections.cross_check import Finding, cross_check
+from auditlog.observe.detections.report import preview_note, preview_warnings
+from auditlog.observe.rules import RuleFile, RuleScope, selected
+from auditlog.observe.rules_loki import loki_rules
+from auditlog.observe.rules_prometheus import prometheus_rules
+from auditlog.policy.model import Policy
+from auditlog.settings import LokiRules, PrometheusRules
+
+_LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
+# The label that the rules sidecar of the Loki chart looks for, and the annotation with the folder below its own.
+_LOKI_LABEL = {"loki_rule": ""}
+_LOKI_FOLDER = "k8s-sidecar-target-directory"
+
+
+class Alerts(pulumi.ComponentResource):
+    """One object for the rules of each of Loki and Prometheus that is on. The provider comes with ``opts``.
+
+    Both are named after the cluster, so that stacks of several clusters can share a namespace; and so are the files,
+    since a sidecar puts those of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers
+    only when it is not being restarted, also on removal. A preview says what the policy hides from the detections.
+    ``groups`` are the names of the rule groups.
+    """
+
+    groups: dict[str, list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        scope: RuleScope,
+        policy: Policy,
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:Alerts", name, None, opts)
+        self._scope = scope
+        self._options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+        self.groups = {}
+        settings = scope.settings
+        if settings.loki is not LokiRules.OFF:
+            self._loki(loki_rules(scope))
+            self._explain(cross_check(policy, selected(settings, on_metrics=False)))
+        if settings.prometheus is not PrometheusRules.OFF:
+            self._prometheus(prometheus_rules(scope))
+        self.register_outputs({})
+
+    def _explain(self, findings: Sequence[Finding]) -> None:
+        if not pulumi.runtime.is_dry_run():
+            return
+        for line in preview_warnings(findings):
+            pulumi.log.warn(line, self)
+        if note := preview_note(findings):
+            pulumi.log.info(note, self)
+
+    def _loki(self, rules: RuleFile) -> None:
+        self.groups["loki"] = list(rules.names)
+        folder = {_LOKI_FOLDER: self._scope.settings.loki_folder}
+        self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
+
+    def _prometheus(self, rules: RuleFile) -> None:
+        self.groups["prometheus"] = list(rules.names)
+        if self._scope.settings.prometheus is PrometheusRules.CONFIGMAP:
+            self._config_map("prometheus-rules", rules, {}, {})
+            return
+        apiextensions.CustomResource(
+            "prometheus-rules",
+            api_version="monitoring.coreos.com/v1",
+            kind="PrometheusRule",
+            metadata=self._metadata("prometheus-rules", {}, {}),
+            spec={"groups": list(rules.groups)},
+            opts=self._options,
+        )
+
+    def _object_name(self, what: str) -> str:
+        return f"kubernetes-audit-{self._scope.cluster}-{what}"
+
+    def _metadata(self, what: str, labels: dict[str, str], annotations: dict[str, str]) -> meta.v1.ObjectMetaArgs:
+        settings = self._scope.settings
+        return meta.v1.ObjectMetaArgs(
+            name=self._object_name(what),
+            namespace=settings.namespace,
+            labels={**_LABELS, **labels, **settings.labels},
+            annotations=annotations or None,
+        )
+
+    def _config_map(self, what: str, rules: RuleFile, labels: dict[str, str], annotations: dict[str, str]) -> None:
+        core.v1.ConfigMap(
+            what,
+            metadata=self._metadata(what, labels, annotations),
+            data={f"{self._object_name(what)}.yaml": rules.text},
+            opts=self._options,
+        )

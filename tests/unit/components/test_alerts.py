@@ -1,0 +1,133 @@
+"""The alerts' wiring: which objects there are for each mode, with what in them, and what a preview says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from auditlog.observe.rules import RuleScope
+from auditlog.observe.rules_loki import loki_rules
+from auditlog.observe.rules_prometheus import prometheus_rules
+from auditlog.settings import AlertSettings, LokiRules, PrometheusRules
+from tests.unit.apiserver.nodes import settings, untouched
+from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+
+KUBECONFIG = "apiVersion: v1\nkind: Config\n"
+CLUSTER = settings().cluster
+
+
+def run(monkeypatch: pytest.MonkeyPatch, preset: str = "standard", **alerts: Any) -> Program:
+    config = {**stack_config(alerts=alerts, policy={"preset": preset}), f"{PROJECT}:kubeconfig": KUBECONFIG}
+    return run_program(monkeypatch, config, {"cp1": untouched()})
+
+
+def scope(**alerts: Any) -> RuleScope:
+    made = RuleScope.of(settings())
+    return RuleScope(made.cluster, made.nodes, made.addresses, made.log_path, AlertSettings(**alerts))
+
+
+def test_off_is_nothing_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, stack_config(), {"cp1": untouched()})
+    assert "alerts" not in program.resources
+    assert program.outputs["ruleGroups"] == {}
+
+
+def test_loki_rules_are_a_config_map_as_the_sidecar_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run(monkeypatch, loki="configmap", namespace="loki", lokiFolder="tenant-a", disable=["exec-session"])
+    resource = program.resources["loki-rules"]
+    assert (resource.type, resource.parent) == ("kubernetes:core/v1:ConfigMap", "alerts")
+    metadata = resource.inputs["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == (f"kubernetes-audit-{CLUSTER}-loki-rules", "loki")
+    assert metadata["labels"]["loki_rule"] == ""
+    assert metadata["annotations"] == {"k8s-sidecar-target-directory": "tenant-a"}
+    text = loki_rules(scope(loki=LokiRules.CONFIGMAP, disable=("exec-session",))).text
+    assert resource.inputs["data"] == {f"kubernetes-audit-{CLUSTER}-loki-rules.yaml": text}
+    assert "prometheus-rules" not in program.resources
+    assert len(text.encode()) < 500_000, "a ConfigMap takes at most 1 MiB"
+
+
+def test_prometheus_rules_are_a_config_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = run(monkeypatch, prometheus="configmap", labels={"team": "a"}).resources["prometheus-rules"]
+    assert resource.type == "kubernetes:core/v1:ConfigMap"
+    assert resource.inputs["metadata"]["labels"]["team"] == "a"
+    text = prometheus_rules(scope()).text
+    assert resource.inputs["data"] == {f"kubernetes-audit-{CLUSTER}-prometheus-rules.yaml": text}
+
+
+def test_prometheus_rules_are_a_resource_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run(monkeypatch, prometheus="prometheusrule", labels={"release": "kube-prometheus-stack"})
+    resource = program.resources["prometheus-rules"]
+    assert resource.type == "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+    assert resource.inputs["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    (group,) = resource.inputs["spec"]["groups"]
+    assert group["name"] == f"kubernetes-audit-{CLUSTER}-pipeline"
+    assert group["rules"][0]["alert"] == "KubernetesAuditOffOnNode"
+
+
+def test_they_come_after_the_control_plane_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run(monkeypatch, loki="configmap", prometheus="configmap")
+    for name in ("loki-rules", "prometheus-rules"):
+        assert "cluster-configuration" in program.resources[name].depends_on
+
+
+def test_the_names_of_the_groups_are_an_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = run(monkeypatch, loki="configmap", prometheus="prometheusrule").outputs["ruleGroups"]
+    made = scope(loki=LokiRules.CONFIGMAP, prometheus=PrometheusRules.PROMETHEUS_RULE)
+    assert outputs == {"loki": list(loki_rules(made).names), "prometheus": list(prometheus_rules(made).names)}
+
+
+def test_alerts_without_a_kubeconfig_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pulumi.RunError, match=r"kubeconfig: is missing, and alerts\.loki is 'configmap'"):
+        run_program(monkeypatch, stack_config(alerts={"loki": "configmap"}), {"cp1": untouched()})
+
+
+@pytest.mark.parametrize(
+    ("alerts", "message"),
+    [
+        ({"loki": "ruler"}, "alerts.loki: is 'ruler'; allowed: one of configmap, off"),
+        ({"prometheus": "yes"}, "alerts.prometheus: is 'yes'; allowed: one of configmap, prometheusrule, off"),
+        ({"namespace": "Monitoring"}, "alerts.namespace: is 'Monitoring'"),
+        ({"disable": ["secret-sweeps"]}, "alerts.disable: has 'secret-sweeps', did you mean 'secret-sweep'"),
+        ({"thresholds": {"secret-sweep": "20"}}, "alerts.thresholds.secret-sweep: is '20'; allowed: a number of 0 or"),
+        ({"thresholds": {"secret-sweep": -1}}, "alerts.thresholds.secret-sweep: is -1"),
+        ({"thresholds": {"secret-sweep": True}}, "alerts.thresholds.secret-sweep: is True"),
+        ({"thresholds": ["secret-sweep"]}, "alerts.thresholds: is ['secret-sweep']; allowed: a mapping"),
+        ({"thresholds": {"sweep": 1}}, "alerts.thresholds: has 'sweep'"),
+        ({"ignoreUsers": {"shipper-down": ["bob"]}}, "alerts.ignoreUsers: has 'shipper-down'"),
+        (
+            {"ignoreUsers": {"exec-session": "bob"}},
+            "alerts.ignoreUsers.exec-session: is 'bob'; allowed: a list",
+        ),
+        ({"selectors": {"kubelet": 'job="a"'}}, "alerts.selectors: has 'kubelet'; allowed: apiServer, nodeExporter"),
+        ({"selectors": {"alloy": "{}"}}, "alerts.selectors.alloy: is '{}'; allowed: PromQL matchers"),
+        ({"labels": {"a b": "c"}}, "alerts.labels: is {'a b': 'c'}"),
+        ({"lokiFolder": "a/b"}, "alerts.lokiFolder: is 'a/b'; allowed: the name of a Loki tenant"),
+        ({"runbooks": "docs/runbooks"}, "alerts.runbooks: is 'docs/runbooks'; allowed: a URL"),
+        ({"rules": []}, "alerts.rules: is not a key of the configuration"),
+    ],
+)
+def test_a_mistake_names_the_key(monkeypatch: pytest.MonkeyPatch, alerts: dict[str, Any], message: str) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run(monkeypatch, **alerts)
+    assert message in str(caught.value)
+
+
+def test_a_preview_says_what_the_policy_hides_from_the_detections(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {
+        **stack_config(alerts={"loki": "configmap", "disable": ["secret-sweep"]}, policy={"preset": "low-write"}),
+        f"{PROJECT}:kubeconfig": KUBECONFIG,
+    }
+    messages = run_program(monkeypatch, config, {"cp1": untouched()}, preview=True).messages
+    said = [message for message in messages if message.startswith("detection")]
+    assert any("detection cluster-admin-bound can never fire: what it looks for is recorded without" in m for m in said)
+    assert any("detection secrets-listed-everywhere can never fire" in message for message in said)
+    assert any(message.startswith("detections that see only a part") and "impersonation" in message for message in said)
+    assert not any("secret-sweep" in message for message in said), "it is off"
+    assert run_program(monkeypatch, config, {"cp1": untouched()}).messages == [], "the preview has said it"
+
+
+def test_there_are_none_while_audit_logging_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {**stack_config(alerts={"loki": "configmap"}, enabled=False), f"{PROJECT}:kubeconfig": KUBECONFIG}
+    assert "alerts" not in run_program(monkeypatch, config, {"cp1": untouched()}).resources

@@ -1,0 +1,132 @@
+"""Detections as rule files: what a stack's settings change in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from auditlog.observe.detections.catalogue import DETECTIONS
+from auditlog.observe.detections.model import Metrics
+from auditlog.observe.rules import RuleScope, number
+from auditlog.observe.rules_loki import loki_rules
+from auditlog.observe.rules_prometheus import prometheus_rules
+from auditlog.settings import AlertSettings
+from tests.unit.apiserver.nodes import settings
+
+NODES = ("cp1", "cp2")
+SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"))
+
+
+def scope(**alerts: Any) -> RuleScope:
+    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts))
+
+
+def rules(text: str) -> dict[str, list[dict[str, Any]]]:
+    """The rules of a file by their detection."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for group in yaml.safe_load(text)["groups"]:
+        for rule in group["rules"]:
+            found.setdefault(rule["labels"]["detection"], []).append(rule)
+    return found
+
+
+def test_every_detection_is_in_exactly_one_of_the_files() -> None:
+    in_loki, in_prometheus = set(rules(loki_rules(SCOPE).text)), set(rules(prometheus_rules(SCOPE).text))
+    assert not in_loki & in_prometheus
+    assert in_loki | in_prometheus == {each.id for each in DETECTIONS}
+    assert in_prometheus == {each.id for each in DETECTIONS if isinstance(each.source, Metrics)}
+
+
+def test_the_same_settings_give_the_same_text() -> None:
+    assert loki_rules(SCOPE).text == loki_rules(scope()).text
+    assert prometheus_rules(SCOPE).text == prometheus_rules(scope()).text
+
+
+def test_a_rule_is_whole() -> None:
+    (rule,) = rules(loki_rules(SCOPE).text)["secret-sweep"]
+    assert rule["alert"] == "KubernetesAuditSecretSweep"
+    assert rule["expr"].startswith(
+        "count by (cluster, user, sourceIP) (sum by (cluster, user, sourceIP, name) (count_over"
+    )
+    assert '{job="kubernetes-audit", cluster="prod"}' in rule["expr"]
+    assert rule["expr"].endswith("[5m]))) > 20")
+    assert rule["labels"] == {"severity": "warning", "detection": "secret-sweep", "cluster": "prod"}
+    assert rule["annotations"]["summary"].startswith(
+        "{{ $labels.user }} read {{ $value | humanize }} different Secrets"
+    )
+    assert "False positives: Operators" in rule["annotations"]["description"]
+    assert "runbook_url" not in rule["annotations"]
+
+
+def test_groups_are_named_after_the_cluster_and_the_area() -> None:
+    assert loki_rules(SCOPE).names == tuple(
+        f"kubernetes-audit-prod-{area}"
+        for area in ("identity", "credentials", "sessions", "access", "workloads", "tampering", "pipeline")
+    )
+    assert prometheus_rules(SCOPE).names == ("kubernetes-audit-prod-pipeline",)
+
+
+def test_a_threshold_of_the_stack_replaces_the_catalogues() -> None:
+    changed = scope(thresholds={"secret-sweep": 7, "audit-disk-usage": 92.5, "no-events-from-node": 300})
+    assert rules(loki_rules(changed).text)["secret-sweep"][0]["expr"].endswith(" > 7")
+    assert rules(prometheus_rules(changed).text)["audit-disk-usage"][0]["expr"].endswith(" > 92.5")
+    assert "[5m]" in rules(loki_rules(changed).text)["no-events-from-node"][0]["expr"]
+
+
+def test_a_disabled_detection_has_no_rule() -> None:
+    left = scope(disable=("secret-sweep", "audit-disk-usage"))
+    assert "secret-sweep" not in loki_rules(left).text
+    assert "audit-disk-usage" not in prometheus_rules(left).text
+
+
+def test_an_area_without_detections_has_no_group() -> None:
+    access = ("cluster-admin-bound", "binding-to-everyone", "wildcard-role", "escalating-verb-granted")
+    others = ("rbac-change-rate", "rbac-changed-by-workload", "service-account-in-kube-system")
+    assert "kubernetes-audit-prod-access" not in loki_rules(scope(disable=access + others)).names
+
+
+def test_ignored_users_are_left_out_of_their_detection_alone() -> None:
+    ignoring = rules(loki_rules(scope(ignore_users={"secret-sweep": ("system:serviceaccount:eso:eso",)})).text)
+    assert '| user!="system:serviceaccount:eso:eso"' in ignoring["secret-sweep"][0]["expr"]
+    assert "eso:eso" not in str({key: value for key, value in ignoring.items() if key != "secret-sweep"})
+
+
+def test_silence_is_watched_on_every_node() -> None:
+    silence = rules(loki_rules(SCOPE).text)["no-events-from-node"]
+    assert [rule["expr"] for rule in silence] == [
+        f'absent_over_time({{job="kubernetes-audit", cluster="prod", node="{node}"}} [1m])' for node in NODES
+    ]
+    assert "no-events-from-node" not in rules(loki_rules(RuleScope("prod")).text)
+
+
+def test_an_alert_links_to_its_runbook_where_the_stack_says_where_they_are() -> None:
+    linked = rules(loki_rules(scope(runbooks="https://example.com/runbooks/")).text)
+    assert linked["impersonation"][0]["annotations"]["runbook_url"] == "https://example.com/runbooks/impersonation.md"
+
+
+def test_the_disk_is_that_of_the_logs_folders_on_the_stacks_nodes() -> None:
+    (rule,) = rules(prometheus_rules(SCOPE).text)["audit-disk-usage"]
+    assert 'instance=~"(cp1|10\\\\.0\\\\.20\\\\.100)(:[0-9]+)?"' in rule["expr"]
+    assert 'mountpoint=~"/var/log/kubernetes/audit|/var/log/kubernetes|/var/log|/var|/"' in rule["expr"]
+
+
+def test_selectors_of_the_stack_replace_the_usual_ones() -> None:
+    own = scope(selectors={"apiServer": 'job="kapi"', "nodeExporter": 'role="control-plane"'})
+    text = prometheus_rules(own).text
+    assert 'job="kapi"' in text
+    assert "kubernetes-apiservers" not in text
+    assert "cp1" not in text
+
+
+def test_a_stack_gives_its_nodes_by_name_and_address() -> None:
+    stack = settings()
+    made = RuleScope.of(stack)
+    assert (made.cluster, made.nodes, made.log_path) == (stack.cluster, ("cp1",), stack.log.path)
+    assert made.addresses == ("cp1", stack.nodes[0].host)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0"), (20.0, "20"), (50_000_000, "50000000"), (0.5, "0.5")])
+def test_a_threshold_is_written_as_people_write_it(value: float, text: str) -> None:
+    assert number(value) == text
