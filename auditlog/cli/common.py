@@ -33,9 +33,9 @@ class UsageError(Exception):
     """An argument that cannot be used; the message names it and says what is allowed."""
 
 
-def add_logs(parser: argparse.ArgumentParser) -> None:
-    """The positional arguments that name logs, and --json."""
-    parser.add_argument("logs", nargs="+", metavar="LOG", help=LOG_HELP)
+def add_logs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """The positional arguments that name logs, and --json. Not required where the log may come from elsewhere."""
+    parser.add_argument("logs", nargs="+" if required else "*", metavar="LOG", help=LOG_HELP)
     parser.add_argument("--json", action="store_true", help="write JSON for programs instead of tables")
 
 

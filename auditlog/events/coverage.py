@@ -100,20 +100,11 @@ class CoverageWatch:
             if not self.asked.overlaps(event.request_received_timestamp, event.stage_timestamp):
                 self._outside.add(sighting.node)
                 continue
-            self._note(sighting.node, event.stage_timestamp)
+            self.note(sighting.node, event.stage_timestamp)
             yield sighting
 
-    def result(self) -> Coverage:
-        """The coverage of everything that passed so far."""
-        nodes = tuple(
-            NodeCoverage(
-                node, seen.first, seen.last, seen.events, seen.silences, seen.silent.total_seconds(), seen.longest
-            )
-            for node, seen in self._nodes.items()
-        )
-        return Coverage(self.asked, nodes, tuple(self._uncovered(nodes)))
-
-    def _note(self, node: str, moment: datetime) -> None:
+    def note(self, node: str, moment: datetime) -> None:
+        """Notes that a node wrote an event at a moment within the range."""
         seen = self._nodes.get(node)
         if seen is None:
             seen = self._nodes[node] = _Seen(moment, moment)
@@ -128,6 +119,16 @@ class CoverageWatch:
             seen.last = moment
         elif moment < seen.first:
             seen.first = moment
+
+    def result(self) -> Coverage:
+        """The coverage of everything that passed so far."""
+        nodes = tuple(
+            NodeCoverage(
+                node, seen.first, seen.last, seen.events, seen.silences, seen.silent.total_seconds(), seen.longest
+            )
+            for node, seen in self._nodes.items()
+        )
+        return Coverage(self.asked, nodes, tuple(self._uncovered(nodes)))
 
     def _uncovered(self, nodes: Iterable[NodeCoverage]) -> Iterator[Uncovered]:
         since, until = self.asked.since, self.asked.until

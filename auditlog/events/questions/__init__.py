@@ -11,7 +11,7 @@ from auditlog.events.questions.common import Answer, Occurrence
 from auditlog.events.questions.deprecation import DeprecatedAnswer, DeprecatedUse, deprecated
 from auditlog.events.questions.escalation import Escalation, EscalationFinding, EscalationsAnswer, escalations
 from auditlog.events.questions.secret_access import Identity, SecretAccess, SecretsAnswer, identity, secrets
-from auditlog.events.questions.silence import Gap, GapsAnswer, gaps
+from auditlog.events.questions.silence import Gap, GapsAnswer, gaps, gaps_between
 
 __all__ = [
     "AnonymousAccess",
@@ -35,6 +35,7 @@ __all__ = [
     "deprecated",
     "escalations",
     "gaps",
+    "gaps_between",
     "identity",
     "secrets",
     "who",

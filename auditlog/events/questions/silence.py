@@ -41,11 +41,16 @@ def gaps(
 ) -> GapsAnswer:
     """Where each node's log is silent for longer than the threshold; the longest gaps are kept."""
     watch = CoverageWatch(time)
+    moments = ((sighting.node, sighting.event.stage_timestamp) for sighting in watch.over(sightings))
+    return gaps_between(moments, watch, threshold)
+
+
+def gaps_between(moments: Iterable[tuple[str, datetime]], watch: CoverageWatch, threshold: timedelta) -> GapsAnswer:
+    """The gaps between moments at which nodes wrote, each node's in order; the watch notes them as they pass."""
     latest: dict[str, datetime] = {}
     longest: list[tuple[timedelta, str, datetime]] = []
     left_out = 0
-    for sighting in watch.over(sightings):
-        moment, node = sighting.event.stage_timestamp, sighting.node
+    for node, moment in moments:
         before = latest.setdefault(node, moment)
         if moment <= before:
             continue

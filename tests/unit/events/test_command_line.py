@@ -138,7 +138,7 @@ def test_replay_takes_a_policy_file(log: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["who"], "the following arguments are required: LOG"),
+        (["who"], "no log given: name a log file, a folder, - for standard input, or --loki URL"),
         (["what"], "invalid choice: 'what'"),
         (["who", "/no/such/log"], "/no/such/log: No such file or directory"),
         (["who", "--since", "yesterday", "-"], "'yesterday' is not a time"),
