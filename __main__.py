@@ -14,6 +14,7 @@ from auditlog.policy.read import read_policy
 from auditlog.policy.selection import selected_policy
 from auditlog.settings import DashboardMode
 from components.alerts import Alerts
+from components.alloy import Alloy
 from components.configuration import read_configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.dashboards import Dashboards
@@ -46,6 +47,9 @@ def main() -> None:
     rule_groups: dict[str, list[str]] = {}
     if settings.in_cluster:
         in_cluster = pulumi.ResourceOptions(provider=kubernetes_provider(configuration.kubeconfig or ""))
+        if settings.ships:
+            alloy = Alloy("alloy", settings, connection, control_plane.last, in_cluster)
+            pulumi.export("alloy", alloy.state)
         if dashboards:
             Dashboards("dashboards", settings.dashboards, dashboards, control_plane.last, in_cluster)
         if settings.alerts.are_on and settings.enabled:

@@ -75,6 +75,11 @@ def read_configuration() -> Configuration:
     kubeconfig = secrets["kubeconfig"]
     if settings is not None:
         problems.extend(_missing_keys(settings, private_key, reading_key))
+        if settings.loki is not None and settings.loki.password and not is_config_secret(f"{project}:loki"):
+            problems.append(
+                "loki.password: is kept in clear; allowed: a secret, set with "
+                "pulumi config set --secret --path loki.password <FILE"
+            )
         if kubeconfig is None:
             problems.extend(
                 f"kubeconfig: is missing, and {key} is {value!r}; allowed: the text of a kubeconfig for the cluster, "

@@ -9,7 +9,12 @@ import pulumi_kubernetes as kubernetes
 def kubernetes_provider(kubeconfig: str) -> kubernetes.Provider:
     """The provider for the cluster that this kubeconfig's current context names.
 
-    Explicit, so that a kubeconfig that happens to lie on the operator's machine is never used. ConfigMaps change in
-    place: by default the provider replaces them, and what they hold would be gone for a moment.
+    Explicit, so that a kubeconfig that happens to lie on the operator's machine is never used. ConfigMaps and
+    Secrets change in place: by default the provider replaces them, and what they hold would be gone for a moment.
     """
-    return kubernetes.Provider("cluster", kubeconfig=pulumi.Output.secret(kubeconfig), enable_config_map_mutable=True)
+    return kubernetes.Provider(
+        "cluster",
+        kubeconfig=pulumi.Output.secret(kubeconfig),
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+    )

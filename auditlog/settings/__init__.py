@@ -21,6 +21,7 @@ from auditlog.settings.model import (
 )
 from auditlog.settings.parse import KEYS, SECRET_KEYS, parse_settings
 from auditlog.settings.reader import SettingsError
+from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings, Resources
 
 __all__ = [
     "DEFAULT_LOG_PATH",
@@ -28,13 +29,17 @@ __all__ = [
     "KEYS",
     "SECRET_KEYS",
     "AlertSettings",
+    "AlloyMode",
+    "AlloySettings",
     "DashboardMode",
     "DashboardSettings",
     "Host",
     "LogSettings",
     "LokiRules",
+    "LokiSettings",
     "PolicySettings",
     "PrometheusRules",
+    "Resources",
     "Settings",
     "SettingsError",
     "is_host_key",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from auditlog.policy.model import PolicyRule, Stage
 from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
 DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
@@ -159,6 +160,8 @@ class Settings:
     enabled: bool = True
     live_read: bool = True
     reading_user: str | None = None
+    loki: LokiSettings | None = None
+    alloy: AlloySettings = field(default_factory=AlloySettings)
 
     @property
     def nodes_with_manifest(self) -> tuple[Host, ...]:
@@ -171,9 +174,15 @@ class Settings:
         return tuple(node for node in self.nodes if not node.gone)
 
     @property
+    def ships(self) -> bool:
+        """Whether the stack does something about bringing events to Loki."""
+        return self.enabled and self.alloy.mode is not AlloyMode.OFF
+
+    @property
     def in_cluster(self) -> dict[str, str]:
         """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
         modes: dict[str, StrEnum] = {
+            "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
             "dashboards.mode": self.dashboards.mode,
             "alerts.loki": self.alerts.loki,
             "alerts.prometheus": self.alerts.prometheus,

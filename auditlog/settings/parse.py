@@ -13,6 +13,7 @@ from auditlog.settings.log import parse_log
 from auditlog.settings.model import Settings
 from auditlog.settings.policy import parse_policy
 from auditlog.settings.reader import Reader, SettingsError
+from auditlog.settings.shipping import parse_alloy, parse_loki
 
 KEYS = (
     "cluster",
@@ -20,6 +21,8 @@ KEYS = (
     "bastion",
     "policy",
     "auditLog",
+    "loki",
+    "alloy",
     "dashboards",
     "alerts",
     "healthTimeoutSeconds",
@@ -40,6 +43,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
     top = Reader(values, "", problems)
     top.allow_only(*KEYS, *SECRET_KEYS)
     cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
+    loki = parse_loki(top.object("loki"))
     settings = Settings(
         cluster=cluster or "",
         nodes=tuple(parse_node(reader) for reader in top.objects("nodes")),
@@ -52,6 +56,8 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         enabled=top.boolean("enabled") is not False,
         live_read=top.switch("liveRead", default=True),
         reading_user=parse_reading_user(top.object("reading")),
+        loki=loki,
+        alloy=parse_alloy(top.object("alloy"), loki=loki is not None),
     )
     _check_together(settings, problems)
     if problems:

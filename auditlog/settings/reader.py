@@ -67,6 +67,16 @@ class Reader:
             return default
         return value
 
+    def secret(self, key: str, valid: Callable[[str], bool], allowed: str) -> str | None:
+        """A text that no message repeats."""
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not valid(value):
+            self.problem(key, "is something else", allowed)
+            return None
+        return value
+
     def object(self, key: str) -> Reader | None:
         value = self._values.get(key)
         if value is None or value == {}:

@@ -128,7 +128,9 @@ def run_program(
     logger.addHandler(_Messages(program))
     with _runtime():
         pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
-        pulumi.runtime.set_all_config(dict(config), [f"{PROJECT}:{key}" for key in SECRET_KEYS if key not in in_clear])
+        pulumi.runtime.set_all_config(
+            dict(config), [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki") if key not in in_clear]
+        )
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def run() -> None:

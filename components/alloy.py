@@ -1,0 +1,120 @@
+"""Grafana Alloy for audit events: a DaemonSet of the stack's own, or the text for an Alloy that is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+from pulumi_command import remote
+from pulumi_kubernetes import apps, core, meta
+
+from auditlog.observe.alloy import CERTIFICATE_AUTHORITY_FILE, PASSWORD_FILE, alloy_configuration, alloy_snippet
+from auditlog.observe.source import Source, source_of
+from auditlog.settings import AlloyMode, Host, LokiSettings, Settings
+from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, STORAGE, alloy_pod
+
+
+class Alloy(pulumi.ComponentResource):
+    """Ships events in the way that the settings name, which is not ``off``.
+
+    The provider comes with ``opts``. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
+    stack says of it: the mode, the namespace, and in mode ``snippet`` the text.
+    """
+
+    state: dict[str, str]
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        connections: Mapping[str, remote.ConnectionArgs],
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("kubernetes-audit:index:Alloy", name, None, opts)
+        self._name, self._settings = name, settings
+        source = source_of(settings.log.path)
+        namespace = self._namespace()
+        self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}
+        if settings.alloy.mode is AlloyMode.DAEMONSET and settings.loki is not None:
+            storage = [self._storage(node, connections[node.name]) for node in settings.nodes_to_read]
+            self._daemon_set(source, settings.loki, namespace, [*storage, *depends_on])
+        else:
+            snippet = alloy_snippet(settings.cluster, source, settings.alloy, settings.loki)
+            self._config_map(snippet, namespace)
+            self.state["snippet"] = snippet
+        self.register_outputs({})
+
+    def _namespace(self) -> core.v1.Namespace:
+        """Pods that mount folders of their node are refused in a namespace that enforces less than ``privileged``."""
+        return core.v1.Namespace(
+            f"{self._name}-namespace",
+            metadata=meta.v1.ObjectMetaArgs(
+                name=self._settings.alloy.namespace,
+                labels={**LABELS, "pod-security.kubernetes.io/enforce": "privileged"},
+            ),
+            opts=self._options(),
+        )
+
+    def _config_map(self, text: str, namespace: core.v1.Namespace) -> core.v1.ConfigMap:
+        return core.v1.ConfigMap(
+            f"{self._name}-configuration",
+            metadata=self._metadata(),
+            data={CONFIGURATION_FILE: text},
+            opts=self._options(namespace),
+        )
+
+    def _credentials(self, loki: LokiSettings, namespace: core.v1.Namespace) -> core.v1.Secret | None:
+        files = {PASSWORD_FILE: loki.password, CERTIFICATE_AUTHORITY_FILE: loki.certificate_authority}
+        held = {file.rpartition("/")[2]: text for file, text in files.items() if text is not None}
+        if not held:
+            return None
+        return core.v1.Secret(
+            f"{self._name}-credentials",
+            metadata=self._metadata(),
+            string_data={key: pulumi.Output.secret(text) for key, text in held.items()},
+            opts=self._options(namespace),
+        )
+
+    def _storage(self, node: Host, connection: remote.ConnectionArgs) -> remote.Command:
+        """Kubernetes makes the folder where it is missing but never takes it away; this does, after the pods."""
+        sudo = "" if node.user == "root" else "sudo -n "
+        make = f"{sudo}install -d -m 0700 {STORAGE}"
+        return remote.Command(
+            f"{node.name}-alloy-storage",
+            connection=connection,
+            create=make,
+            update=make,
+            delete=f"{sudo}rm -rf {STORAGE}",
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _daemon_set(
+        self, source: Source, loki: LokiSettings, namespace: core.v1.Namespace, depends_on: Sequence[pulumi.Resource]
+    ) -> None:
+        alloy = self._settings.alloy
+        text = alloy_configuration(self._settings.cluster, source, alloy, loki)
+        configuration = self._config_map(text, namespace)
+        credentials = self._credentials(loki, namespace)
+        account = core.v1.ServiceAccount(
+            f"{self._name}-account",
+            metadata=self._metadata(),
+            automount_service_account_token=False,
+            opts=self._options(namespace),
+        )
+        apps.v1.DaemonSet(
+            f"{self._name}-daemon-set",
+            metadata=self._metadata(),
+            spec=apps.v1.DaemonSetSpecArgs(
+                selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
+                template=alloy_pod(alloy, source, text, NAME if credentials else None),
+            ),
+            opts=self._options(configuration, account, *([credentials] if credentials else []), *depends_on),
+        )
+
+    def _metadata(self) -> meta.v1.ObjectMetaArgs:
+        return meta.v1.ObjectMetaArgs(name=NAME, namespace=self._settings.alloy.namespace, labels=LABELS)
+
+    def _options(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
