@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-differential bench clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-upgrade test-differential bench clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,8 +49,12 @@ test-unit: build-tests
 test-engine: build
 	$(PYTHON) -m pytest tests/engine
 
-test-lab: up
-	$(PYTHON) -m pytest tests/lab
+test-lab: up build-tests
+	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py
+
+test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.35 to 1.36, which `make test` leaves out
+	$(PYTHON) -m lab build --kubernetes 1.35
+	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
 test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
 	$(PYTHON) -m tests.differential --cases 200000 --version all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab import access, cluster, node, snapshot
+from lab import access, cluster, node, snapshot, upgrade
 from lab.errors import LabError
 from lab.lock import exclusive
 from lab.node import Completed
@@ -80,6 +80,11 @@ class Lab:
         """The lab with one more control-plane node, added by ``kubeadm join``; only where there is a load balancer."""
         with exclusive(self.paths.lock, "another command"):
             return Lab(self.paths, cluster.join(self.paths))
+
+    def offer(self, minor: str) -> str:
+        """Give the nodes what an upgrade to ``minor`` takes, its kubeadm and images; gives the version to go to."""
+        with exclusive(self.paths.lock, "another command"):
+            return upgrade.offer(self.paths, self.state, minor)
 
     def reset(self) -> bool:
         """Give every node the state back that kubeadm left; gives whether anything had to change."""

@@ -14,7 +14,11 @@ from lab.paths import Paths
 from lab.state import LabState, Member, NodeState
 
 _CONFIGURATION = """\
+global
+    log stdout format timed local0 notice
+
 defaults
+    log global
     mode tcp
     timeout connect 5s
     timeout client 1h
@@ -31,7 +35,8 @@ frontend api
 backend api-servers
     balance roundrobin
     option httpchk GET /readyz
-    default-server check check-ssl verify none inter 500ms fall 2 rise 2 on-marked-down shutdown-sessions
+    # An API server that is no longer ready is draining: the requests it has are left to it.
+    default-server check check-ssl verify none inter 1s fastinter 500ms fall 3 rise 2
 """
 
 

@@ -12,6 +12,9 @@ from lab.errors import LabError
 
 _SYSTEM = "system"
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
+# To the machine's scheduler a cgroup is one contender however many processes are in it: by default all of a node gets
+# what a single compiler gets, and etcd misses its deadlines as soon as a few of those run.
+_SHARE = {"cpu.shares": "8192", "cpu.weight": "800"}
 _KUBELET_NEEDS = frozenset({"cpuset", "cpu", "memory", "pids"})
 
 
@@ -52,6 +55,7 @@ def make(cgroup: str) -> list[Path]:
                 reason = withheld(hierarchy, _controllers(hierarchy), _controllers(node))
                 if reason:
                     raise LabError(reason)
+                _weigh(node)
         joins.append(node / _SYSTEM / "cgroup.procs")
     return joins
 
@@ -62,6 +66,12 @@ def _fill_cpuset(folder: Path) -> None:
         own = folder / name
         if own.exists() and not (folder / "cgroup.controllers").exists() and not own.read_text().strip():
             own.write_text((folder.parent / name).read_text())
+
+
+def _weigh(folder: Path) -> None:
+    for name, share in _SHARE.items():
+        if (folder / name).exists():
+            (folder / name).write_text(share)
 
 
 def _controllers(folder: Path) -> frozenset[str]:

@@ -24,14 +24,14 @@ def ensure(paths: Paths, state: LabState) -> LabState:
     """
     missing = [each.name for each in state.nodes if not each.initialised]
     if missing:
-        references = _image_references(paths, state)
+        references = image_references(paths, state)
         for name in missing:
             state = _prepare(paths, state, name, references)
     for each in state.nodes:
         node.start(paths, state, each)
     if not missing:
         return state
-    archive(paths, references, state.kubernetes)
+    write_archive(paths, state, references)
     with ThreadPoolExecutor(max_workers=1) as background:
         loading = {name: background.submit(load_images, paths, state.node(name)) for name in missing}
         for name in missing:
@@ -79,7 +79,8 @@ def _invite(state: LabState, host: NodeState) -> Invitation:
     return kubeadm.read_join_command(printed, key)
 
 
-def _image_references(paths: Paths, state: LabState) -> list[str]:
+def image_references(paths: Paths, state: LabState) -> list[str]:
+    """The images that kubeadm of the lab's Kubernetes minor wants for the cluster."""
     config = paths.root / "kubeadm-images.yaml"
     config.write_text(kubeadm.init_config(state, state.nodes[0]))
     program = paths.kubernetes_bin(state.kubernetes) / "kubeadm"
@@ -88,9 +89,9 @@ def _image_references(paths: Paths, state: LabState) -> list[str]:
     return listed
 
 
-def archive(paths: Paths, references: list[str], minor: str) -> None:
-    """Write the archive of the images named by ``references``, made of the programs of one Kubernetes minor."""
-    programs = paths.kubernetes_bin(minor)
+def write_archive(paths: Paths, state: LabState, references: list[str]) -> None:
+    """Write the archive of the images named by ``references``, made of the programs of the lab's Kubernetes minor."""
+    programs = paths.kubernetes_bin(state.kubernetes)
     wanted = images.images_for(references, programs, paths.bin / "pause", paths.bin / "etcd")
     images.write_archive(paths.images, wanted)
 

@@ -17,9 +17,9 @@ def test_every_node_is_a_server_and_a_refused_connection_goes_to_another() -> No
     assert "\n    option redispatch 1\n" in text
 
 
-def test_readiness_decides_and_what_is_not_ready_loses_its_connections() -> None:
+def test_readiness_decides_about_new_connections_and_closes_none() -> None:
     text = configuration(STATE.nodes)
     assert "\n    option httpchk GET /readyz\n" in text
     (checks,) = [line for line in text.splitlines() if "default-server" in line]
-    for words in ("check-ssl verify none", "inter 500ms fall 2", "on-marked-down shutdown-sessions"):
-        assert words in checks
+    assert "check-ssl verify none inter 1s fastinter 500ms fall 3" in checks
+    assert "shutdown-sessions" not in checks, "what a draining API server still works on would fail"
