@@ -35,7 +35,11 @@ def main() -> None:
         control_plane = unread_nodes(settings, connection)
     else:
         facts = read_nodes(
-            settings.nodes_to_read, settings.bastion, configuration.account, settings.policy.path, settings.log.path
+            settings.nodes_to_read,
+            settings.bastion,
+            configuration.account,
+            settings.policy.path,
+            settings.log_file or "",
         )
         if settings.enabled:
             plan = make_plan(settings, policy.text, facts, owner)
@@ -59,11 +63,11 @@ def main() -> None:
     pulumi.export("cluster", settings.cluster)
     pulumi.export("policy", {"source": policy.source, "sha256": policy.sha256})
     pulumi.export("nodes", control_plane.states)
-    pulumi.export("logPath", settings.log.path)
+    pulumi.export("logPath", settings.log_file)
     pulumi.export("queries", loki_queries())
     pulumi.export("dashboards", {each.uid: {"title": each.title, "path": each.path} for each in dashboards})
     pulumi.export("ruleGroups", rule_groups)
-    pulumi.export("onNodeSearch", on_node_search(settings.log.path))
+    pulumi.export("onNodeSearch", on_node_search(settings.log))
 
 
 main()

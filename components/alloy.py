@@ -10,7 +10,7 @@ from pulumi_kubernetes import apps, core, meta
 
 from auditlog.observe.alloy import CERTIFICATE_AUTHORITY_FILE, PASSWORD_FILE, alloy_configuration, alloy_snippet
 from auditlog.observe.source import Source, source_of
-from auditlog.settings import AlloyMode, Host, LokiSettings, Settings
+from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
 from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, STORAGE, alloy_pod
 
 
@@ -33,7 +33,7 @@ class Alloy(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kubernetes-audit:index:Alloy", name, None, opts)
         self._name, self._settings = name, settings
-        source = source_of(settings.log.path)
+        source = source_of(settings.log.path if settings.log else STDOUT)
         namespace = self._namespace()
         self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}
         if settings.alloy.mode is AlloyMode.DAEMONSET and settings.loki is not None:

@@ -56,11 +56,12 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 arguments=node.arguments_sha256,
                 arguments_before=node.arguments_live_sha256,
                 endpoint=node.endpoint,
-                log=settings.log.path,
+                log=settings.log.path if settings.log else "",
                 marker="yes" if node.marker_is_recorded else "no",
                 restart="yes" if node.restart else "no",
                 timeout=timeout,
                 owner=owner,
+                owned=node.owned.record(),
             ),
             delete=node_scripts.call_with_text(
                 user,
@@ -84,7 +85,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 "manifestSha256": desired,
                 "policySha256": policy,
                 "policyFile": node.policy.path,
-                "logFile": settings.log.path,
+                "logFile": settings.log_file or "",
             }
         )
         self.register_outputs({"state": self.state})

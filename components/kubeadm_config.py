@@ -40,7 +40,13 @@ class KubeadmConfig(pulumi.ComponentResource):
             connection,
             parent=self,
             depends_on=depends_on,
-            apply=node_scripts.call(user, "apply-kubeadm-config", live=change.token, desired=desired),
+            apply=node_scripts.call(
+                user,
+                "apply-kubeadm-config",
+                live=change.token,
+                desired=desired,
+                owned=plan.kubeadm_config_owned.record(),
+            ),
             delete=node_scripts.call_with_text(
                 user, "restore-kubeadm-config", before, written=desired, restore=sha256(before)
             ),

@@ -26,6 +26,8 @@ facts() {
     fact_file before-policy "$STATE/before/audit-policy.yaml"
     fact_file before-kubeadm-config "$STATE/before/cluster-configuration.yaml"
     fact_file owner "$STATE/owner"
+    fact_file owned "$STATE/owned"
+    fact_file owned-kubeadm-config "$STATE/owned-kubeadm-config"
     say "scripts $(hash_of "$STATE/node.sh")"
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi

@@ -37,7 +37,7 @@ write_kubeadm_config() {
         fail "kubeadm-config does not read back as it was written"
 }
 
-# apply_kubeadm_config live=SHA256@VERSION desired=SHA256, the desired text on standard input.
+# apply_kubeadm_config live=SHA256@VERSION desired=SHA256 owned=RECORD, the desired text on standard input.
 apply_kubeadm_config() {
     live=$(argument live "$@") || exit 1
     desired=$(argument desired "$@") || exit 1
@@ -53,11 +53,21 @@ apply_kubeadm_config() {
         put "$STATE/staged/live-cluster-configuration.yaml" "$STATE/before/cluster-configuration.yaml" 600 || fail "cannot write $STATE/before"
     fi
     if [ "$there" = "$desired" ]; then
+        own_kubeadm_config "$@"
         say "kubeadm-config: in sync"
         return
     fi
     write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
+    own_kubeadm_config "$@"
     say "kubeadm-config: written; the next kubeadm upgrade or join keeps audit logging"
+}
+
+# own_kubeadm_config owned=RECORD...: what of the text is the stack's.
+own_kubeadm_config() {
+    if ! { argument owned "$@" >"$STATE/owned-kubeadm-config.new" &&
+        mv "$STATE/owned-kubeadm-config.new" "$STATE/owned-kubeadm-config"; }; then
+        fail "cannot write $STATE/owned-kubeadm-config; run again"
+    fi
 }
 
 # restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input.
@@ -73,6 +83,6 @@ restore_kubeadm_config() {
             "Run 'pulumi up' first: it takes the present text as the one to give back less audit logging"
         write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     fi
-    rm -f "$STATE/before/cluster-configuration.yaml"
+    rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config"
     say "kubeadm-config: as it was before audit logging"
 }

@@ -3,7 +3,7 @@
 # arrives, and have the worker change manifest and policy together.
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
-#   owner=NAME policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
+#   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
@@ -53,7 +53,7 @@ restore_manifest() {
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
             "Run 'pulumi up' first: it takes the present file as the one to give back less audit logging"
     fi
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner"
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned"
 }
 
 # check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
@@ -65,9 +65,11 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH...: from now on this node's audit logging is the stack's.
+# own owner=NAME policy=PATH log=PATH [owned=RECORD]...: from now on this node's audit logging is the stack's; RECORD says
+# what of the manifest is.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")"; } >"$STATE/paths.new" &&
         mv "$STATE/paths.new" "$STATE/paths" &&
+        { ! given owned "$@" >"$STATE/owned.new" || mv "$STATE/owned.new" "$STATE/owned"; } &&
         argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
 }

@@ -16,7 +16,15 @@ from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.inspection import NodeReport
 from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.plan import make_plan
-from auditlog.settings import DEFAULT_LOG_PATH, DEFAULT_POLICY_PATH, Host, LogSettings, PolicySettings, Settings
+from auditlog.settings import (
+    DEFAULT_LOG_PATH,
+    DEFAULT_POLICY_PATH,
+    STDOUT,
+    Host,
+    LogSettings,
+    PolicySettings,
+    Settings,
+)
 
 PROJECT = "kubernetes-audit"
 _MANAGED = (
@@ -82,12 +90,8 @@ def stack_file(draft: Draft) -> str:
         values["bastion"] = _host(settings.bastion, named=False)
     source = {"preset": settings.policy.preset} if settings.policy.preset else {"file": settings.policy.file}
     values["policy"] = source | ({} if settings.policy.path == DEFAULT_POLICY_PATH else {"path": settings.policy.path})
-    values["auditLog"] = {
-        "path": settings.log.path,
-        "maxAge": settings.log.max_age,
-        "maxBackup": settings.log.max_backup,
-        "maxSize": settings.log.max_size,
-    }
+    if settings.log is not None:
+        values["auditLog"] = _log_values(settings.log)
     document = {"config": {f"{PROJECT}:{key}": value for key, value in values.items()}}
     return "".join(f"# {line}\n" for line in _heading(draft)) + yaml.safe_dump(document, sort_keys=False, width=1000)
 
@@ -120,9 +124,11 @@ def _policy(cluster: str, node: Host, report: NodeReport) -> tuple[PolicySetting
 def _log(log: LogBackend | None, remarks: list[str]) -> LogSettings:
     if log is None:
         return LogSettings()
+    if log.path == STDOUT:
+        return LogSettings(STDOUT)
     path = log.path
     if not path.startswith("/"):
-        remarks.append(f"--audit-log-path={path}: a stack writes a file; this draft has the default path")
+        remarks.append(f"--audit-log-path={path}: a stack names files in full; this draft has the default path")
         path = DEFAULT_LOG_PATH
     size = log.max_size
     if size is None:
@@ -131,6 +137,13 @@ def _log(log: LogBackend | None, remarks: list[str]) -> LogSettings:
         )
         size = LogSettings().max_size
     return LogSettings(path, log.max_age, log.max_backup, size)
+
+
+def _log_values(log: LogSettings) -> dict[str, object]:
+    values: dict[str, object] = {"path": log.path}
+    if log.is_file:
+        values |= {"maxAge": log.max_age, "maxBackup": log.max_backup, "maxSize": log.max_size}
+    return values
 
 
 def _would_change(settings: Settings, policy_text: str, facts: Mapping[str, Facts]) -> list[str]:

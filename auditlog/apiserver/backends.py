@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.events.budget import MEGABYTE
+from auditlog.settings import STDOUT
 
-STDOUT = "-"
 RETENTION_MINOR = 36
 """The first minor version that deletes rotated files without being told to."""
 

@@ -9,16 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.apiserver import kubeadm_config, manifest
-from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG, sha256
 from auditlog.apiserver.facts import Facts, Process
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
-from auditlog.apiserver.node_plan import MANIFEST_PATH
+from auditlog.apiserver.manifest import MANIFEST_PATH
 
 AUDIT = "audit-"
-POLICY_FLAG = "audit-policy-file"
-LOG_FLAG = "audit-log-path"
-WEBHOOK_FLAG = "audit-webhook-config-file"
-
 _FILE_FLAGS = (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)
 
 KUBEADM_FLAGS: Mapping[str, str | None] = {

@@ -65,10 +65,11 @@ class Facts:
     """One node as it is. A file that is absent is None.
 
     The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
-    stack that changed it. ``staged_policy_sha256`` is of the policy that waits there for its manifest.
-    ``stray_manifests`` are files beside the manifest that define kube-apiserver as well. ``policy_path`` and
-    ``log_path`` are where the node looked, "" for nowhere; None when its script is of before it said so.
-    ``log_used_bytes`` is what the log and its rotated files take, ``log_free_bytes`` what their file system has left.
+    stack that changed it, and the ``owned`` texts are the records of what of manifest and kubeadm-config is its own.
+    ``staged_policy_sha256`` is of the policy that waits there for its manifest. ``stray_manifests`` are files beside
+    the manifest that define kube-apiserver as well. ``policy_path`` and ``log_path`` are where the node looked, "" for
+    nowhere; None when its script is of before it said so. ``log_used_bytes`` is what the log and its rotated files
+    take, ``log_free_bytes`` what their file system has left.
     """
 
     hostname: str
@@ -90,6 +91,8 @@ class Facts:
     policy_path: str | None = None
     log_path: str | None = None
     log_used_bytes: int = 0
+    owned: str | None = None
+    owned_kubeadm_config: str | None = None
 
     @property
     def changed_by_stack(self) -> bool:
@@ -157,6 +160,8 @@ def parse_facts(output: str) -> Facts:
             policy_path=single.get("policy-path"),
             log_path=single.get("log-path"),
             log_used_bytes=int(single.get("log-used-bytes", "0")),
+            owned=_text_of(files.get("owned")),
+            owned_kubeadm_config=_text_of(files.get("owned-kubeadm-config")),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -181,6 +186,10 @@ def _file(words: list[str]) -> RemoteFile | None:
         return None
     changed, modified, mode, text = words
     return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
+
+
+def _text_of(file: RemoteFile | None) -> str | None:
+    return file.text if file else None
 
 
 def _hash(word: str) -> str | None:

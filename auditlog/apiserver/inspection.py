@@ -9,19 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from auditlog.apiserver import manifest
-from auditlog.apiserver.backends import STDOUT, LogBackend, WebhookBackend, log_backend, webhook_backend
-from auditlog.apiserver.comparison import AUDIT, POLICY_FLAG, Disagreement, compare
-from auditlog.apiserver.desired import Flag, sha256
+from auditlog.apiserver.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
+from auditlog.apiserver.comparison import AUDIT, Disagreement, compare
+from auditlog.apiserver.desired import POLICY_FLAG, Flag, sha256
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError, kubernetes_version
-from auditlog.apiserver.manifest import ManifestError
-from auditlog.apiserver.node_plan import MANIFEST_PATH
+from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.policy.coverage import cover
 from auditlog.policy.lint import Finding, Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Problem
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import validate
+from auditlog.settings import STDOUT
 
 
 @dataclass(frozen=True, slots=True)

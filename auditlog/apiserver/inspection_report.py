@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from auditlog.apiserver.backends import STDOUT, LogBackend
+from auditlog.apiserver.backends import LogBackend
 from auditlog.apiserver.comparison import Disagreement
 from auditlog.apiserver.inspection import ClusterReport, Disk, NodeReport, PolicyReport
 from auditlog.events.render import human_bytes, safe
+from auditlog.settings import STDOUT
 
 WIDTH = 100
 _SHOWN = 5

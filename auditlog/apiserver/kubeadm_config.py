@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import Any
 
 from auditlog.apiserver import yaml_edit
+from auditlog.apiserver.audit_flags import means_the_same
 from auditlog.apiserver.desired import AuditConfiguration, Flag, HostMount
-from auditlog.apiserver.yaml_edit import YamlEditError
+from auditlog.apiserver.ownership import Owned, Present
+from auditlog.apiserver.yaml_edit import Path, YamlEditError
 
 VERSIONS = ("kubeadm.k8s.io/v1beta3", "kubeadm.k8s.io/v1beta4")
 
@@ -48,6 +51,12 @@ def sees(text: str, path: str) -> bool:
     return any(PurePosixPath(path).is_relative_to(PurePosixPath(each)) for each in mounted)
 
 
+def present(text: str) -> Present:
+    """The flags in ``extraArgs``, and the node's paths in ``extraVolumes`` by name. Raises KubeadmConfigError."""
+    volumes = (_load(text).get("apiServer") or {}).get("extraVolumes") or []
+    return Present(extra_args(text), {str(item.get("name")): str(item.get("hostPath")) for item in volumes})
+
+
 def edit(text: str, configuration: AuditConfiguration) -> str:
     """ClusterConfiguration with these flags and volumes; the same text when it has them. Raises KubeadmConfigError."""
     try:
@@ -58,32 +67,42 @@ def edit(text: str, configuration: AuditConfiguration) -> str:
             edited = _set_volume(edited, mount)
     except YamlEditError as error:
         raise KubeadmConfigError(str(error)) from error
-    _check_untouched(text, edited, configuration)
+    flags = {flag.name for flag in configuration.flags}
+    _check_untouched(text, edited, flags, {mount.name for mount in configuration.mounts})
     return edited
 
 
-def revert(text: str, before: str, configuration: AuditConfiguration) -> str:
-    """ClusterConfiguration less what ``edit`` added, with the values that ``before`` has for what was there already.
+def retire(text: str, before: str, owned: Owned) -> str:
+    """ClusterConfiguration less the flags and volumes in ``owned``, with the values that ``before`` has for those.
 
     Raises KubeadmConfigError.
     """
     earlier_args = extra_args(before)
-    earlier = _load(before).get("apiServer")
+    earlier = (_load(before).get("apiServer") or {}).get("extraVolumes") or []
     try:
-        reverted = text
-        for flag in configuration.flags:
-            if flag.name in earlier_args:
-                if flag.name in extra_args(reverted):
-                    reverted = _set_flag(reverted, Flag(flag.name, earlier_args[flag.name]))
-            else:
-                reverted = _remove_flag(reverted, flag.name)
-        for mount in configuration.mounts:
-            if yaml_edit.find((earlier or {}).get("extraVolumes") or [], "name", mount.name) is None:
-                reverted = _remove_volume(reverted, mount.name)
+        edited = text
+        for name in owned.flags:
+            if name not in earlier_args:
+                edited = _remove_flag(edited, name)
+            elif name in extra_args(edited):
+                edited = _write_flag(edited, Flag(name, earlier_args[name]))
+        for name, path in owned.mounts.items():
+            if yaml_edit.find(earlier, "name", name) is None:
+                edited = _remove_volume(edited, name, path)
+    except YamlEditError as error:
+        raise KubeadmConfigError(str(error)) from error
+    _check_untouched(text, edited, owned.flags, owned.mounts.keys())
+    return edited
+
+
+def revert(text: str, before: str, owned: Owned) -> str:
+    """ClusterConfiguration without audit logging of the stack: ``retire`` of all it owns, and of what held it."""
+    reverted = retire(text, before, owned)
+    try:
         reverted = _drop_empty(reverted, before)
     except YamlEditError as error:
         raise KubeadmConfigError(str(error)) from error
-    _check_untouched(text, reverted, configuration)
+    _check_untouched(text, reverted, owned.flags, owned.mounts.keys())
     return reverted
 
 
@@ -113,22 +132,32 @@ def _is_map(document: Any) -> bool:
 
 
 def _set_flag(text: str, flag: Flag) -> str:
-    document = _load(text)
-    extra: Any = (document.get("apiServer") or {}).get("extraArgs")
-    if _is_map(document):
-        if flag.name not in (extra or {}):
-            return _add(text, "extraArgs", {flag.name: flag.value})
-        if str(extra[flag.name]) == flag.value:
-            return text
-        return yaml_edit.set_scalar(text, ("apiServer", "extraArgs", flag.name), flag.value)
-    places = [index for index, (name, _) in enumerate(_pairs(extra)) if name == flag.name]
-    if len(places) > 1:
-        raise KubeadmConfigError(f"has {flag.name} {len(places)} times in apiServer.extraArgs; remove all but one")
-    if not places:
-        return _add(text, "extraArgs", [{"name": flag.name, "value": flag.value}])
-    if str(extra[places[0]].get("value")) == flag.value:
+    there = extra_args(text).get(flag.name)
+    if there is not None and means_the_same(flag.name, there, flag.value):
+        _place(_load(text), flag.name)
         return text
-    return yaml_edit.set_scalar(text, ("apiServer", "extraArgs", places[0], "value"), flag.value)
+    return _write_flag(text, flag)
+
+
+def _write_flag(text: str, flag: Flag) -> str:
+    document = _load(text)
+    if flag.name not in extra_args(text):
+        is_map = _is_map(document)
+        return _add(
+            text, "extraArgs", {flag.name: flag.value} if is_map else [{"name": flag.name, "value": flag.value}]
+        )
+    return yaml_edit.set_scalar(text, _place(document, flag.name), flag.value)
+
+
+def _place(document: Any, name: str) -> Path:
+    """Where the value of a flag that is there stands."""
+    extra = document["apiServer"]["extraArgs"]
+    if isinstance(extra, dict):
+        return ("apiServer", "extraArgs", name)
+    places = [index for index, item in enumerate(extra) if str(item["name"]) == name]
+    if len(places) > 1:
+        raise KubeadmConfigError(f"has {name} {len(places)} times in apiServer.extraArgs; remove all but one")
+    return ("apiServer", "extraArgs", places[0], "value")
 
 
 def _remove_flag(text: str, name: str) -> str:
@@ -166,10 +195,12 @@ def _set_volume(text: str, mount: HostMount) -> str:
     return text
 
 
-def _remove_volume(text: str, name: str) -> str:
+def _remove_volume(text: str, name: str, path: str) -> str:
     volumes = (_load(text).get("apiServer") or {}).get("extraVolumes") or []
     index = yaml_edit.find(volumes, "name", name)
-    return text if index is None else yaml_edit.remove(text, ("apiServer", "extraVolumes", index))
+    if index is None or PurePosixPath(str(volumes[index].get("hostPath"))) != PurePosixPath(path):
+        return text
+    return yaml_edit.remove(text, ("apiServer", "extraVolumes", index))
 
 
 def _add(text: str, key: str, entries: dict[str, str] | list[Any]) -> str:
@@ -211,21 +242,18 @@ def _value(document: Any, path: tuple[str, ...]) -> Any:
     return document
 
 
-def _check_untouched(before: str, after: str, configuration: AuditConfiguration) -> None:
-    if _without_audit(before, configuration) != _without_audit(after, configuration):
+def _check_untouched(before: str, after: str, flags: Collection[str], mounts: Collection[str]) -> None:
+    if _without_audit(before, flags, mounts) != _without_audit(after, flags, mounts):
         raise KubeadmConfigError(
             "cannot be edited in place without changing something else; write it in plain block style"
         )
 
 
-def _without_audit(text: str, configuration: AuditConfiguration) -> Any:
+def _without_audit(text: str, flags: Collection[str], mounts: Collection[str]) -> Any:
     document = copy.deepcopy(_load(text))
     api_server = dict(document.get("apiServer") or {})
-    names = {flag.name for flag in configuration.flags}
-    volumes = {mount.name for mount in configuration.mounts}
-    api_server["extraArgs"] = [pair for pair in _pairs(api_server.get("extraArgs")) if pair[0] not in names]
-    api_server["extraVolumes"] = [
-        item for item in api_server.get("extraVolumes") or [] if item.get("name") not in volumes
-    ]
+    volumes = api_server.get("extraVolumes") or []
+    api_server["extraArgs"] = [pair for pair in _pairs(api_server.get("extraArgs")) if pair[0] not in flags]
+    api_server["extraVolumes"] = [item for item in volumes if item.get("name") not in mounts]
     document["apiServer"] = api_server
     return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from auditlog.apiserver import kubeadm_config
 from auditlog.apiserver.desired import AuditConfiguration
@@ -10,10 +11,20 @@ from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange, given_back
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
 from auditlog.apiserver.node_plan import PlanError
+from auditlog.apiserver.ownership import Owned, OwnershipError, owned_by, recorded
 
 
-def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> FileChange:
-    """From what any node could read: the others may be able to while one API server is away.
+@dataclass(frozen=True, slots=True)
+class KubeadmConfigPlan:
+    """The edit of the text, what of the new text is the stack's own, and why; no reason where nothing is to be done."""
+
+    change: FileChange
+    owned: Owned
+    reasons: tuple[str, ...]
+
+
+def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> KubeadmConfigPlan:
+    """From what any node could read: the others may be able to while one API server is away. Raises PlanError.
 
     What a node kept from the beginning of an unfinished change is taken when no API server answers: the plan must be
     made to bring one back. The text is compared once more when it is written.
@@ -24,23 +35,41 @@ def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, F
         reasons = [f"{name}: {each.kubeadm_config_error or 'no answer'}" for name, each in facts.items()]
         raise PlanError(["the ConfigMap kube-system/kubeadm-config cannot be read; " + "; ".join(reasons)])
     live = found.text
+    keeper = next((each for each in facts.values() if each.before_kubeadm_config), None)
+    before = keeper.before_kubeadm_config.text if keeper and keeper.before_kubeadm_config else live
     try:
-        desired = kubeadm_config.edit(live, configuration)
-        earlier = next((each.before_kubeadm_config for each in facts.values() if each.before_kubeadm_config), None)
-        if earlier is None:
-            before = live
-        else:
-            recorded = earlier.text
-            before = given_back(kubeadm_config.revert(desired, recorded, configuration), recorded)
+        owned = owned_by(configuration, kubeadm_config.present(before))
+        retired = owned_kubeadm_config(keeper, live).beyond(configuration) if keeper else Owned()
+        desired = kubeadm_config.edit(kubeadm_config.retire(live, before, retired), configuration)
+        if keeper is not None:
+            before = given_back(kubeadm_config.revert(desired, before, owned), before)
     except KubeadmConfigError as error:
         raise PlanError([f"ClusterConfiguration in kube-system/kubeadm-config {error}"]) from error
-    return FileChange("kube-system/kubeadm-config", live, desired, before, found.token)
+    change = FileChange("kube-system/kubeadm-config", live, desired, before, found.token)
+    return KubeadmConfigPlan(change, owned, _reasons(change))
 
 
-def kubeadm_config_reasons(change: FileChange) -> tuple[str, ...]:
+def owned_kubeadm_config(facts: Facts, live: str) -> Owned:
+    """What of the live text is the stack's own, by the record on the node that wrote it. Raises PlanError."""
+    try:
+        return recorded(facts.owned_kubeadm_config, kubeadm_config.present(live))
+    except OwnershipError as error:
+        raise PlanError([f"/etc/kubernetes/audit-logging/owned-kubeadm-config: {error}"]) from error
+
+
+def _reasons(change: FileChange) -> tuple[str, ...]:
     if change.in_sync:
         return ()
     live, desired = kubeadm_config.extra_args(change.live or ""), kubeadm_config.extra_args(change.desired)
     lacking = [name for name, value in desired.items() if live.get(name) != value]
-    names = ", ".join(lacking) if lacking else "a volume"
-    return (f"kubeadm-config lacks {names}: the next kubeadm upgrade or join would drop it",)
+    beyond = [name for name in live if name not in desired]
+    reasons = []
+    if lacking or not beyond:
+        names = ", ".join(lacking) or "a volume"
+        reasons.append(f"kubeadm-config lacks {names}: the next kubeadm upgrade or join would drop it")
+    if beyond:
+        names = ", ".join(beyond)
+        reasons.append(
+            f"kubeadm-config has {names}, which the stack no longer sets: the next upgrade would bring it back"
+        )
+    return tuple(reasons)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import Facts, Process
-from auditlog.apiserver.file_change import ABSENT, FileChange, given_back
-from auditlog.apiserver.manifest import ManifestError
+from auditlog.apiserver.file_change import ABSENT, FileChange
+from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
+from auditlog.apiserver.manifest_plan import ManifestPlan, plan_manifest
+from auditlog.apiserver.ownership import Owned
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import SUPPORTED_MINORS, Level, Policy, PolicyError, Request, Stage
+from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
-from auditlog.settings import Host, Settings
-
-MANIFEST_PATH = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+from auditlog.settings import Host, LogFormat, Settings
 
 
 class PlanError(Exception):
@@ -33,7 +34,8 @@ class NodePlan:
     The ``arguments`` hashes are of ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one,
     the live one, and the one that removal gives back. ``restart`` says that the process must be ended although both
     files are right. ``reasons`` is empty when nothing is to be done. ``scripts_sha256`` and ``staged_policy_sha256``
-    are of the node's copy of the node side and of the policy that waits there.
+    are of the node's copy of the node side and of the policy that waits there. ``owned`` is what of the desired
+    manifest is the stack's own.
     """
 
     node: Host
@@ -48,6 +50,7 @@ class NodePlan:
     restart: bool
     scripts_sha256: str | None
     staged_policy_sha256: str | None
+    owned: Owned
     reasons: tuple[str, ...]
 
     @property
@@ -72,21 +75,16 @@ def plan_node(
         policy = _policy_for(minor, policy_text, settings)
         behind = _process_behind(facts, live, policy_text)
         stamp = sha256(policy_text) if _needs_stamp(facts, live, policy_text, behind) else None
-        desired = manifest.edit(live, configuration, stamp)
-        if not facts.changed_by_stack or facts.before_manifest is None:
-            before = live
-        else:
-            recorded = facts.before_manifest.text
-            before = given_back(manifest.revert(desired, recorded, configuration), recorded)
-        arguments = manifest.arguments(desired)
-        arguments_live, arguments_before = manifest.arguments(live), manifest.arguments(before)
+        planned = plan_manifest(configuration, facts.manifest, facts, stamp)
+        change = planned.change
+        arguments = manifest.arguments(change.desired)
+        arguments_live, arguments_before = manifest.arguments(live), manifest.arguments(change.before or "")
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
     unsupported = [argument for argument in arguments if "$(" in argument]
     if unsupported:
         raise PlanError([f"{MANIFEST_PATH} uses {unsupported[0]!r}: arguments that kubelet expands cannot be verified"])
     policy_before = facts.before_policy if facts.changed_by_stack else facts.policy
-    manifest_change = FileChange(MANIFEST_PATH, live, desired, before, facts.manifest.token)
     policy_change = FileChange(
         path=settings.policy.path,
         live=facts.policy.text if facts.policy else None,
@@ -98,16 +96,17 @@ def plan_node(
         node=node,
         kubernetes_minor=minor,
         policy=policy_change,
-        manifest=manifest_change,
+        manifest=change,
         arguments_sha256=_arguments_sha256(arguments),
         arguments_live_sha256=_arguments_sha256(arguments_live),
         arguments_before_sha256=_arguments_sha256(arguments_before),
         endpoint=_endpoint(arguments),
-        marker_is_recorded=records_marker(policy),
-        restart=behind is not None and manifest_change.in_sync and policy_change.in_sync,
+        marker_is_recorded=records_marker(policy) and _log_shows_names(settings),
+        restart=behind is not None and change.in_sync and policy_change.in_sync,
         scripts_sha256=facts.scripts_sha256,
         staged_policy_sha256=facts.staged_policy_sha256,
-        reasons=_reasons(policy_change, manifest_change, configuration, behind, facts),
+        owned=planned.owned,
+        reasons=_reasons(policy_change, planned, behind, facts),
     )
 
 
@@ -146,7 +145,7 @@ def _nearest_known_minor(manifest_text: str) -> int:
 
 def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
     try:
-        return load_policy(policy_text, settings.policy.file or f"preset {settings.policy.preset}", minor)
+        return load_policy(policy_text, policy_source(settings.policy), minor)
     except PolicyError as error:
         raise PlanError([f"the policy is not valid on Kubernetes 1.{minor}: {error}"]) from error
 
@@ -199,28 +198,21 @@ def records_marker(policy: Policy) -> bool:
     return decision.level != Level.NONE and Stage.RESPONSE_COMPLETE not in decision.omit_stages
 
 
-def _reasons(
-    policy: FileChange,
-    manifest_change: FileChange,
-    configuration: AuditConfiguration,
-    behind: str | None,
-    facts: Facts,
-) -> tuple[str, ...]:
+def _log_shows_names(settings: Settings) -> bool:
+    """Whether the log's lines hold the marker's name, which the legacy format leaves out."""
+    return settings.log is not None and settings.log.format != LogFormat.LEGACY
+
+
+def _reasons(policy: FileChange, planned: ManifestPlan, behind: str | None, facts: Facts) -> tuple[str, ...]:
     reasons: list[str] = []
     if policy.live is None:
         reasons.append(f"the policy file {policy.path} is not there")
     elif not policy.in_sync:
         reasons.append(f"the policy file {policy.path} differs")
-    argument_list = manifest.arguments(manifest_change.live or "")
-    for flag in configuration.flags:
-        there = manifest.flag_value(argument_list, flag.name)
-        if there is None:
-            reasons.append(f"the manifest lacks --{flag.name}")
-        elif there != flag.value:
-            reasons.append(f"the manifest has --{flag.name}={there}, not {flag.value}")
+    reasons += planned.reasons
     if behind is not None:
         reasons.append(behind)
-    if not manifest_change.in_sync and not reasons:
+    if not planned.change.in_sync and not reasons:
         reasons.append("the manifest lacks a mount or the policy's hash")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from auditlog.apiserver.desired import audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.kubeadm_config_plan import kubeadm_config_reasons, plan_kubeadm_config
+from auditlog.apiserver.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_config
 from auditlog.apiserver.node_plan import NodePlan, PlanError, plan_node
+from auditlog.apiserver.ownership import Owned
 from auditlog.apiserver.preparation import PreparationPlan, plan_preparation
 from auditlog.settings import Host, Settings
 
@@ -25,6 +26,7 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     kubeadm_config: FileChange
     kubeadm_config_reasons: tuple[str, ...]
+    kubeadm_config_owned: Owned
     joining: tuple[PreparationPlan, ...] = ()
     gone: tuple[Host, ...] = ()
 
@@ -42,7 +44,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     ``policy_text`` is a policy that was read and validated; it is checked once more for each node's own version.
     ``owner`` names this stack in the marker on the nodes. Raises PlanError with every problem of every node.
     """
-    configuration = audit_configuration(settings.policy, settings.log)
+    configuration = audit_configuration(settings.policy, settings.log, settings.webhook)
     problems: list[str] = []
     nodes: list[NodePlan] = []
     joining: list[PreparationPlan] = []
@@ -54,7 +56,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
             nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
-    config: FileChange | None = None
+    config: KubeadmConfigPlan | None = None
     try:
         config = plan_kubeadm_config(configuration, facts)
     except PlanError as error:
@@ -62,4 +64,4 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     if problems or config is None:
         raise PlanError(problems)
     gone = tuple(node for node in settings.nodes if node.gone)
-    return Plan(settings.cluster, tuple(nodes), config, kubeadm_config_reasons(config), tuple(joining), gone)
+    return Plan(settings.cluster, tuple(nodes), config.change, config.reasons, config.owned, tuple(joining), gone)

@@ -17,7 +17,10 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, and the folder of its log; reasons when something is to be done."""
+    """One machine that is to join: its policy file, and the folder of its log; reasons when something is to be done.
+
+    ``log_path`` is empty where the log is no file.
+    """
 
     node: Host
     policy: FileChange
@@ -51,4 +54,4 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
         reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
     elif facts.owner is None:
         reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
-    return PreparationPlan(node, policy, settings.log.path, facts.scripts_sha256, tuple(reasons))
+    return PreparationPlan(node, policy, settings.log_file or "", facts.scripts_sha256, tuple(reasons))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.file_change import ABSENT, FileChange
-from auditlog.apiserver.node_plan import MANIFEST_PATH, PlanError, check_owner
+from auditlog.apiserver.manifest import MANIFEST_PATH
+from auditlog.apiserver.node_plan import PlanError, check_owner
 from auditlog.settings import Host, Settings
 
 

@@ -11,6 +11,7 @@ Only block style is edited; an empty flow collection (``{}``, ``[]``) or a null 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,8 +25,12 @@ class YamlEditError(ValueError):
     """The text is not one YAML document, or is written in a way that cannot be edited in place."""
 
 
+@functools.lru_cache(maxsize=8)
 def load(text: str) -> Any:
-    """The document's plain values. Raises YamlEditError when the text is not exactly one YAML document."""
+    """The document's plain values. Raises YamlEditError when the text is not exactly one YAML document.
+
+    Who asks again gets the same values, because an edit asks after every flag; copy before changing them.
+    """
     try:
         return yaml.load(text, Loader=_LOADER)  # noqa: S506  both are safe loaders
     except yaml.YAMLError as error:
@@ -124,17 +129,25 @@ def written_value(text: str, path: Path) -> str:
     return text[node.start_mark.index : _last_leaf(node).end_mark.index]
 
 
-def _node_at(text: str, path: Path) -> yaml.Node:
+@functools.lru_cache(maxsize=4)
+def _composed(text: str) -> yaml.Node:
+    # An edit asks for several places of one text; the nodes are never changed.
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
         raise YamlEditError(_reason(error)) from error
     if node is None:
         raise YamlEditError("the document is empty")
+    return node
+
+
+def _node_at(text: str, path: Path) -> yaml.Node:
+    node = _composed(text)
     for depth, step in enumerate(path):
-        node = _child(node, step)
-        if node is None:
+        child = _child(node, step)
+        if child is None:
             raise YamlEditError(f"{show(path[: depth + 1])} does not exist")
+        node = child
     return node
 
 

@@ -10,6 +10,7 @@ import shlex
 
 from auditlog.observe import logql
 from auditlog.observe.logql import SELECTOR, count, pipeline
+from auditlog.settings import LogSettings
 
 
 def loki_queries() -> dict[str, str]:
@@ -35,6 +36,13 @@ def loki_queries() -> dict[str, str]:
     }
 
 
-def on_node_search(log_path: str) -> str:
-    """The command that answers on the node when Loki does not; NAME stands for what the person looks for."""
-    return f"sudo grep NAME {shlex.quote(log_path)}"
+def on_node_search(log: LogSettings | None) -> str | None:
+    """The command that answers on the node when Loki does not; NAME stands for what the person looks for.
+
+    None where the node keeps no events, because they go to a webhook alone.
+    """
+    if log is None:
+        return None
+    if log.is_file:
+        return f"sudo grep NAME {shlex.quote(log.path)}"
+    return "sudo sh -c 'grep -h NAME /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log'"

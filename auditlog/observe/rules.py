@@ -40,7 +40,7 @@ class RuleScope:
             cluster=settings.cluster,
             nodes=names,
             addresses=tuple(dict.fromkeys((*names, *(node.host for node in nodes)))),
-            log_path=settings.log.path,
+            log_path=settings.log_file or DEFAULT_LOG_PATH,
             settings=settings.alerts,
         )
 

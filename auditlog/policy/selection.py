@@ -26,9 +26,9 @@ class SelectedPolicy:
 
 
 def selected_policy(settings: PolicySettings) -> SelectedPolicy:
-    """The preset or file that ``settings`` names.
+    """The policy that ``settings`` names or holds.
 
-    A preset or file that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
+    One that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
     when the API server of no supported version would take it, or the file cannot be read, PresetError and
     OverlayError; what only some versions refuse is found by the plan, which knows each node's version.
     """
@@ -36,7 +36,7 @@ def selected_policy(settings: PolicySettings) -> SelectedPolicy:
     overlay = Overlay(
         preset=settings.preset or "",
         preset_parameters=settings.parameters,
-        custom_text=None if settings.file is None else selected.text,
+        custom_text=None if settings.preset is not None else selected.text,
         custom_source=selected.source,
         rules_before=settings.rules_before,
         rules_after=settings.rules_after,
@@ -56,11 +56,20 @@ def _changes_its_base(settings: PolicySettings) -> bool:
     return any(changes) or settings.omit_stages is not None or settings.omit_managed_fields is not None
 
 
+def policy_source(settings: PolicySettings) -> str:
+    """Where the policy comes from, for people."""
+    if settings.text is not None:
+        return "the policy in the configuration"
+    return settings.file or f"preset {settings.preset}"
+
+
 def _base(settings: PolicySettings) -> SelectedPolicy:
-    if settings.file is None:
-        preset = settings.preset or ""
-        return SelectedPolicy(preset_text(preset, **settings.parameters), f"preset {preset}")
-    return SelectedPolicy(_file_text(settings.file), settings.file)
+    source = policy_source(settings)
+    if settings.text is not None:
+        return SelectedPolicy(settings.text, source)
+    if settings.file is not None:
+        return SelectedPolicy(_file_text(settings.file), source)
+    return SelectedPolicy(preset_text(settings.preset or "", **settings.parameters), source)
 
 
 def _file_text(path: str) -> str:

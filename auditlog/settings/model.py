@@ -13,6 +13,9 @@ from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
 DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
+DEFAULT_WEBHOOK_PATH = "/etc/kubernetes/audit-webhook.yaml"
+STDOUT = "-"
+"""The path by which the API server writes events to its standard output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,14 @@ class Host:
 class PolicySettings:
     """Which policy, what of it changes, and where it lies on the nodes.
 
-    Exactly one of ``preset`` and ``file`` is set. The other fields but ``path`` are those of
-    ``auditlog.policy.overlay.Overlay``.
+    Exactly one of ``preset``, ``file`` and ``text`` is set; ``text`` is the policy itself, which the configuration
+    holds inline or in base64. The other fields but ``path`` are those of ``auditlog.policy.overlay.Overlay``.
     """
 
     preset: str | None = "standard"
     file: str | None = None
     path: str = DEFAULT_POLICY_PATH
+    text: str | None = None
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     rules_before: tuple[PolicyRule, ...] = ()
     rules_after: tuple[PolicyRule, ...] = ()
@@ -56,14 +60,95 @@ class PolicySettings:
     omit_managed_fields: bool | None = None
 
 
+class Mode(StrEnum):
+    """How a backend takes events (k8s.io/apiserver pkg/server/options/audit.go, AllowedModes)."""
+
+    BATCH = "batch"
+    BLOCKING = "blocking"
+    BLOCKING_STRICT = "blocking-strict"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log is written (k8s.io/apiserver plugin/pkg/audit/log/backend.go, AllowedFormats)."""
+
+    JSON = "json"
+    LEGACY = "legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """How many batches a backend sends: ``qps`` a second on average, ``burst`` at once after a quiet time."""
+
+    enabled: bool = True
+    qps: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How events are gathered before they are sent: events in memory, events in a batch, the longest wait for one."""
+
+    buffer_size: int | None = None
+    max_size: int | None = None
+    max_wait: str | None = None
+    throttle: Throttle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """The sizes in bytes above which an event loses its bodies, and a batch is split."""
+
+    enabled: bool = True
+    max_batch_size: int | None = None
+    max_event_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How events reach a backend. None is what the API server does without being told."""
+
+    mode: Mode | None = None
+    version: str | None = None
+    batch: Batch | None = None
+    truncate: Truncate | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """The log file of the API server's file backend: days, number of files, megabytes."""
+    """The API server's log backend: a file with days, number of files and megabytes, or standard output ("-").
+
+    The three numbers are the stack's own defaults and mean a file only; None elsewhere is the API server's default.
+    """
 
     path: str = DEFAULT_LOG_PATH
     max_age: int = 30
     max_backup: int = 10
     max_size: int = 100
+    compress: bool | None = None
+    format: LogFormat | None = None
+    delivery: Delivery = field(default_factory=Delivery)
+
+    @property
+    def is_file(self) -> bool:
+        return self.path != STDOUT
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """The API server's webhook backend: a server that events are posted to, and what the API server shows it.
+
+    Certificates and keys are PEM texts. At most one of ``token`` and client certificate with key is set. ``path`` is
+    the kubeconfig on the nodes that holds all this. Credentials stay out of what this prints as.
+    """
+
+    server: str
+    certificate_authority: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    path: str = DEFAULT_WEBHOOK_PATH
+    initial_backoff: str | None = None
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 class DashboardMode(StrEnum):
@@ -144,15 +229,16 @@ class AlertSettings:
 class Settings:
     """One stack: one cluster, its control-plane nodes in the order in which they are changed.
 
-    With ``enabled`` off the control plane is given back as it was before. With ``live_read`` off previews do without
-    the nodes. ``reading_user`` is the account that previews read with, None for each node's own ``user``.
+    At least one of ``log`` and ``webhook`` is there. With ``enabled`` off the control plane is given back as it was
+    before. With ``live_read`` off previews do without the nodes. ``reading_user`` is the account that previews read
+    with, None for each node's own ``user``.
     """
 
     cluster: str
     nodes: tuple[Host, ...]
     bastion: Host | None = None
     policy: PolicySettings = field(default_factory=PolicySettings)
-    log: LogSettings = field(default_factory=LogSettings)
+    log: LogSettings | None = field(default_factory=LogSettings)
     dashboards: DashboardSettings = field(default_factory=DashboardSettings)
 
     alerts: AlertSettings = field(default_factory=AlertSettings)
@@ -162,6 +248,12 @@ class Settings:
     reading_user: str | None = None
     loki: LokiSettings | None = None
     alloy: AlloySettings = field(default_factory=AlloySettings)
+    webhook: WebhookSettings | None = None
+
+    @property
+    def log_file(self) -> str | None:
+        """The log on the nodes; None where events go to standard output or to the webhook alone."""
+        return self.log.path if self.log is not None and self.log.is_file else None
 
     @property
     def nodes_with_manifest(self) -> tuple[Host, ...]:

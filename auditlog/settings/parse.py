@@ -13,7 +13,8 @@ from auditlog.settings.log import parse_log
 from auditlog.settings.model import Settings
 from auditlog.settings.policy import parse_policy
 from auditlog.settings.reader import Reader, SettingsError
-from auditlog.settings.shipping import parse_alloy, parse_loki
+from auditlog.settings.shipping import AlloyMode, parse_alloy, parse_loki
+from auditlog.settings.webhook import parse_webhook
 
 KEYS = (
     "cluster",
@@ -23,6 +24,7 @@ KEYS = (
     "auditLog",
     "loki",
     "alloy",
+    "webhook",
     "dashboards",
     "alerts",
     "healthTimeoutSeconds",
@@ -58,6 +60,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         reading_user=parse_reading_user(top.object("reading")),
         loki=loki,
         alloy=parse_alloy(top.object("alloy"), loki=loki is not None),
+        webhook=parse_webhook(top.object("webhook")),
     )
     _check_together(settings, problems)
     if problems:
@@ -76,12 +79,30 @@ def _check_together(settings: Settings, problems: list[str]) -> None:
             if value and identity in seen:
                 problems.append(f"nodes: {attribute} {value!r} stands twice; allowed: every node once")
             seen.add(identity)
+    if settings.log is None and settings.webhook is None:
+        problems.append("auditLog.enabled: is false and there is no webhook; allowed: at least one of the two")
+    if settings.log is None and settings.alloy.mode is not AlloyMode.OFF:
+        problems.append(
+            f"alloy.mode: is {settings.alloy.mode.value!r} and auditLog.enabled is false; allowed: off, "
+            "because there is no log to ship"
+        )
+    _check_paths(settings, problems)
+
+
+def _check_paths(settings: Settings, problems: list[str]) -> None:
+    paths = {"policy.path": settings.policy.path}
+    if settings.webhook is not None:
+        paths["webhook.path"] = settings.webhook.path
+    if settings.log_file is not None:
+        paths["auditLog.path"] = settings.log_file
     manifests = PurePosixPath("/etc/kubernetes/manifests")
-    for key, path in (("policy.path", settings.policy.path), ("auditLog.path", settings.log.path)):
+    seen: dict[str, str] = {}
+    for key, path in paths.items():
         if manifests in PurePosixPath(path).parents:
             problems.append(
                 f"{key}: {path!r} is inside {manifests}; allowed: any other folder, "
                 "because kubelet runs every file in there as a static pod"
             )
-    if settings.policy.path == settings.log.path:
-        problems.append(f"auditLog.path: {settings.log.path!r} is also policy.path; allowed: two different files")
+        if path in seen:
+            problems.append(f"{key}: {path!r} is also {seen[path]}; allowed: different files")
+        seen[path] = key

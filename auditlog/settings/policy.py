@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,13 +15,14 @@ from auditlog.policy.read import read_policy
 from auditlog.settings.model import DEFAULT_POLICY_PATH, PolicySettings
 from auditlog.settings.reader import Reader, is_absolute
 
+_SOURCES = ("preset", "file", "inline", "base64")
+
 
 def parse_policy(reader: Reader | None, presets: tuple[str, ...]) -> PolicySettings:
     if reader is None:
         return PolicySettings()
     reader.allow_only(
-        "preset",
-        "file",
+        *_SOURCES,
         "path",
         "parameters",
         "rulesBefore",
@@ -32,14 +34,17 @@ def parse_policy(reader: Reader | None, presets: tuple[str, ...]) -> PolicySetti
     )
     preset = reader.text("preset", lambda value: value in presets, "one of " + ", ".join(presets))
     file = reader.text("file", bool, "the path of an audit.k8s.io/v1 Policy file, relative to the project")
-    if reader.has("preset") and reader.has("file"):
-        reader.problem("preset", "is given together with file", "either preset or file")
+    text = _inline(reader) or _decoded(reader)
+    given = [key for key in _SOURCES if reader.has(key)]
+    if len(given) > 1:
+        reader.problem(given[0], f"is given together with {' and '.join(given[1:])}", "one of " + ", ".join(_SOURCES))
     path = reader.text("path", is_absolute, "an absolute path on the nodes") or DEFAULT_POLICY_PATH
     drop = reader.object("drop")
     return PolicySettings(
-        preset=None if file else preset or "standard",
+        preset=None if file or text else preset or "standard",
         file=file,
         path=path,
+        text=text,
         parameters=_parameters(reader.object("parameters"), preset),
         rules_before=_rules(reader, "rulesBefore"),
         rules_after=_rules(reader, "rulesAfter"),
@@ -48,6 +53,25 @@ def parse_policy(reader: Reader | None, presets: tuple[str, ...]) -> PolicySetti
         omit_stages=reader.choices("omitStages", Stage),
         omit_managed_fields=reader.boolean("omitManagedFields"),
     )
+
+
+def _inline(reader: Reader) -> str | None:
+    """A policy in the configuration itself, as text or as a mapping; its content is checked where it is selected."""
+    value = reader.text_or_mapping("inline", "an audit.k8s.io/v1 Policy, as YAML text or as a mapping")
+    return value if value is None or isinstance(value, str) else yaml.safe_dump(dict(value), sort_keys=False)
+
+
+def _decoded(reader: Reader) -> str | None:
+    """A policy as the ``data`` of a Secret holds it (seed 003_4810ff95fb426dc9.txt); line breaks do not count."""
+    allowed = "an audit.k8s.io/v1 Policy in base64, as in the data of a Secret"
+    encoded = reader.text("base64", bool, allowed)
+    if encoded is None:
+        return None
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True).decode()
+    except ValueError as error:
+        reader.problem("base64", f"cannot be decoded: {error}", allowed)
+        return None
 
 
 def _parameters(reader: Reader | None, preset: str | None) -> Mapping[str, tuple[str, ...]]:

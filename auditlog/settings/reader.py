@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from auditlog.settings.duration import is_duration
+
 
 class SettingsError(ValueError):
     """The configuration is wrong. ``problems`` holds one message for each mistake."""
@@ -67,6 +69,21 @@ class Reader:
             return default
         return value
 
+    def optional_integer(self, key: str, low: int, high: int) -> int | None:
+        return self.integer(key, low, high, low) if self.has(key) else None
+
+    def positive_number(self, key: str) -> float | None:
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            self.problem(key, f"is {value!r}", "a number above 0")
+            return None
+        return float(value)
+
+    def duration(self, key: str) -> str | None:
+        return self.text(key, is_duration, "a duration as in '500ms', '5s' or '1m30s'")
+
     def secret(self, key: str, valid: Callable[[str], bool], allowed: str) -> str | None:
         """A text that no message repeats."""
         value = self._values.get(key)
@@ -76,6 +93,16 @@ class Reader:
             self.problem(key, "is something else", allowed)
             return None
         return value
+
+    def boolean_or_object(self, key: str) -> bool | Reader | None:
+        """``true``, ``false`` or a mapping; an empty mapping is a mapping."""
+        value = self._values.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        if not isinstance(value, Mapping):
+            self.problem(key, f"is {value!r}", "true, false or a mapping of keys")
+            return None
+        return Reader(value, f"{self._prefix}{key}.", self._problems)
 
     def object(self, key: str) -> Reader | None:
         value = self._values.get(key)
@@ -95,6 +122,13 @@ class Reader:
             self.problem(key, f"is {value!r}", "a mapping")
             return {}
         return value
+
+    def text_or_mapping(self, key: str, allowed: str) -> str | Mapping[str, Any] | None:
+        value = self._values.get(key)
+        if value is None or (isinstance(value, str | Mapping) and value):
+            return value
+        self.problem(key, f"is {value!r}", allowed)
+        return None
 
     def objects(self, key: str, *, required: bool = True) -> list[Reader]:
         value = self._values.get(key)
@@ -150,6 +184,9 @@ class Reader:
             self.problem(key, what, "one of " + ", ".join(choices))
             return None
         return choices(value)
+
+    def optional_choice(self, key: str, choices: type[Choice]) -> Choice | None:
+        return self.choice(key, choices) if self.has(key) else None
 
     def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...] | None:
         if not self.has(key):

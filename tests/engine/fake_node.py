@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver import kubeadm_config, manifest_edit
 from auditlog.apiserver.desired import audit_configuration
 from auditlog.policy.presets import preset_text
 from auditlog.settings import LogSettings, PolicySettings
@@ -48,7 +48,7 @@ class FakeNode:
         """Somebody has turned audit logging on."""
         policy, log = PolicySettings("low-write", path=str(self.policy)), LogSettings(str(self.log))
         configuration = audit_configuration(policy, log)
-        self.manifest.write_text(manifest.edit(MANIFEST, configuration, None))
+        self.manifest.write_text(manifest_edit.edit(MANIFEST, configuration, None))
         self.policy.write_text(preset_text("low-write"))
         self.log.parent.mkdir(parents=True)
         self.log.write_text("{}\n")

@@ -20,7 +20,7 @@ class DashboardOptions:
 
     ``api_server`` is the PromQL matcher of kube-apiserver's own metrics: aggregated API servers export the same names.
     ``log_path`` is the log file on the node. ``log_budget`` is what kube-apiserver keeps of it in MiB: the written file
-    and the rotated ones; 0 where it keeps everything.
+    and the rotated ones; 0 where it keeps everything, or the log is no file.
     """
 
     api_server: str = USUAL_API_SERVER_JOBS
@@ -31,8 +31,9 @@ class DashboardOptions:
 def options_for(settings: Settings) -> DashboardOptions:
     """The options of a stack's dashboards."""
     log = settings.log
+    is_bounded = log is not None and log.is_file and log.max_backup > 0
     return DashboardOptions(
         api_server=settings.dashboards.api_server_metrics or USUAL_API_SERVER_JOBS,
-        log_path=log.path,
-        log_budget=log.max_size * (log.max_backup + 1) if log.max_backup else 0,
+        log_path=settings.log_file or DEFAULT_LOG_PATH,
+        log_budget=log.max_size * (log.max_backup + 1) if log is not None and is_bounded else 0,
     )

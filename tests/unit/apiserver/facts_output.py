@@ -21,6 +21,11 @@ def facts_output(facts: Facts) -> str:
         ("before-policy", facts.before_policy),
         ("before-kubeadm-config", facts.before_kubeadm_config),
         ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
+        ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
+        (
+            "owned-kubeadm-config",
+            RemoteFile(facts.owned_kubeadm_config, 1, 1, "600") if facts.owned_kubeadm_config else None,
+        ),
     ):
         lines.append(f"file {name} {_file(file)}")
     lines += [f"scripts {facts.scripts_sha256 or 'absent'}", f"staged-policy {facts.staged_policy_sha256 or 'absent'}"]

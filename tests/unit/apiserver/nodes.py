@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver import kubeadm_config, manifest, manifest_edit
 from auditlog.apiserver.desired import audit_configuration, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, RemoteFile
 from auditlog.policy.presets import preset_text
@@ -52,7 +52,7 @@ def applied() -> Facts:
     """The same node after ``up``."""
     wanted = settings()
     configuration = audit_configuration(wanted.policy, wanted.log)
-    edited = manifest.edit(MANIFEST, configuration, sha256(POLICY))
+    edited = manifest_edit.edit(MANIFEST, configuration, sha256(POLICY))
     return dataclasses.replace(
         untouched(),
         manifest=remote(edited, 2000),

@@ -14,7 +14,7 @@ from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.plan import Plan, make_plan
 from auditlog.policy.presets import preset_names, preset_text
-from auditlog.settings import Host, Settings, parse_settings
+from auditlog.settings import Host, LogSettings, Settings, parse_settings
 from tests.unit.apiserver.nodes import HOST_KEY, POLICY, applied, remote, untouched
 from tests.unit.apiserver.test_inspection import LOG, POLICY_PATH, with_kubeadm_config, with_manifest
 
@@ -92,7 +92,7 @@ def test_a_policy_of_its_own_other_paths_and_another_rotation_are_taken_over_too
     )
     settings = settings_of(stack_file(result))
     assert settings.policy.file == "audit-policy-prod.yaml"
-    assert settings.log.path == LOG.replace("audit.log", "kube-audit.log")
+    assert settings.log_file == LOG.replace("audit.log", "kube-audit.log")
     assert_edits_nothing(plan_of(stack_file(result), policy, {"cp1": facts}))
 
 
@@ -118,7 +118,7 @@ def test_a_node_that_differs_from_the_first_is_named_with_its_restart() -> None:
 def test_flags_that_are_not_set_get_the_value_they_have_and_cost_a_restart() -> None:
     facts = with_manifest(by_hand(), "    - --audit-log-maxage=30\n", "")
     result = drafted({"cp1": facts})
-    assert result.settings.log.max_age == 366
+    assert result.settings.log == LogSettings(max_age=366)
     assert "cp1: pulumi up would restart the API server: the manifest lacks --audit-log-maxage" in result.remarks
 
 
@@ -140,7 +140,11 @@ def test_flags_that_a_stack_does_not_manage_are_named_and_stay() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "remark"),
     [
-        (f"audit-log-path={LOG}", "audit-log-path=-", "--audit-log-path=-: a stack writes a file"),
+        (
+            f"audit-log-path={LOG}",
+            "audit-log-path=audit.log",
+            "--audit-log-path=audit.log: a stack names files in full",
+        ),
         ("audit-log-maxsize=100", "audit-log-maxsize=0", "--audit-log-maxsize=0 turns rotation off"),
     ],
 )

@@ -1,27 +1,30 @@
 """Edits of the manifest and of ClusterConfiguration, one YAML file a case.
 
-A case is a few replacements in what kubeadm writes (``given``: from, to), and either the lines that the edit adds and
-takes away (``diff``) or the ``error`` it ends with. Every case without an error is also edited twice and reverted.
+A case is a few replacements in what kubeadm writes (``given``: from, to), keys of the stack's configuration
+(``settings``), and either the lines that the edit adds and takes away (``diff``) or the ``error`` it ends with. Every
+case without an error is also edited twice and reverted.
 """
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
-from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.apiserver import kubeadm_config, manifest, manifest_edit
 from auditlog.apiserver.desired import AuditConfiguration, audit_configuration
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
 from auditlog.apiserver.manifest import ManifestError
-from auditlog.settings import LogSettings, PolicySettings
+from auditlog.apiserver.ownership import owned_by
+from auditlog.policy.presets import preset_names
+from auditlog.settings import parse_settings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 CASES = Path(__file__).parent / "cases"
+NODES = [{"name": "cp1", "host": "cp1.example.com", "hostKey": "ssh-ed25519 AAAA"}]
 KINDS = {"manifest": MANIFEST, "kubeadm_config": CLUSTER_CONFIGURATION}
 
 
@@ -41,28 +44,35 @@ def _given(kind: str, case: dict[str, Any]) -> str:
     return str(text)
 
 
-def _edit(module: ModuleType, text: str, configuration: AuditConfiguration) -> str:
-    if module is manifest:
-        return manifest.edit(text, configuration, "0123abcd")
+def _edit(kind: str, text: str, configuration: AuditConfiguration) -> str:
+    if kind == "manifest":
+        return manifest_edit.edit(text, configuration, "0123abcd")
     return kubeadm_config.edit(text, configuration)
+
+
+def _revert(kind: str, text: str, before: str, configuration: AuditConfiguration) -> str:
+    if kind == "manifest":
+        return manifest_edit.revert(text, before, owned_by(configuration, manifest.present(before)))
+    return kubeadm_config.revert(text, before, owned_by(configuration, kubeadm_config.present(before)))
 
 
 @pytest.mark.parametrize(("kind", "case"), _cases())
 def test_edit(kind: str, case: dict[str, Any]) -> None:
-    module = manifest if kind == "manifest" else kubeadm_config
-    configuration = audit_configuration(PolicySettings(), LogSettings(**case.get("log", {})))
+    settings = {"cluster": "test", "nodes": NODES, **case.get("settings", {})}
+    parsed = parse_settings(settings, preset_names())
+    configuration = audit_configuration(parsed.policy, parsed.log, parsed.webhook)
     before = _given(kind, case)
     if "error" in case:
         with pytest.raises((ManifestError, KubeadmConfigError)) as raised:
-            _edit(module, before, configuration)
+            _edit(kind, before, configuration)
         assert case["error"] in str(raised.value)
         return
-    edited = _edit(module, before, configuration)
+    edited = _edit(kind, before, configuration)
     changes = [
         line
         for line in difflib.unified_diff(before.splitlines(), edited.splitlines(), lineterm="", n=0)
         if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
     assert changes == case["diff"]
-    assert _edit(module, edited, configuration) == edited
-    assert module.revert(edited, before, configuration) == before
+    assert _edit(kind, edited, configuration) == edited
+    assert _revert(kind, edited, before, configuration) == before
