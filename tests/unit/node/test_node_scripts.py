@@ -84,12 +84,13 @@ def test_cluster_configuration_is_sent_as_json_to_the_byte(tmp_path: Path, desir
     with (tmp_path / "bin" / "desired").open("w", newline="") as file:
         file.write(desired)
     live = sha256("before\n")
-    script = f"chown() {{ :; }}\napply_kubeadm_config live={live}@7 desired={sha256(desired)}"
+    script = f"chown() {{ :; }}\napply_kubeadm_config live={live}@7 desired={sha256(desired)} owned=record"
     result = run(tmp_path, script, desired)
     assert result.returncode == 0, result.stderr
     patch = json.loads((tmp_path / "bin" / "patch").read_text())
     assert patch == {"metadata": {"resourceVersion": "7"}, "data": {"ClusterConfiguration": desired}}
     assert (tmp_path / "state" / "before" / "cluster-configuration.yaml").read_text() == "before\n"
+    assert (tmp_path / "state" / "owned-kubeadm-config").read_text() == "record\n"
 
 
 def test_kubeadm_config_that_changed_since_it_was_read_is_left_alone(tmp_path: Path) -> None:
