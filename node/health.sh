@@ -25,20 +25,22 @@ wait_for_health() {
     wait_until "$3" healthy_three_times "$1" "$2"
 }
 
-# marker_arrives ENDPOINT LOG: a request that the policy records, found in the log. It is a dry run: nothing is made.
+# marker_arrives ENDPOINT LOG: a request that the policy records, found in the log, or, where LOG is -, in what the new API
+# server's container wrote to its standard output. It is a dry run: nothing is made.
 marker_arrives() {
     marker=kubernetes-audit-$(date +%s)-$$
     # Its answer does not matter: a request that admission refuses is recorded as well.
     api "$1" --request-timeout=10s -n kube-system create configmap "$marker" --dry-run=server >/dev/null 2>&1
     tries=0
     while [ "$tries" -lt 40 ]; do
-        if tail -c 1048576 "$2" 2>/dev/null | grep -q "$marker"; then
-            say "marker: recorded in $2"
+        if [ "$2" = - ]; then events=$(newest_log); else events=$2; fi
+        if tail -c 1048576 "$events" 2>/dev/null | grep -q "$marker"; then
+            say "marker: recorded in $events"
             return
         fi
         tries=$((tries + 1))
         sleep 0.5
     done
-    problem="the API server answered but a request that the policy records is not in $2"
+    problem="the API server answered but a request that the policy records is not in $events"
     return 1
 }

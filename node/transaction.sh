@@ -130,7 +130,7 @@ take_or_leave() {
     if [ "$purpose" = enable ]; then
         own "$@"
     else
-        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner"
+        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned"
     fi
 }
 

@@ -112,7 +112,7 @@ def edit_manifest(text: str, configuration: AuditConfiguration) -> str:
 
 
 @given(before=manifests(), configuration=configurations())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_manifest_edits_are_idempotent_and_reversible_to_the_byte(
     before: str, configuration: AuditConfiguration
 ) -> None:
@@ -128,7 +128,7 @@ def test_manifest_edits_are_idempotent_and_reversible_to_the_byte(
 
 
 @given(before=manifests(), configuration=configurations())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_what_is_not_audit_keeps_its_arguments_and_order(before: str, configuration: AuditConfiguration) -> None:
     def others(text: str) -> list[tuple[str, str | None]]:
         found = read_arguments(manifest.arguments(text))
@@ -145,7 +145,7 @@ def test_what_is_not_audit_keeps_its_arguments_and_order(before: str, configurat
 
 
 @given(before=manifests(), first=configurations(), second=configurations())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_a_setting_that_leaves_the_stack_takes_its_flag_and_mount_along(
     before: str, first: AuditConfiguration, second: AuditConfiguration
 ) -> None:
@@ -165,7 +165,7 @@ def present_of(text: str) -> object:
 
 
 @given(before=manifests(), configuration=configurations())
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 def test_removal_after_an_upgrade_keeps_the_new_image(before: str, configuration: AuditConfiguration) -> None:
     upgraded = edit_manifest(before, configuration).replace("v1.36.3", "v1.37.0")
     owned = owned_by(configuration, manifest.present(before))
@@ -194,7 +194,7 @@ def cluster_configurations(draw: st.DrawFn) -> str:
 
 
 @given(before=cluster_configurations(), first=configurations(), second=configurations())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_cluster_configuration_edits_are_idempotent_and_reversible_to_the_byte(
     before: str, first: AuditConfiguration, second: AuditConfiguration
 ) -> None:
