@@ -123,7 +123,7 @@ def test_selectors_of_the_stack_replace_the_usual_ones() -> None:
 def test_a_stack_gives_its_nodes_by_name_and_address() -> None:
     stack = settings()
     made = RuleScope.of(stack)
-    assert (made.cluster, made.nodes, made.log_path) == (stack.cluster, ("cp1",), stack.log.path)
+    assert (made.cluster, made.nodes, made.log_path) == (stack.cluster, ("cp1",), stack.log_file)
     assert made.addresses == ("cp1", stack.nodes[0].host)
 
 
