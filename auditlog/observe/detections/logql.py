@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from auditlog.observe.detections.callers import logql_filters
-from auditlog.observe.detections.model import Events, Requests
+from auditlog.observe.detections.model import EVENT_START, Events, Requests
 from auditlog.policy.model import GroupResources
 
 JOB = "kubernetes-audit"
@@ -31,6 +32,11 @@ def log_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = 
         *(f"user!={_quoted(user)}" for user in ignored_users),
     ]
     return " ".join([selector(cluster), *events.lines, *(f"| {each}" for each in filters if each)])
+
+
+def reading_query(events: Events) -> str:
+    """The lines for a person who wants to read them: no cluster, and none of the long filters against look-alikes."""
+    return log_query(replace(events, lines=tuple(line for line in events.lines if EVENT_START not in line)))
 
 
 def value_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = ()) -> str:
