@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from auditlog.observe.alloy import JOB
 from auditlog.observe.detections.callers import logql_filters
 from auditlog.observe.detections.model import EVENT_START, Events, Requests
 from auditlog.policy.model import GroupResources
-
-JOB = "kubernetes-audit"
-"""The label `job` of every audit line (seed 000_05e3394e1aae7e61.txt)."""
 
 
 def selector(cluster: str = "", node: str = "") -> str:

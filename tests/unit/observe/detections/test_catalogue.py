@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from auditlog.observe.alloy import STRUCTURED_METADATA
 from auditlog.observe.detections.callers import Callers, logql_filters, other_callers, required_group
 from auditlog.observe.detections.catalogue import DETECTIONS, find
 from auditlog.observe.detections.logql import log_query, value_query
@@ -21,10 +22,7 @@ from tests.unit.observe.detections.examples import FIRES, QUIET
 
 ON_EVENTS = tuple(each for each in DETECTIONS if isinstance(each.source, Events))
 LABELS = {"job", "cluster", "node"}
-FIELDS = {
-    *("verb", "user", "groups", "sourceIP", "resource", "apiGroup", "subresource", "namespace", "name", "code"),
-    *("level", "stage", "decision", "auditID", "userAgent"),
-}
+FIELDS = set(STRUCTURED_METADATA)
 
 
 def named(detection: Detection) -> str:
