@@ -52,8 +52,8 @@ ADMIN_ROLE = 'role="cluster-admin"'
 
 
 def pipeline(selector: str, *stages: str) -> str:
-    """A log query. A stage that begins with `|` is taken as it is, any other is a filter on fields."""
-    return " ".join([selector, *(stage if stage.startswith("|") else f"| {stage}" for stage in stages)])
+    """A log query. A stage that begins with `|` or `!` is taken as it is, any other is a filter on fields."""
+    return " ".join([selector, *(stage if stage.startswith(("|", "!")) else f"| {stage}" for stage in stages)])
 
 
 def count(by: str, query: str, window: str, offset: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -73,6 +74,8 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str
         yield "panel and query have different datasources"
     if CLUSTER not in target["expr"] or target["expr"].count("{job=") > target["expr"].count(CLUSTER):
         yield "a query that does not ask for the chosen clusters"
+    if re.search(r"\| +[|!]", target["expr"]):
+        yield "a query with an empty stage"
     if not target.get("refId"):
         yield "a query without refId"
     wrong = "$__rate_interval" if datasource.get("type") == "loki" else "$__auto"

@@ -126,6 +126,7 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: _first(d).update(targets=[]), "no query"),
     (lambda d: _first(d)["targets"][0]["datasource"].update(uid="P8E80F9AEF21F6940"), "is not a variable"),
     (_without_cluster, "chosen clusters"),
+    (lambda d: _first(d)["targets"][0].update(expr='{cluster=~"$cluster"} | != `x`'), "empty stage"),
     (lambda d: _first(d)["targets"][0].update(expr='{cluster=~"$cluster"} $undefined'), "undefined is used"),
     (lambda d: _first(d)["gridPos"].update(y=0), "lies over"),
     (lambda d: _first(d)["gridPos"].update(x=20), "wider than"),
