@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from auditlog.settings import STDOUT
+
 # How lumberjack, the API server's log writer, stamps a rotated file: 2006-01-02T15-04-05.000 (its backupTimeFormat).
 _LUMBERJACK_STAMP = "????-??-??T??-??-??.???"
 # How kubelet stamps a rotated container log: 20060102-150405 (pkg/kubelet/logs, timestampFormat).
@@ -27,10 +29,6 @@ class Source:
     rotated: tuple[str, ...]
     compressed: tuple[str, ...]
     container_format: bool = False
-
-
-STDOUT = "-"
-"""The path by which the API server writes events to its standard output."""
 
 
 def source_of(log_path: str) -> Source:

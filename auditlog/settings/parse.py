@@ -10,7 +10,7 @@ from auditlog.settings.alerts import parse_alerts
 from auditlog.settings.dashboards import parse_dashboards
 from auditlog.settings.hosts import is_name, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.log import parse_log
-from auditlog.settings.model import Settings
+from auditlog.settings.model import LogFormat, Settings
 from auditlog.settings.policy import parse_policy
 from auditlog.settings.reader import Reader, SettingsError
 from auditlog.settings.shipping import AlloyMode, parse_alloy, parse_loki
@@ -81,6 +81,15 @@ def _check_together(settings: Settings, problems: list[str]) -> None:
             seen.add(identity)
     if settings.log is None and settings.webhook is None:
         problems.append("auditLog.enabled: is false and there is no webhook; allowed: at least one of the two")
+    if (
+        settings.log is not None
+        and settings.log.format is LogFormat.LEGACY
+        and settings.alloy.mode is not AlloyMode.OFF
+    ):
+        problems.append(
+            f"auditLog.format: is 'legacy' and alloy.mode is {settings.alloy.mode.value!r}; allowed: json, "
+            "because the fields of an event are read from it"
+        )
     if settings.log is None and settings.alloy.mode is not AlloyMode.OFF:
         problems.append(
             f"alloy.mode: is {settings.alloy.mode.value!r} and auditLog.enabled is false; allowed: off, "

@@ -84,6 +84,11 @@ def test_a_snippet_for_a_receiver_needs_no_loki() -> None:
             {"loki": LOKI, "alloy": {"forwardTo": "loki.write.a.receiver"}},
             "alloy.forwardTo: is given with mode daemonset",
         ),
+        (
+            {"loki": LOKI, "auditLog": {"format": "legacy"}},
+            "auditLog.format: is 'legacy' and alloy.mode is 'daemonset'",
+        ),
+        ({"loki": LOKI, "auditLog": {"enabled": False}}, "alloy.mode: is 'daemonset' and auditLog.enabled is false"),
         ({"alloy": {"mode": "snippet", "forwardTo": "loki"}}, "alloy.forwardTo: is 'loki'"),
     ],
 )
