@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -140,11 +141,7 @@ def test_an_up_with_the_digest_of_an_older_preview_changes_nothing(
     lab: Lab, node: Node, stack: PulumiStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.configure(lab.state, {"auditLog": {"maxAge": 31}})
-    (digest,) = [
-        line.split("plan digest: ")[1].strip()
-        for line in stack.run("preview").stdout.splitlines()
-        if "plan digest: " in line
-    ]
+    (digest,) = set(re.findall(r"plan digest: ([0-9a-f]{64})", stack.run("preview").stdout))
     node.run(f"echo '# by hand' >>{POLICY}")
     before = hashes(node)
     monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", digest)
