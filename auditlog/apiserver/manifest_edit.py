@@ -24,11 +24,12 @@ from auditlog.apiserver.desired import (
     Flag,
     HostMount,
 )
-from auditlog.apiserver.manifest import ManifestError
+from auditlog.apiserver.manifest import CONTAINER, ManifestError
 from auditlog.apiserver.ownership import Owned
 from auditlog.apiserver.yaml_edit import Path, YamlEditError
 
 _ANNOTATIONS = (POLICY_ANNOTATION, WEBHOOK_ANNOTATION)
+_BARE = f"kind: Pod\nspec: {{containers: [{{name: {CONTAINER}}}]}}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,11 @@ def retire(text: str, before: str, owned: Owned) -> str:
 def revert(text: str, before: str, owned: Owned) -> str:
     """The manifest without audit logging of the stack: ``retire`` of all it owns, and of its annotations."""
     return _give_back(text, before, owned, _ANNOTATIONS)
+
+
+def strip(text: str, owned: Owned) -> str:
+    """The manifest as if what is owned had never been in it, for a node that was made with it. Raises ManifestError."""
+    return _give_back(text, _BARE, owned, _ANNOTATIONS)
 
 
 def _give_back(text: str, before: str, owned: Owned, annotations: Collection[str]) -> str:

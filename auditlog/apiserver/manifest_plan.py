@@ -36,6 +36,9 @@ def plan_manifest(
     """The edit of the live manifest; the hashes are those of ``manifest_edit.edit``. Raises ManifestError."""
     text = live.text
     earlier = facts.before_manifest.text if facts.changed_by_stack and facts.before_manifest else None
+    if earlier is None and facts.owner is not None:
+        # A machine that was prepared to join: kubeadm wrote audit logging into its first manifest already.
+        earlier = manifest_edit.strip(text, owned_by(configuration, Present({}, {})))
     before = text if earlier is None else earlier
     owned = owned_by(configuration, manifest.present(before))
     retired = Owned() if earlier is None else _owned_until_now(facts, text).beyond(configuration)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+import yaml
 
 from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
@@ -82,6 +83,14 @@ def test_removal_after_a_first_change_that_was_cut_off_gives_back_what_was_befor
     assert not node.in_sync
     assert node.manifest.before == MANIFEST
     assert node.policy.before is None
+
+
+def test_removal_from_a_node_that_joined_with_audit_logging_takes_it_out() -> None:
+    joined = dataclasses.replace(applied(), before_manifest=None, before_policy=None)
+    change = make_plan(settings(), POLICY, {"cp1": joined}, OWNER).nodes[0].manifest
+    assert change.in_sync
+    assert change.before is not None
+    assert yaml.safe_load(change.before) == yaml.safe_load(MANIFEST)
 
 
 def test_removal_after_an_upgrade_keeps_the_new_image() -> None:
