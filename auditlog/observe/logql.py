@@ -17,9 +17,9 @@ WRITES = 'verb=~"create|update|patch|delete|deletecollection"'
 DELETIONS = 'verb=~"delete|deletecollection"'
 REFUSED = 'code=~"401|403"'
 SUCCEEDED = 'code=~"[123].."'
-ANONYMOUS = 'user=~"|system:anonymous" or groups=~".*system:unauthenticated.*"'
-"""No identity. The user name is empty when authentication failed."""
-PERSON = 'user!~"|system:.*"'
+ANONYMOUS = 'user="" or user="system:anonymous" or groups=~".*system:unauthenticated.*"'
+"""No identity. The user name is empty when authentication failed; Loki's `=~"|x"` does not match the empty text."""
+PERSON = 'user!="" | user!~"system:.*"'
 """What does not begin with `system:` is taken for a person or an outside program."""
 SECRETS = 'resource="secrets" | apiGroup=""'
 POD_SESSIONS = (
