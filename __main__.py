@@ -40,6 +40,7 @@ def main() -> None:
             configuration.account,
             settings.policy.path,
             settings.log_file or "",
+            settings.webhook.path if settings.webhook else "",
         )
         if settings.enabled:
             plan = make_plan(settings, policy.text, facts, owner)

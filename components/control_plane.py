@@ -18,6 +18,7 @@ from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.removal import RemovalPlan
 from auditlog.settings import Settings
 from components.audit_policy import AuditPolicy
+from components.audit_webhook import AuditWebhook
 from components.control_plane_node import ControlPlaneNode
 from components.kubeadm_config import KubeadmConfig
 from components.node_command import diff_message, untouched_node_command
@@ -43,9 +44,13 @@ def audited_nodes(
     _check_digest(plan_digest(plan, settings), expected)
     scripts = NodeScripts("node-scripts", plan, connections)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, owner)
+    webhook: Mapping[str, remote.Command] = {}
+    if settings.webhook is not None:
+        webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, scripts.commands).files
     nodes: list[ControlPlaneNode] = []
     for node in plan.nodes:
-        after = [policy.files[node.node.name], *(previous.command for previous in nodes[-1:])]
+        files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
+        after = [*files, *(previous.command for previous in nodes[-1:])]
         nodes.append(ControlPlaneNode(node.node.name, node, settings, owner, connections[node.node.name], after))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes])
@@ -72,6 +77,7 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
     for kind, name, suffix, nodes in (
         (NodeScripts.TYPE, "node-scripts", "scripts", settings.nodes),
         (AuditPolicy.TYPE, "audit-policy", "policy", settings.nodes),
+        *(((AuditWebhook.TYPE, "audit-webhook", "webhook", settings.nodes),) if settings.webhook else ()),
         *((ControlPlaneNode.TYPE, node.name, "manifest", (node,)) for node in with_manifest),
     ):
         _untouched(kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in nodes})

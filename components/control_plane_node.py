@@ -62,6 +62,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 timeout=timeout,
                 owner=owner,
                 owned=node.owned.record(),
+                **_webhook(node),
             ),
             delete=node_scripts.call_with_text(
                 user,
@@ -72,6 +73,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 arguments=node.arguments_before_sha256,
                 endpoint=node.endpoint,
                 policy=node.policy.path,
+                **({"webhook": node.webhook.path} if node.webhook else {}),
                 timeout=timeout,
             ),
             stdin=change.desired,
@@ -89,3 +91,11 @@ class ControlPlaneNode(pulumi.ComponentResource):
             }
         )
         self.register_outputs({"state": self.state})
+
+
+def _webhook(node: NodePlan) -> dict[str, str]:
+    """What the node has to know of the webhook's kubeconfig to put it in place with the manifest."""
+    if node.webhook is None:
+        return {}
+    change = node.webhook
+    return {"webhook": change.path, "webhook_live": change.token, "webhook_desired": change.desired_sha256}

@@ -30,8 +30,12 @@ def node_command(
     stdin: str,
     ignore_changes: Sequence[str],
     secret: bool = False,
+    silent: bool = False,
 ) -> remote.Command:
-    """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view."""
+    """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view.
+
+    ``silent``: nothing that it prints is shown or kept in the open either.
+    """
     return remote.Command(
         name,
         connection=connection,
@@ -40,8 +44,13 @@ def node_command(
         delete=pulumi.Output.secret(delete) if secret else delete,
         stdin=pulumi.Output.secret(stdin) if secret else stdin,
         add_previous_output_in_env=False,
-        logging=remote.Logging.STDOUT_AND_STDERR,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), ignore_changes=list(ignore_changes)),
+        logging=remote.Logging.NONE if silent else remote.Logging.STDOUT_AND_STDERR,
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            ignore_changes=list(ignore_changes),
+            additional_secret_outputs=["stdout", "stderr"] if silent else None,
+        ),
     )
 
 

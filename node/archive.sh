@@ -1,13 +1,15 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# Copies of manifest and policy: one of each for every change, and those that removal gives back.
+# Copies of the manifest and the files that it names: one of each for every change, and those that removal gives back.
 
-# back_up POLICY: the manifest and the policy as they are now, in a folder of the archive; sets $backup.
+# back_up POLICY WEBHOOK: the manifest, the policy and the webhook's kubeconfig as they are now, in a folder of the archive;
+# sets $backup.
 back_up() {
     backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
     while [ -e "$backup" ]; do backup=$backup.1; done
     if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
-        { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } && sync "$backup"/* "$backup"; }; then
-        problem="cannot back up $MANIFEST and $1 to $ARCHIVE"
+        { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } &&
+        { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } && sync "$backup"/* "$backup"; }; then
+        problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
     if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
@@ -22,23 +24,32 @@ prune_archive() {
     done
 }
 
-# keep_before MANIFEST POLICY: what is there before the stack's first change, for removal to give back.
+# keep_before MANIFEST POLICY WEBHOOK: what is there before the stack's first change, for removal to give back. A webhook that
+# a later change brings is kept then, and none is when the stack wrote it.
 keep_before() {
-    if [ -e "$STATE/owner" ]; then return; fi
     problem="cannot write $STATE/before"
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
-    mkdir -p "$STATE/before" && put "$1" "$STATE/before/kube-apiserver.yaml" 600 &&
-        { [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600; }
+    mkdir -p "$STATE/before" || return 1
+    if [ ! -e "$STATE/owner" ]; then
+        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
+        put "$1" "$STATE/before/kube-apiserver.yaml" 600 || return 1
+        [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600 || return 1
+    elif [ -z "$3" ] || grep -qx "webhook=$3" "$STATE/paths" 2>/dev/null; then
+        return 0
+    fi
+    rm -f "$STATE/before/audit-webhook.yaml"
+    [ ! -f "$3" ] || put "$3" "$STATE/before/audit-webhook.yaml" 600
 }
 
-# restore_files BACKUP POLICY: manifest and policy as they are in BACKUP.
+# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP.
 restore_files() {
     cp "$1/kube-apiserver.yaml" "$STATE/staged/put-back.yaml" || { problem="cannot read $1"; return 1; }
     if [ -f "$1/audit-policy.yaml" ]; then put "$1/audit-policy.yaml" "$2" 600; fi
+    if [ -f "$1/audit-webhook.yaml" ]; then put "$1/audit-webhook.yaml" "$3" 600; fi
     if [ "$(hash_of "$MANIFEST")" != "$(hash_of "$1/kube-apiserver.yaml")" ]; then
         swap "$STATE/staged/put-back.yaml" || { problem="cannot put $1/kube-apiserver.yaml back"; return 1; }
     fi
     if [ ! -f "$1/audit-policy.yaml" ]; then rm -f "$2"; fi
+    if [ -n "$3" ] && [ ! -f "$1/audit-webhook.yaml" ]; then rm -f "$3"; fi
 }
 
 # swap FILE: FILE becomes the manifest by one rename from outside the manifests folder.

@@ -11,15 +11,18 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH]: the paths are those of the live manifest's own flags where they are not given.
+# facts [policy=PATH] [log=PATH] [webhook=PATH]: the paths are those of the live manifest's own flags where they are not
+# given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
     log=$(given log "$@") || log=$(manifest_flag audit-log-path)
+    webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     say "hostname $(uname -n)"
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
+    say "webhook-path $(printf %s "$webhook" | base64 -w 0)"
     fact_file manifest "$MANIFEST"
     fact_file policy "$policy"
     fact_file before-manifest "$STATE/before/kube-apiserver.yaml"
@@ -30,6 +33,8 @@ facts() {
     fact_file owned-kubeadm-config "$STATE/owned-kubeadm-config"
     say "scripts $(hash_of "$STATE/node.sh")"
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
+    if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
+    say "staged-webhook $(hash_of "$STATE/staged/audit-webhook.yaml")"
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
     fact_manifests
     for pid in $(apiserver_pids); do

@@ -36,10 +36,11 @@ bring_in_order() {
     fi
 }
 
-# files_are_in_place: whether the manifest and policy of the journal are the live ones, and kubelet sees a new manifest.
+# files_are_in_place: whether the files of the journal are the live ones, and kubelet sees a new manifest.
 files_are_in_place() {
     [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] || return 1
-    [ -z "$(journal policy-desired)" ] || [ "$(hash_of "$(journal policy)")" = "$(journal policy-desired)" ] || return 1
+    is_as_desired "$(journal policy)" "$(journal policy-desired)" || return 1
+    is_as_desired "$(journal webhook)" "$(journal webhook-desired)" || return 1
     [ "$(journal step)" != swap ] || [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ]
 }
 
@@ -53,7 +54,7 @@ new_one_gets_ready() {
 # go_back: the files of the journal's backup again, and an API server that runs with them; the reason in $problem when not.
 go_back() {
     step put-back
-    restore_files "$(journal backup)" "$(journal policy)" || return 1
+    restore_files "$(journal backup)" "$(journal policy)" "$(journal webhook)" || return 1
     rm -f "$STATE/swapped"
     wait_for_health "$(journal endpoint)" "$(journal arguments-before)" "$(journal timeout)" && step restored
 }

@@ -6,8 +6,9 @@
 #   boot=ID               when the machine was started, for process ids to mean something
 #   backup=FOLDER         manifest and policy as they were
 #   processes=PID...      the API servers that must go
-#   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, endpoint=URL,
-#   timeout=SECONDS       what the operator asked for
+#   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, webhook=PATH,
+#   webhook-desired=SHA256, endpoint=URL, timeout=SECONDS
+#                         what the operator asked for
 
 # journal NAME: what the journal says of NAME; nothing without a journal.
 journal() { sed -n "s/^$1=//p" "$STATE/journal" 2>/dev/null; }

@@ -18,6 +18,9 @@ case $command in
     stage-policy) stage_policy "$@" ;;
     prepare-join) prepare_join "$@" ;;
     remove-policy) remove_policy "$@" ;;
+    stage-webhook) stage_webhook "$@" ;;
+    prepare-webhook) prepare_webhook "$@" ;;
+    remove-webhook) remove_webhook "$@" ;;
     apply-manifest) apply_manifest "$@" ;;
     restore-manifest) restore_manifest "$@" ;;
     apply-kubeadm-config) apply_kubeadm_config "$@" ;;

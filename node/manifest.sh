@@ -4,6 +4,7 @@
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
+#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
@@ -12,13 +13,15 @@ apply_manifest() {
     policy_live=$(argument policy-live "$@") || exit 1
     policy_desired=$(argument policy-desired "$@") || exit 1
     restart=$(argument restart "$@") || exit 1
+    webhook=$(given webhook "$@")
+    webhook_desired=$(given webhook-desired "$@")
     take_lock
     check_owner "$@"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
-    there=$(hash_of "$MANIFEST") policy_there=$(hash_of "$policy")
-    if [ "$there" = "$desired" ] && [ "$policy_there" = "$policy_desired" ] && [ "$restart" = no ] &&
-        [ ! -e "$STATE/journal" ]; then
-        keep_before "$MANIFEST" "$policy" || fail "$problem"
+    there=$(hash_of "$MANIFEST")
+    if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
+        is_as_desired "$webhook" "$webhook_desired" && [ "$restart" = no ] && [ ! -e "$STATE/journal" ]; then
+        keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
         own "$@" || fail "cannot write $STATE/owner"
         say "manifest: in sync"
         return
@@ -26,19 +29,18 @@ apply_manifest() {
     if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ]; then
         fail "$MANIFEST changed after it was read for this plan; run again to see its present text"
     fi
-    if [ "$policy_there" != "${policy_live%@*}" ] && [ "$policy_there" != "$policy_desired" ]; then
-        fail "$policy changed after it was read for this plan; run again to see its present text"
+    check_staged policy audit-policy.yaml "$policy" "$policy_live" "$policy_desired"
+    if [ -n "$webhook" ]; then
+        webhook_live=$(argument webhook-live "$@") || exit 1
+        check_staged "webhook's kubeconfig" audit-webhook.yaml "$webhook" "$webhook_live" "$webhook_desired"
     fi
-    if [ "$policy_there" = "$policy_desired" ]; then cp "$policy" "$STATE/staged/audit-policy.yaml"; fi
-    [ "$(hash_of "$STATE/staged/audit-policy.yaml")" = "$policy_desired" ] ||
-        fail "the policy of this plan is not staged on the node; run again"
     [ "$(stat -c %d "$STATE")" = "$(stat -c %d "$MANIFESTS")" ] ||
         fail "$STATE and $MANIFESTS are on different file systems: a rename between them is not atomic"
     detached transaction enable "$@"
 }
 
 # restore_manifest written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
-#   policy=PATH, the earlier manifest on standard input.
+#   policy=PATH [webhook=PATH], the earlier manifest on standard input.
 restore_manifest() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
@@ -65,10 +67,11 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [owned=RECORD]...: from now on this node's audit logging is the stack's; RECORD says
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD]...: from now on this node's audit logging is the stack's; RECORD says
 # what of the manifest is.
 own() {
-    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")"; } >"$STATE/paths.new" &&
+    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } \
+        >"$STATE/paths.new" &&
         mv "$STATE/paths.new" "$STATE/paths" &&
         { ! given owned "$@" >"$STATE/owned.new" || mv "$STATE/owned.new" "$STATE/owned"; } &&
         argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"

@@ -13,6 +13,8 @@ transaction() {
     shift
     policy=$(argument policy "$@") || exit 1
     policy_desired=$(given policy-desired "$@")
+    webhook=$(given webhook "$@")
+    webhook_desired=$(given webhook-desired "$@")
     arguments=$(argument arguments "$@") || exit 1
     endpoint=$(argument endpoint "$@") || exit 1
     timeout=$(argument timeout "$@") || exit 1
@@ -38,7 +40,7 @@ take_step() {
     name=$1
     shift
     case $name in
-        back-up) back_up "$policy" && keep_before "$MANIFEST" "$policy" && record "backup=$backup" && keep_kubeadm_config ;;
+        back-up) back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" && keep_kubeadm_config ;;
         swap) put_in_place ;;
         old-gone) await_old_gone ;;
         new-running) await_new_running ;;
@@ -66,7 +68,8 @@ begin() {
     first_step=${STEPS%% *} resumed_at=
     record step="$first_step" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
         arguments-before="$1" desired="$desired" policy="$policy" policy-desired="$policy_desired" \
-        endpoint="$endpoint" timeout="$timeout" || fail "cannot write $STATE/journal; nothing was changed"
+        webhook="$webhook" webhook-desired="$webhook_desired" endpoint="$endpoint" timeout="$timeout" ||
+        fail "cannot write $STATE/journal; nothing was changed"
 }
 
 # resume: the backup of the earlier change, and not the half-changed files of now, is the last state known to work. Where
@@ -81,14 +84,14 @@ resume() {
         resumed_at=put-back
     fi
     record worker="$worker" boot="$boot" processes="$before" arguments="$arguments" desired="$desired" policy="$policy" \
-        policy-desired="$policy_desired" endpoint="$endpoint" timeout="$timeout" ||
-        fail "cannot write $STATE/journal; the node stays as it is"
+        policy-desired="$policy_desired" webhook="$webhook" webhook-desired="$webhook_desired" endpoint="$endpoint" \
+        timeout="$timeout" || fail "cannot write $STATE/journal; the node stays as it is"
 }
 
-# is_in_place: whether manifest and policy are the ones of this change already.
+# is_in_place: whether the files are the ones of this change already.
 is_in_place() {
-    [ "$(hash_of "$MANIFEST")" = "$desired" ] &&
-        { [ -z "$policy_desired" ] || [ "$(hash_of "$policy")" = "$policy_desired" ]; }
+    [ "$(hash_of "$MANIFEST")" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
+        is_as_desired "$webhook" "$webhook_desired"
 }
 
 # put_in_place: policy and manifest, one rename each. Where the manifest stays the same kubelet restarts nothing, and the
@@ -104,6 +107,7 @@ put_in_place() {
     fi
     container_logs >"$STATE/swapped" || return 1
     if [ -n "$policy_desired" ]; then put "$STATE/staged/audit-policy.yaml" "$policy" 600 || return 1; fi
+    if [ -n "$webhook_desired" ]; then put "$STATE/staged/audit-webhook.yaml" "$webhook" 600 || return 1; fi
     swap "$STATE/staged/kube-apiserver.yaml" || return 1
     if [ -n "$terminates" ]; then
         say "restart: the manifest is the same, the process is ended for kubelet to start it anew"

@@ -21,6 +21,21 @@ class FactsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class HashedFile:
+    """A file on the node whose text, with credentials in it, stays there. ``changed`` is its ctime, ``modified`` its
+    mtime."""
+
+    sha256: str
+    changed: int
+    modified: int
+
+    @property
+    def token(self) -> str:
+        """As ``RemoteFile.token``."""
+        return f"{self.sha256}@{self.changed}"
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A text file on the node. ``changed`` is its ctime, ``modified`` its mtime."""
 
@@ -30,9 +45,13 @@ class RemoteFile:
     mode: str
 
     @property
+    def hashed(self) -> HashedFile:
+        return HashedFile(sha256(self.text), self.changed, self.modified)
+
+    @property
     def token(self) -> str:
         """Names this content at this time: the same edit made once more has another token (reference/pulumi.md 8)."""
-        return f"{sha256(self.text)}@{self.changed}"
+        return self.hashed.token
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +85,9 @@ class Facts:
 
     The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
     stack that changed it, and the ``owned`` texts are the records of what of manifest and kubeadm-config is its own.
-    ``staged_policy_sha256`` is of the policy that waits there for its manifest. ``stray_manifests`` are files beside
-    the manifest that define kube-apiserver as well. ``policy_path`` and ``log_path`` are where the node looked, "" for
+    ``staged_policy_sha256`` is of the policy that waits there for its manifest, ``staged_webhook_sha256`` of the
+    webhook's kubeconfig, of which only hashes are read. ``stray_manifests`` are files beside the manifest that define
+    kube-apiserver as well. ``policy_path``, ``log_path`` and ``webhook_path`` are where the node looked, "" for
     nowhere; None when its script is of before it said so. ``log_used_bytes`` is what the log and its rotated files
     take, ``log_free_bytes`` what their file system has left.
     """
@@ -93,6 +113,9 @@ class Facts:
     log_used_bytes: int = 0
     owned: str | None = None
     owned_kubeadm_config: str | None = None
+    webhook: HashedFile | None = None
+    webhook_path: str | None = None
+    staged_webhook_sha256: str | None = None
 
     @property
     def changed_by_stack(self) -> bool:
@@ -112,7 +135,7 @@ def parse_facts(output: str) -> Facts:
     strays: list[str] = []
     processes: list[Process] = []
     missing_tools: list[str] = []
-    kubeadm_config = None
+    kubeadm_config = webhook = None
     for number, line in enumerate(lines[1:-1], start=2):
         kind, *words = line.split(" ")
         try:
@@ -128,11 +151,13 @@ def parse_facts(output: str) -> Facts:
                 case "kubeadm-config" | "kubeadm-config-kept":
                     stale = kind == "kubeadm-config-kept"
                     kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0], stale=stale)
-                case "kubeadm-config-error" | "policy-path" | "log-path":
+                case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path":
                     single[kind] = _text(words[0])
+                case "webhook":
+                    webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "staged-policy" | "log-free-bytes" | "log-used-bytes":
+                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "log-free-bytes" | "log-used-bytes":
                     single[kind] = words[0]
                 case _:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
@@ -162,6 +187,9 @@ def parse_facts(output: str) -> Facts:
             log_used_bytes=int(single.get("log-used-bytes", "0")),
             owned=_text_of(files.get("owned")),
             owned_kubeadm_config=_text_of(files.get("owned-kubeadm-config")),
+            webhook=webhook,
+            webhook_path=single.get("webhook-path"),
+            staged_webhook_sha256=_hash(single.get("staged-webhook", "absent")),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

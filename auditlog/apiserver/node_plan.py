@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditlog.apiserver import manifest
-from auditlog.apiserver.desired import AuditConfiguration, sha256
-from auditlog.apiserver.facts import Facts, Process
+from auditlog.apiserver.companions import Companion, webhook_companion
+from auditlog.apiserver.desired import POLICY_FLAG, AuditConfiguration, sha256
+from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import ABSENT, FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import ManifestPlan, plan_manifest
@@ -35,7 +37,8 @@ class NodePlan:
     the live one, and the one that removal gives back. ``restart`` says that the process must be ended although both
     files are right. ``reasons`` is empty when nothing is to be done. ``scripts_sha256`` and ``staged_policy_sha256``
     are of the node's copy of the node side and of the policy that waits there. ``owned`` is what of the desired
-    manifest is the stack's own.
+    manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook; its text is no part of
+    the plan. ``staged_webhook_sha256`` is as of the policy.
     """
 
     node: Host
@@ -52,6 +55,8 @@ class NodePlan:
     staged_policy_sha256: str | None
     owned: Owned
     reasons: tuple[str, ...]
+    webhook: Companion | None = None
+    staged_webhook_sha256: str | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -73,9 +78,11 @@ def plan_node(
     try:
         minor = _nearest_known_minor(live)
         policy = _policy_for(minor, policy_text, settings)
-        behind = _process_behind(facts, live, policy_text)
-        stamp = sha256(policy_text) if _needs_stamp(facts, live, policy_text, behind) else None
-        planned = plan_manifest(configuration, facts.manifest, facts, stamp)
+        policy_file, webhook = _companions(settings, live, policy_text, facts)
+        files = (policy_file, webhook) if webhook is not None else (policy_file,)
+        behind = _process_behind(facts, live, files)
+        stamps = [file.stamp(behind=behind is not None) for file in files]
+        planned = plan_manifest(configuration, facts.manifest, facts, *stamps)
         change = planned.change
         arguments = manifest.arguments(change.desired)
         arguments_live, arguments_before = manifest.arguments(live), manifest.arguments(change.before or "")
@@ -102,12 +109,28 @@ def plan_node(
         arguments_before_sha256=_arguments_sha256(arguments_before),
         endpoint=_endpoint(arguments),
         marker_is_recorded=records_marker(policy) and _log_shows_names(settings),
-        restart=behind is not None and change.in_sync and policy_change.in_sync,
+        restart=behind is not None and change.in_sync and all(file.in_sync for file in files),
         scripts_sha256=facts.scripts_sha256,
         staged_policy_sha256=facts.staged_policy_sha256,
         owned=planned.owned,
-        reasons=_reasons(policy_change, planned, behind, facts),
+        reasons=_reasons(files, planned, behind, facts),
+        webhook=webhook,
+        staged_webhook_sha256=facts.staged_webhook_sha256,
     )
+
+
+def _companions(settings: Settings, live: str, policy_text: str, facts: Facts) -> tuple[Companion, Companion | None]:
+    """The policy, and the webhook's kubeconfig where there is one."""
+    flags = manifest.flag_values(manifest.arguments(live))
+    policy = Companion(
+        what="policy file",
+        path=settings.policy.path,
+        live=facts.policy.hashed if facts.policy else None,
+        desired_sha256=sha256(policy_text),
+        annotation=manifest.policy_annotation(live),
+        is_named=POLICY_FLAG in flags,
+    )
+    return policy, webhook_companion(settings.webhook, facts, flags, manifest.webhook_annotation(live))
 
 
 def check_owner(facts: Facts, owner: str) -> str | None:
@@ -150,7 +173,7 @@ def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
         raise PlanError([f"the policy is not valid on Kubernetes 1.{minor}: {error}"]) from error
 
 
-def _process_behind(facts: Facts, live: str, policy_text: str) -> str | None:
+def _process_behind(facts: Facts, live: str, files: Sequence[Companion]) -> str | None:
     """Why the running process does not do what the files on the node say; None when it does."""
     if not facts.processes:
         return "no API server runs"
@@ -158,26 +181,9 @@ def _process_behind(facts: Facts, live: str, policy_text: str) -> str | None:
     matching = [process for process in facts.processes if process.arguments == expected]
     if not matching:
         return "the running API server has other arguments than the manifest"
-    policy = facts.policy
-    if policy is None or policy.text != policy_text or manifest.flag_value(expected, "audit-policy-file") is None:
-        return None
-    if _started(matching) < policy.modified and manifest.policy_annotation(live) != sha256(policy_text):
-        return "the running API server is older than its policy file"
-    return None
-
-
-def _started(processes: list[Process]) -> int:
-    return max(process.started for process in processes)
-
-
-def _needs_stamp(facts: Facts, live: str, policy_text: str, behind: str | None) -> bool:
-    """Whether the manifest must name the policy's hash to make kubelet restart the API server.
-
-    A manifest without the annotation, as kubeadm writes it, is in sync when the policy was there before the process.
-    """
-    if manifest.policy_annotation(live) is not None or behind is not None:
-        return True
-    return facts.policy is None or facts.policy.text != policy_text
+    started = max(process.started for process in matching)
+    newer = next((file for file in files if file.is_newer_than(started)), None)
+    return None if newer is None else f"the running API server is older than its {newer.what}"
 
 
 def records_marker(policy: Policy) -> bool:
@@ -203,21 +209,15 @@ def _log_shows_names(settings: Settings) -> bool:
     return settings.log is not None and settings.log.format != LogFormat.LEGACY
 
 
-def _reasons(policy: FileChange, planned: ManifestPlan, behind: str | None, facts: Facts) -> tuple[str, ...]:
-    reasons: list[str] = []
-    if policy.live is None:
-        reasons.append(f"the policy file {policy.path} is not there")
-    elif not policy.in_sync:
-        reasons.append(f"the policy file {policy.path} differs")
+def _reasons(files: Sequence[Companion], planned: ManifestPlan, behind: str | None, facts: Facts) -> tuple[str, ...]:
+    reasons = [reason for reason in (file.reason() for file in files) if reason is not None]
     reasons += planned.reasons
     if behind is not None:
         reasons.append(behind)
     if not planned.change.in_sync and not reasons:
-        reasons.append("the manifest lacks a mount or the policy's hash")
+        reasons.append("the manifest lacks a mount or the hash of a file that it names")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
-        if facts.kubeadm_config is not None and facts.kubeadm_config.stale:
-            reasons.append("no API server answers; kubeadm-config is taken as it was when that change began")
     return tuple(reasons)
 
 

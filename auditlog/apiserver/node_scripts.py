@@ -43,10 +43,11 @@ def bundle() -> str:
     return "".join((_SOURCE / part).read_text() for part in _PARTS)
 
 
-def facts_command(user: str, paths: tuple[str, str] | None) -> str:
+def facts_command(user: str, paths: tuple[str, str, str] | None) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
-    ``paths`` are those of policy and log; None for the ones that the node's own manifest names in its flags.
+    ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
+    names in its flags.
     """
     return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths)])
 
@@ -93,8 +94,9 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
     return f"{call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
 
 
-def _path_pairs(paths: tuple[str, str] | None) -> list[str]:
-    return [] if paths is None else [_pair(name, path) for name, path in zip(("policy", "log"), paths, strict=True)]
+def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
+    names = ("policy", "log", "webhook")
+    return [] if paths is None else [_pair(name, path) for name, path in zip(names, paths, strict=True)]
 
 
 def _root(user: str) -> str:

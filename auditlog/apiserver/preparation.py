@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import ABSENT, FileChange
 from auditlog.apiserver.node_plan import PlanError, check_owner
@@ -17,7 +18,8 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, and the folder of its log; reasons when something is to be done.
+    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig where there is one;
+    reasons when something is to be done.
 
     ``log_path`` is empty where the log is no file.
     """
@@ -27,6 +29,7 @@ class PreparationPlan:
     log_path: str
     scripts_sha256: str | None
     reasons: tuple[str, ...]
+    webhook: Companion | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -54,4 +57,7 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
         reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
     elif facts.owner is None:
         reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
-    return PreparationPlan(node, policy, settings.log_file or "", facts.scripts_sha256, tuple(reasons))
+    webhook = webhook_companion(settings.webhook, facts, {}, None)
+    if webhook is not None and not webhook.in_sync:
+        reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
+    return PreparationPlan(node, policy, settings.log_file or "", facts.scripts_sha256, tuple(reasons), webhook)

@@ -12,6 +12,7 @@ from typing import Any
 import asyncssh
 
 from auditlog.apiserver import manifest, node_scripts
+from auditlog.apiserver.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.apiserver.facts import Facts, FactsError, parse_facts
 from auditlog.apiserver.manifest import ManifestError
 from auditlog.settings import Host
@@ -96,21 +97,26 @@ class Readings:
 
 
 def read_nodes(
-    nodes: Sequence[Host], bastion: Host | None, account: Account, policy_path: str, log_path: str
+    nodes: Sequence[Host],
+    bastion: Host | None,
+    account: Account,
+    policy_path: str,
+    log_path: str,
+    webhook_path: str = "",
 ) -> Mapping[str, Facts]:
-    """The facts of every node, by its name.
+    """The facts of every node, by its name. A path is empty where the settings ask for no such file.
 
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.
     """
     targets = [_target(node, account.user) for node in nodes]
-    question = _Question((policy_path, log_path), installed=account.user is not None)
+    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
     results = _run(_read_as(account, targets, _target(bastion) if bastion else None, question)).nodes
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
     found = {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
-    return {name: _at_path(each, policy_path) for name, each in found.items()}
+    return {name: _at_paths(each, policy_path, webhook_path) for name, each in found.items()}
 
 
 def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
@@ -127,9 +133,11 @@ def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
         return thread.submit(asyncio.run, reading).result()
 
 
-def _at_path(facts: Facts, policy_path: str) -> Facts:
-    # The installed script looks where the stack's last change put the policy; of another place it says nothing.
-    return facts if facts.policy_path in (None, policy_path) else replace(facts, policy=None)
+def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
+    # The installed script looks where the stack's last change put the files; of another place it says nothing.
+    if facts.policy_path not in (None, policy_path):
+        facts = replace(facts, policy=None)
+    return facts if facts.webhook_path == webhook_path else replace(facts, webhook=None)
 
 
 def _target(host: Host, user: str | None = None) -> Target:
@@ -138,9 +146,10 @@ def _target(host: Host, user: str | None = None) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a node is asked: where to look for policy and log (None: where its manifest has them), by which script."""
+    """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
+    them), by which script."""
 
-    paths: tuple[str, str] | None
+    paths: tuple[str, str, str] | None
     installed: bool = False
 
     def command(self, user: str) -> str:
@@ -214,18 +223,19 @@ async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: 
     return parse_facts(str(result.stdout))
 
 
-def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str] | None:
-    """Where policy and log are on the node when that is not where its flags say; flags hold paths in the container."""
+def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
+    """Where the files are on the node when that is not where its flags say; flags hold paths in the container."""
     if facts.manifest is None:
         return None
     text = facts.manifest.text
     try:
         arguments = manifest.arguments(text)
-        flags = [manifest.flag_value(arguments, name) or "" for name in ("audit-policy-file", "audit-log-path")]
-        policy, log = (manifest.node_path(text, flag) or flag for flag in flags)
+        flags = [manifest.flag_value(arguments, name) or "" for name in (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)]
+        policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
     except ManifestError:
         return None
-    return None if (policy, log) == (facts.policy_path, facts.log_path) else (policy, log)
+    found = (policy, log, webhook)
+    return None if found == (facts.policy_path, facts.log_path, facts.webhook_path or "") else found
 
 
 class _Login:

@@ -14,6 +14,8 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"policy-path {_encoded(facts.policy_path)}")
     if facts.log_path is not None:
         lines.append(f"log-path {_encoded(facts.log_path)}")
+    if facts.webhook_path is not None:
+        lines.append(f"webhook-path {_encoded(facts.webhook_path)}")
     for name, file in (
         ("manifest", facts.manifest),
         ("policy", facts.policy),
@@ -29,6 +31,9 @@ def facts_output(facts: Facts) -> str:
     ):
         lines.append(f"file {name} {_file(file)}")
     lines += [f"scripts {facts.scripts_sha256 or 'absent'}", f"staged-policy {facts.staged_policy_sha256 or 'absent'}"]
+    if facts.webhook is not None:
+        lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
+    lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
     if facts.unfinished_change:
         lines.append(f"file journal 1 1 600 {_encoded('')}")
     lines += [

@@ -1,0 +1,66 @@
+"""The kubeconfig of the audit webhook on every node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.apiserver import node_scripts
+from auditlog.apiserver.companions import Companion
+from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.webhook_kubeconfig import webhook_kubeconfig
+from auditlog.settings import Host, WebhookSettings
+from components.node_command import node_command, untouched_node_command
+
+
+class AuditWebhook(pulumi.ComponentResource):
+    """Brings the kubeconfig to each node and, on removal, takes it away after the API server has stopped using it.
+
+    It is a Command of its own, because it holds credentials: its standard input and what it prints are secret, and
+    nothing is logged (design decision 3). The file that the API server reads changes together with the manifest, in
+    ``ControlPlaneNode``. ``files`` maps a node's name to its Command.
+    """
+
+    TYPE = "kubernetes-audit:index:AuditWebhook"
+    files: dict[str, remote.Command]
+
+    def __init__(
+        self,
+        name: str,
+        webhook: WebhookSettings,
+        plan: Plan,
+        connections: Mapping[str, remote.ConnectionArgs],
+        scripts: Mapping[str, remote.Command],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(self.TYPE, name, None, opts)
+        self._kubeconfig, self._connections, self._scripts = webhook_kubeconfig(webhook), connections, scripts
+        self.files = {}
+        for node in plan.nodes:
+            if node.webhook is not None:
+                self._declare(node.node, "stage-webhook", node.webhook, staged=node.staged_webhook_sha256 or "none")
+        for machine in plan.joining:
+            if machine.webhook is not None:
+                # No API server runs on the machine yet: the file goes straight where it will be read.
+                self._declare(machine.node, "prepare-webhook", machine.webhook)
+        for host in plan.gone:
+            untouched_node_command(f"{host.name}-webhook", connections[host.name], parent=self, forget=True)
+        self.register_outputs({})
+
+    def _declare(self, host: Host, command: str, change: Companion, **more: str) -> None:
+        self.files[host.name] = node_command(
+            f"{host.name}-webhook",
+            self._connections[host.name],
+            parent=self,
+            depends_on=[self._scripts[host.name]],
+            apply=node_scripts.call(
+                host.user, command, path=change.path, live=change.token, desired=change.desired_sha256, **more
+            ),
+            delete=node_scripts.call(host.user, "remove-webhook", path=change.path, written=change.desired_sha256),
+            stdin=self._kubeconfig,
+            ignore_changes=("create", "update") if change.in_sync else (),
+            secret=True,
+            silent=True,
+        )
