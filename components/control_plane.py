@@ -90,8 +90,10 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
     if pulumi.runtime.is_dry_run():
         for where, reasons, change in plan.changes:
             pulumi.log.info(diff_message(where, change, reasons))
-    for name, suffix in (("node-scripts", "scripts"), ("audit-policy", "policy")):
-        kind = NodeScripts.TYPE if suffix == "scripts" else AuditPolicy.TYPE
+    kinds = [(NodeScripts.TYPE, "node-scripts", "scripts"), (AuditPolicy.TYPE, "audit-policy", "policy")]
+    if plan.has_webhook:
+        kinds.append((AuditWebhook.TYPE, "audit-webhook", "webhook"))
+    for kind, name, suffix in kinds:
         _untouched(kind, name, {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}, forget=True)
     for host in plan.gone:
         _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)

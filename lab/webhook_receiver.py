@@ -152,7 +152,7 @@ def _serve(address: str, folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802  the name is http.server's
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             shown = self.connection.getpeercert()
             welcome = bool(shown) or self.headers.get("Authorization") == f"Bearer {token}"

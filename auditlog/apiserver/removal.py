@@ -18,10 +18,14 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """Each edit with the node or cluster it is on and what to say of it, in the order in which they are made."""
+    """Each edit with the node or cluster it is on and what to say of it, in the order in which they are made.
+
+    ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too.
+    """
 
     changes: tuple[tuple[str, tuple[str, ...], FileChange], ...]
     gone: tuple[Host, ...]
+    has_webhook: bool = False
 
 
 def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
@@ -46,6 +50,7 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
     return RemovalPlan(
         tuple(change for change in changes if not change[2].in_sync),
         tuple(node for node in settings.nodes if node.gone),
+        settings.webhook is not None,
     )
 
 

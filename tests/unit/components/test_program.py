@@ -204,3 +204,28 @@ def test_nodes_that_cannot_be_read_or_changed_end_the_program_with_one_line_each
     stray = dataclasses.replace(untouched(), stray_manifests=("kube-apiserver.yaml.bak",))
     with pytest.raises(pulumi.RunError, match=r"kube-apiserver\.yaml\.bak in /etc/kubernetes/manifests"):
         run_program(monkeypatch, stack_config(), {"cp1": stray})
+
+
+WEBHOOK = {"server": "https://siem.example.com/audit", "token": "hunter2"}
+
+
+def test_a_webhooks_kubeconfig_is_a_secret_command_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, stack_config(webhook=WEBHOOK), {"cp1": untouched()}, preview=True)
+    command = program.resources["cp1-webhook"]
+    assert command.parent == "audit-webhook"
+    assert command.secrets == {"connection", "stdin", "delete"}
+    assert "token: hunter2" in command.inputs["stdin"]
+    assert command.inputs["logging"] == "none"
+    assert words(program, "cp1-webhook")[4:6] == ["stage-webhook", "path=/etc/kubernetes/audit-webhook.yaml"]
+    assert program.resources["cp1-manifest"].depends_on == {"cp1-policy", "cp1-webhook"}
+    given = dict(word.split("=", 1) for word in words(program, "cp1-manifest")[5:])
+    assert given["webhook"] == "/etc/kubernetes/audit-webhook.yaml"
+    assert given["webhook-live"] == "absent"
+    assert given["webhook-desired"] == sha256(command.inputs["stdin"])
+    everything = [str(other.inputs) for name, other in program.resources.items() if name != "cp1-webhook"]
+    assert not any("hunter2" in text for text in [*everything, *program.messages])
+
+
+def test_without_a_webhook_the_node_hears_of_none(first: Program) -> None:
+    assert "cp1-webhook" not in first.resources
+    assert not any("webhook" in word for word in words(first, "cp1-manifest") if not word.startswith("owned="))

@@ -1,0 +1,129 @@
+"""The webhook's kubeconfig on the node: staged, put in place with the manifest, put back with it, and taken away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver.desired import sha256
+from tests.unit.node.shell import run
+from tests.unit.node.test_transaction import Node, node  # noqa: F401  a fixture
+
+STAND_INS = "chown() { :; }\n"
+
+
+@pytest.fixture
+def kubeconfig(node: Node) -> Path:  # noqa: F811  the fixture
+    """A node whose webhook changes from the old kubeconfig to the staged one."""
+    path = node.folder / "webhook"
+    path.write_text("old kubeconfig")
+    (node.folder / "state/staged/audit-webhook.yaml").write_text("new kubeconfig")
+    return path
+
+
+def enable(node: Node, path: Path) -> str:  # noqa: F811
+    return node.run(
+        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} webhook={path} "
+        f"webhook-desired={sha256('new kubeconfig')} arguments=a arguments-before=b endpoint=e timeout=0 log=/nowhere "
+        f"marker=no owner=stack owned=record 2>&1"
+    )
+
+
+def test_it_is_staged_and_the_file_in_use_stays(tmp_path: Path) -> None:
+    path = tmp_path / "webhook"
+    path.write_text("old")
+    result = run(tmp_path, f"stage_webhook path={path} live=x staged=none desired={sha256('new')}", "new")
+    assert (result.returncode, result.stdout) == (0, f"webhook: staged for {path}\n")
+    assert path.read_text() == "old"
+    staged = tmp_path / "state/staged/audit-webhook.yaml"
+    assert staged.read_text() == "new"
+    assert staged.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_put_in_place_with_the_manifest(node: Node, kubeconfig: Path) -> None:  # noqa: F811
+    node.says("new-runs")
+    node.says("healthy")
+    enable(node, kubeconfig)
+    assert kubeconfig.read_text() == "new kubeconfig"
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    assert node.manifest.read_text() == "new manifest"
+    assert f"webhook={kubeconfig}\n" in (node.folder / "state/paths").read_text()
+    assert (node.folder / "state/before/audit-webhook.yaml").read_text() == "old kubeconfig"
+
+
+def test_it_is_put_back_with_the_manifest_when_the_api_server_does_not_start(
+    node: Node,  # noqa: F811
+    kubeconfig: Path,
+) -> None:
+    enable(node, kubeconfig)
+    assert kubeconfig.read_text() == "old kubeconfig"
+    assert node.manifest.read_text() == "old manifest"
+
+
+def test_one_that_was_not_there_before_goes_again_when_the_api_server_does_not_start(
+    node: Node,  # noqa: F811
+    kubeconfig: Path,
+) -> None:
+    kubeconfig.unlink()
+    enable(node, kubeconfig)
+    assert not kubeconfig.exists()
+
+
+@pytest.mark.parametrize(("there", "status"), [("old kubeconfig", 0), ("new kubeconfig", 0), ("somebody's", 1)])
+def test_it_is_placed_only_over_the_file_that_the_plan_has_seen(
+    node: Node,  # noqa: F811
+    kubeconfig: Path,
+    there: str,
+    status: int,
+) -> None:
+    kubeconfig.write_text(there)
+    seen, desired = sha256("old kubeconfig"), sha256("new kubeconfig")
+    result = run(node.folder, f"check_staged webhook audit-webhook.yaml {kubeconfig} {seen}@7 {desired}")
+    assert result.returncode == status
+    assert ("changed after it was read for this plan" in result.stderr) is (status == 1)
+
+
+@pytest.mark.parametrize(
+    ("there", "earlier", "left", "status"),
+    [
+        ("ours", None, None, 0),
+        ("ours", "theirs", "theirs", 0),
+        (None, None, None, 0),
+        ("changed by hand", None, "changed by hand", 1),
+        ("theirs", "theirs", "theirs", 0),
+    ],
+)
+def test_removal_takes_only_what_the_stack_wrote_and_gives_the_earlier_file_back(
+    tmp_path: Path, there: str | None, earlier: str | None, left: str | None, status: int
+) -> None:
+    path = tmp_path / "webhook"
+    (tmp_path / "state/before").mkdir(parents=True)
+    if there is not None:
+        path.write_text(there)
+    if earlier is not None:
+        (tmp_path / "state/before/audit-webhook.yaml").write_text(earlier)
+    result = run(tmp_path, f"{STAND_INS}remove_webhook path={path} written={sha256('ours')}")
+    assert result.returncode == status, result.stderr
+    assert (path.read_text() if path.exists() else None) == left
+
+
+def test_a_manifest_that_still_names_it_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "webhook"
+    path.write_text("ours")
+    (tmp_path / "manifest").write_text(f"    - --audit-webhook-config-file={path}\n")
+    result = run(tmp_path, f"remove_webhook path={path} written={sha256('ours')}")
+    assert result.returncode == 1
+    assert "without it the API server cannot start" in result.stderr
+    assert path.exists()
+
+
+def test_a_machine_that_is_to_join_gets_it_where_it_will_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "kubernetes" / "webhook"
+    arguments = f"path={path} live=absent desired={sha256('new')}"
+    result = run(tmp_path, f"{STAND_INS}prepare_webhook {arguments}", "new")
+    assert result.returncode == 0, result.stderr
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "manifest").touch()
+    assert run(tmp_path, f"{STAND_INS}prepare_webhook {arguments}", "new").returncode == 1
