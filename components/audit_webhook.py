@@ -20,7 +20,8 @@ class AuditWebhook(pulumi.ComponentResource):
 
     It is a Command of its own, because it holds credentials: its standard input and what it prints are secret, and
     nothing is logged (design decision 3). The file that the API server reads changes together with the manifest, in
-    ``ControlPlaneNode``. ``files`` maps a node's name to its Command.
+    ``ControlPlaneNode``. ``files`` maps a node's name to its Command; ``policies`` are those of the policy, which it
+    follows because a node lets one change at a time in.
     """
 
     TYPE = "kubernetes-audit:index:AuditWebhook"
@@ -32,11 +33,11 @@ class AuditWebhook(pulumi.ComponentResource):
         webhook: WebhookSettings,
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
-        scripts: Mapping[str, remote.Command],
+        policies: Mapping[str, remote.Command],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TYPE, name, None, opts)
-        self._kubeconfig, self._connections, self._scripts = webhook_kubeconfig(webhook), connections, scripts
+        self._kubeconfig, self._connections, self._policies = webhook_kubeconfig(webhook), connections, policies
         self.files = {}
         for node in plan.nodes:
             if node.webhook is not None:
@@ -54,7 +55,7 @@ class AuditWebhook(pulumi.ComponentResource):
             f"{host.name}-webhook",
             self._connections[host.name],
             parent=self,
-            depends_on=[self._scripts[host.name]],
+            depends_on=[self._policies[host.name]],
             apply=node_scripts.call(
                 host.user, command, path=change.path, live=change.token, desired=change.desired_sha256, **more
             ),

@@ -217,6 +217,7 @@ def test_a_webhooks_kubeconfig_is_a_secret_command_of_its_own(monkeypatch: pytes
     assert "token: hunter2" in command.inputs["stdin"]
     assert command.inputs["logging"] == "none"
     assert words(program, "cp1-webhook")[4:6] == ["stage-webhook", "path=/etc/kubernetes/audit-webhook.yaml"]
+    assert command.depends_on == {"cp1-policy"}, "a node lets one change at a time in"
     assert program.resources["cp1-manifest"].depends_on == {"cp1-policy", "cp1-webhook"}
     given = dict(word.split("=", 1) for word in words(program, "cp1-manifest")[5:])
     assert given["webhook"] == "/etc/kubernetes/audit-webhook.yaml"
