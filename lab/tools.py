@@ -118,11 +118,17 @@ def _provider(name: str, version: str) -> Tool:
 
 
 def test_tools() -> tuple[Tool, ...]:
-    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions."""
+    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, and a client."""
     modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36"))
-    return tuple(
-        Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules
+    return (
+        *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
+        configmap_writer(),
     )
+
+
+def configmap_writer() -> Tool:
+    """The client that writes through the API while a test changes the control plane."""
+    return Tool(name="configmap-writer", module="configmap-writer", package=".", version="1")
 
 
 def version_of(tool: Tool) -> str:

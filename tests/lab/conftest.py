@@ -9,12 +9,22 @@ import pytest
 
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
+from tests.lab.own_lab import OwnLab
 
 
 @pytest.fixture(scope="session")
 def running_lab() -> Lab:
     """The lab that ``make up`` started."""
     return Lab.load()
+
+
+@pytest.fixture(scope="session")
+def three_nodes() -> Iterator[Lab]:
+    """A lab of three control-plane nodes behind a load balancer, made for the tests that ask for it."""
+    own = OwnLab("three")
+    own.up("--nodes", "3")
+    yield Lab.load(own.paths)
+    own.command("down")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,3 @@
+module kubernetes-audit/lab/configmap-writer
+
+go 1.26
