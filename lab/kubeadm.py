@@ -29,6 +29,10 @@ OIDC_FLAGS = {
 """Hand-made API server flags as real clusters have them. Nothing has to survive more surely than these: without them
 nobody but the holder of admin.conf can log in. The API server starts without reaching the issuer."""
 
+BALANCED_FLAGS = {"shutdown-delay-duration": "10s"}
+"""What an API server behind a load balancer needs: without it the socket closes the moment the API server is told to
+end, with the connections that wait in it, seconds before a health check can tell that it is not ready any more."""
+
 EXTRA_VOLUME = {
     "name": "login-certificates",
     "hostPath": "/etc/ssl/certs",
@@ -104,6 +108,7 @@ def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") 
 
     ``certificate_key`` is for the phase that offers the cluster's certificates to nodes that join.
     """
+    flags = {**OIDC_FLAGS, **(BALANCED_FLAGS if state.balancer else {})}
     documents: list[dict[str, Any]] = [
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -120,7 +125,7 @@ def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") 
             **({"controlPlaneEndpoint": f"{state.balancer.address}:6443"} if state.balancer else {}),
             "networking": {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"},
             "apiServer": {
-                "extraArgs": [{"name": name, "value": value} for name, value in OIDC_FLAGS.items()],
+                "extraArgs": [{"name": name, "value": value} for name, value in flags.items()],
                 "extraVolumes": [dict(EXTRA_VOLUME)],
             },
             "controllerManager": {"extraArgs": [{"name": "flex-volume-plugin-dir", "value": _VOLUME_PLUGINS}]},

@@ -56,6 +56,9 @@ def test_only_a_cluster_of_several_nodes_has_an_endpoint_of_its_own() -> None:
     assert documents()["ClusterConfiguration"]["controlPlaneEndpoint"] == f"{STATE.balancer.address}:6443"
     alone = plan(Path("/lab"), kubernetes="1.36", version="v1.36.3", count=1, networks=(), sysctls={})
     assert "controlPlaneEndpoint" not in init_config(alone, alone.nodes[0])
+    # Connections that come while the load balancer has not noticed yet are still served.
+    assert "shutdown-delay-duration" in init_config(STATE, STATE.nodes[0])
+    assert "shutdown-delay-duration" not in init_config(alone, alone.nodes[0])
 
 
 def test_a_node_joins_with_what_kubeadm_printed_and_its_own_address_and_cgroup_root() -> None:
