@@ -73,7 +73,8 @@ def remains(identity: str) -> list[str]:
     return found
 
 
-def machine() -> tuple[str, str]:
-    """The machine's own mounts and addresses."""
+def machine() -> tuple[str, list[str]]:
+    """The machine's own mounts and addresses; labs, of which others may come and go meanwhile, are left out."""
     addresses = subprocess.run(["ip", "-o", "-4", "address"], capture_output=True, text=True, check=True).stdout
-    return Path("/proc/self/mountinfo").read_text(), addresses
+    own = [line for line in addresses.splitlines() if not re.search(r" lab[0-9a-f]{6} ", line)]
+    return Path("/proc/self/mountinfo").read_text(), own
