@@ -1,4 +1,4 @@
-"""``python -m lab``: build, up, join, status, shell, exec, reset and down."""
+"""``python -m lab``: build, up, join, status, shell, exec, observability, reset and down."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from lab.api import Lab
 from lab.errors import LabError
 from lab.lock import exclusive
 from lab.namespaces import holder, inside
+from lab.observability import compare, service, stack
+from lab.observability.stack import Observability
 from lab.paths import Paths
 from lab.state import LabState, load
 
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", "say what runs"),
         ("shell", "a root shell on a node"),
         ("exec", "run a command on a node"),
+        ("observability", "Loki and Prometheus beside the lab, and Alloy's image on its nodes"),
         ("reset", "give the nodes the state back that kubeadm left"),
         ("down", "remove the lab; built tools stay"),
     ):
@@ -50,9 +53,14 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--kubernetes", choices=tools.KUBERNETES_MINORS, help="minor; the newest by default")
         if name == "build":
             command.add_argument("--tests", action="store_true", help="also what only the tests run")
+            command.add_argument("--observability", action="store_true", help="also Loki and Alloy")
         if name == "up":
             command.add_argument(
                 "--nodes", type=int, help="control-plane nodes, 1 by default; more get a load balancer"
+            )
+        if name == "observability":
+            command.add_argument(
+                "action", choices=("up", "down", "compare"), help="compare: the nodes' files with Loki"
             )
         if name in ("shell", "exec"):
             command.add_argument("node", metavar="NODE", help="as cp1")
@@ -66,7 +74,8 @@ def _build(paths: Paths, options: argparse.Namespace) -> int:
     host.prepare(paths.root)
     minor = options.kubernetes or tools.KUBERNETES_MINORS[0]
     tests = tools.test_tools() if options.tests else ()
-    build.build(paths, (*tools.node_tools(minor), *tools.pulumi_tools(), *tests))
+    shipping = tools.observability_tools() if options.observability else ()
+    build.build(paths, (*tools.node_tools(minor), *tools.pulumi_tools(), *tests, *shipping))
     print(f"tools are in {paths.bin}")
     return 0
 
@@ -116,6 +125,23 @@ def _on_node(paths: Paths, options: argparse.Namespace, words: Sequence[str]) ->
     return subprocess.run([*inside(pid, options.user), *words], check=False).returncode
 
 
+def _observability(paths: Paths, options: argparse.Namespace) -> int:
+    if options.action == "compare":
+        result = compare.compare(Lab.load(paths), Observability.of(paths).loki.url)
+        print("\n".join(result.lines()))
+        return 0 if result.equal else 1
+    if options.action == "up":
+        host.prepare(paths.root, observability=True)
+        build.build(paths, tools.observability_tools())
+    with exclusive(paths.lock, "another command"):
+        if options.action == "down":
+            removed = service.remove(paths)
+            print("Loki and Prometheus are gone" if removed else "there is nothing to remove")
+        else:
+            print("\n".join(service.describe(stack.up(paths).services)))
+    return 0
+
+
 def _reset(paths: Paths, _: argparse.Namespace) -> int:
     changed = Lab.load(paths).reset()
     print("the nodes are as kubeadm left them" + ("" if changed else " (nothing had changed)"))
@@ -138,6 +164,7 @@ _COMMANDS = {
     "status": _status,
     "shell": _shell,
     "exec": _exec,
+    "observability": _observability,
     "reset": _reset,
     "down": _down,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab import access, balancer, cgroups, host, members, network, node, snapshot, tools
 from lab.errors import LabError
 from lab.namespaces import holder
+from lab.observability import service as observability
 from lab.paths import Paths
 from lab.process import run
 from lab.state import LabState, NodeState, load, plan, save
@@ -152,6 +153,7 @@ def _plan(paths: Paths, nodes: int, minor: str) -> LabState:
 
 
 def _remove(paths: Paths, state: LabState) -> None:
+    observability.remove(paths)
     for each in state.nodes:
         node.remove(paths, each)
     if state.balancer:

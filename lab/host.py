@@ -43,6 +43,7 @@ PACKAGES = (
     Package("ca-certificates", ("/etc/ssl/certs/ca-certificates.crt",)),
 )
 BALANCER = Package("haproxy", ("haproxy",))
+PROMETHEUS = Package("prometheus", ("prometheus", "promtool"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,12 @@ def obstacle(host: Host) -> str | None:
     return None
 
 
-def prepare(lab_root: Path, *, balancer: bool = False) -> None:
+def prepare(lab_root: Path, *, balancer: bool = False, observability: bool = False) -> None:
     """Check the machine and install what is missing. Raises ``LabError`` with the one line of ``obstacle``.
 
-    ``balancer`` is for a lab with several nodes.
+    ``balancer`` is for a lab with several nodes, ``observability`` for what comes beside them.
     """
-    packages = (*PACKAGES, BALANCER) if balancer else PACKAGES
+    packages = (*PACKAGES, *((BALANCER,) if balancer else ()), *((PROMETHEUS,) if observability else ()))
     host = inspect(lab_root, packages)
     reason = obstacle(host)
     if reason:

@@ -43,6 +43,15 @@ class Paths:
         return self.root / "balancer"
 
     @property
+    def observability(self) -> Path:
+        """What Loki and Prometheus write."""
+        return self.root / "observability"
+
+    @property
+    def observability_state(self) -> Path:
+        return self.observability / "state.json"
+
+    @property
     def images(self) -> Path:
         """The archive of the cluster's images, while nodes are being made."""
         return self.nodes / "images.tar"

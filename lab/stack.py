@@ -59,16 +59,19 @@ class PulumiStack:
         return self.folder / f"Pulumi.{self.name}.yaml"
 
     def configure(self, state: LabState, settings: Mapping[str, Any]) -> None:
-        """Writes the stack's configuration: the lab's own with ``settings`` over it. The key stays encrypted."""
+        """Writes the stack's configuration: the lab's own with ``settings`` over it. Secrets stay, encrypted."""
         kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
         config = {f"{PROJECT}:{key}": value for key, value in (configuration(state) | dict(settings)).items()}
-        secret = f"{PROJECT}:sshPrivateKey"
-        if secret in (kept.get("config") or {}):
-            config[secret] = kept["config"][secret]
+        for key, value in (kept.get("config") or {}).items():
+            if isinstance(value, dict) and "secure" in value:
+                config[key] = value
         self.file.write_text(yaml.safe_dump({**kept, "config": config}, sort_keys=False))
-        if secret not in config:
-            key = self.paths.ssh_key.read_text()
-            self._pulumi_in(self.folder, "config", "set", "--secret", "sshPrivateKey", "--stack", self.name, given=key)
+        if f"{PROJECT}:sshPrivateKey" not in config:
+            self.set_secret("sshPrivateKey", self.paths.ssh_key.read_text())
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Adds a secret to the configuration; it stays until the stack is removed."""
+        self._pulumi_in(self.folder, "config", "set", "--secret", key, "--stack", self.name, given=value)
 
     def command(self, *words: str) -> list[str]:
         """The words of a ``pulumi`` command on this stack; ``stack`` and ``cancel`` take no configuration file."""

@@ -131,6 +131,30 @@ def configmap_writer() -> Tool:
     return Tool(name="configmap-writer", module="configmap-writer", package=".", version="1")
 
 
+def observability_tools() -> tuple[Tool, ...]:
+    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, and Loki's command line."""
+    loki = "github.com/grafana/loki/v3"
+    alloy = "github.com/grafana/alloy"
+    return (
+        Tool(
+            name="loki",
+            module="loki",
+            package=f"{loki}/cmd/loki",
+            upstream=loki,
+            ldflags=f"-X {loki}/pkg/util/build.Version={{version}}",
+        ),
+        Tool(name="logcli", module="loki", package=f"{loki}/cmd/logcli", upstream=loki),
+        Tool(
+            name="alloy",
+            module="alloy",
+            package=alloy,
+            upstream=alloy,
+            ldflags=f"-X {alloy}/internal/build.Version={{version}}",
+            tags=("nodocker",),
+        ),
+    )
+
+
 def version_of(tool: Tool) -> str:
     """The tool's version: its own, or that of its upstream in go.mod. ``LabError`` when go.mod does not require it."""
     if not tool.upstream:

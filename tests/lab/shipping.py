@@ -1,0 +1,51 @@
+"""A stack on the lab that ships to the lab's own Loki, and what was read there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from lab.api import Lab
+from lab.observability import loki_api
+from lab.observability.loki_api import Entry
+from lab.observability.stack import Observability
+from lab.stack import PulumiStack
+
+NAMESPACE = "kubernetes-audit"
+SELECTOR = '{job="kubernetes-audit"}'
+STORAGE = "/var/lib/kubernetes-audit-alloy"
+Value = TypeVar("Value")
+
+
+def configure(lab: Lab, observability: Observability, stack: PulumiStack, **more: Any) -> None:
+    """The lab's Loki, its image of Alloy, and access to the cluster; ``more`` are further keys."""
+    alloy = {"image": observability.alloy_image, **more.pop("alloy", {})}
+    stack.set_secret("kubeconfig", lab.paths.kubeconfig.read_text())
+    stack.configure(lab.state, {"loki": {"url": observability.loki.url}, "alloy": alloy, **more})
+
+
+@contextmanager
+def cleared(lab: Lab) -> Iterator[None]:
+    """The cluster without Alloy, also after a run that was killed."""
+    remove = ("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    lab.kubectl(*remove)
+    yield
+    lab.kubectl(*remove)
+
+
+def entries(observability: Observability, query: str, since: float) -> list[Entry]:
+    """What Loki answers to a log query, from ``since`` (seconds since 1970) to now."""
+    now = time.time_ns()
+    return list(loki_api.entries(observability.loki.url, query, int(since * 1e9), now))
+
+
+def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: float = 90) -> Value:
+    """The first value that is wanted, or the last one after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = read()
+        if wanted(value) or time.monotonic() > deadline:
+            return value
+        time.sleep(1)

@@ -1,0 +1,73 @@
+"""Nothing lost, nothing twice, while everything on the way from the API server to Loki fails in turn.
+
+``SHIPPING_REQUESTS`` says how many requests; ``make test-load`` sets 100,000.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import cgroups, cluster
+from lab.api import Lab
+from lab.observability import compare
+from lab.observability.load import Load
+from lab.observability.stack import Observability
+from lab.stack import PulumiStack
+from tests.lab.shipping import cleared, configure, eventually
+
+REQUESTS = int(os.environ.get("SHIPPING_REQUESTS", "10000"))
+# The load has to outlast a minute without Loki and the restart of a node.
+SECONDS = 180
+POLICY = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n  - level: Metadata\n"
+
+
+def kill_alloy(lab: Lab) -> None:
+    for node in lab.nodes:
+        node.run("pkill -KILL -x alloy")
+
+
+def restart_node(lab: Lab) -> None:
+    """End every process of the node, as a loss of power would, and start it again."""
+    cgroups.end_all(lab.nodes[0].state.cgroup)
+    cluster.up(lab.paths, nodes=len(lab.nodes), minor=lab.state.kubernetes)
+
+
+@pytest.mark.timeout(3600)
+def test_every_event_of_the_files_is_in_loki_once(
+    lab: Lab, observability: Observability, stack: PulumiStack, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    with cleared(lab):
+        started = time.time()
+        # Of the smallest size there is a new file every few seconds; none may go before Loki is back.
+        log = {"maxSize": 1, "maxBackup": 2000, "maxAge": 1}
+        configure(lab, observability, stack, policy={"file": str(policy)}, auditLog=log, alloy={"catchUpMinutes": 120})
+        stack.run("up", "--yes", "--skip-preview")
+        with Load(lab, REQUESTS, rate=REQUESTS / SECONDS) as load:
+            load.wait_for(0.1)
+            kill_alloy(lab)
+            load.wait_for(0.25)
+            observability.stop(observability.loki)
+            time.sleep(30)
+            kill_alloy(lab)
+            time.sleep(30)
+            observability.start(observability.loki)
+            load.wait_for(0.65)
+            restart_node(lab)
+            load.wait_for(0.8)
+            kill_alloy(lab)
+        until = time.time()
+        found = eventually(
+            lambda: compare.compare(lab, observability.loki.url, started, until), lambda result: result.equal, 600
+        )
+        print("\n".join(found.lines()))
+        rotated = [path for node in lab.nodes for path in (lab.paths.node(node.name) / compare.LOGS).glob("audit-*")]
+        stack.run("destroy", "--yes", "--skip-preview")
+    assert found.equal, "\n".join(found.lines())
+    assert found.files.total() > REQUESTS
+    assert len(rotated) >= REQUESTS // 1500
