@@ -111,6 +111,21 @@ def test_alloy_cannot_write_to_the_log_nor_to_its_own_image(lab: Lab, shipping: 
     assert "serviceAccountToken" not in json.dumps(pod["spec"]["volumes"])
 
 
+def test_events_on_standard_output_arrive_without_what_else_is_said_there(
+    lab: Lab, observability: Observability, stack: PulumiStack, shipping: float
+) -> None:
+    configure(lab, observability, stack, auditLog={"path": "-"})
+    stack.run("up", "--yes", "--skip-preview")
+    changed = time.time()
+    lab.kubectl("create", "configmap", "said-aloud", as_user="alice")
+    lab.kubectl("delete", "configmap", "said-aloud", as_user="alice")
+    query = f'{SELECTOR} | name="said-aloud" | verb="delete" | user="alice@example.com"'
+    found = eventually(lambda: entries(observability, query, changed), bool)
+    assert len(found) == 1
+    lines = [entry.line for entry in entries(observability, SELECTOR, shipping)]
+    assert all(json.loads(line)["kind"] == "Event" for line in lines)
+
+
 def test_destroy_takes_all_of_it_and_leaves_what_it_did_not_make(lab: Lab, node: Node, stack: PulumiStack) -> None:
     lab.kubectl("create", "configmap", "bystander")
     assert node.run(f"ls {STORAGE}").stdout != ""
