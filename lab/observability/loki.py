@@ -48,8 +48,7 @@ def configuration(folder: Path, alertmanager_url: str) -> dict[str, Any]:
             "storage": {"filesystem": {"chunks_directory": str(folder / "chunks")}},
         },
         "schema_config": {"configs": [{**store, "index": {"prefix": "index_", "period": "24h"}}]},
-        # A killed process must not lose what it has accepted; by default only what is checked in every five minutes.
-        "ingester": {"wal": {"enabled": True, "dir": str(folder / "wal")}, "lifecycler": {"min_ready_duration": "0s"}},
+        "ingester": {"lifecycler": {"min_ready_duration": "0s"}},
         "ruler": {
             "storage": {"type": "local", "local": {"directory": str(folder / "rules")}},
             "rule_path": str(folder / "rules-scratch"),
