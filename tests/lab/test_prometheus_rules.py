@@ -1,0 +1,245 @@
+"""Prometheus's own promtool decides when the rules on metrics fire. The lab's set-up installs it; no lab is needed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from auditlog.observe.detections.catalogue import DETECTIONS
+from auditlog.observe.detections.model import Metrics
+from auditlog.observe.rules import RuleScope
+from auditlog.observe.rules_prometheus import prometheus_rules
+from lab.host import which
+
+ON_METRICS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Metrics))
+SCOPE = RuleScope("prod", ("cp1", "cp2"), ("cp1", "cp2"))
+
+API = 'job="apiserver", instance="10.0.0.1:6443"'
+OTHER_API = 'job="apiserver", instance="10.0.0.2:6443"'
+VAR_LOG = 'job="node-exporter", instance="cp1:9100", mountpoint="/var/log"'
+ALLOY = 'job="alloy", instance="cp1:12345"'
+LOKI = 'job="loki", instance="loki:3100"'
+FAILED_EVALUATIONS = f"loki_prometheus_rule_evaluation_failures_total{{{LOKI}, rule_group="
+SIZE = f"node_filesystem_size_bytes{{{VAR_LOG}}}"
+FREE = f"node_filesystem_avail_bytes{{{VAR_LOG}}}"
+FILE = 'path="/var/log/kubernetes/audit/audit.log"'
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series, with a value for each minute as promtool writes them, and how many alerts they have fired by a minute."""
+
+    series: Mapping[str, str]
+    minute: int
+    alerts: int
+
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "audit-off-on-node": (
+        Case({f"apiserver_request_total{{{API}}}": "0+100x30"}, 15, 1),
+        Case({f"apiserver_request_total{{{API}}}": "0+100x30"}, 3, 0),
+        Case(  # dropped requests count as well: a policy that records little is no fault
+            {
+                f"apiserver_request_total{{{API}}}": "0+100x30",
+                f'apiserver_audit_level_total{{{API}, level="None"}}': "0+90x30",
+            },
+            15,
+            0,
+        ),
+        Case(
+            {
+                f"apiserver_request_total{{{API}}}": "0+100x30",
+                f'apiserver_audit_level_total{{{API}, level="None"}}': "0+90x30",
+                f"apiserver_request_total{{{OTHER_API}}}": "0+100x30",
+                f'apiserver_audit_level_total{{{OTHER_API}, level="Metadata"}}': "7x30",
+            },
+            15,
+            1,
+        ),
+    ),
+    "audit-events-lost": (
+        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "_x10 3x20"}, 12, 1),
+        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "_x10 3x20"}, 14, 1),
+        Case({f'apiserver_audit_error_total{{{API}, plugin="buffered"}}': "2x10 9x10"}, 13, 1),
+        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "3x30"}, 20, 0),
+        Case({f'apiserver_audit_error_total{{{API}, plugin="webhook"}}': "0+5x30"}, 20, 0),
+    ),
+    "webhook-delivery-failures": (
+        Case({f'apiserver_audit_error_total{{{API}, plugin="webhook"}}': "_x10 400x10"}, 12, 1),
+        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "0+5x30"}, 20, 0),
+    ),
+    "audit-requests-rejected": (
+        Case({f"apiserver_audit_requests_rejected_total{{{API}}}": "0x10 4x10"}, 12, 1),
+        Case({f"apiserver_audit_requests_rejected_total{{{API}}}": "0x30"}, 3, 0),
+        Case({f"apiserver_audit_requests_rejected_total{{{API}}}": "0x10 4x20"}, 20, 0),
+    ),
+    "audit-disk-usage": (
+        Case(
+            {
+                SIZE: "100x20",
+                FREE: "19x20",
+            },
+            10,
+            1,
+        ),
+        Case(
+            {
+                SIZE: "100x20",
+                FREE: "21x20",
+            },
+            10,
+            0,
+        ),
+        Case(
+            {
+                'node_filesystem_size_bytes{instance="cp1:9100", mountpoint="/srv"}': "100x20",
+                'node_filesystem_avail_bytes{instance="cp1:9100", mountpoint="/srv"}': "1x20",
+                'node_filesystem_size_bytes{instance="worker-1:9100", mountpoint="/"}': "100x20",
+                'node_filesystem_avail_bytes{instance="worker-1:9100", mountpoint="/"}': "1x20",
+            },
+            10,
+            0,
+        ),
+    ),
+    "audit-disk-forecast": (
+        Case(
+            {
+                SIZE: "100x480",
+                FREE: "39-0.05x480",
+            },
+            420,
+            1,
+        ),
+        Case(
+            {
+                SIZE: "100x480",
+                FREE: "30x480",
+            },
+            420,
+            0,
+        ),
+        Case(  # half of it is free: time enough
+            {
+                SIZE: "100x480",
+                FREE: "80-0.05x480",
+            },
+            420,
+            0,
+        ),
+    ),
+    "audit-volume-surge": (
+        Case({f"apiserver_audit_event_total{{{API}}}": "0+60x1440 86400+600x60"}, 1490, 1),
+        Case({f"apiserver_audit_event_total{{{API}}}": "0+60x1500"}, 1490, 0),
+        Case({f"apiserver_audit_event_total{{{API}}}": "0+1x1440 1440+30x60"}, 1490, 0),
+    ),
+    "shipper-down": (
+        Case({f"up{{{ALLOY}}}": "1x5 0x20"}, 15, 1),
+        Case({f"up{{{API}}}": "1x20"}, 15, 1),
+        Case({f"up{{{ALLOY}}}": "1x5 0x2 1x20"}, 15, 0),
+    ),
+    "shipper-dropped-lines": (
+        Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x10 1x10"}, 12, 1),
+        Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x30"}, 3, 0),
+    ),
+    "shipper-behind": (
+        Case(
+            {
+                f"loki_source_file_file_bytes_total{{{ALLOY}, {FILE}}}": "0+10000000x40",
+                f"loki_source_file_read_bytes_total{{{ALLOY}, {FILE}}}": "0x40",
+            },
+            20,
+            1,
+        ),
+        Case(
+            {
+                f"loki_source_file_file_bytes_total{{{ALLOY}, {FILE}}}": "0+10000000x40",
+                f"loki_source_file_read_bytes_total{{{ALLOY}, {FILE}}}": "0+9900000x40",
+            },
+            20,
+            0,
+        ),
+        Case(
+            {
+                f'loki_source_file_file_bytes_total{{{ALLOY}, path="/var/log/syslog"}}': "0+10000000x40",
+                f'loki_source_file_read_bytes_total{{{ALLOY}, path="/var/log/syslog"}}': "0x40",
+            },
+            20,
+            0,
+        ),
+    ),
+    "loki-refused-lines": (
+        Case({f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "_x10 1x10"}, 12, 1),
+        Case({f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "8x30"}, 20, 0),
+    ),
+    "rule-evaluation-failures": (
+        Case(
+            {f'{FAILED_EVALUATIONS}"a;kubernetes-audit-prod-x"}}': "0+1x40"},
+            30,
+            1,
+        ),
+        Case({f'{FAILED_EVALUATIONS}"a;other"}}': "0+1x40"}, 30, 0),
+    ),
+}
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = which("promtool")
+    assert program is not None, "promtool is missing: python -m lab up installs it, with the Debian package prometheus"
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+
+
+def only(detection_id: str) -> list[dict[str, Any]]:
+    """The groups of the rule file with this detection's rules alone: promtool evaluates every rule for every minute."""
+    groups = [
+        {**group, "rules": [rule for rule in group["rules"] if rule["labels"]["detection"] == detection_id]}
+        for group in prometheus_rules(SCOPE).groups
+    ]
+    return [group for group in groups if group["rules"]]
+
+
+@pytest.fixture
+def rule_file(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.yaml"
+    path.write_text(prometheus_rules(SCOPE).text)
+    return path
+
+
+def test_promtool_takes_the_rule_file(rule_file: Path) -> None:
+    checked = promtool("check", "rules", str(rule_file))
+    assert checked.returncode == 0, checked.stderr
+    assert f"SUCCESS: {len(ON_METRICS)} rules found" in checked.stdout
+
+
+def test_every_detection_on_metrics_has_cases_for_both_answers() -> None:
+    assert set(CASES) == set(ON_METRICS)
+    assert all({case.alerts > 0 for case in cases} == {True, False} for cases in CASES.values())
+
+
+@pytest.mark.parametrize("detection_id", ON_METRICS)
+def test_it_fires_when_it_should_and_only_then(detection_id: str, tmp_path: Path) -> None:
+    rule_file = tmp_path / "rules.yaml"
+    rule_file.write_text(yaml.safe_dump({"groups": only(detection_id)}))
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": series, "values": values} for series, values in case.series.items()],
+            "promql_expr_test": [
+                {
+                    "expr": f'count(ALERTS{{detection="{detection_id}", alertstate="firing"}}) or vector(0)',
+                    "eval_time": f"{case.minute}m",
+                    "exp_samples": [{"labels": "{}", "value": case.alerts}],
+                }
+            ],
+        }
+        for case in CASES[detection_id]
+    ]
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(rule_file)], "evaluation_interval": "1m", "tests": tests}))
+    ran = promtool("test", "rules", str(path))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
