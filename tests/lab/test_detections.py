@@ -1,0 +1,49 @@
+"""Every shipped detection on events fires when its action is really done: API server, log, Alloy, Loki, rule."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from lab.observability import loki_api
+from lab.observability.stack import Observability
+
+from auditlog.observe.detections.catalogue import DETECTIONS, find
+from auditlog.observe.detections.model import Events
+from auditlog.observe.rules import RuleScope
+from auditlog.observe.rules_loki import loki_expressions
+from lab.api import Lab, Node
+from lab.stack import PulumiStack
+from tests.lab.detection_actions import ACTIONS, CLEAN, PREPARE
+from tests.lab.shipping import cleared, configure, eventually
+
+ON_EVENTS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Events))
+# What `standard` leaves out of its bodies is not what these actions do, so every detection can fire under it.
+POLICY = {"preset": "standard"}
+
+
+@pytest.fixture(scope="module")
+def shipped(lab: Lab, node: Node, observability: Observability, stack: PulumiStack) -> Iterator[Observability]:
+    """The stack with Alloy and the recommended policy, up, and a namespace for what is done."""
+    with cleared(lab):
+        configure(lab, observability, stack, policy=POLICY)
+        stack.run("up", "--yes", "--skip-preview")
+        node.run(CLEAN, check=False)
+        lab.kubectl("create", "namespace", "detections")
+        yield observability
+        node.run(CLEAN, check=False)
+
+
+def test_every_detection_on_events_has_an_action() -> None:
+    assert set(ACTIONS) == set(ON_EVENTS)
+
+
+@pytest.mark.parametrize("detection_id", ON_EVENTS)
+def test_it_fires_when_its_action_is_done(detection_id: str, node: Node, shipped: Observability) -> None:
+    detection = find(detection_id)
+    assert detection is not None
+    (expression,) = loki_expressions(RuleScope("lab"), detection)
+    done = node.run(PREPARE + ACTIONS[detection_id], check=False)
+    fired = eventually(lambda: loki_api.instant(shipped.loki.url, expression, time.time_ns()), bool)
+    assert fired, done
