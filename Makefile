@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-load test-upgrade observability test-differential bench clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-load test-observability test-upgrade observability test-differential bench clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,7 +16,7 @@ build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes
 	$(PYTHON) -m lab build
 
 build-tests: setup  ## The tools that only tests run, besides
-	$(PYTHON) -m lab build --tests --observability
+	$(PYTHON) -m lab build --tests
 
 up: build  ## A real kubeadm control plane on this machine; NODES=3 for three behind a load balancer
 	$(PYTHON) -m lab up $(if $(NODES),--nodes $(NODES))
@@ -56,11 +56,14 @@ test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.35 to 1.36, 
 	$(PYTHON) -m lab build --kubernetes 1.35
 	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
-test-load: build-tests up  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
-	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/lab/test_shipping_load.py
-
-observability: up  ## Loki and Prometheus beside the lab
+observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first
 	$(PYTHON) -m lab observability up
+
+test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
+	$(PYTHON) -m pytest tests/observability
+
+test-load: observability  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
+	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py
 
 test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
 	$(PYTHON) -m tests.differential --cases 200000 --version all

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from lab.api import Lab, Node
-from lab.observability import stack as observability_stack
-from lab.observability.stack import Observability
 from lab.stack import PulumiStack
 from tests.lab.own_lab import OwnLab
 
@@ -34,12 +32,6 @@ def lab(running_lab: Lab) -> Lab:
     """The lab as kubeadm left it."""
     running_lab.reset()
     return running_lab
-
-
-@pytest.fixture(scope="module")
-def observability(running_lab: Lab) -> Observability:
-    """Loki and Prometheus beside the lab, up, and Alloy's image on its nodes."""
-    return observability_stack.up(running_lab.paths)
 
 
 @pytest.fixture(scope="module")

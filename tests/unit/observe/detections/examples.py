@@ -1,7 +1,7 @@
 """For every detection on events: what must make it fire, and what is alike and must not.
 
 `FIRES` and `QUIET` have one entry for each detection. What a query makes of them is found out by a real Loki
-(`tests/lab/test_detection_queries.py`); that they are what the detection says it must see, by a unit test.
+(`tests/observability/test_detection_queries.py`); that they are what the detection says it must see, by a unit test.
 """
 
 from __future__ import annotations

@@ -6,17 +6,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from lab.observability import loki_api
-from lab.observability.stack import Observability
 
 from auditlog.observe.detections.catalogue import DETECTIONS, find
 from auditlog.observe.detections.model import Events
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from lab.api import Lab, Node
+from lab.observability import loki_api
+from lab.observability.stack import Observability
 from lab.stack import PulumiStack
-from tests.lab.detection_actions import ACTIONS, CLEAN, PREPARE
-from tests.lab.shipping import cleared, configure, eventually
+from tests.observability.detection_actions import ACTIONS, CLEAN, PREPARE
+from tests.observability.shipping import cleared, configure, eventually
 
 ON_EVENTS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Events))
 # What `standard` leaves out of its bodies is not what these actions do, so every detection can fire under it.

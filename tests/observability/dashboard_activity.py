@@ -19,7 +19,7 @@ import yaml
 from auditlog.apiserver.desired import POLICY_ANNOTATION
 from lab.api import Lab
 from lab.observability.stack import Observability
-from tests.lab.shipping import eventually
+from tests.observability.shipping import eventually
 
 NAMESPACE = "dashboards"
 GONE = "dashboards-and-gone"

@@ -14,14 +14,14 @@ import urllib.request
 from typing import Any
 
 import pytest
-from lab.observability import loki_api
-from lab.observability.stack import Observability
 
 from auditlog.observe.alloy import JOB, STRUCTURED_METADATA
 from auditlog.observe.detections.catalogue import find
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.settings import AlertSettings
+from lab.observability import loki_api
+from lab.observability.stack import Observability
 from tests.unit.observe.detections.events import Example
 from tests.unit.observe.detections.examples import FIRES, QUIET
 

@@ -26,9 +26,9 @@ from lab.api import Lab
 from lab.observability.stack import Observability
 from lab.stack import PulumiStack
 from tests.grafana import Query, fill, initial_values, queries
-from tests.lab import dashboard_activity
-from tests.lab.dashboard_activity import ANONYMOUS_ROLE, GONE, IMPERSONATED, SECRET, SERVICE_ACCOUNT, WEBHOOK
-from tests.lab.shipping import cleared, configure, eventually
+from tests.observability import dashboard_activity
+from tests.observability.dashboard_activity import ANONYMOUS_ROLE, GONE, IMPERSONATED, SECRET, SERVICE_ACCOUNT, WEBHOOK
+from tests.observability.shipping import cleared, configure, eventually
 
 ADMIN, ALICE = "kubernetes-admin", "alice@example.com"
 STEP = 15

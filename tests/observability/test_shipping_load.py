@@ -17,7 +17,7 @@ from lab.observability import compare
 from lab.observability.load import Load
 from lab.observability.stack import Observability
 from lab.stack import PulumiStack
-from tests.lab.shipping import cleared, configure, eventually
+from tests.observability.shipping import cleared, configure, eventually
 
 REQUESTS = int(os.environ.get("SHIPPING_REQUESTS", "10000"))
 # The load has to outlast a minute without Loki and the restart of a node.

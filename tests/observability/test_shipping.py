@@ -17,7 +17,7 @@ from lab.observability import compare
 from lab.observability.stack import Observability
 from lab.paths import Paths
 from lab.stack import PulumiStack
-from tests.lab.shipping import NAMESPACE, SELECTOR, STORAGE, cleared, configure, entries, eventually
+from tests.observability.shipping import NAMESPACE, SELECTOR, STORAGE, cleared, configure, entries, eventually
 
 LOG = "/var/log/kubernetes/audit/audit.log"
 PLAIN = LokiSettings("http://loki.example.com")
