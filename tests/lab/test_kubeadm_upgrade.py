@@ -17,6 +17,9 @@ from lab.stack import PulumiStack
 from tests.lab.own_lab import OwnLab
 from tests.lab.test_first_stack import FLAGS, MANIFEST, cluster_configuration, hashes, process_arguments, process_ids
 
+# The first test makes the lab, which on a busy machine alone takes minutes.
+pytestmark = pytest.mark.timeout(2400)
+
 OWN = OwnLab("upgrade")
 # cgroup version 1, and CoreDNS, which the lab does without.
 IGNORED = "SystemVerification,CoreDNSUnsupportedPlugins,CoreDNSMigration"

@@ -16,6 +16,9 @@ from lab.stack import PulumiStack
 from tests.lab.test_first_stack import MANIFEST, hashes, process_arguments, process_ids
 from tests.lab.writers import missing, recorded, writing
 
+# The first test makes the lab, which on a busy machine alone takes minutes.
+pytestmark = pytest.mark.timeout(2400)
+
 LOG = "/var/log/kubernetes/audit/audit.log"
 # Both stages, so that a request that was cut off shows as one line without the other; rotated as often as can be.
 EVERYTHING = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}

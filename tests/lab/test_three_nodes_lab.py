@@ -13,6 +13,9 @@ from lab.state import load
 from tests.lab.own_lab import OwnLab, machine, remains
 from tests.lab.test_first_stack import MANIFEST, eventually, process_arguments
 
+# The first test makes the lab, which on a busy machine alone takes minutes.
+pytestmark = pytest.mark.timeout(2400)
+
 THREE = OwnLab("three")
 CONDITION = "{.status.conditions[?(@.type=='Ready')].status}"
 READY = ("get", "nodes", "-o", f"jsonpath={{range .items[*]}}{{.metadata.name}} {CONDITION}\n{{end}}")
