@@ -57,7 +57,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 ignore_changes=("create", "update") if change.in_sync else (),
             )
             if pulumi.runtime.is_dry_run() and not change.in_sync:
-                meaning = describe_change(change.live, change.desired, node.kubernetes_minor)
+                meaning = describe_change(change.live, change.desired, node.kubernetes_minor, node.audit_log_mode)
                 explain(host.name, change, (*node.policy_reasons, *meaning), self.files[host.name])
         for machine in plan.joining:
             host = machine.node

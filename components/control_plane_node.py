@@ -10,8 +10,9 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.node_plan import NodePlan
+from auditlog.apiserver.reasons import RECORD_ONLY
 from auditlog.settings import Settings
-from components.node_command import explain, node_command
+from components.node_command import explain, node_command, warn
 
 
 class ControlPlaneNode(pulumi.ComponentResource):
@@ -58,7 +59,8 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 endpoint=node.endpoint,
                 log=settings.log.path if settings.log else "",
                 marker="yes" if node.marker_is_recorded else "no",
-                restart="yes" if node.restart else "no",
+                restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
+                quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
                 owner=owner,
                 owned=node.owned.record(),
@@ -80,7 +82,8 @@ class ControlPlaneNode(pulumi.ComponentResource):
             ignore_changes=("create", "update") if node.in_sync else (),
             secret=change.carries_credentials,
         )
-        explain(name, change, node.reasons, self.command)
+        explain(name, change, (RECORD_ONLY,) if node.is_record_only else node.reasons, self.command)
+        warn(name, node.warnings, self.command)
         self.state = self.command.stdout.apply(
             lambda _: {
                 "host": node.node.host,

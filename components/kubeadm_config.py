@@ -10,7 +10,8 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
-from components.node_command import explain, node_command
+from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY
+from components.node_command import explain, node_command, warn
 
 
 class KubeadmConfig(pulumi.ComponentResource):
@@ -54,5 +55,7 @@ class KubeadmConfig(pulumi.ComponentResource):
             ignore_changes=("create", "update") if change.in_sync else (),
             secret=change.carries_credentials,
         )
-        explain(plan.cluster, change, plan.kubeadm_config_reasons, self.command)
+        reasons = (KUBEADM_CONFIG_RECORD_ONLY,) if plan.is_kubeadm_config_record_only else plan.kubeadm_config_reasons
+        explain(plan.cluster, change, reasons, self.command)
+        warn(plan.cluster, plan.warnings, self.command)
         self.register_outputs({})

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
+from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.file_change import FileChange
 
 
@@ -82,3 +83,10 @@ def diff_message(where: str, change: FileChange, reasons: Sequence[str]) -> str:
     """The reasons, one a line after the name of the node or cluster, and the edit of the live text; no passwords."""
     diff = change.masked_diff()
     return "\n".join([*(f"{where}: {reason}" for reason in reasons), *([diff] if diff else [])])
+
+
+def warn(where: str, findings: Sequence[Finding], command: remote.Command) -> None:
+    """Logs, on the resource, what a person should know before it is changed, or though it is not. In previews only."""
+    if pulumi.runtime.is_dry_run():
+        for finding in findings:
+            pulumi.log.warn(f"{where}: {finding}", resource=command)

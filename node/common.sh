@@ -67,6 +67,7 @@ receive_desired() {
     received=$(hash_of "$1")
     [ "$received" = "$2" ] && return
     [ "$received" = "$(hash_of "$3")" ] || fail "what arrived for $1 is not what was sent (sha256 $2 expected)"
+    record_written "$4" "$received" || fail "cannot write $STATE/written"
     say "$4: in sync; only the stack's record of it changes"
     exit 0
 }
@@ -80,6 +81,12 @@ put() {
         rm -f "$temporary"
         return 1
     fi
+}
+
+# record_written NAME SHA256: what the stack last wrote as manifest, policy or kubeadm-config. The operator's side cannot
+# read its own state; by this it tells an edit by hand from a change of its settings.
+record_written() {
+    mkdir -p "$STATE/written" && echo "$2" >"$STATE/written/$1.new" && mv "$STATE/written/$1.new" "$STATE/written/$1"
 }
 
 # One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them. Where a

@@ -23,6 +23,8 @@ facts() {
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
     say "webhook-path $(printf %s "$webhook" | base64 -w 0)"
+    say "role $(role)"
+    if [ -n "$(processes_named kubelet)" ]; then say "kubelet running"; else say "kubelet stopped"; fi
     fact_file manifest "$MANIFEST"
     fact_file policy "$policy"
     fact_file before-manifest "$STATE/before/kube-apiserver.yaml"
@@ -35,6 +37,9 @@ facts() {
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
     say "staged-webhook $(hash_of "$STATE/staged/audit-webhook.yaml")"
+    for name in manifest policy kubeadm-config; do
+        if [ -f "$STATE/written/$name" ]; then say "written $name $(cat "$STATE/written/$name")"; fi
+    done
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
     fact_manifests
     for pid in $(apiserver_pids); do
@@ -48,22 +53,34 @@ facts() {
     echo "end"
 }
 
-# fact_file NAME PATH: sha256, change and modification time in seconds, mode, and the text; or "absent".
+# role: what the node is to kubeadm. A node without admin.conf cannot change kubeadm-config, whatever runs on it.
+role() {
+    if [ -f "$ADMIN_CONF" ]; then
+        echo control-plane
+    elif [ -f /etc/kubernetes/kubelet.conf ]; then
+        echo worker
+    else
+        echo none
+    fi
+}
+
+# fact_file NAME PATH: change and modification time in seconds, mode, and the text; or "absent" and when its folder was
+# last changed, so that a file that is deleted once more is told from the first time.
 fact_file() {
     if [ -f "$2" ]; then
         say "file $1 $(stat -c '%Z %Y %a' "$2") $(base64 -w 0 <"$2")"
     else
-        say "file $1 absent"
+        say "file $1 absent $(stat -c %Z "$(dirname "$2")" 2>/dev/null || echo 0)"
     fi
 }
 
 # Every other file that kubelet would run as a static pod: it reads all but dot files, whatever they are called.
-# A file too large to be a manifest is named with its size and not sent.
+# A file too large to be a manifest is named and not sent. Last comes its change time.
 fact_manifests() {
     for entry in "$MANIFESTS"/*; do
         if [ ! -f "$entry" ] || [ "$entry" = "$MANIFEST" ]; then continue; fi
         if [ "$(stat -L -c %s "$entry")" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
-        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text"
+        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text $(stat -L -c %Z "$entry")"
     done
 }
 
@@ -81,8 +98,9 @@ manifest_flag() {
             END { print value }'
 }
 
-# fact_log_space LOG: what its file system has left, and what the log and its rotated files take of it: STEM.EXT, and
-# STEM-TIME.EXT or STEM-TIME.EXT.gz. A log that is no file (empty, or - for standard output) counts as one in /var/log.
+# fact_log_space LOG: the size of its file system, what it has left and whether it can be written, and what the log and
+# its rotated files take of it: STEM.EXT, and STEM-TIME.EXT or STEM-TIME.EXT.gz. A log that is no file (empty, or - for
+# standard output) counts as one in /var/log.
 fact_log_space() {
     case $1 in /*) log_file=$1 ;; *) log_file=/var/log/kubernetes ;; esac
     folder=$(dirname "$log_file")
@@ -93,6 +111,9 @@ fact_log_space() {
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
     say "log-used-bytes $used"
     say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
+    say "log-size-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $2 * 1024 }')"
+    # Root may write everything but what is mounted read-only.
+    if [ ! -w "$folder" ]; then say "log-folder-read-only $(printf %s "$folder" | base64 -w 0)"; fi
 }
 
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what

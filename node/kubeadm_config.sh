@@ -54,11 +54,13 @@ apply_kubeadm_config() {
     fi
     if [ "$there" = "$desired" ]; then
         own_kubeadm_config "$@"
+        record_written kubeadm-config "$desired" || fail "cannot write $STATE/written"
         say "kubeadm-config: in sync"
         return
     fi
     write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     own_kubeadm_config "$@"
+    record_written kubeadm-config "$desired" || fail "kubeadm-config is written, but not $STATE/written"
     say "kubeadm-config: written; the next kubeadm upgrade or join keeps audit logging"
 }
 
@@ -83,6 +85,6 @@ restore_kubeadm_config() {
             "Run 'pulumi up' first: it takes the present text as the one to give back less audit logging"
         write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     fi
-    rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config"
+    rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config" "$STATE/written/kubeadm-config"
     say "kubeadm-config: as it was before audit logging"
 }

@@ -3,7 +3,8 @@
 # arrives, and have the worker change manifest and policy together.
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
-#   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no restart=yes|no
+#   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
+#   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
 #   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
@@ -19,10 +20,12 @@ apply_manifest() {
     check_owner "$@"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
     there=$(hash_of "$MANIFEST")
+    quarantine_strays "$(given quarantine "$@" || echo none)"
     if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
-        is_as_desired "$webhook" "$webhook_desired" && [ "$restart" = no ] && [ ! -e "$STATE/journal" ]; then
+        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ]; then
         keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
-        own "$@" || fail "cannot write $STATE/owner"
+        { own "$@" && record_change "$@"; } || fail "cannot write $STATE/owner"
+        settle "$(argument endpoint "$@")" "$(argument timeout "$@")"
         say "manifest: in sync"
         return
     fi
@@ -55,7 +58,7 @@ restore_manifest() {
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
             "Run 'pulumi up' first: it takes the present file as the one to give back less audit logging"
     fi
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned"
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy"
 }
 
 # check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
@@ -75,4 +78,9 @@ own() {
         mv "$STATE/paths.new" "$STATE/paths" &&
         { ! given owned "$@" >"$STATE/owned.new" || mv "$STATE/owned.new" "$STATE/owned"; } &&
         argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
+}
+
+# record_change desired=SHA256 policy-desired=SHA256...: both files are as the stack wants them.
+record_change() {
+    record_written manifest "$(argument desired "$@")" && record_written policy "$(argument policy-desired "$@")"
 }

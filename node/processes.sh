@@ -2,9 +2,11 @@
 # The API server's process, and any other that is watched.
 
 # Process ids of the API servers in this node's own network: a kind or vcluster API server has another one.
-apiserver_pids() {
+apiserver_pids() { processes_named kube-apiserver; }
+
+processes_named() {
     here=$(readlink /proc/self/ns/net)
-    grep -lx kube-apiserver /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
+    grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
         process=${comm%/comm}
         if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
     done
@@ -24,6 +26,15 @@ identity() {
 
 # alive IDENTITY: whether that very process lives.
 alive() { [ -n "$1" ] && [ "$(identity "${1%%:*}")" = "$1" ]; }
+
+# still_runs PID@START,...: whether one of these processes lives, START being that of the facts. The same command may run
+# again long after it ended them.
+still_runs() {
+    for process in $(printf %s "$1" | tr , ' '); do
+        if [ "$(started "${process%@*}")" = "${process#*@}" ]; then return 0; fi
+    done
+    return 1
+}
 
 # running_arguments: the hash of the arguments that the API server runs with now; empty when none runs.
 running_arguments() {

@@ -132,9 +132,10 @@ await_new_running() {
 take_or_leave() {
     problem="$STATE/owner cannot be written"
     if [ "$purpose" = enable ]; then
-        own "$@"
+        own "$@" && record_change "$@"
     else
-        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned"
+        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" \
+            "$STATE/written/policy"
     fi
 }
 

@@ -7,21 +7,22 @@ was there before the process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditlog.apiserver.desired import WEBHOOK_FLAG, sha256
-from auditlog.apiserver.facts import Facts, HashedFile
-from auditlog.apiserver.file_change import ABSENT
+from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.facts import ABSENT, Facts, HashedFile
 from auditlog.apiserver.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import WebhookSettings
+
+POLICY_FILE = "policy file"
+WEBHOOK_KUBECONFIG = "webhook's kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)
 class Companion:
     """One such file: what it is called, as it is (None: not there), as it shall be, and the hash in the manifest.
 
-    ``is_named`` says whether the manifest's flags name it already.
+    ``written`` is the hash of what the stack wrote last, None where the node keeps no record of it.
     """
 
     what: str
@@ -29,7 +30,7 @@ class Companion:
     live: HashedFile | None
     desired_sha256: str
     annotation: str | None
-    is_named: bool
+    written: str | None = None
 
     @property
     def token(self) -> str:
@@ -44,13 +45,15 @@ class Companion:
         """Why the file is to be written; None when it is right."""
         if self.in_sync:
             return None
-        return f"the {self.what} {self.path} " + ("is not there" if self.live is None else "differs")
-
-    def is_newer_than(self, started: int) -> bool:
-        """Whether a process that started then has not read the file, although the file is right."""
-        if self.live is None or not self.in_sync or not self.is_named:
-            return False
-        return started < self.live.modified and self.annotation != self.desired_sha256
+        if self.written is None:
+            happened = "is not there" if self.live is None else "differs"
+        elif self.live is None:
+            happened = "was deleted since this stack wrote it"
+        elif self.live.sha256 != self.written:
+            happened = "was edited since this stack wrote it"
+        else:
+            happened = "is the one before this change"
+        return f"the {self.what} {self.path} {happened}"
 
     def stamp(self, *, behind: bool) -> str | None:
         """The hash that the manifest has to name, None to leave it; ``behind``: the process must restart anyway."""
@@ -58,17 +61,14 @@ class Companion:
         return self.desired_sha256 if needed else None
 
 
-def webhook_companion(
-    webhook: WebhookSettings | None, facts: Facts, flags: Mapping[str, str], annotation: str | None
-) -> Companion | None:
-    """The webhook's kubeconfig on a node whose manifest has these flags; None without a webhook."""
+def webhook_companion(webhook: WebhookSettings | None, facts: Facts, annotation: str | None) -> Companion | None:
+    """The webhook's kubeconfig on a node whose manifest has this annotation; None without a webhook."""
     if webhook is None:
         return None
     return Companion(
-        what="webhook's kubeconfig",
+        what=WEBHOOK_KUBECONFIG,
         path=webhook.path,
         live=facts.webhook,
         desired_sha256=sha256(webhook_kubeconfig(webhook)),
         annotation=annotation,
-        is_named=WEBHOOK_FLAG in flags,
     )

@@ -10,10 +10,13 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 import yaml
 
 from auditlog.apiserver.desired import sha256
+
+ABSENT = "absent"
 
 
 class FactsError(ValueError):
@@ -80,16 +83,42 @@ class KubeadmConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayManifest:
+    """A file beside the API server's manifest that defines that pod as well. ``changed`` is its ctime."""
+
+    name: str
+    changed: int
+
+
+class Role(StrEnum):
+    """What a node is to kubeadm: it has the administrator's kubeconfig, only kubelet's own, or neither."""
+
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Hashes of what the stack last wrote or took over on a node; None for what it never did."""
+
+    manifest: str | None = None
+    policy: str | None = None
+    kubeadm_config: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One node as it is. A file that is absent is None.
 
     The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
     stack that changed it, and the ``owned`` texts are the records of what of manifest and kubeadm-config is its own.
     ``staged_policy_sha256`` is of the policy that waits there for its manifest, ``staged_webhook_sha256`` of the
-    webhook's kubeconfig, of which only hashes are read. ``stray_manifests`` are files beside the manifest that define
-    kube-apiserver as well. ``policy_path``, ``log_path`` and ``webhook_path`` are where the node looked, "" for
-    nowhere; None when its script is of before it said so. ``log_used_bytes`` is what the log and its rotated files
-    take, ``log_free_bytes`` what their file system has left.
+    webhook's kubeconfig, of which only hashes are read. ``policy_path``, ``log_path`` and ``webhook_path`` are where
+    the node looked, "" for nowhere; None when its script is of before it said so. ``log_used_bytes`` is what the log
+    and its rotated files take, ``log_free_bytes`` what their file system has left of ``log_size_bytes``, 0 when that is
+    not known. ``log_read_only`` is the log's folder, or the nearest one above it that is there, when nothing can be
+    written there. ``policy_folder_changed`` is the ctime of the policy's folder where the file is absent.
     """
 
     hostname: str
@@ -102,7 +131,7 @@ class Facts:
     scripts_sha256: str | None
     staged_policy_sha256: str | None
     unfinished_change: bool
-    stray_manifests: tuple[str, ...]
+    stray_manifests: tuple[StrayManifest, ...]
     processes: tuple[Process, ...]
     log_free_bytes: int
     kubeadm_config: KubeadmConfig | None
@@ -116,6 +145,17 @@ class Facts:
     webhook: HashedFile | None = None
     webhook_path: str | None = None
     staged_webhook_sha256: str | None = None
+    log_size_bytes: int = 0
+    log_read_only: str | None = None
+    role: Role | None = None
+    kubelet_runs: bool = True
+    written: Written = Written()
+    policy_folder_changed: int = 0
+
+    @property
+    def policy_token(self) -> str:
+        """Names the policy file at this time, its absence included."""
+        return self.policy.token if self.policy else f"{ABSENT}@{self.policy_folder_changed}"
 
     @property
     def changed_by_stack(self) -> bool:
@@ -132,7 +172,9 @@ def parse_facts(output: str) -> Facts:
         raise FactsError("the answer breaks off before its end")
     files: dict[str, RemoteFile | None] = {}
     single: dict[str, str] = {}
-    strays: list[str] = []
+    strays: list[StrayManifest] = []
+    written: dict[str, str] = {}
+    policy_folder_changed = 0
     processes: list[Process] = []
     missing_tools: list[str] = []
     kubeadm_config = webhook = None
@@ -142,22 +184,28 @@ def parse_facts(output: str) -> Facts:
             match kind:
                 case "file":
                     files[words[0]] = _file(words[1:])
+                    if words[:2] == ["policy", ABSENT]:
+                        policy_folder_changed = _time(words, 2)
                 case "static-pod":
                     name, text = _text(words[0]), _text(words[1]) if words[1] else ""
                     if defines_apiserver(text):
-                        strays.append(name)
+                        strays.append(StrayManifest(name, _time(words, 2)))
                 case "process":
                     processes.append(_process(words))
                 case "kubeadm-config" | "kubeadm-config-kept":
                     stale = kind == "kubeadm-config-kept"
                     kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0], stale=stale)
-                case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path":
+                case "written":
+                    written[words[0]] = words[1]
+                case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path" | "log-folder-read-only":
                     single[kind] = _text(words[0])
                 case "webhook":
                     webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "log-free-bytes" | "log-used-bytes":
+                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "role" | "kubelet":
+                    single[kind] = words[0]
+                case "log-free-bytes" | "log-used-bytes" | "log-size-bytes":
                     single[kind] = words[0]
                 case _:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
@@ -190,6 +238,12 @@ def parse_facts(output: str) -> Facts:
             webhook=webhook,
             webhook_path=single.get("webhook-path"),
             staged_webhook_sha256=_hash(single.get("staged-webhook", "absent")),
+            log_size_bytes=int(single.get("log-size-bytes", "0")),
+            log_read_only=single.get("log-folder-read-only"),
+            role=Role(single["role"]) if "role" in single else None,
+            kubelet_runs=single.get("kubelet") != "stopped",
+            written=Written(written.get("manifest"), written.get("policy"), written.get("kubeadm-config")),
+            policy_folder_changed=policy_folder_changed,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -210,7 +264,7 @@ def defines_apiserver(text: str) -> bool:
 
 
 def _file(words: list[str]) -> RemoteFile | None:
-    if words == ["absent"]:
+    if words[0] == ABSENT:
         return None
     changed, modified, mode, text = words
     return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
@@ -220,8 +274,13 @@ def _text_of(file: RemoteFile | None) -> str | None:
     return file.text if file else None
 
 
+def _time(words: list[str], index: int) -> int:
+    """A time that a script on the node, which may be of an earlier version, does not say."""
+    return int(words[index]) if len(words) > index else 0
+
+
 def _hash(word: str) -> str | None:
-    return None if word == "absent" else word
+    return None if word == ABSENT else word
 
 
 def _process(words: list[str]) -> Process:

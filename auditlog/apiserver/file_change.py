@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from auditlog.apiserver import yaml_edit
 
-ABSENT = "absent"
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@\"']+:)[^/\s@\"']+@")
 
 

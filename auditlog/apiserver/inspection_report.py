@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from auditlog.apiserver.backends import LogBackend
-from auditlog.apiserver.comparison import Disagreement
-from auditlog.apiserver.inspection import ClusterReport, Disk, NodeReport, PolicyReport
+from auditlog.apiserver.checks.disk import Disk
+from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.inspection import ClusterReport, NodeReport, PolicyReport
 from auditlog.events.render import human_bytes, safe
 from auditlog.settings import STDOUT
 
@@ -130,8 +131,12 @@ def _more(count: int, command: str, policy: PolicyReport) -> list[str]:
     return [f"    … and {count - _SHOWN} more: python -m auditlog {command} shows all of them, given {name}"]
 
 
-def _disagreements(found: Iterable[Disagreement]) -> list[str]:
-    return [line for each in found for line in _item(f"{each.what} [{each.id}]", each.consequence)]
+def _disagreements(found: Iterable[Finding]) -> list[str]:
+    return [line for each in found for line in _item(f"{each.what} [{each.id}]", _advice(each))]
+
+
+def _advice(finding: Finding) -> str:
+    return f"{finding.consequence}; {finding.remedy}" if finding.remedy else finding.consequence
 
 
 def _item(what: str, consequence: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.apiserver import kubeadm_config
-from auditlog.apiserver.desired import AuditConfiguration
+from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange, given_back
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
@@ -16,11 +16,15 @@ from auditlog.apiserver.ownership import Owned, OwnershipError, owned_by, record
 
 @dataclass(frozen=True, slots=True)
 class KubeadmConfigPlan:
-    """The edit of the text, what of the new text is the stack's own, and why; no reason where nothing is to be done."""
+    """The edit of the text, what of the new text is the stack's own, and why; no reason where nothing is to be done.
+
+    ``is_record_only``: the text is right, somebody else wrote it, and only the stack's record of it changes.
+    """
 
     change: FileChange
     owned: Owned
     reasons: tuple[str, ...]
+    is_record_only: bool
 
 
 def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> KubeadmConfigPlan:
@@ -46,7 +50,9 @@ def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, F
     except KubeadmConfigError as error:
         raise PlanError([f"ClusterConfiguration in kube-system/kubeadm-config {error}"]) from error
     change = FileChange("kube-system/kubeadm-config", live, desired, before, found.token)
-    return KubeadmConfigPlan(change, owned, _reasons(change))
+    written = keeper.written.kubeadm_config if keeper else None
+    is_record_only = change.in_sync and written not in (None, sha256(change.desired))
+    return KubeadmConfigPlan(change, owned, _reasons(change, written), is_record_only)
 
 
 def owned_kubeadm_config(facts: Facts, live: str) -> Owned:
@@ -57,19 +63,25 @@ def owned_kubeadm_config(facts: Facts, live: str) -> Owned:
         raise PlanError([f"/etc/kubernetes/audit-logging/owned-kubeadm-config: {error}"]) from error
 
 
-def _reasons(change: FileChange) -> tuple[str, ...]:
+def _reasons(change: FileChange, written: str | None) -> tuple[str, ...]:
+    """Why ClusterConfiguration is written. ``written`` is the hash of what the stack wrote last."""
     if change.in_sync:
         return ()
     live, desired = kubeadm_config.extra_args(change.live or ""), kubeadm_config.extra_args(change.desired)
-    lacking = [name for name, value in desired.items() if live.get(name) != value]
-    beyond = [name for name in live if name not in desired]
+    lacking = ", ".join(name for name in desired if name not in live)
+    differing = [name for name, value in desired.items() if live.get(name, value) != value]
+    beyond = ", ".join(name for name in live if name not in desired)
     reasons = []
-    if lacking or not beyond:
-        names = ", ".join(lacking) or "a volume"
-        reasons.append(f"kubeadm-config lacks {names}: the next kubeadm upgrade or join would drop it")
+    if lacking or not (differing or beyond):
+        reasons.append(f"kubeadm-config lacks {lacking or 'a volume'}: the next kubeadm upgrade or join would drop it")
+    reasons += [
+        f"kubeadm-config has {name}={live[name]}, not {desired[name]}: the next kubeadm upgrade or join would write it"
+        for name in differing
+    ]
     if beyond:
-        names = ", ".join(beyond)
         reasons.append(
-            f"kubeadm-config has {names}, which the stack no longer sets: the next upgrade would bring it back"
+            f"kubeadm-config has {beyond}, which the stack no longer sets: the next upgrade would bring it back"
         )
+    if written is not None and written != sha256(change.live or ""):
+        reasons.append("kubeadm-config was changed since this stack wrote it")
     return tuple(reasons)

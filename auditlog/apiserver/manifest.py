@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -67,19 +68,41 @@ def present(text: str) -> Present:
     return Present(flags, mounts)
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """What the container sees at a path: the node's own path of it, and the mount that shows it."""
+
+    node_path: str
+    mount_path: str
+    read_only: bool
+
+
 def node_path(text: str, path: str) -> str | None:
     """Where on the node the file is that the container sees at ``path``; None when it is the container's own.
 
     Kubespray, for one, mounts /var/log/kubernetes/audit as /var/log/audit. Raises ManifestError.
     """
-    mounted = _innermost_mount(text, path)
-    return None if mounted is None else mounted[0]
+    mounted = innermost_mount(text, path)
+    return None if mounted is None else mounted.node_path
 
 
-def is_read_only(text: str, path: str) -> bool:
-    """Whether the container sees ``path`` through a read-only mount. Raises ManifestError."""
-    mounted = _innermost_mount(text, path)
-    return mounted is not None and mounted[1]
+def innermost_mount(text: str, path: str) -> Mount | None:
+    """The mount that decides what the container sees at ``path``; None without a hostPath. Raises ManifestError."""
+    document = load(text)
+    wanted = PurePosixPath(path)
+    mounts = at(document, container_path(document)).get("volumeMounts") or []
+    covering = [entry for entry in mounts if wanted.is_relative_to(PurePosixPath(str(entry.get("mountPath"))))]
+    if not covering:
+        return None
+    innermost = max(covering, key=lambda entry: len(PurePosixPath(str(entry["mountPath"])).parts))
+    volumes = document["spec"].get("volumes") or []
+    index = yaml_edit.find(volumes, "name", innermost.get("name"))
+    host_path = (volumes[index].get("hostPath") or {}).get("path") if index is not None else None
+    if host_path is None:
+        return None
+    mount_path = str(innermost["mountPath"])
+    relative = wanted.relative_to(PurePosixPath(mount_path))
+    return Mount(str(PurePosixPath(str(host_path)) / relative), mount_path, bool(innermost.get("readOnly")))
 
 
 def image_version(text: str) -> str | None:
@@ -121,21 +144,3 @@ def _annotation(text: str, name: str) -> str | None:
     annotations = (load(text).get("metadata") or {}).get("annotations") or {}
     value = annotations.get(name)
     return None if value is None else str(value)
-
-
-def _innermost_mount(text: str, path: str) -> tuple[str, bool] | None:
-    """The node's path of what the container sees at ``path``, and whether it is read-only; None without a hostPath."""
-    document = load(text)
-    wanted = PurePosixPath(path)
-    mounts = at(document, container_path(document)).get("volumeMounts") or []
-    covering = [entry for entry in mounts if wanted.is_relative_to(PurePosixPath(str(entry.get("mountPath"))))]
-    if not covering:
-        return None
-    innermost = max(covering, key=lambda entry: len(PurePosixPath(str(entry["mountPath"])).parts))
-    volumes = document["spec"].get("volumes") or []
-    index = yaml_edit.find(volumes, "name", innermost.get("name"))
-    host_path = (volumes[index].get("hostPath") or {}).get("path") if index is not None else None
-    if host_path is None:
-        return None
-    relative = wanted.relative_to(PurePosixPath(str(innermost["mountPath"])))
-    return str(PurePosixPath(str(host_path)) / relative), bool(innermost.get("readOnly"))

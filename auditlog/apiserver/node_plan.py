@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditlog.apiserver import manifest
-from auditlog.apiserver.companions import Companion, webhook_companion
-from auditlog.apiserver.desired import POLICY_FLAG, AuditConfiguration, sha256
-from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.file_change import ABSENT, FileChange
+from auditlog.apiserver.backends import log_backend
+from auditlog.apiserver.checks.api_server import ApiServer
+from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.checks.findings import errors, planned_findings, warnings
+from auditlog.apiserver.checks.node_state import obstacles
+from auditlog.apiserver.checks.process import Lag, no_process, process_lag
+from auditlog.apiserver.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Companion, webhook_companion
+from auditlog.apiserver.desired import AuditConfiguration, sha256
+from auditlog.apiserver.facts import Facts, Process, StrayManifest, Written
+from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
-from auditlog.apiserver.manifest_plan import ManifestPlan, plan_manifest
+from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.ownership import Owned
+from auditlog.apiserver.reasons import node_reasons
 from auditlog.policy.evaluate import evaluate
-from auditlog.policy.model import SUPPORTED_MINORS, Level, Policy, PolicyError, Request, Stage
+from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Level, Policy, PolicyError, Request, Stage
 from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
 from auditlog.settings import Host, LogFormat, Settings
@@ -33,16 +39,19 @@ class PlanError(Exception):
 class NodePlan:
     """What happens to one control-plane node.
 
-    The ``arguments`` hashes are of ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one,
-    the live one, and the one that removal gives back. ``restart`` says that the process must be ended although both
-    files are right. ``reasons`` is empty when nothing is to be done. ``scripts_sha256`` and ``staged_policy_sha256``
-    are of the node's copy of the node side and of the policy that waits there. ``owned`` is what of the desired
-    manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook; its text is no part of
-    the plan. ``staged_webhook_sha256`` is as of the policy.
+    ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
+    ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
+    removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
+    the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
+    are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
+    of the node side and of the policy that waits there. ``written`` says what the stack wrote last, ``owned``
+    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None
+    without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of the policy.
     """
 
     node: Host
     kubernetes_minor: int
+    audit_log_mode: str | None
     policy: FileChange
     manifest: FileChange
     arguments_sha256: str
@@ -50,17 +59,25 @@ class NodePlan:
     arguments_before_sha256: str
     endpoint: str
     marker_is_recorded: bool
-    restart: bool
+    restart: tuple[Process, ...]
+    quarantined: tuple[StrayManifest, ...]
     scripts_sha256: str | None
     staged_policy_sha256: str | None
     owned: Owned
+    written: Written
     reasons: tuple[str, ...]
+    warnings: tuple[Finding, ...] = field(repr=False)
     webhook: Companion | None = None
     staged_webhook_sha256: str | None = None
 
     @property
     def in_sync(self) -> bool:
         return not self.reasons
+
+    @property
+    def is_record_only(self) -> bool:
+        """Whether only the stack's record of the manifest changes: it is right, and somebody else wrote it."""
+        return self.in_sync and self.written.manifest not in (None, sha256(self.manifest.desired))
 
     @property
     def policy_reasons(self) -> tuple[str, ...]:
@@ -71,37 +88,50 @@ class NodePlan:
 def plan_node(
     node: Host, settings: Settings, configuration: AuditConfiguration, policy_text: str, facts: Facts, owner: str
 ) -> NodePlan:
-    _check_node(facts, owner)
-    if facts.manifest is None:
-        raise PlanError([f"{MANIFEST_PATH} is not there: not a control-plane node of a kubeadm cluster"])
+    problems = errors(obstacles(facts, owner, quarantine=settings.quarantine_strays))
+    if problems or facts.manifest is None:
+        raise PlanError(problems)
     live = facts.manifest.text
     try:
-        minor = _nearest_known_minor(live)
-        policy = _policy_for(minor, policy_text, settings)
+        minor = _minor(live)
+        policy = _policy_for(_nearest_known(minor), policy_text, settings)
         policy_file, webhook = _companions(settings, live, policy_text, facts)
         files = (policy_file, webhook) if webhook is not None else (policy_file,)
-        behind = _process_behind(facts, live, files)
-        stamps = [file.stamp(behind=behind is not None) for file in files]
-        planned = plan_manifest(configuration, facts.manifest, facts, *stamps)
-        change = planned.change
-        arguments = manifest.arguments(change.desired)
+        lag = _lag(ApiServer.of(facts, live, minor), files)
+        stamps = [file.stamp(behind=lag is not None) for file in files]
+        edit = plan_manifest(configuration, facts.manifest, facts, *stamps)
+        change = edit.change
+        planned = ApiServer.of(facts, change.desired, minor)
+        arguments = planned.arguments
         arguments_live, arguments_before = manifest.arguments(live), manifest.arguments(change.before or "")
+        findings = planned_findings(planned, policy, settings.loki.max_line_size if settings.loki else None)
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
-    unsupported = [argument for argument in arguments if "$(" in argument]
-    if unsupported:
-        raise PlanError([f"{MANIFEST_PATH} uses {unsupported[0]!r}: arguments that kubelet expands cannot be verified"])
+    problems = errors(findings)
+    problems += [
+        f"{MANIFEST_PATH} uses {argument!r}: arguments that kubelet expands cannot be verified"
+        for argument in arguments
+        if "$(" in argument
+    ]
     policy_before = facts.before_policy if facts.changed_by_stack else facts.policy
     policy_change = FileChange(
         path=settings.policy.path,
         live=facts.policy.text if facts.policy else None,
         desired=policy_text,
         before=policy_before.text if policy_before else None,
-        token=facts.policy.token if facts.policy else ABSENT,
+        token=facts.policy_token,
     )
+    files_in_sync = change.in_sync and all(file.in_sync for file in files)
+    if lag is Lag.NO_PROCESS and files_in_sync and not facts.unfinished_change:
+        problems.append(str(no_process()))
+    if problems:
+        raise PlanError(problems)
+    log = log_backend(planned.flags, minor)
+    quarantined = facts.stray_manifests if settings.quarantine_strays else ()
     return NodePlan(
         node=node,
-        kubernetes_minor=minor,
+        kubernetes_minor=_nearest_known(minor),
+        audit_log_mode=log.mode if log else None,
         policy=policy_change,
         manifest=change,
         arguments_sha256=_arguments_sha256(arguments),
@@ -109,11 +139,14 @@ def plan_node(
         arguments_before_sha256=_arguments_sha256(arguments_before),
         endpoint=_endpoint(arguments),
         marker_is_recorded=records_marker(policy) and _log_shows_names(settings),
-        restart=behind is not None and change.in_sync and all(file.in_sync for file in files),
+        restart=facts.processes if lag is not None and files_in_sync else (),
+        quarantined=quarantined,
         scripts_sha256=facts.scripts_sha256,
         staged_policy_sha256=facts.staged_policy_sha256,
-        owned=planned.owned,
-        reasons=_reasons(files, planned, behind, facts),
+        owned=edit.owned,
+        written=facts.written,
+        reasons=node_reasons(files, edit, configuration, lag, quarantined, facts),
+        warnings=warnings(findings),
         webhook=webhook,
         staged_webhook_sha256=facts.staged_webhook_sha256,
     )
@@ -121,49 +154,34 @@ def plan_node(
 
 def _companions(settings: Settings, live: str, policy_text: str, facts: Facts) -> tuple[Companion, Companion | None]:
     """The policy, and the webhook's kubeconfig where there is one."""
-    flags = manifest.flag_values(manifest.arguments(live))
     policy = Companion(
-        what="policy file",
+        what=POLICY_FILE,
         path=settings.policy.path,
         live=facts.policy.hashed if facts.policy else None,
         desired_sha256=sha256(policy_text),
         annotation=manifest.policy_annotation(live),
-        is_named=POLICY_FLAG in flags,
+        written=facts.written.policy,
     )
-    return policy, webhook_companion(settings.webhook, facts, flags, manifest.webhook_annotation(live))
+    return policy, webhook_companion(settings.webhook, facts, manifest.webhook_annotation(live))
 
 
-def check_owner(facts: Facts, owner: str) -> str | None:
-    """Why the node is not ``owner``'s to change; None when it is."""
-    if facts.owner in (None, owner):
+def _lag(live: ApiServer, files: tuple[Companion, ...]) -> Lag | None:
+    """In what the process is behind. A file that is to be written anyway brings its own restart."""
+    lag = process_lag(live)
+    older_than = {Lag.OLDER_THAN_POLICY: POLICY_FILE, Lag.OLDER_THAN_WEBHOOK: WEBHOOK_KUBECONFIG}
+    if lag in older_than and not all(file.in_sync for file in files if file.what == older_than[lag]):
         return None
-    return (
-        f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}; destroy that stack first, "
-        "or remove /etc/kubernetes/audit-logging/owner on the node if it is no more"
-    )
+    return lag
 
 
-def _check_node(facts: Facts, owner: str) -> None:
-    problems = []
-    if facts.missing_tools:
-        problems.append(f"the node lacks {', '.join(facts.missing_tools)}, which changing it needs")
-    other_owner = check_owner(facts, owner)
-    if other_owner is not None:
-        problems.append(other_owner)
-    problems.extend(
-        f"{stray} in /etc/kubernetes/manifests defines kube-apiserver too, and kubelet may run it in place of "
-        f"kube-apiserver.yaml; move it out: mv /etc/kubernetes/manifests/{stray} /etc/kubernetes/"
-        for stray in facts.stray_manifests
-    )
-    if problems:
-        raise PlanError(problems)
-
-
-def _nearest_known_minor(manifest_text: str) -> int:
-    """The node's minor version; the nearest one whose rules are known when it is another or cannot be told."""
+def _minor(manifest_text: str) -> int:
+    """The node's minor version; the newest one that is known when its image does not tell."""
     version = manifest.image_version(manifest_text)
-    oldest, newest = SUPPORTED_MINORS[0], SUPPORTED_MINORS[-1]
-    return newest if version is None else min(max(int(version.split(".")[1]), oldest), newest)
+    return NEWEST_MINOR if version is None else int(version.split(".")[1])
+
+
+def _nearest_known(minor: int) -> int:
+    return min(max(minor, SUPPORTED_MINORS[0]), SUPPORTED_MINORS[-1])
 
 
 def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
@@ -171,19 +189,6 @@ def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
         return load_policy(policy_text, policy_source(settings.policy), minor)
     except PolicyError as error:
         raise PlanError([f"the policy is not valid on Kubernetes 1.{minor}: {error}"]) from error
-
-
-def _process_behind(facts: Facts, live: str, files: Sequence[Companion]) -> str | None:
-    """Why the running process does not do what the files on the node say; None when it does."""
-    if not facts.processes:
-        return "no API server runs"
-    expected = manifest.arguments(live)
-    matching = [process for process in facts.processes if process.arguments == expected]
-    if not matching:
-        return "the running API server has other arguments than the manifest"
-    started = max(process.started for process in matching)
-    newer = next((file for file in files if file.is_newer_than(started)), None)
-    return None if newer is None else f"the running API server is older than its {newer.what}"
 
 
 def records_marker(policy: Policy) -> bool:
@@ -207,18 +212,6 @@ def records_marker(policy: Policy) -> bool:
 def _log_shows_names(settings: Settings) -> bool:
     """Whether the log's lines hold the marker's name, which the legacy format leaves out."""
     return settings.log is not None and settings.log.format != LogFormat.LEGACY
-
-
-def _reasons(files: Sequence[Companion], planned: ManifestPlan, behind: str | None, facts: Facts) -> tuple[str, ...]:
-    reasons = [reason for reason in (file.reason() for file in files) if reason is not None]
-    reasons += planned.reasons
-    if behind is not None:
-        reasons.append(behind)
-    if not planned.change.in_sync and not reasons:
-        reasons.append("the manifest lacks a mount or the hash of a file that it names")
-    if facts.unfinished_change:
-        reasons.append("an earlier change of the node was cut off and is to be finished")
-    return tuple(reasons)
 
 
 def _arguments_sha256(argument_list: tuple[str, ...]) -> str:

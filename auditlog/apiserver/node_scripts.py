@@ -30,6 +30,7 @@ _PARTS = (
     "transaction.sh",
     "facts.sh",
     "policy.sh",
+    "quarantine.sh",
     "manifest.sh",
     "kubeadm_config.sh",
     "main.sh",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from auditlog.apiserver.desired import audit_configuration, sha256
+from auditlog.apiserver import manifest
+from auditlog.apiserver.checks.api_server import AUDIT
+from auditlog.apiserver.checks.between_nodes import NodeTraits, audit_differences, version_differences
+from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.checks.kubeadm_config import cluster_configuration_findings
+from auditlog.apiserver.checks.process import no_process
+from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_config
@@ -20,6 +26,8 @@ class Plan:
     """The whole stack's plan; nodes in the order in which they are changed.
 
     ``joining`` are machines that are prepared for ``kubeadm join``, ``gone`` are nodes that are forgotten undialled.
+    ``warnings`` are about the nodes together, those about one node are in its own plan. They
+    are left out of what the plan prints as: they hold what changes from minute to minute, such as free space.
     """
 
     cluster: str
@@ -27,6 +35,8 @@ class Plan:
     kubeadm_config: FileChange
     kubeadm_config_reasons: tuple[str, ...]
     kubeadm_config_owned: Owned
+    is_kubeadm_config_record_only: bool
+    warnings: tuple[Finding, ...] = field(repr=False)
     joining: tuple[PreparationPlan, ...] = ()
     gone: tuple[Host, ...] = ()
 
@@ -60,8 +70,49 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     try:
         config = plan_kubeadm_config(configuration, facts)
     except PlanError as error:
-        problems.extend(error.problems)
+        problems.extend(_why_unread(nodes, facts) or ([] if problems else error.problems))
     if problems or config is None:
         raise PlanError(problems)
-    gone = tuple(node for node in settings.nodes if node.gone)
-    return Plan(settings.cluster, tuple(nodes), config.change, config.reasons, config.owned, tuple(joining), gone)
+    planned = tuple(_with_kubeadm_config_warnings(node, config.change) for node in nodes)
+    return Plan(
+        settings.cluster,
+        planned,
+        config.change,
+        config.reasons,
+        config.owned,
+        config.is_record_only,
+        tuple(_between(planned, facts)),
+        tuple(joining),
+        tuple(node for node in settings.nodes if node.gone),
+    )
+
+
+def _why_unread(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> list[str]:
+    """kubeadm-config cannot be read where no API server runs, which is the line that helps."""
+    return [
+        f"{node.node.name}: {no_process()}"
+        for node in nodes
+        if not facts[node.node.name].processes and facts[node.node.name].kubeadm_config is None
+    ]
+
+
+def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePlan:
+    flags = manifest.flag_values(manifest.arguments(node.manifest.desired))
+    return replace(node, warnings=(*node.warnings, *cluster_configuration_findings(config.desired, flags)))
+
+
+def _between(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Finding]:
+    """What the nodes differ in now; of policy and flags only those that have audit logging on already."""
+    traits = []
+    for node in nodes:
+        live, policy = node.manifest.live or "", facts[node.node.name].policy
+        flags = manifest.flag_values(manifest.arguments(live))
+        audit_flags = {name: value for name, value in flags.items() if name.startswith(AUDIT)}
+        traits.append(
+            NodeTraits(
+                node.node.name, manifest.image_version(live), sha256(policy.text) if policy else None, audit_flags
+            )
+        )
+    audited = [each for each in traits if POLICY_FLAG in each.audit_flags]
+    yield from version_differences(traits)
+    yield from audit_differences(audited)

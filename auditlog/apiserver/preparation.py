@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from auditlog.apiserver.checks.findings import errors
+from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.file_change import ABSENT, FileChange
-from auditlog.apiserver.node_plan import PlanError, check_owner
+from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.node_plan import PlanError
 from auditlog.settings import Host, Settings
 
 
@@ -42,22 +44,22 @@ class PreparationPlan:
 
 def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
     """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
-    problem = check_owner(facts, owner)
-    if problem:
-        raise PlanError([problem])
+    problems = errors(other_owner(facts, owner))
+    if problems:
+        raise PlanError(problems)
     policy = FileChange(
         path=settings.policy.path,
         live=facts.policy.text if facts.policy else None,
         desired=policy_text,
         before=None,
-        token=facts.policy.token if facts.policy else ABSENT,
+        token=facts.policy_token,
     )
     reasons = []
     if not policy.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
     elif facts.owner is None:
         reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
-    webhook = webhook_companion(settings.webhook, facts, {}, None)
+    webhook = webhook_companion(settings.webhook, facts, None)
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
     return PreparationPlan(node, policy, settings.log_file or "", facts.scripts_sha256, tuple(reasons), webhook)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -216,10 +217,15 @@ async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: 
     result = await connection.run(question.command(user), timeout=READ_SECONDS, **given)
     if result.exit_status != 0:
         said = str(result.stderr or result.stdout or "").strip().splitlines()
-        needed = f" ({node_scripts.READING_NEEDS.format(user=user)})" if question.installed else ""
-        raise FactsError(
-            f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}{needed}"
-        )
+        reason = f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}"
+        if question.installed:
+            reason += f" ({node_scripts.READING_NEEDS.format(user=user)})"
+        elif said and said[-1].startswith("sudo: "):
+            reason += (
+                f" (user {user!r} needs sudo without a password: a line '{user} ALL=(root) NOPASSWD: ALL' in "
+                "/etc/sudoers.d, or a login as root)"
+            )
+        raise FactsError(reason)
     return parse_facts(str(result.stdout))
 
 
@@ -300,6 +306,12 @@ class _Login:
             return f"the node did not say all it was asked within {READ_SECONDS} s"
         if isinstance(error, TimeoutError):
             return f"no answer within {CONNECT_SECONDS} s"
+        if isinstance(error, ConnectionRefusedError):
+            return "the connection is refused: no SSH server listens there, or a firewall is in between"
+        if isinstance(error, socket.gaierror):
+            return f"the name cannot be resolved: {error.strerror}"
+        if isinstance(error, asyncssh.ChannelOpenError):
+            return f"the bastion cannot reach it: {error.reason}"
         if isinstance(error, asyncssh.Error):
             return str(error.reason)
         return str(error)

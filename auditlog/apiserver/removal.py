@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditlog.apiserver.facts import Facts, RemoteFile
-from auditlog.apiserver.file_change import ABSENT, FileChange
+from auditlog.apiserver.checks.findings import errors
+from auditlog.apiserver.checks.node_state import other_owner
+from auditlog.apiserver.facts import ABSENT, Facts, RemoteFile
+from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH
-from auditlog.apiserver.node_plan import PlanError, check_owner
+from auditlog.apiserver.node_plan import PlanError
 from auditlog.settings import Host, Settings
 
 
@@ -30,9 +32,9 @@ class RemovalPlan:
 
 def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
     """The reverse edits on nodes with these facts. Raises PlanError with every node that is another stack's."""
-    problems = {name: check_owner(each, owner) for name, each in facts.items()}
-    if any(problems.values()):
-        raise PlanError([f"{name}: {problem}" for name, problem in problems.items() if problem])
+    problems = [f"{name}: {problem}" for name, each in facts.items() for problem in errors(other_owner(each, owner))]
+    if problems:
+        raise PlanError(problems)
     changes: list[tuple[str, tuple[str, ...], FileChange]] = []
     config = next((each.kubeadm_config for each in facts.values() if each.kubeadm_config), None)
     earlier_config = next((each.before_kubeadm_config for each in facts.values() if each.before_kubeadm_config), None)

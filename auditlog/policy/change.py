@@ -13,16 +13,19 @@ MOST_LINES = 40
 
 
 @cache  # the nodes of a cluster mostly have the same policy
-def describe_change(live: str | None, desired: str, kubernetes_minor: int) -> tuple[str, ...]:
+def describe_change(
+    live: str | None, desired: str, kubernetes_minor: int, audit_log_mode: str | None = None
+) -> tuple[str, ...]:
     """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
 
     ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
-    Kubernetes 1.``kubernetes_minor``. At most ``MOST_LINES`` differences are told, then how many more there are.
+    Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one. At most
+    ``MOST_LINES`` differences are told, then how many more there are.
     """
     policy = read_policy(desired, "the policy")
     lines = [
         f"policy line {finding.line}: {finding.severity.value}: {finding.reason} [{finding.id}]"
-        for finding in lint(policy, desired, kubernetes_minor)
+        for finding in lint(policy, desired, kubernetes_minor, audit_log_mode=audit_log_mode)
         if finding.silenced is None and finding.severity.rank >= Severity.WARNING.rank
     ]
     if live is None:

@@ -249,6 +249,7 @@ class Settings:
     loki: LokiSettings | None = None
     alloy: AlloySettings = field(default_factory=AlloySettings)
     webhook: WebhookSettings | None = None
+    quarantine_strays: bool = False
 
     @property
     def log_file(self) -> str | None:

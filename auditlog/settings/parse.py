@@ -28,6 +28,7 @@ KEYS = (
     "dashboards",
     "alerts",
     "healthTimeoutSeconds",
+    "quarantineStrayManifests",
     "enabled",
     "liveRead",
     "reading",
@@ -61,6 +62,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         loki=loki,
         alloy=parse_alloy(top.object("alloy"), loki=loki is not None),
         webhook=parse_webhook(top.object("webhook")),
+        quarantine_strays=top.boolean("quarantineStrayManifests") or False,
     )
     _check_together(settings, problems)
     if problems:

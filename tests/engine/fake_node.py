@@ -82,6 +82,7 @@ def fake_node(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     node = FakeNode(root)
     node.manifest.parent.mkdir(parents=True)
     node.manifest.write_text(MANIFEST)
+    (root / "etc/kubernetes/admin.conf").touch()
     (root / "cluster-configuration.yaml").write_text(CLUSTER_CONFIGURATION)
     (root / "bin").mkdir()
     for name, script in _COMMANDS.items():

@@ -81,7 +81,8 @@ def test_a_node_is_reported_on_and_not_changed(inspect: Inspect, node: FakeNode,
     assert result.code == 1
     assert result.stderr == ""
     assert result.stdout.startswith(f"{address(server)} (cp1): audit logging is on, Kubernetes 1.36.3\n")
-    assert result.stdout.count("[") == 1
+    assert result.stdout.count("[") == 2
+    assert "kubelet does not run [kubelet-down]" in result.stdout
     assert "no API server runs on this node [no-process]" in result.stdout
     assert server.commands() == ["sudo -n sh -s facts"]
 
@@ -91,7 +92,7 @@ def test_a_node_without_audit_logging(inspect: Inspect) -> None:
     assert result.code == 1
     value = json.loads(result.stdout)
     assert value["nodes"][0]["audit_is_on"] is False
-    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["audit-off", "no-process"]
+    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["audit-off", "kubelet-down", "no-process"]
 
 
 def test_policy_and_log_are_found_by_the_flags_of_the_manifest(inspect: Inspect, node: FakeNode) -> None:

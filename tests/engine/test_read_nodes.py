@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,13 +54,45 @@ def test_through_a_bastion(server: SshServer, node: FakeNode) -> None:
     assert server.tunnels == [f"{server.host}:{server.port}"]
 
 
-def test_every_node_that_cannot_be_read_is_named(server: SshServer) -> None:
+def _knows_no_names(known: Callable[..., Any]) -> Callable[..., Any]:
+    """``socket.getaddrinfo`` without a name server."""
+
+    def look_up(name: Any, *arguments: Any, **options: Any) -> Any:
+        if str(name).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return known(name, *arguments, **options)
+
+    return look_up
+
+
+def test_every_node_that_cannot_be_read_is_named_in_one_run_with_what_to_do(
+    server: SshServer, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.refuse()
+    monkeypatch.setattr(socket, "getaddrinfo", _knows_no_names(socket.getaddrinfo))
     stranger = dataclasses.replace(host(server), name="cp2", host_key=public_text(new_key()))
     closed = dataclasses.replace(host(server), name="cp3", port=1)
-    with pytest.raises(ReadError) as raised:
-        read_nodes([host(server), stranger, closed], None, Account(server.private_key), "/etc/p", "/var/log/l")
-    assert [problem.partition(" ")[0] for problem in raised.value.problems] == ["cp2", "cp3"]
-    assert "another host key than hostKey says" in raised.value.problems[0]
+    unnamed = dataclasses.replace(host(server), name="cp5", host="cp5.invalid")
+    (tmp_path / "other").mkdir()
+    with serving(tmp_path / "other") as other:
+        locked = dataclasses.replace(host(other), name="cp4")
+        nodes = [host(server), stranger, closed, locked, unnamed]
+        with pytest.raises(ReadError) as raised:
+            read_nodes(nodes, None, Account(server.private_key), "/etc/p", "/var/log/l")
+    said = {problem.partition(" ")[0]: problem for problem in raised.value.problems}
+    assert list(said) == ["cp1", "cp2", "cp3", "cp4", "cp5"]
+    assert "sudo: a password is required (user 'ops' needs sudo without a password" in said["cp1"]
+    assert "another host key than hostKey says" in said["cp2"]
+    assert said["cp3"].startswith(f"cp3 ({server.host}:1): the connection is refused: ")
+    assert "user 'ops' is not let in with sshPrivateKey" in said["cp4"]
+    assert said["cp5"].startswith(f"cp5 (cp5.invalid:{server.port}): the name cannot be resolved: ")
+    assert all("\n" not in problem for problem in raised.value.problems)
+
+
+def test_a_node_that_the_bastion_cannot_reach(server: SshServer) -> None:
+    closed = dataclasses.replace(host(server), port=1)
+    with pytest.raises(ReadError, match="the bastion cannot reach it: "):
+        read_nodes([closed], host(server), Account(server.private_key), "/etc/p", "/var/log/l")
 
 
 def test_a_key_that_is_not_let_in(server: SshServer) -> None:

@@ -211,11 +211,13 @@ def test_kubeadm_writes_a_manifest_that_still_audits_and_it_counts_as_in_sync(
     preview = stack.run("preview", "--diff").stdout
     assert "apply-manifest" not in preview, "the command that edits the node is not to run anew"
     assert f"+++ {MANIFEST}" not in preview, "no edit of the node"
+    assert "cp1: record only: nothing on the node changes; refreshes what removal will restore" in preview
     running = process_ids(node)
     printed = stack.run("up", "--yes", "--skip-preview").stdout
     assert "manifest: in sync; only the stack's record of it changes" in printed
     assert process_ids(node) == running, "no restart"
     assert node.run(f"cat {MANIFEST}").stdout == regenerated
+    stack.run("preview", "--expect-no-changes")
 
 
 def test_destroy_gives_back_every_byte_and_keeps_the_evidence(

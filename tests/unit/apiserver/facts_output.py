@@ -10,6 +10,16 @@ from auditlog.apiserver.facts import Facts, RemoteFile
 def facts_output(facts: Facts) -> str:
     """The text that ``parse_facts`` turns into ``facts`` again. Stray manifests are written as such pods."""
     lines = ["format 1", f"hostname {facts.hostname}"]
+    if facts.role is not None:
+        lines.append(f"role {facts.role}")
+    lines.append(f"kubelet {'running' if facts.kubelet_runs else 'stopped'}")
+    for name, written in (
+        ("manifest", facts.written.manifest),
+        ("policy", facts.written.policy),
+        ("kubeadm-config", facts.written.kubeadm_config),
+    ):
+        if written is not None:
+            lines.append(f"written {name} {written}")
     if facts.policy_path is not None:
         lines.append(f"policy-path {_encoded(facts.policy_path)}")
     if facts.log_path is not None:
@@ -29,7 +39,7 @@ def facts_output(facts: Facts) -> str:
             RemoteFile(facts.owned_kubeadm_config, 1, 1, "600") if facts.owned_kubeadm_config else None,
         ),
     ):
-        lines.append(f"file {name} {_file(file)}")
+        lines.append(f"file {name} {_file(file, facts.policy_folder_changed if name == 'policy' else 0)}")
     lines += [f"scripts {facts.scripts_sha256 or 'absent'}", f"staged-policy {facts.staged_policy_sha256 or 'absent'}"]
     if facts.webhook is not None:
         lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
@@ -37,12 +47,19 @@ def facts_output(facts: Facts) -> str:
     if facts.unfinished_change:
         lines.append(f"file journal 1 1 600 {_encoded('')}")
     lines += [
-        f"static-pod {_encoded(name)} {_encoded('metadata: {name: kube-apiserver}')}" for name in facts.stray_manifests
+        f"static-pod {_encoded(stray.name)} {_encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
+        for stray in facts.stray_manifests
     ]
     for process in facts.processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
         lines.append(f"process {process.pid} {process.started} {_encoded(command_line)}")
-    lines += [f"log-used-bytes {facts.log_used_bytes}", f"log-free-bytes {facts.log_free_bytes}"]
+    lines += [
+        f"log-used-bytes {facts.log_used_bytes}",
+        f"log-free-bytes {facts.log_free_bytes}",
+        f"log-size-bytes {facts.log_size_bytes}",
+    ]
+    if facts.log_read_only is not None:
+        lines.append(f"log-folder-read-only {_encoded(facts.log_read_only)}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")
@@ -52,9 +69,9 @@ def facts_output(facts: Facts) -> str:
     return "\n".join([*lines, "end", ""])
 
 
-def _file(file: RemoteFile | None) -> str:
+def _file(file: RemoteFile | None, folder_changed: int) -> str:
     if file is None:
-        return "absent"
+        return f"absent {folder_changed}"
     return f"{file.changed} {file.modified} {file.mode} {_encoded(file.text)}"
 
 

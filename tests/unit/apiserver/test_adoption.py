@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from auditlog.apiserver.adoption import Draft, draft, stack_file
-from auditlog.apiserver.facts import Facts
+from auditlog.apiserver.facts import Facts, StrayManifest
 from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.plan import Plan, make_plan
 from auditlog.policy.presets import preset_names, preset_text
@@ -156,7 +156,7 @@ def test_what_settings_cannot_say(old: str, new: str, remark: str) -> None:
 
 
 def test_what_the_plan_refuses() -> None:
-    facts = dataclasses.replace(by_hand(), stray_manifests=("old.yaml",))
+    facts = dataclasses.replace(by_hand(), stray_manifests=(StrayManifest("old.yaml", 4000),))
     (remark,) = drafted({"cp1": facts}).remarks
     assert remark.startswith("pulumi preview would refuse: cp1: old.yaml in /etc/kubernetes/manifests")
 

@@ -8,7 +8,17 @@ import dataclasses
 import pytest
 
 from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import FactsError, KubeadmConfig, Process, RemoteFile, defines_apiserver, parse_facts
+from auditlog.apiserver.facts import (
+    FactsError,
+    KubeadmConfig,
+    Process,
+    RemoteFile,
+    Role,
+    StrayManifest,
+    Written,
+    defines_apiserver,
+    parse_facts,
+)
 from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.kubeadm_files import MANIFEST
 from tests.unit.apiserver.nodes import applied
@@ -89,9 +99,16 @@ def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
         policy_path="/etc/p.yaml",
         log_path="-",
         log_used_bytes=7,
-        stray_manifests=("old.yaml",),
+        stray_manifests=(StrayManifest("old.yaml", 4000),),
         unfinished_change=True,
         missing_tools=("flock",),
+        role=Role.CONTROL_PLANE,
+        kubelet_runs=False,
+        written=Written("a", "b", "c"),
+        policy=None,
+        policy_folder_changed=3000,
+        log_size_bytes=9,
+        log_read_only="/var/log",
         kubeadm_config=None,
         kubeadm_config_error="no answer",
     )
@@ -113,14 +130,33 @@ def test_an_owner_a_journal_and_missing_tools() -> None:
 
 
 def test_only_files_that_define_the_api_server_are_stray() -> None:
+    other = MANIFEST.replace("name: kube-apiserver", "name: etcd")
     facts = parse_facts(
         output(
-            f"static-pod {encoded('kube-apiserver.yaml.bak.1')} {encoded(MANIFEST)}",
-            f"static-pod {encoded('etcd.yaml')} {encoded(MANIFEST.replace('name: kube-apiserver', 'name: etcd'))}",
-            f"static-pod {encoded('large.bin')} ",
+            f"static-pod {encoded('kube-apiserver.yaml.bak.1')} {encoded(MANIFEST)} 1700000300",
+            f"static-pod {encoded('etcd.yaml')} {encoded(other)} 1700000000",
+            f"static-pod {encoded('large.bin')}  1700000000",
         )
     )
-    assert facts.stray_manifests == ("kube-apiserver.yaml.bak.1",)
+    assert facts.stray_manifests == (StrayManifest("kube-apiserver.yaml.bak.1", 1700000300),)
+
+
+def test_what_the_node_is_and_whether_kubelet_runs() -> None:
+    facts = parse_facts(output("role worker", "kubelet stopped"))
+    assert (facts.role, facts.kubelet_runs) == (Role.WORKER, False)
+    older = parse_facts(output())
+    assert (older.role, older.kubelet_runs) == (None, True)
+
+
+def test_a_file_that_is_absent_has_the_time_of_its_folder() -> None:
+    facts = parse_facts(output("file policy absent 1700000200"))
+    assert facts.policy is None
+    assert facts.policy_token == "absent@1700000200"
+
+
+def test_what_the_stack_wrote_last() -> None:
+    facts = parse_facts(output(f"written manifest {'a' * 64}", f"written kubeadm-config {'b' * 64}"))
+    assert facts.written == Written(manifest="a" * 64, kubeadm_config="b" * 64)
 
 
 @pytest.mark.parametrize(

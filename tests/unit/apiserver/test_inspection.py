@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from auditlog.apiserver import kubeadm_config, manifest
-from auditlog.apiserver.comparison import Disagreement
+from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.desired import Flag
-from auditlog.apiserver.facts import Facts, KubeadmConfig, Process
+from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, StrayManifest
 from auditlog.apiserver.inspection import inspect_cluster, inspect_node
 from auditlog.policy.presets import preset_text
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION
@@ -34,7 +34,7 @@ def with_kubeadm_config(facts: Facts, old: str, new: str) -> Facts:
     return dataclasses.replace(facts, kubeadm_config=KubeadmConfig(facts.kubeadm_config.text.replace(old, new), "9"))
 
 
-def found(facts: Facts) -> dict[str, Disagreement]:
+def found(facts: Facts) -> dict[str, Finding]:
     """What is found, by its id; each id at most once."""
     disagreements = inspect_node("cp1", facts).disagreements
     assert len({each.id for each in disagreements}) == len(disagreements)
@@ -237,7 +237,9 @@ def test_the_rules_of_a_preset_in_another_text() -> None:
 
 
 def test_a_stray_manifest_and_a_change_that_was_cut_off() -> None:
-    facts = dataclasses.replace(applied(), stray_manifests=("kube-apiserver.yaml.bak",), unfinished_change=True)
+    facts = dataclasses.replace(
+        applied(), stray_manifests=(StrayManifest("kube-apiserver.yaml.bak", 4000),), unfinished_change=True
+    )
     assert list(found(facts)) == ["stray-manifest", "unfinished-change"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from auditlog.apiserver.facts import Facts
+from auditlog.apiserver.facts import Facts, StrayManifest
 from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.inspection_report import WIDTH, json_report, text_report
 from tests.unit.apiserver.nodes import POLICY, applied, remote, untouched
@@ -41,7 +41,7 @@ def test_a_node_with_much_wrong_stays_one_screen_in_lines_of_a_hundred() -> None
     facts = dataclasses.replace(
         applied(),
         policy=policy,
-        stray_manifests=("kube-apiserver.yaml.bak",),
+        stray_manifests=(StrayManifest("kube-apiserver.yaml.bak", 4000),),
         kubeadm_config=untouched().kubeadm_config,
         log_free_bytes=1000,
     )
@@ -75,7 +75,7 @@ def test_what_nodes_do_not_have_in_common_comes_last() -> None:
 
 
 def test_json_has_everything() -> None:
-    facts = dataclasses.replace(applied(), stray_manifests=("old.yaml",))
+    facts = dataclasses.replace(applied(), stray_manifests=(StrayManifest("old.yaml", 4000),))
     value = json.loads(json_report(inspect_cluster({"cp1": facts}), {"cp2": "no answer"}))
     assert value["well"] is False
     assert value["unreadable"] == {"cp2": "no answer"}

@@ -10,7 +10,7 @@ import yaml
 
 from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
-from auditlog.apiserver.facts import Facts, KubeadmConfig, Process
+from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, StrayManifest
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.node_plan import PlanError, records_marker
 from auditlog.apiserver.plan import Plan, make_plan
@@ -122,7 +122,7 @@ def test_removal_after_an_upgrade_keeps_the_new_image() -> None:
             lambda facts: changed(facts, processes=(Process(2, 2010, ("kube-apiserver",)),)),
             "the running API server has other arguments than the manifest",
         ),
-        (lambda facts: changed(facts, processes=()), "no API server runs"),
+        (lambda facts: changed(facts, processes=(), policy=None), "no API server runs"),
         (
             lambda facts: changed(facts, unfinished_change=True),
             "an earlier change of the node was cut off and is to be finished",
@@ -177,12 +177,18 @@ def test_audit_logging_that_somebody_made_by_hand_is_taken_over_without_a_restar
 @pytest.mark.parametrize(
     ("obstacle", "problem"),
     [
-        ({"manifest": None}, "kube-apiserver.yaml is not there: not a control-plane node of a kubeadm cluster"),
+        ({"manifest": None}, "kube-apiserver.yaml is not there: this is not a control-plane node of a kubeadm cluster"),
         ({"manifest": remote("kind: Pod\n")}, "kube-apiserver.yaml has no container named kube-apiserver"),
         ({"manifest": remote(MANIFEST.replace("--secure-port=6443", "--v=$(V)"))}, "uses '--v=$(V)'"),
         ({"owner": "other/prod"}, "its audit logging belongs to the stack 'other/prod', and this is"),
-        ({"missing_tools": ("kubectl",)}, "the node lacks kubectl, which changing it needs"),
-        ({"stray_manifests": ("kube-apiserver.yaml.bak.1",)}, "kube-apiserver.yaml.bak.1 in /etc/kubernetes/manifests"),
+        (
+            {"missing_tools": ("kubectl",)},
+            "the node lacks kubectl: it cannot be changed without",
+        ),
+        (
+            {"stray_manifests": (StrayManifest("kube-apiserver.yaml.bak.1", 4000),)},
+            "kube-apiserver.yaml.bak.1 in /etc/kubernetes/manifests",
+        ),
     ],
 )
 def test_a_node_that_cannot_be_changed_safely_is_refused(obstacle: dict[str, object], problem: str) -> None:

@@ -70,7 +70,7 @@ def test_a_machine_that_is_to_join_gets_the_policy_and_no_manifest(monkeypatch: 
     assert "cp2-manifest" not in program.resources
     policy = program.resources["cp2-policy"]
     assert policy.inputs["stdin"] == POLICY
-    assert " prepare-join policy=/etc/kubernetes/audit-policy.yaml live=absent " in policy.inputs["create"]
+    assert " prepare-join policy=/etc/kubernetes/audit-policy.yaml live=absent@0 " in policy.inputs["create"]
     assert program.outputs["nodes"]["cp2"]["state"] == "prepared to join"
 
 

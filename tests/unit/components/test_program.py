@@ -11,6 +11,7 @@ import pytest
 
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.facts import StrayManifest
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.read_nodes import ReadError
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
@@ -76,7 +77,8 @@ def test_what_the_node_compares_before_it_writes(first: Program) -> None:
     given = dict(word.split("=", 1) for word in words(first, "cp1-manifest")[5:])
     assert given["live"] == f"{sha256(MANIFEST)}@1000"
     assert given["desired"] == sha256(first.resources["cp1-manifest"].inputs["stdin"])
-    assert given["policy-live"] == "absent"
+    assert given["policy-live"] == "absent@0"
+    assert (given["restart"], given["quarantine"]) == ("no", "none")
     assert given["policy-desired"] == sha256(POLICY)
     assert given["owner"] == OWNER
     assert given["marker"] == "yes"
@@ -201,7 +203,7 @@ def test_nodes_that_cannot_be_read_or_changed_end_the_program_with_one_line_each
     with pytest.raises(pulumi.RunError, match="nothing was changed") as raised:
         run_program(monkeypatch, stack_config(), unreachable)
     assert "cp1 (cp1.example.com:22): no answer within 15 s" in str(raised.value)
-    stray = dataclasses.replace(untouched(), stray_manifests=("kube-apiserver.yaml.bak",))
+    stray = dataclasses.replace(untouched(), stray_manifests=(StrayManifest("kube-apiserver.yaml.bak", 4000),))
     with pytest.raises(pulumi.RunError, match=r"kube-apiserver\.yaml\.bak in /etc/kubernetes/manifests"):
         run_program(monkeypatch, stack_config(), {"cp1": stray})
 

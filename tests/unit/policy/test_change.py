@@ -16,6 +16,12 @@ def test_a_first_policy_is_only_linted() -> None:
     assert describe_change(None, preset_text("standard"), 36) == ()
 
 
+def test_the_mode_of_the_log_counts() -> None:
+    strict = [line for line in describe_change(None, METADATA, 36, "blocking-strict") if "blocking-strict" in line]
+    assert len(strict) == 1
+    assert not any("blocking-strict" in line for line in describe_change(None, METADATA, 36, "blocking"))
+
+
 def test_a_changed_decision_is_told_with_the_requests_and_both_levels() -> None:
     changed = HEAD + "- level: None\n  users: [alice]\n- level: Metadata\n  omitStages: [RequestReceived]\n"
     lines = [line for line in describe_change(METADATA, changed, 36) if line.startswith("decision: ")]

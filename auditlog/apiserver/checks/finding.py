@@ -1,0 +1,33 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a plan goes on."""
+
+    WARNING = "warning"
+    """Said in the preview, on the node."""
+    ERROR = "error"
+    """Nothing is changed before it is put right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be: what is seen, what it leads to, and what to do about it.
+
+    ``remedy`` is empty where ``consequence`` says it all.
+    """
+
+    id: str
+    what: str
+    consequence: str
+    severity: Severity = Severity.WARNING
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        return f"{self.what}: {self.consequence}" + (f"; {self.remedy}" if self.remedy else "")

@@ -1,0 +1,58 @@
+"""All checks together: of a node as it is, and of a node as a plan leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditlog.apiserver.backends import log_backend
+from auditlog.apiserver.checks.api_server import ApiServer
+from auditlog.apiserver.checks.disk import disk_findings
+from auditlog.apiserver.checks.event_size import batch_findings, line_findings
+from auditlog.apiserver.checks.finding import Finding, Severity
+from auditlog.apiserver.checks.flags import flag_findings
+from auditlog.apiserver.checks.kubeadm_config import kubeadm_config_findings
+from auditlog.apiserver.checks.mounts import missing_policy, mount_findings
+from auditlog.apiserver.checks.node_state import kind_of_node, kubelet, strays, unfinished
+from auditlog.apiserver.checks.process import process_findings
+from auditlog.policy.model import Policy
+
+
+def live_findings(server: ApiServer) -> tuple[Finding, ...]:
+    """Everything about a node as it is."""
+    return (
+        *flag_findings(server),
+        *batch_findings(server.flags),
+        *kind_of_node(server.facts),
+        *kubelet(server.facts),
+        *strays(server.facts),
+        *unfinished(server.facts),
+        *mount_findings(server),
+        *missing_policy(server),
+        *process_findings(server),
+        *kubeadm_config_findings(server.facts, server.flags),
+        *disk_findings(log_backend(server.flags, server.minor), server.facts),
+    )
+
+
+def planned_findings(server: ApiServer, policy: Policy, max_line_bytes: int | None) -> tuple[Finding, ...]:
+    """Everything about a node whose manifest becomes that of ``server``, with this policy.
+
+    ``max_line_bytes`` is what Loki accepts, None without one.
+    """
+    return (
+        *flag_findings(server),
+        *batch_findings(server.flags),
+        *line_findings(server.flags, policy, max_line_bytes),
+        *mount_findings(server),
+        *disk_findings(log_backend(server.flags, server.minor), server.facts),
+    )
+
+
+def errors(findings: Iterable[Finding]) -> list[str]:
+    """Those that stop a plan, one line each."""
+    return [str(finding) for finding in findings if finding.severity is Severity.ERROR]
+
+
+def warnings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that a preview says."""
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)

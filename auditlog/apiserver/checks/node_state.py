@@ -1,0 +1,112 @@
+"""Whether a node is one that can be changed at all: what kind of node it is, and what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from auditlog.apiserver.checks.finding import Finding, Severity
+from auditlog.apiserver.facts import Facts, Role
+from auditlog.apiserver.manifest import MANIFEST_PATH
+
+ARCHIVE = "/etc/kubernetes/apiserver-manifest-archive"
+
+
+def obstacles(facts: Facts, owner: str, *, quarantine: bool) -> Iterator[Finding]:
+    """What keeps the stack ``owner`` from changing the node. With ``quarantine`` stray manifests do not."""
+    yield from kind_of_node(facts)
+    yield from kubelet(facts)
+    if facts.missing_tools:
+        yield _error(
+            "missing-tools",
+            f"the node lacks {', '.join(facts.missing_tools)}",
+            "it cannot be changed without",
+            "install what is missing",
+        )
+    yield from other_owner(facts, owner)
+    if not quarantine:
+        yield from strays(facts)
+
+
+def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
+    """Whether the node is another stack's to change."""
+    if facts.owner not in (None, owner):
+        yield _error(
+            "other-owner",
+            f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}",
+            "two stacks would undo each other's changes",
+            "destroy that stack first, or remove /etc/kubernetes/audit-logging/owner on the node if it is no more",
+        )
+
+
+def kind_of_node(facts: Facts) -> Iterator[Finding]:
+    """Whether this is a control-plane node that kubeadm made, with an API server of its own."""
+    if facts.manifest is None:
+        yield _no_manifest(facts)
+    elif facts.role in (Role.WORKER, Role.NONE):
+        yield _error(
+            "no-admin-conf",
+            "/etc/kubernetes/admin.conf is not there",
+            "kubeadm-config and the API server's health cannot be read without it",
+            "make it anew on the node: kubeadm init phase kubeconfig admin",
+        )
+
+
+def _no_manifest(facts: Facts) -> Finding:
+    if facts.role is Role.CONTROL_PLANE:
+        return _error(
+            "no-manifest",
+            f"{MANIFEST_PATH} is not there",
+            "this control-plane node has no API server",
+            f"put it back from a copy (the newest one in {ARCHIVE}/*/), or write it anew with "
+            "kubeadm init phase control-plane apiserver",
+        )
+    if facts.role is Role.WORKER:
+        return _error(
+            "no-manifest",
+            f"{MANIFEST_PATH} is not there",
+            "this is a worker and not a control-plane node",
+            "take it out of nodes",
+        )
+    return _error(
+        "no-manifest",
+        f"{MANIFEST_PATH} is not there",
+        "this is not a control-plane node of a kubeadm cluster",
+        "give the addresses of those",
+    )
+
+
+def kubelet(facts: Facts) -> Iterator[Finding]:
+    """Whether somebody is there to take a changed manifest."""
+    if not facts.kubelet_runs and facts.role is not Role.NONE:
+        yield _error(
+            "kubelet-down",
+            "kubelet does not run",
+            "nothing takes a changed manifest or starts an API server that has ended",
+            "start it (systemctl start kubelet); journalctl -u kubelet says why it ended",
+        )
+
+
+def strays(facts: Facts) -> Iterator[Finding]:
+    """Other files in the manifests folder that kubelet runs as kube-apiserver (design decision 6)."""
+    for stray in facts.stray_manifests:
+        yield _error(
+            "stray-manifest",
+            f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too",
+            "kubelet may run it in place of kube-apiserver.yaml at any time",
+            f"move it out (mv /etc/kubernetes/manifests/{stray.name} /etc/kubernetes/), or let the stack do it with "
+            "quarantineStrayManifests: true",
+        )
+
+
+def unfinished(facts: Facts) -> Iterator[Finding]:
+    """A change of the node that was cut off."""
+    if facts.unfinished_change:
+        yield Finding(
+            "unfinished-change",
+            "a change of this node by pulumi was cut off",
+            "the next pulumi up finishes it or puts everything back first",
+        )
+
+
+def _error(finding: str, what: str, consequence: str, remedy: str) -> Finding:
+    return Finding(finding, what, consequence, Severity.ERROR, remedy)

@@ -1,0 +1,72 @@
+"""Why a node is to be changed, in sentences for a person (design decision 4).
+
+What the node keeps of the stack's last writing tells an edit by hand from a change of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from auditlog.apiserver import manifest
+from auditlog.apiserver.checks.process import Lag
+from auditlog.apiserver.companions import Companion
+from auditlog.apiserver.desired import AuditConfiguration, HostMount, sha256
+from auditlog.apiserver.facts import Facts, StrayManifest
+from auditlog.apiserver.manifest_plan import ManifestPlan
+
+RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
+KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
+
+
+def node_reasons(
+    files: Sequence[Companion],
+    manifest_plan: ManifestPlan,
+    configuration: AuditConfiguration,
+    lag: Lag | None,
+    quarantined: tuple[StrayManifest, ...],
+    facts: Facts,
+) -> tuple[str, ...]:
+    """Every reason to change the node; empty when there is none."""
+    reasons = [
+        *(reason for reason in (file.reason() for file in files) if reason is not None),
+        *_manifest(manifest_plan, configuration, facts.written.manifest),
+        *([str(lag)] if lag is not None else []),
+        *(
+            f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too and is moved to the archive"
+            for stray in quarantined
+        ),
+    ]
+    change = manifest_plan.change
+    if not change.in_sync and lag is None and all(file.in_sync for file in files):
+        reasons += [f"the manifest names the hash of another {file.what}" for file in files if _names_another(file)]
+    if facts.unfinished_change:
+        reasons.append("an earlier change of the node was cut off and is to be finished")
+        if facts.kubeadm_config is not None and facts.kubeadm_config.stale:
+            reasons.append("no API server answers; kubeadm-config is taken as it was when that change began")
+    return tuple(reasons)
+
+
+def _manifest(planned: ManifestPlan, configuration: AuditConfiguration, written: str | None) -> Iterator[str]:
+    live = planned.change.live or ""
+    if not planned.change.in_sync and written is not None and written != sha256(live):
+        arguments = manifest.arguments(live)
+        if all(manifest.flag_value(arguments, flag.name) is None for flag in configuration.flags):
+            yield (
+                "the manifest was written anew without audit logging since this stack wrote it: by kubeadm from a "
+                "kubeadm-config that lacks it, or from a copy of before"
+            )
+            return
+        yield "the manifest was edited since this stack wrote it"
+    yield from planned.reasons
+    for mount in configuration.mounts:
+        if not _is_mounted(live, mount):
+            yield f"the manifest does not mount {mount.path}" + ("" if mount.read_only else " to be written to")
+
+
+def _is_mounted(text: str, mount: HostMount) -> bool:
+    found = manifest.innermost_mount(text, mount.path)
+    return found is not None and found.node_path == mount.path and (mount.read_only or not found.read_only)
+
+
+def _names_another(file: Companion) -> bool:
+    return file.annotation not in (None, file.desired_sha256)

@@ -1,0 +1,60 @@
+"""Nodes that cannot be changed, with what is wrong and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from auditlog.apiserver.checks.finding import Severity
+from auditlog.apiserver.checks.node_state import obstacles
+from auditlog.apiserver.facts import Facts, Role, StrayManifest
+from tests.unit.apiserver.nodes import OWNER, applied
+
+STRAY = StrayManifest("kube-apiserver.yaml.bak", 4000)
+
+
+def found(*, quarantine: bool = False, **changes: object) -> dict[str, str]:
+    facts: Facts = dataclasses.replace(applied(), **changes)  # type: ignore[arg-type]
+    findings = list(obstacles(facts, OWNER, quarantine=quarantine))
+    assert all(finding.severity is Severity.ERROR and finding.remedy for finding in findings)
+    return {finding.id: str(finding) for finding in findings}
+
+
+def test_a_node_of_this_stack_has_none() -> None:
+    assert found(role=Role.CONTROL_PLANE) == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        (Role.CONTROL_PLANE, "this control-plane node has no API server; put it back from a copy"),
+        (Role.WORKER, "this is a worker and not a control-plane node; take it out of nodes"),
+        (Role.NONE, "this is not a control-plane node of a kubeadm cluster"),
+        (None, "this is not a control-plane node of a kubeadm cluster"),
+    ],
+)
+def test_a_node_without_the_manifest_is_told_what_it_is(role: Role | None, words: str) -> None:
+    assert words in found(role=role, manifest=None)["no-manifest"]
+
+
+def test_an_api_server_without_admin_conf() -> None:
+    assert "kubeadm init phase kubeconfig admin" in found(role=Role.WORKER)["no-admin-conf"]
+
+
+def test_kubelet_is_down() -> None:
+    assert found(role=Role.CONTROL_PLANE, kubelet_runs=False)["kubelet-down"].startswith("kubelet does not run: ")
+    assert list(found(role=Role.NONE, kubelet_runs=False, manifest=None)) == ["no-manifest"]
+
+
+def test_everything_is_said_at_once() -> None:
+    several = found(role=Role.CONTROL_PLANE, manifest=None, kubelet_runs=False, owner="a/b", missing_tools=("flock",))
+    assert list(several) == ["no-manifest", "kubelet-down", "missing-tools", "other-owner"]
+
+
+def test_a_stray_manifest_is_an_obstacle_unless_it_is_to_be_moved() -> None:
+    only = found(stray_manifests=(STRAY,))
+    assert list(only) == ["stray-manifest"]
+    assert "mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /etc/kubernetes/" in only["stray-manifest"]
+    assert "quarantineStrayManifests: true" in only["stray-manifest"]
+    assert found(stray_manifests=(STRAY,), quarantine=True) == {}
