@@ -104,9 +104,10 @@ def processes(cgroup: str) -> set[int]:
     """The ids of all processes in the node's cgroup and below, in any hierarchy."""
     found: set[int] = set()
     for hierarchy in _mounted():
-        for listing in _below(hierarchy, cgroup).rglob("cgroup.procs"):
+        # Pods come and go meanwhile: os.walk passes over a folder that is no more, Path.rglob does not.
+        for folder, _, _ in os.walk(_below(hierarchy, cgroup)):
             with contextlib.suppress(OSError):
-                found.update(int(line) for line in listing.read_text().split())
+                found.update(int(line) for line in Path(folder, "cgroup.procs").read_text().split())
     return found
 
 

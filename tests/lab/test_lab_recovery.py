@@ -14,6 +14,7 @@ from tests.lab.own_lab import OwnLab, machine, remains
 
 SECOND = OwnLab("second")
 PATHS = SECOND.paths
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -51,11 +52,13 @@ def test_up_after_a_reboot_starts_the_cluster_there_was() -> None:
     SECOND.up()
     lab = Lab.load(PATHS)
     lab.kubectl("create", "configmap", "before-the-reboot")
+    boot_id = lab.nodes[0].run(BOOT_ID).stdout
     for node in lab.nodes:
         cgroups.end_all(node.state.cgroup)
     network.remove_bridge(lab.state)
     SECOND.up()
     assert "configmap/before-the-reboot" in lab.kubectl("get", "configmaps", "-o", "name")
+    assert lab.nodes[0].run(BOOT_ID).stdout != boot_id, "what runs on the node has to see that it was started anew"
 
 
 def test_another_shape_of_lab_is_refused_while_one_is_up() -> None:
