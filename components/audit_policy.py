@@ -52,7 +52,7 @@ class AuditPolicy(pulumi.ComponentResource):
                     staged=node.staged_policy_sha256 or "none",
                     desired=desired,
                 ),
-                delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired),
+                delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired, owner=owner),
                 stdin=change.desired,
                 ignore_changes=("create", "update") if change.in_sync else (),
             )
@@ -86,7 +86,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 log=machine.log_path,
                 owner=owner,
             ),
-            delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired),
+            delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired, owner=owner),
             stdin=change.desired,
             ignore_changes=("create", "update") if machine.in_sync else (),
         )

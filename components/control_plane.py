@@ -42,7 +42,7 @@ def audited_nodes(
     plan is another one by now.
     """
     _check_digest(plan_digest(plan, settings), expected)
-    scripts = NodeScripts("node-scripts", plan, connections)
+    scripts = NodeScripts("node-scripts", plan, connections, owner)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, owner)
     webhook: Mapping[str, remote.Command] = {}
     if settings.webhook is not None:

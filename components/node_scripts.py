@@ -29,6 +29,7 @@ class NodeScripts(pulumi.ComponentResource):
         name: str,
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
+        owner: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TYPE, name, None, opts)
@@ -43,7 +44,7 @@ class NodeScripts(pulumi.ComponentResource):
                 parent=self,
                 depends_on=(),
                 apply=node_scripts.install_command(host.user, script, installed=node.scripts_sha256),
-                delete=node_scripts.call(host.user, "uninstall"),
+                delete=node_scripts.call(host.user, "uninstall", owner=owner),
                 stdin=script,
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
             )

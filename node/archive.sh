@@ -12,6 +12,7 @@ back_up() {
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
+    keep_way_back "$backup" || return 1
     if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
     prune_archive
     say "backup: $backup"
@@ -40,16 +41,39 @@ keep_before() {
     [ ! -f "$3" ] || put "$3" "$STATE/before/audit-webhook.yaml" 600
 }
 
+# keep_way_back BACKUP: copies of its files that restore_files only has to rename. A disk that fills up while the API
+# server is away then does not keep the earlier one from coming back.
+keep_way_back() {
+    for name in kube-apiserver.yaml audit-policy.yaml audit-webhook.yaml; do
+        [ ! -f "$1/$name" ] || keep_copy "$1/$name" "$STATE/staged/put-back-$name" || return 1
+    done
+}
+
+# keep_copy FILE COPY: writes nothing where COPY is whole already.
+keep_copy() {
+    problem="cannot write $2"
+    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || { cp -p "$1" "$2" && sync "$2"; }
+}
+
 # restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP.
 restore_files() {
-    cp "$1/kube-apiserver.yaml" "$STATE/staged/put-back.yaml" || { problem="cannot read $1"; return 1; }
-    if [ -f "$1/audit-policy.yaml" ]; then put "$1/audit-policy.yaml" "$2" 600; fi
-    if [ -f "$1/audit-webhook.yaml" ]; then put "$1/audit-webhook.yaml" "$3" 600; fi
+    restore_file "$1/audit-policy.yaml" "$2" && restore_file "$1/audit-webhook.yaml" "$3" || return 1
     if [ "$(hash_of "$MANIFEST")" != "$(hash_of "$1/kube-apiserver.yaml")" ]; then
-        swap "$STATE/staged/put-back.yaml" || { problem="cannot put $1/kube-apiserver.yaml back"; return 1; }
+        keep_copy "$1/kube-apiserver.yaml" "$STATE/staged/put-back-kube-apiserver.yaml" || return 1
+        problem="cannot put $1/kube-apiserver.yaml back"
+        swap "$STATE/staged/put-back-kube-apiserver.yaml" || return 1
     fi
     if [ ! -f "$1/audit-policy.yaml" ]; then rm -f "$2"; fi
     if [ -n "$3" ] && [ ! -f "$1/audit-webhook.yaml" ]; then rm -f "$3"; fi
+}
+
+# restore_file FILE TARGET: by a rename of FILE's copy where it is on TARGET's file system; nothing where FILE is not there.
+restore_file() {
+    if [ ! -f "$1" ] || [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then return; fi
+    copy=$STATE/staged/put-back-${1##*/}
+    keep_copy "$1" "$copy" || return 1
+    problem="cannot put $1 back"
+    if [ "$(stat -c %d "$copy")" = "$(stat -c %d "$(dirname "$2")")" ]; then mv -f "$copy" "$2"; else put "$copy" "$2" 600; fi
 }
 
 # swap FILE: FILE becomes the manifest by one rename from outside the manifests folder.

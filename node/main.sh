@@ -1,9 +1,14 @@
 # shellcheck shell=sh
 # The commands that the operator's side calls.
 
-# uninstall: the stack's own folder goes; the archive stays.
+# uninstall owner=NAME: the stack's own folder goes; the archive stays. A stack that came second and was refused has
+# installed the scripts too: what it leaves does not take another stack's journal and record away.
 uninstall() {
     take_lock
+    if another_owns "$@"; then
+        say "node scripts: kept for the stack $(cat "$STATE/owner")"
+        return
+    fi
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
     rm -rf "$STATE"
     say "node scripts: removed; backups stay in $ARCHIVE"
@@ -14,7 +19,7 @@ shift
 case $command in
     facts) facts "$@" ;;
     recorded-facts) recorded_facts ;;
-    uninstall) uninstall ;;
+    uninstall) uninstall "$@" ;;
     stage-policy) stage_policy "$@" ;;
     prepare-join) prepare_join "$@" ;;
     remove-policy) remove_policy "$@" ;;

@@ -61,10 +61,17 @@ restore_manifest() {
     rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy"
 }
 
+# another_owns [owner=NAME]...: whether this node's audit logging is another stack's. A command of an earlier version of
+# this program does not say whose it is.
+another_owns() {
+    caller=$(given owner "$@") || return 1
+    [ -e "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+}
+
 # check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
 check_owner() {
     mine=$(argument owner "$@") || exit 1
-    if [ -e "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$mine" ]; then
+    if another_owns "$@"; then
         fail "the audit logging of this node belongs to the stack $(cat "$STATE/owner"), and this is $mine;" \
             "destroy that stack first, or remove $STATE/owner if it is no more"
     fi

@@ -71,10 +71,10 @@ prepare_join() {
     say "prepared: $policy and the folder of $log are there for kubeadm join"
 }
 
-# remove_policy path=PATH written=SHA256: the file goes, or the earlier one comes back.
+# remove_policy path=PATH written=SHA256 owner=NAME: the file goes, or the earlier one comes back.
 remove_policy() { take_away policy audit-policy.yaml audit-policy-file "$@"; }
 
-# remove_webhook path=PATH written=SHA256: the same for the webhook's kubeconfig.
+# remove_webhook path=PATH written=SHA256 owner=NAME: the same for the webhook's kubeconfig.
 remove_webhook() { take_away webhook audit-webhook.yaml audit-webhook-config-file "$@"; }
 
 # take_away WHAT NAME FLAG ARGUMENTS...: NAME is that of the earlier file, FLAG the API server's flag for it.
@@ -84,6 +84,10 @@ take_away() {
     path=$(argument path "$@") || exit 1
     written=$(argument written "$@") || exit 1
     take_lock
+    if another_owns "$@"; then
+        say "$what: kept for the stack $(cat "$STATE/owner")"
+        return
+    fi
     there=$(hash_of "$path")
     if [ "$there" != absent ] && [ "$there" != "$written" ]; then
         if [ "$there" = "$(hash_of "$earlier")" ]; then

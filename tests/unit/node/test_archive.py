@@ -1,0 +1,71 @@
+"""Copies of manifest and policy, and whose the stack's folder on the node is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.node.shell import run
+
+FULL_DISK = "cp() { return 1; }\n"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """Manifest and policy new, the old ones in a backup."""
+    for folder in ("state/staged", "backup"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name, live in (("kube-apiserver.yaml", "manifest"), ("audit-policy.yaml", "policy")):
+        (tmp_path / "backup" / name).write_text("old")
+        (tmp_path / live).write_text("new")
+    return tmp_path
+
+
+def test_the_way_back_needs_no_room_once_it_is_kept(node: Path) -> None:
+    kept = f"keep_way_back {node}/backup"
+    result = run(node, f'{kept} && {{ {FULL_DISK} restore_files {node}/backup {node}/policy ""; }}')
+    assert result.returncode == 0, result.stderr
+    assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("old", "old")
+
+
+def test_the_way_back_of_another_backup_is_copied_anew(node: Path) -> None:
+    (node / "state/staged/put-back-kube-apiserver.yaml").write_text("older")
+    (node / "state/staged/put-back-audit-policy.yaml").write_text("older")
+    assert run(node, f'restore_files {node}/backup {node}/policy ""').returncode == 0
+    assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("old", "old")
+
+
+def test_without_room_the_way_back_says_so_and_leaves_whole_files(node: Path) -> None:
+    result = run(node, f'{FULL_DISK}restore_files {node}/backup {node}/policy "" || echo "$problem"')
+    assert result.stdout == f"cannot write {node}/state/staged/put-back-audit-policy.yaml\n"
+    assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("new", "new")
+
+
+def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Path) -> None:
+    script = 'stat() { case $3 in */state/*) echo 1 ;; *) echo 2 ;; esac; }\nmv() { echo "$*"; command mv "$@"; }\n'
+    result = run(node, f'{script}chown() {{ :; }}\nrestore_files {node}/backup {node}/policy ""')
+    assert f"-f {node}/.policy.kubernetes-audit {node}/policy" in result.stdout
+    assert (node / "policy").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("call", "kept"),
+    [("uninstall owner=other", True), ("uninstall owner=mine", False), ("uninstall", False)],
+)
+def test_only_the_owners_folder_is_removed(node: Path, call: str, kept: bool) -> None:
+    (node / "state/owner").write_text("mine\n")
+    result = run(node, call)
+    assert result.returncode == 0, result.stderr
+    assert (node / "state/owner").exists() is kept
+    assert ("kept for the stack mine" in result.stdout) is kept
+
+
+@pytest.mark.parametrize(("owner", "kept"), [("other", True), ("mine", False)])
+def test_only_the_owners_policy_is_removed(node: Path, owner: str, kept: bool) -> None:
+    (node / "state/owner").write_text("mine\n")
+    (node / "manifest").unlink()
+    written = run(node, f"hash_of {node}/policy").stdout.strip()
+    result = run(node, f"remove_policy path={node}/policy written={written} owner={owner}")
+    assert result.returncode == 0, result.stderr
+    assert (node / "policy").exists() is kept
