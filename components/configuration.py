@@ -15,7 +15,7 @@ from auditlog.policy.presets import preset_names
 from auditlog.settings import KEYS, SECRET_KEYS, Settings, SettingsError, parse_settings
 
 PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
-_TEXT_KEYS = ("cluster", "liveRead")
+_TEXT_KEYS = ("cluster", "liveRead", "restart")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pulumi
 from pulumi_command import remote
 
 from auditlog.apiserver import node_scripts
+from auditlog.apiserver.change_result import parse_result
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.reasons import RECORD_ONLY
@@ -24,7 +25,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
 
     TYPE = "kubernetes-audit:index:ControlPlaneNode"
     command: remote.Command
-    state: pulumi.Output[dict[str, str]]
+    state: pulumi.Output[dict[str, str | float | bool]]
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 owner=owner,
                 owned=node.owned.record(),
                 **_webhook(node),
+                **dict(node.transaction),
             ),
             delete=node_scripts.call_with_text(
                 user,
@@ -77,20 +79,23 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 policy=node.policy.path,
                 **({"webhook": node.webhook.path} if node.webhook else {}),
                 timeout=timeout,
+                **dict(node.removal),
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if node.in_sync else (),
             secret=change.carries_credentials,
         )
-        explain(name, change, (RECORD_ONLY,) if node.is_record_only else node.reasons, self.command)
+        restarts = node.restarting.sentences if node.reasons and not node.is_record_only else ()
+        explain(name, change, (*((RECORD_ONLY,) if node.is_record_only else node.reasons), *restarts), self.command)
         warn(name, node.warnings, self.command)
         self.state = self.command.stdout.apply(
-            lambda _: {
+            lambda printed: {
                 "host": node.node.host,
                 "manifestSha256": desired,
                 "policySha256": policy,
                 "policyFile": node.policy.path,
                 "logFile": settings.log_file or "",
+                **_outcome(printed),
             }
         )
         self.register_outputs({"state": self.state})
@@ -102,3 +107,8 @@ def _webhook(node: NodePlan) -> dict[str, str]:
         return {}
     change = node.webhook
     return {"webhook": change.path, "webhook_live": change.token, "webhook_desired": change.desired_sha256}
+
+
+def _outcome(printed: str) -> dict[str, str | float | bool]:
+    result = parse_result(printed)
+    return result.outputs() if result else {}

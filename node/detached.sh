@@ -23,7 +23,7 @@ launch() {
 
 # work COMMAND ARGUMENTS...: the worker. The lock's descriptor came with it.
 work() {
-    trap 'status=$?; echo "$status" >"$STATE/status.new" && mv "$STATE/status.new" "$STATE/status"' EXIT
+    trap 'status=$?; stop_prober; echo "$status" >"$STATE/status.new" && mv "$STATE/status.new" "$STATE/status"' EXIT
     worker=$(identity "$$")
     "$@"
 }

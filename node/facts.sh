@@ -45,6 +45,9 @@ facts() {
     for pid in $(apiserver_pids); do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
     done
+    say "memory-available-bytes $(awk '$1 == "MemAvailable:" { printf "%.0f\n", $2 * 1024 }' /proc/meminfo)"
+    say "memory-running-bytes $(($(resident_kilobytes) * 1024))"
+    if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
     fact_log_space "$log"
     fact_kubeadm_config
     for tool in kubectl flock base64 sha256sum setsid; do

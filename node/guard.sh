@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The guard: a second process that watches the worker. When the worker dies, whatever killed it, the guard waits until
-# the API server that the worker put in place is ready, or puts manifest and policy back. It leaves the journal, so that
+# the API server that the worker put in place is ready, or puts manifest and policy back, and only then takes the redirect
+# and the canary away. It leaves the journal, so that
 # the next run finishes the change and reports. Both may die at any moment: the journal then tells the next run the rest.
 
 # keep_guard: the worker sees to it that a guard lives.
@@ -28,8 +29,10 @@ bring_in_order() {
     say "the change was cut off at the step $reached"
     if ! files_may_have_changed; then
         say "no file had been changed"
+        dismiss_canary 0
     elif [ "$reached" != put-back ] && files_are_in_place && new_one_gets_ready; then
         say "the new API server is ready"
+        dismiss_canary "$DRAIN_SECONDS"
     else
         [ "$reached" = put-back ] || say "${problem:-not every file was in place}"
         go_back && say "the earlier manifest and policy are back, and their API server is ready"
@@ -55,8 +58,9 @@ new_one_gets_ready() {
 go_back() {
     step put-back
     restore_files "$(journal backup)" "$(journal policy)" "$(journal webhook)" || return 1
-    rm -f "$STATE/swapped"
+    rm -f "$STATE/kube-apiserver.logs"
     wait_for_health "$(journal endpoint)" "$(journal arguments-before)" "$(journal timeout)" || return 1
+    dismiss_canary "$DRAIN_SECONDS"
     # A full disk takes no entry: the next run then looks at the files once more.
     step restored || :
 }

@@ -6,6 +6,8 @@
 #   boot=ID               when the machine was started, for process ids to mean something
 #   backup=FOLDER         manifest and policy as they were
 #   processes=PID...      the API servers that must go
+#   canary-port=PORT      where the canary listens; empty once it is gone
+#   placed-first=SHA256   the manifest that a quick restart puts in place before the new one
 #   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, webhook=PATH,
 #   webhook-desired=SHA256, endpoint=URL, timeout=SECONDS
 #                         what the operator asked for

@@ -2,6 +2,10 @@
 # The commands about the static-pod manifest: they check that the node is still as the plan has seen it, stage what
 # arrives, and have the worker change manifest and policy together.
 
+# How both commands restart the API server; the delete text of an older version names none of it, and then it drains:
+#   mode=seamless|quick|drain rehearsal=yes|no address=IP (this node's, as clients know it) images=IMAGE...
+#   canary=EDITS canary-sha256=SHA256 canary-log=PATH placed-first=EDITS (sed scripts for the manifest)
+
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
 #   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
@@ -52,7 +56,7 @@ restore_manifest() {
     there=$(hash_of "$MANIFEST")
     if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
-    elif [ "$there" = "$restore" ] || [ "$there" = "$written" ]; then
+    elif [ "$there" = "$restore" ] || [ "$there" = "$written" ] || [ "$there" = "$(journal placed-first)" ]; then
         detached transaction remove "$@"
     else
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \

@@ -1,9 +1,12 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The API server's process, and any other that is watched.
 
-# Process ids of the API servers in this node's own network: a kind or vcluster API server has another one.
-apiserver_pids() { processes_named kube-apiserver; }
+starting=kube-apiserver
 
+# all_apiserver_pids: the process ids of the API servers, the canary among them.
+all_apiserver_pids() { processes_named kube-apiserver; }
+
+# processes_named NAME: the process ids in this node's own network: a kind or vcluster API server has another one.
 processes_named() {
     here=$(readlink /proc/self/ns/net)
     grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
@@ -11,6 +14,17 @@ processes_named() {
         if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
     done
 }
+
+# apiserver_pids: the same without the canary that the journal names.
+apiserver_pids() {
+    canary_listens=$(journal canary-port)
+    for pid in $(all_apiserver_pids); do
+        if [ -z "$canary_listens" ] || ! listens_as_canary "$pid" "$canary_listens"; then echo "$pid"; fi
+    done
+}
+
+# listens_as_canary PID PORT: whether this API server was started for that port.
+listens_as_canary() { tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qx -e "--secure-port=$2"; }
 
 # started PID: when it started, in seconds since the epoch.
 started() {
@@ -61,12 +75,12 @@ new_runs() {
 }
 
 # wait_until SECONDS COMMAND...: until COMMAND succeeds; status 1 when it does not in time, or the new API server ends
-# again and again, with the reason in $problem.
+# again and again, with the reason in $problem. $starting names the container that is being started.
 wait_until() {
     seconds=$1 deadline=$(($(date +%s) + $1))
     shift
     until "$@"; do
-        if crash_loops; then
+        if crash_loops "$starting"; then
             problem="the API server cannot start"
             return 1
         fi

@@ -4,7 +4,9 @@
 # Every step is written to the journal before it is done; at whatever step the worker, its guard or the machine ends,
 # the journal says what to do. Up to swap nothing has been changed; from there on a failure puts everything back.
 
-STEPS="back-up swap old-gone new-running healthy marker own finish"
+STEPS="back-up rehearse stand-in swap old-gone new-running healthy marker hand-back own finish"
+# How long an API server may take to end with the requests that it still has.
+DRAIN_SECONDS=45
 
 # transaction PURPOSE ARGUMENTS...: PURPOSE is enable or remove; the arguments are those of apply-manifest or
 # restore-manifest, and the files are staged.
@@ -20,9 +22,19 @@ transaction() {
     timeout=$(argument timeout "$@") || exit 1
     log=$(given log "$@")
     marker=$(given marker "$@")
+    mode=$(given mode "$@") || mode=drain
+    address=$(given address "$@")
+    rehearsal=$(given rehearsal "$@") || rehearsal=no
+    canary=$(given canary "$@")
+    canary_sha256=$(given canary-sha256 "$@")
+    canary_log=$(given canary-log "$@")
+    placed_first=$(given placed-first "$@")
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
+    # A change that was cut off is brought to an end in any case: there may be no API server to lose.
+    preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
     begin "$(given arguments-before "$@" || running_arguments)"
     keep_guard
+    start_prober "https://$(in_brackets "${address:-127.0.0.1}"):${endpoint##*:}"
     reached=
     for name in $STEPS; do
         if [ "$name" = "$first_step" ]; then reached=1; fi
@@ -40,12 +52,18 @@ take_step() {
     name=$1
     shift
     case $name in
-        back-up) back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" && keep_kubeadm_config ;;
+        back-up)
+            back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" &&
+                keep_kubeadm_config
+            ;;
+        rehearse) rehearse ;;
+        stand-in) stand_in ;;
         swap) put_in_place ;;
         old-gone) await_old_gone ;;
         new-running) await_new_running ;;
         healthy) wait_for_health "$endpoint" "$arguments" "$timeout" && say "health: /livez and /readyz say ok three times" ;;
-        marker) [ "$marker" != yes ] || marker_arrives "$endpoint" "$log" ;;
+        marker) prove_recording ;;
+        hand-back) hand_back ;;
         own) take_or_leave "$@" ;;
         finish) finish ;;
     esac
@@ -63,6 +81,7 @@ begin() {
     fi
     if [ -e "$STATE/journal" ]; then
         say "resume: an earlier change of this node was cut off; the files are as they were before it"
+        dismiss_canary 0
         rm -f "$STATE/journal"
     fi
     first_step=${STEPS%% *} resumed_at=
@@ -78,6 +97,7 @@ resume() {
     backup=$(journal backup) resumed_at=$(journal step) first_step=swap
     [ -f "$backup/kube-apiserver.yaml" ] || fail "$STATE/journal names the backup $backup, which is not there"
     say "resume: an earlier change of this node was cut off; its backup $backup stays the one to fall back to"
+    if is_redirected && ! healthy "https://127.0.0.1:$(journal canary-port)"; then withdraw_redirect; fi
     if [ "$resumed_at" != put-back ] && is_in_place; then
         if [ "$(journal boot)" = "$boot" ]; then before=$(journal processes); else before=; fi
     else
@@ -95,30 +115,47 @@ is_in_place() {
 }
 
 # put_in_place: policy and manifest, one rename each. Where the manifest stays the same kubelet restarts nothing, and the
-# process that has the old policy must end.
+# process that has the old policy must end. A quick restart puts another manifest in place first, see end_old_at_once.
 put_in_place() {
     problem="the new files could not be written"
-    terminates=
+    ends=
     if [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
         case $resumed_at in
-            "" | put-back) terminates=1 ;;
-            swap) if [ "$(hash_of "$backup/kube-apiserver.yaml")" = "$desired" ]; then terminates=1; fi ;;
+            "" | put-back) ends=TERM ;;
+            swap) if [ "$(hash_of "$backup/kube-apiserver.yaml")" = "$desired" ]; then ends=TERM; fi ;;
         esac
     fi
-    container_logs >"$STATE/swapped" || return 1
-    if [ -n "$policy_desired" ]; then put "$STATE/staged/audit-policy.yaml" "$policy" 600 || return 1; fi
-    if [ -n "$webhook_desired" ]; then put "$STATE/staged/audit-webhook.yaml" "$webhook" 600 || return 1; fi
-    swap "$STATE/staged/kube-apiserver.yaml" || return 1
-    if [ -n "$terminates" ]; then
+    note_logs kube-apiserver || return 1
+    put_companion audit-policy.yaml "$policy" "$policy_desired" || return 1
+    put_companion audit-webhook.yaml "$webhook" "$webhook_desired" || return 1
+    if [ -n "$ends" ]; then
         say "restart: the manifest is the same, the process is ended for kubelet to start it anew"
-        for pid in $(apiserver_pids); do
-            case " $before " in *" $pid "*) kill -TERM "$pid" ;; esac
-        done
+        if [ "$mode" = quick ]; then ends=KILL; fi
+        end_processes "$ends"
+    elif [ "$mode" = quick ] && [ -n "$placed_first" ] && [ "$(hash_of "$MANIFEST")" != "$desired" ]; then
+        place_first || return 1
+    else
+        swap "$STATE/staged/kube-apiserver.yaml" || return 1
     fi
     say "swap: done; kubelet ends the old API server and starts the new one"
 }
 
+# put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
+put_companion() {
+    [ -n "$3" ] || return 0
+    mkdir -p "$(dirname "$2")" && put "$STATE/staged/$1" "$2" 600
+}
+
+# end_processes SIGNAL: to the API servers that must go.
+end_processes() {
+    for pid in $(apiserver_pids); do
+        case " $before " in *" $pid "*) kill "-$1" "$pid" ;; esac
+    done
+}
+
 await_old_gone() {
+    problem="the new manifest could not be put in place"
+    if [ -n "${placed:-}" ]; then end_old_at_once || return 1; fi
     problem="the old API server has not ended"
     wait_until "$timeout" old_are_gone "$before" && say "process: the old one is gone"
 }
@@ -141,24 +178,31 @@ take_or_leave() {
 
 finish() {
     problem="$STATE/journal cannot be removed"
-    rm -f "$STATE/swapped"
+    rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     close_journal || return 1
+    stop_prober
+    say_cut_off_writes "$log"
     if [ "$purpose" = enable ]; then
         say "manifest: running and healthy; backup $backup"
     else
         say "manifest: as it was before audit logging; backup $backup"
     fi
+    say_result
 }
 
 # give_up: the files as they were, the old API server again, and an error that holds the API server's own words.
 give_up() {
     why=$problem
+    stop_prober
     if ! files_may_have_changed; then
+        words=$(last_words "$starting")
+        dismiss_canary 0
         close_journal
-        fail "$why; nothing was changed"
+        fail "$why; nothing was changed${words:+. Its last words:
+$words}"
     fi
     say "failed: $why; the earlier manifest and policy are put back"
-    words=$(last_words)
+    words=$(last_words kube-apiserver)
     go_back || fail "$why. And the way back failed: $problem"
     close_journal
     fail "$why. The earlier manifest runs again. The API server's last words:

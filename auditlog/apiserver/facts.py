@@ -17,6 +17,7 @@ import yaml
 from auditlog.apiserver.desired import sha256
 
 ABSENT = "absent"
+CANARY = "kube-apiserver-canary"
 
 
 class FactsError(ValueError):
@@ -119,6 +120,8 @@ class Facts:
     and its rotated files take, ``log_free_bytes`` what their file system has left of ``log_size_bytes``, 0 when that is
     not known. ``log_read_only`` is the log's folder, or the nearest one above it that is there, when nothing can be
     written there. ``policy_folder_changed`` is the ctime of the policy's folder where the file is absent.
+    ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
+    API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     """
 
     hostname: str
@@ -151,6 +154,9 @@ class Facts:
     kubelet_runs: bool = True
     written: Written = Written()
     policy_folder_changed: int = 0
+    memory_available_bytes: int | None = None
+    memory_running_bytes: int = 0
+    redirect_tool: str | None = None
 
     @property
     def policy_token(self) -> str:
@@ -172,7 +178,7 @@ def parse_facts(output: str) -> Facts:
         raise FactsError("the answer breaks off before its end")
     files: dict[str, RemoteFile | None] = {}
     single: dict[str, str] = {}
-    strays: list[StrayManifest] = []
+    static_pods: list[tuple[StrayManifest, str | None]] = []
     written: dict[str, str] = {}
     policy_folder_changed = 0
     processes: list[Process] = []
@@ -188,8 +194,7 @@ def parse_facts(output: str) -> Facts:
                         policy_folder_changed = _time(words, 2)
                 case "static-pod":
                     name, text = _text(words[0]), _text(words[1]) if words[1] else ""
-                    if defines_apiserver(text):
-                        strays.append(StrayManifest(name, _time(words, 2)))
+                    static_pods.append((StrayManifest(name, _time(words, 2)), apiserver_pod(text)))
                 case "process":
                     processes.append(_process(words))
                 case "kubeadm-config" | "kubeadm-config-kept":
@@ -203,7 +208,9 @@ def parse_facts(output: str) -> Facts:
                     webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "role" | "kubelet":
+                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "role" | "kubelet" | "redirect-tool":
+                    single[kind] = words[0]
+                case "memory-available-bytes" | "memory-running-bytes":
                     single[kind] = words[0]
                 case "log-free-bytes" | "log-used-bytes" | "log-size-bytes":
                     single[kind] = words[0]
@@ -212,6 +219,8 @@ def parse_facts(output: str) -> Facts:
         except (IndexError, ValueError, binascii.Error) as error:
             raise FactsError(f"line {number}: {error}") from error
     owner = files.get("owner")
+    journal = files.get("journal")
+    expected = {None, CANARY} if journal and _names_canary(journal.text) else {None}
     try:
         return Facts(
             hostname=single["hostname"],
@@ -223,8 +232,8 @@ def parse_facts(output: str) -> Facts:
             owner=owner.text.strip() if owner else None,
             scripts_sha256=_hash(single["scripts"]),
             staged_policy_sha256=_hash(single["staged-policy"]),
-            unfinished_change=files.get("journal") is not None,
-            stray_manifests=tuple(strays),
+            unfinished_change=journal is not None,
+            stray_manifests=tuple(stray for stray, pod in static_pods if pod not in expected),
             processes=tuple(processes),
             log_free_bytes=int(single["log-free-bytes"]),
             kubeadm_config=kubeadm_config,
@@ -244,23 +253,33 @@ def parse_facts(output: str) -> Facts:
             kubelet_runs=single.get("kubelet") != "stopped",
             written=Written(written.get("manifest"), written.get("policy"), written.get("kubeadm-config")),
             policy_folder_changed=policy_folder_changed,
+            memory_available_bytes=_number(single.get("memory-available-bytes")),
+            memory_running_bytes=int(single.get("memory-running-bytes", "0")),
+            redirect_tool=single.get("redirect-tool"),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
 
 
-def defines_apiserver(text: str) -> bool:
-    """Whether kubelet would run this file as a pod named kube-apiserver.
+def apiserver_pod(text: str) -> str | None:
+    """Which API server kubelet would run from this file: kube-apiserver, its canary, or None for none of them.
 
     A half-written file that is no YAML yet counts when it names that pod: kubelet tries it again until it is.
     """
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError:
-        return re.search(r"^\s*name:\s*[\"']?kube-apiserver\b", text, re.MULTILINE) is not None
+        found = re.search(rf"^\s*name:\s*[\"']?({CANARY}|kube-apiserver\b)", text, re.MULTILINE)
+        return found.group(1) if found else None
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        return False
-    return bool(document["metadata"].get("name") == "kube-apiserver")
+        return None
+    name = document["metadata"].get("name")
+    return name if name in ("kube-apiserver", CANARY) else None
+
+
+def _names_canary(journal: str) -> bool:
+    """Whether the change that the journal is of has a canary, which the next run ends."""
+    return re.search(r"^canary-port=\d+$", journal, re.MULTILINE) is not None
 
 
 def _file(words: list[str]) -> RemoteFile | None:
@@ -277,6 +296,10 @@ def _text_of(file: RemoteFile | None) -> str | None:
 def _time(words: list[str], index: int) -> int:
     """A time that a script on the node, which may be of an earlier version, does not say."""
     return int(words[index]) if len(words) > index else 0
+
+
+def _number(word: str | None) -> int | None:
+    return None if word is None else int(word)
 
 
 def _hash(word: str) -> str | None:

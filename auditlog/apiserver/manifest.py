@@ -113,6 +113,13 @@ def image_version(text: str) -> str | None:
     return found.group(1) if found else None
 
 
+def images(text: str) -> tuple[str, ...]:
+    """The images of the pod's containers, each once. Raises ManifestError."""
+    spec = load(text).get("spec") or {}
+    containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    return tuple(dict.fromkeys(str(container["image"]) for container in containers if "image" in container))
+
+
 def load(text: str) -> Any:
     """The manifest's plain values. Raises ManifestError when it is no Pod."""
     try:

@@ -20,6 +20,8 @@ from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.ownership import Owned
 from auditlog.apiserver.reasons import node_reasons
+from auditlog.apiserver.restart import Restart, RestartError, choose_restart
+from auditlog.apiserver.transaction import no_canary, staged_files, transaction_arguments
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Level, Policy, PolicyError, Request, Stage
 from auditlog.policy.selection import policy_source
@@ -45,8 +47,9 @@ class NodePlan:
     the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
     are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
     of the node side and of the policy that waits there. ``written`` says what the stack wrote last, ``owned``
-    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None
-    without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of the policy.
+    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook; its
+    text is no part of the plan. ``staged_webhook_sha256`` is as of the policy. ``restarting`` is how the API server is
+    restarted; ``transaction`` and ``removal`` are what the node is told for it, now and when audit logging is removed.
     """
 
     node: Host
@@ -65,6 +68,9 @@ class NodePlan:
     staged_policy_sha256: str | None
     owned: Owned
     written: Written
+    restarting: Restart
+    transaction: tuple[tuple[str, str], ...]
+    removal: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
     warnings: tuple[Finding, ...] = field(repr=False)
     webhook: Companion | None = None
@@ -113,6 +119,15 @@ def plan_node(
         for argument in arguments
         if "$(" in argument
     ]
+    staged = staged_files(webhook=webhook is not None)
+    try:
+        restarting = choose_restart(settings.restart, facts, arguments, policy, no_canary(change.desired, staged))
+    except RestartError as error:
+        raise PlanError([*problems, str(error)]) from error
+    told = transaction_arguments(change.desired, restarting.mode, rehearsal=restarting.rehearses, staged=staged)
+    told_at_removal = transaction_arguments(
+        change.before or "", settings.restart.mode, rehearsal=settings.restart.rehearsal, staged={}
+    )
     policy_before = facts.before_policy if facts.changed_by_stack else facts.policy
     policy_change = FileChange(
         path=settings.policy.path,
@@ -145,6 +160,9 @@ def plan_node(
         staged_policy_sha256=facts.staged_policy_sha256,
         owned=edit.owned,
         written=facts.written,
+        restarting=restarting,
+        transaction=tuple(told.items()),
+        removal=tuple(told_at_removal.items()),
         reasons=node_reasons(files, edit, configuration, lag, quarantined, facts),
         warnings=warnings(findings),
         webhook=webhook,

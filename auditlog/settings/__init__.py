@@ -30,6 +30,7 @@ from auditlog.settings.model import (
 )
 from auditlog.settings.parse import KEYS, SECRET_KEYS, parse_settings
 from auditlog.settings.reader import SettingsError
+from auditlog.settings.restart import RestartMode, RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings, Resources
 
 __all__ = [
@@ -55,6 +56,8 @@ __all__ = [
     "PolicySettings",
     "PrometheusRules",
     "Resources",
+    "RestartMode",
+    "RestartSettings",
     "Settings",
     "SettingsError",
     "Throttle",

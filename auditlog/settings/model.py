@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from auditlog.policy.model import PolicyRule, Stage
 from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.settings.restart import RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
 DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
@@ -243,6 +244,7 @@ class Settings:
 
     alerts: AlertSettings = field(default_factory=AlertSettings)
     health_timeout: int = 300
+    restart: RestartSettings = field(default_factory=RestartSettings)
     enabled: bool = True
     live_read: bool = True
     reading_user: str | None = None

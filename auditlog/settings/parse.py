@@ -13,6 +13,7 @@ from auditlog.settings.log import parse_log
 from auditlog.settings.model import LogFormat, Settings
 from auditlog.settings.policy import parse_policy
 from auditlog.settings.reader import Reader, SettingsError
+from auditlog.settings.restart import parse_restart
 from auditlog.settings.shipping import AlloyMode, parse_alloy, parse_loki
 from auditlog.settings.webhook import parse_webhook
 
@@ -29,6 +30,9 @@ KEYS = (
     "alerts",
     "healthTimeoutSeconds",
     "quarantineStrayManifests",
+    "restart",
+    "rehearsal",
+    "acceptLostEvents",
     "enabled",
     "liveRead",
     "reading",
@@ -56,6 +60,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         dashboards=parse_dashboards(top.object("dashboards")),
         alerts=parse_alerts(top.object("alerts")),
         health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
+        restart=parse_restart(top),
         enabled=top.boolean("enabled") is not False,
         live_read=top.switch("liveRead", default=True),
         reading_user=parse_reading_user(top.object("reading")),

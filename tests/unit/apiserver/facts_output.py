@@ -60,6 +60,11 @@ def facts_output(facts: Facts) -> str:
     ]
     if facts.log_read_only is not None:
         lines.append(f"log-folder-read-only {_encoded(facts.log_read_only)}")
+    if facts.memory_available_bytes is not None:
+        lines.append(f"memory-available-bytes {facts.memory_available_bytes}")
+    lines.append(f"memory-running-bytes {facts.memory_running_bytes}")
+    if facts.redirect_tool is not None:
+        lines.append(f"redirect-tool {facts.redirect_tool}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")

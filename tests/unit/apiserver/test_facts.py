@@ -16,7 +16,7 @@ from auditlog.apiserver.facts import (
     Role,
     StrayManifest,
     Written,
-    defines_apiserver,
+    apiserver_pod,
     parse_facts,
 )
 from tests.unit.apiserver.facts_output import facts_output
@@ -99,6 +99,9 @@ def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
         policy_path="/etc/p.yaml",
         log_path="-",
         log_used_bytes=7,
+        memory_available_bytes=5,
+        memory_running_bytes=3,
+        redirect_tool="nft",
         stray_manifests=(StrayManifest("old.yaml", 4000),),
         unfinished_change=True,
         missing_tools=("flock",),
@@ -159,21 +162,32 @@ def test_what_the_stack_wrote_last() -> None:
     assert facts.written == Written(manifest="a" * 64, kubeadm_config="b" * 64)
 
 
+def test_a_canary_is_stray_unless_the_journal_names_it() -> None:
+    canary = encoded(MANIFEST.replace("name: kube-apiserver\n", "name: kube-apiserver-canary\n", 1))
+    pod = f"static-pod {encoded('canary.yaml')} {canary} 1700000300"
+    stray = (StrayManifest("canary.yaml", 1700000300),)
+    assert parse_facts(output(pod)).stray_manifests == stray
+    for journal, strays in (("canary-port=16443\n", ()), ("canary-port=\n", stray)):
+        named = f"file journal 1 1 600 {encoded('step=stand-in' + chr(10) + journal)}"
+        assert parse_facts(output(named, pod)).stray_manifests == strays
+
+
 @pytest.mark.parametrize(
-    ("text", "defines"),
+    ("text", "pod"),
     [
-        (MANIFEST, True),
-        (MANIFEST.replace("\n", "\r\n"), True),
-        ('{"kind":"Pod","metadata":{"name":"kube-apiserver"}}', True),
-        ("metadata:\n  name: kube-apiserver\nspec: {containers: [", True),
-        ("metadata:\n  name: kube-apiserver-canary\n", False),
-        ("metadata:\n  name: kube-scheduler\n  labels: {watches: kube-apiserver}\n", False),
-        ("- a list\n", False),
-        ("", False),
+        (MANIFEST, "kube-apiserver"),
+        (MANIFEST.replace("\n", "\r\n"), "kube-apiserver"),
+        ('{"kind":"Pod","metadata":{"name":"kube-apiserver"}}', "kube-apiserver"),
+        ("metadata:\n  name: kube-apiserver\nspec: {containers: [", "kube-apiserver"),
+        ("metadata:\n  name: kube-apiserver-canary\nspec: {containers: [", "kube-apiserver-canary"),
+        ("metadata:\n  name: kube-apiserver-canary\n", "kube-apiserver-canary"),
+        ("metadata:\n  name: kube-scheduler\n  labels: {watches: kube-apiserver}\n", None),
+        ("- a list\n", None),
+        ("", None),
     ],
 )
-def test_what_defines_the_api_server(text: str, defines: bool) -> None:
-    assert defines_apiserver(text) is defines
+def test_which_api_server_a_file_defines(text: str, pod: str | None) -> None:
+    assert apiserver_pod(text) == pod
 
 
 @pytest.mark.parametrize(

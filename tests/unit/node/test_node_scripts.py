@@ -145,8 +145,8 @@ def test_a_third_start_since_the_swap_is_a_crash_loop(
     folder = tmp_path / "kube-system_kube-apiserver-cp1_1/kube-apiserver"
     folder.mkdir(parents=True)
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "swapped").write_text("".join(f"{folder} {number}\n" for number in before))
+    (tmp_path / "state" / "kube-apiserver.logs").write_text("".join(f"{folder} {number}\n" for number in before))
     newest = str(folder / f"{now[-1]}.log") if now else ""
-    result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops; then echo loops; fi")
+    result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops kube-apiserver; then echo loops; fi")
     assert result.stdout == ("loops\n" if loops else "")
     assert result.stderr == ""

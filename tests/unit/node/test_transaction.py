@@ -19,9 +19,17 @@ STAND_INS = """
 chown() { :; }
 apiserver_pids() { cat "$STATE/pids" 2>/dev/null; }
 new_runs() { new=77; [ -e "$STATE/new-runs" ]; }
+healthy() { [ -e "$STATE/healthy" ]; }
 healthy_three_times() { [ -e "$STATE/healthy" ]; }
 kill() { echo "kill $*" >>"$STATE/killed"; }
 keep_kubeadm_config() { :; }
+list_images() { echo registry.example.com/apiserver:v1; }
+sandbox_image() { :; }
+start_prober() { :; }
+is_redirected() { [ -e "$STATE/redirected" ]; }
+withdraw_redirect() { rm -f "$STATE/redirected"; }
+sleep() { :; }
+all_apiserver_pids() { apiserver_pids; }
 swap() { mv -f "$1" "$MANIFEST"; }
 worker=1:1 guard=
 keep_guard() { :; }
@@ -196,6 +204,47 @@ def test_the_process_is_ended_only_where_kubelet_sees_no_change_and_only_once(
     node.enable()
     written = node.folder / "state/killed"
     assert (written.read_text() if written.exists() else "") == killed
+
+
+@pytest.mark.parametrize("at", [*STEPS, "put-back", "restored"])
+def test_a_canary_and_a_redirect_that_were_left_are_cleared_by_the_guard_and_by_the_next_run(
+    node: Node, at: str
+) -> None:
+    for script in (GUARD, None):
+        (node.folder / "kube-apiserver-canary.yaml").write_text("the canary")
+        node.says("redirected")
+        node.says("healthy")
+        node.write_journal(at, canary_port="16443")
+        if script is None:
+            node.says("new-runs")
+            said = node.enable(5)
+            assert "manifest: running and healthy" in said
+        else:
+            said = node.run(script)
+            assert node.entries()["canary-port"] == ""
+        assert "stand-in: the redirect is taken away" in said
+        assert not (node.folder / "kube-apiserver-canary.yaml").exists()
+        assert not (node.folder / "state/redirected").exists()
+
+
+def test_the_redirect_stays_while_no_api_server_is_ready(node: Node) -> None:
+    node.says("redirected")
+    node.write_journal("old-gone", canary_port="16443")
+    node.run(GUARD)
+    assert (node.folder / "state/redirected").exists()
+    assert node.entries()["step"] == "put-back"
+
+
+def test_an_image_that_is_missing_is_named_before_anything_is_changed(node: Node) -> None:
+    images = "registry.example.com/apiserver:v1 registry.example.com/apiserver:v2"
+    said = node.run(
+        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} arguments=a arguments-before=b "
+        f"endpoint=e timeout=0 log=/nowhere/audit.log marker=no owner=stack 'images={images}' 2>&1"
+    )
+    assert "the image registry.example.com/apiserver:v2 is not on the node" in said
+    assert "nothing was changed" in said
+    assert node.entries() == {}
+    assert node.manifest.read_text() == "old manifest"
 
 
 GUARD = "guard worker=9:9 2>&1"

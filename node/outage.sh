@@ -1,0 +1,37 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# How long the API was away, seen through the node's address as its clients see it: loopback would not show a redirect.
+
+# start_prober URL: asks for /readyz there, again and again, while the worker lives.
+start_prober() {
+    (
+        exec 9>&-
+        while alive "$worker"; do
+            if [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; then answer=ok; else answer=none; fi
+            read -r uptime _ </proc/uptime
+            echo "$uptime $answer"
+            sleep 0.3
+        done
+    ) >"$STATE/probes" &
+    prober=$!
+}
+
+stop_prober() {
+    if [ -n "${prober:-}" ]; then kill "$prober" 2>/dev/null; fi
+    prober=
+}
+
+# say_result: the last line of a change, for the operator's side to keep in the stack's state.
+say_result() {
+    say "result {\"mode\": \"$mode\", \"outageSeconds\": $(outage_seconds), \"rehearsed\": ${rehearsed:-false}," \
+        "\"backup\": \"$backup\", \"marker\": \"${evidence:-}\"}"
+    rm -f "$STATE/probes"
+}
+
+# outage_seconds: from the first question without an answer to the next answer, all gaps together.
+outage_seconds() {
+    { [ ! -f "$STATE/probes" ] || cat "$STATE/probes"; } | awk '
+        $2 == "none" && !away { away = 1; since = $1 }
+        $2 == "ok" && away { away = 0; total += $1 - since }
+        END { printf "%.1f\n", total }
+    '
+}

@@ -1,0 +1,67 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What must hold before anything is changed: kubelet can start the new API server at all, because its images and that of
+# the pod's sandbox are on the node, and there is room for every file.
+
+# preconditions IMAGES FILE...: the reason in $problem when one does not hold. FILEs are those that will be written.
+preconditions() {
+    # shellcheck disable=SC2086  # several images in one argument
+    images_are_there $1 || return 1
+    shift
+    for file in "$MANIFEST" "$@"; do
+        case $file in /*) has_room "$(dirname "$file")" || return 1 ;; esac
+    done
+}
+
+# has_room FOLDER: whether it, or the folder in which it would be made, takes a file. kubelet ignores files with a dot.
+has_room() {
+    folder=$1
+    while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
+    if head -c 262144 /dev/zero >"$folder/.kubernetes-audit.room" && rm -f "$folder/.kubernetes-audit.room"; then return; fi
+    rm -f "$folder/.kubernetes-audit.room"
+    problem="$1 cannot be written: the file system is full or read-only"
+    return 1
+} 2>/dev/null
+
+# images_are_there IMAGE...: fails with the remedy in $problem when one is missing. A node that cannot be asked, or an image
+# whose name says too little, is no failure: that it was not checked is said.
+images_are_there() {
+    if ! list_images >"$STATE/images"; then
+        say "images: not checked, because neither crictl nor ctr lists any"
+        return
+    fi
+    for image in "$@" $(sandbox_image); do
+        # Names without a registry stand for others than they say.
+        case ${image%%/*} in *.* | *:* | localhost) ;; *) continue ;; esac
+        if ! grep -qxF "$image" "$STATE/images"; then
+            problem="the image $image is not on the node, and the API server could not start without it; bring it there \
+(crictl pull $image, or ctr -n k8s.io images import FILE) and run again"
+            rm -f "$STATE/images"
+            return 1
+        fi
+    done
+    rm -f "$STATE/images"
+}
+
+# list_images: the names of all images that kubelet can use, one a line.
+list_images() {
+    if command -v crictl >/dev/null && crictl images -o yaml 2>/dev/null >"$STATE/images.new"; then
+        sed -n 's/^ *- \([^ ]*[:@][^ ]*\)$/\1/p' "$STATE/images.new" | tr -d "\"'"
+    elif command -v ctr >/dev/null && ctr -n k8s.io images ls -q 2>/dev/null >"$STATE/images.new"; then
+        cat "$STATE/images.new"
+    else
+        rm -f "$STATE/images.new"
+        return 1
+    fi
+    grep -q . "$STATE/images.new"
+    found=$?
+    rm -f "$STATE/images.new"
+    return "$found"
+}
+
+# sandbox_image: the image of the pods' sandbox as containerd is configured, 1.x and 2.x; nothing where it cannot be told.
+sandbox_image() {
+    command -v containerd >/dev/null || return 0
+    containerd config dump 2>/dev/null |
+        sed -n -e "s/^ *sandbox_image = [\"']\([^\"']*\)[\"']\$/\1/p" -e "s/^ *sandbox = [\"']\([^\"']*\)[\"']\$/\1/p" |
+        head -n 1
+}

@@ -1,0 +1,38 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# A seamless restart: the canary answers in place of the API server while that one restarts.
+
+# stand_in: new connections go to the canary from here to hand-back; where that cannot be, the API server just drains.
+stand_in() {
+    [ "$mode" = seamless ] || return 0
+    through=https://$(in_brackets "$address"):${endpoint##*:}
+    if redirect "$address" "${endpoint##*:}" "$canary_port" && answers_through "$through"; then
+        say "stand-in: new connections to this node's API go to the canary"
+        return
+    fi
+    say "restart: drain in place of seamless, because $problem"
+    mode=drain
+    dismiss_canary 0
+}
+
+# answers_through URL: whether the canary answers there.
+answers_through() {
+    problem="the canary does not answer at $1"
+    healthy "$1" && { [ "$marker" != yes ] || [ -z "$canary_log" ] || marker_arrives "$1" "$canary_log"; }
+}
+
+# hand_back: the redirect goes, then the canary with the requests that it still has.
+hand_back() {
+    dismiss_canary "$DRAIN_SECONDS"
+}
+
+# dismiss_canary SECONDS: takes the redirect away, and then the canary, which may serve on for SECONDS.
+dismiss_canary() {
+    if is_redirected; then
+        withdraw_redirect
+        say "stand-in: the redirect is taken away"
+    fi
+    if [ -n "$(journal canary-port)" ] || [ -e "$(canary_file)" ]; then
+        end_canary "$1"
+        say "canary: ended"
+    fi
+}
