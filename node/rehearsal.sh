@@ -101,13 +101,16 @@ end_canary() {
     rm -f "$(canary_file)" "$STATE/$CANARY.logs" "$STATE/staged/$CANARY.yaml"
     starting=kube-apiserver
     [ -n "$canary_port" ] || return 0
-    sleep 2
-    deadline=$(($(date +%s) + $1))
-    until canary_is_gone "$canary_port"; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then
+    # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
+    deadline=$(($(date +%s) + 60))
+    while is_listened_on "$canary_port" && [ "$(date +%s)" -lt "$deadline" ]; do sleep 0.5; done
+    deadline=$(($(date +%s) + $1)) gone=0
+    while [ "$gone" -lt 3 ]; do
+        if canary_is_gone "$canary_port"; then gone=$((gone + 1)); else gone=0; fi
+        if [ "$gone" = 0 ] && [ "$(date +%s)" -ge "$deadline" ]; then
             for pid in $(canary_pids "$canary_port"); do kill -KILL "$pid"; done
         fi
-        sleep 0.5
+        sleep 1
     done
     record canary-port=
 }
