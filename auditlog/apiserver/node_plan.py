@@ -47,9 +47,10 @@ class NodePlan:
     the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
     are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
     of the node side and of the policy that waits there. ``written`` says what the stack wrote last, ``owned``
-    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook; its
-    text is no part of the plan. ``staged_webhook_sha256`` is as of the policy. ``restarting`` is how the API server is
-    restarted; ``transaction`` and ``removal`` are what the node is told for it, now and when audit logging is removed.
+    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook;
+    its text is no part of the plan. ``staged_webhook_sha256`` is as of the policy. ``restarting`` is how the API server
+    is restarted; ``transaction`` and ``removal`` are what the node is told for it, now and when audit logging is
+    removed.
     """
 
     node: Host
