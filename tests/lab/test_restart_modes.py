@@ -46,7 +46,7 @@ def left_over(node: Node) -> str:
     """What a change must not leave: a canary, a redirect, a journal."""
     return node.run(
         "ls /etc/kubernetes/manifests | grep canary; iptables -t nat -S | grep KUBERNETES-AUDIT; "
-        f"ls {STATE}/journal 2>/dev/null; pgrep -f -- --endpoint-reconciler-type=none; true"
+        f"ls {STATE}/journal 2>/dev/null; pgrep -f '[e]ndpoint-reconciler-type=none'; true"
     ).stdout
 
 
