@@ -7,6 +7,7 @@ first (reference/pulumi.md 8).
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 import yaml
@@ -74,6 +75,10 @@ def await_restart(lab: Lab, node: Node) -> None:
     lab.wait_ready()
 
 
+def is_another(before: str, now: str) -> bool:
+    return now not in ("", before)
+
+
 def check_told_and_repaired(stack: PulumiStack, *reasons: str) -> None:
     preview = stack.run("preview", "--diff").stdout
     for reason in reasons:
@@ -134,7 +139,11 @@ def test_a_stray_manifest_is_moved_out_of_the_way_where_that_is_wanted(
     stack.configure(lab.state, {"quarantineStrayManifests": True})
     good = hashes(node)
     for times in (1, 2):
+        running = process_ids(node)
         node.run(f"cp {MANIFEST} {ELSEWHERE} && mv {ELSEWHERE} {STRAY}")
+        # kubelet mostly runs the copy in place of the original, and nothing can be read while it does so.
+        eventually(partial(process_ids, node), partial(is_another, running), seconds=60)
+        lab.wait_ready()
         check_told_and_repaired(
             stack, "cp1: kube-apiserver.yaml.bak.1 in /etc/kubernetes/manifests defines kube-apiserver too and is moved"
         )
