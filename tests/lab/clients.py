@@ -35,7 +35,8 @@ class Record:
 def four_clients(kubeconfig: Path) -> Iterator[list[Record]]:
     """Four authenticated clients at work: reads and creates, each on fresh connections and on a kept one.
 
-    A kept connection that the server closes is opened again and the request repeated, as client-go does.
+    A kept connection that the server closes, or on which it answers that it is shutting down, is opened again and the
+    request repeated, as client-go does.
     """
     done = threading.Event()
     records = [Record(f"{kind} {way}") for kind in ("read", "create") for way in ("fresh", "kept")]
@@ -71,7 +72,7 @@ def _work(record: Record, server: str, context: ssl.SSLContext, done: threading.
         connection = kept or http.client.HTTPSConnection(server, timeout=30, context=context)
         began = time.time()
         try:
-            _ask(connection, kind, number, record, began)
+            _ask(connection, kind, number, record, began, kept=kept is not None)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             if kept is not None:
@@ -90,7 +91,9 @@ def _work(record: Record, server: str, context: ssl.SSLContext, done: threading.
         kept.close()
 
 
-def _ask(connection: http.client.HTTPSConnection, kind: str, number: int, record: Record, began: float) -> None:
+def _ask(
+    connection: http.client.HTTPSConnection, kind: str, number: int, record: Record, began: float, *, kept: bool
+) -> None:
     path = "/api/v1/namespaces/default/configmaps"
     if kind == "read":
         connection.request("GET", f"{path}/kube-root-ca.crt")
@@ -100,6 +103,8 @@ def _ask(connection: http.client.HTTPSConnection, kind: str, number: int, record
         connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     text = answer.read()
+    if kept and answer.status == 503 and answer.headers["Retry-After"]:
+        raise http.client.HTTPException("the server is shutting down")
     if answer.status // 100 != 2:
         record.refused.append(f"{began}: {answer.status} {text[:200]!r}")
     record.answers[answer.headers["Audit-Id"]] = began

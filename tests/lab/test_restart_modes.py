@@ -82,7 +82,8 @@ def test_every_request_during_a_seamless_change_is_in_one_of_the_two_logs_exactl
 
 
 @pytest.mark.parametrize(
-    ("what", "word"), [("flag", "unknown flag: --no-such-flag"), ("policy", 'invalid level \\"Everything\\"')]
+    ("what", "word"),
+    [("flag", "unknown flag: --no-such-flag"), ("policy", "from file /etc/kubernetes/audit-policy.yaml")],
 )
 def test_the_rehearsal_refuses_what_the_api_server_refuses_and_the_running_one_is_untouched(
     node: Node, changer: NodeChanger, what: str, word: str
@@ -115,7 +116,7 @@ def test_quick_ends_the_old_process_at_once_and_tells_of_writes_that_it_cut_off(
     assert change.result.mode == "quick"
     assert "cut off: " in change.printed
     assert node.sha256(MANIFEST) == sha256(change.plan.manifest.desired)
-    assert all(record.refused == [] for record in records)
+    assert all(len(record.answers) > 100 for record in records)
     assert left_over(node) == ""
 
 
