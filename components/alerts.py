@@ -14,8 +14,8 @@ from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.policy.model import Policy
 from auditlog.settings import LokiRules, PrometheusRules
+from components.kubernetes_provider import LABELS
 
-_LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
 # The label that the rules sidecar of the Loki chart looks for, and the annotation with the folder below its own.
 _LOKI_LABEL = {"loki_rule": ""}
 _LOKI_FOLDER = "k8s-sidecar-target-directory"
@@ -47,14 +47,13 @@ class Alerts(pulumi.ComponentResource):
         settings = scope.settings
         if settings.loki is not LokiRules.OFF:
             self._loki(loki_rules(scope))
-            self._explain(cross_check(policy, selected(settings, on_metrics=False)))
+            if pulumi.runtime.is_dry_run():
+                self._explain(cross_check(policy, selected(settings, on_metrics=False)))
         if settings.prometheus is not PrometheusRules.OFF:
             self._prometheus(prometheus_rules(scope))
         self.register_outputs({})
 
     def _explain(self, findings: Sequence[Finding]) -> None:
-        if not pulumi.runtime.is_dry_run():
-            return
         for line in preview_warnings(findings):
             pulumi.log.warn(line, self)
         if note := preview_note(findings):
@@ -87,7 +86,7 @@ class Alerts(pulumi.ComponentResource):
         return meta.v1.ObjectMetaArgs(
             name=self._object_name(what),
             namespace=settings.namespace,
-            labels={**_LABELS, **labels, **settings.labels},
+            labels={**LABELS, **labels, **settings.labels},
             annotations=annotations or None,
         )
 

@@ -9,9 +9,10 @@ from pulumi_command import remote
 
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.preparation import PreparationPlan
 from auditlog.policy.change import describe_change
+from auditlog.settings import Host
 from components.node_command import explain, node_command, untouched_node_command
 
 
@@ -35,60 +36,56 @@ class AuditPolicy(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TYPE, name, None, opts)
+        self._connections, self._scripts, self._owner = connections, scripts, owner
         self.files = {}
         for node in plan.nodes:
             host, change = node.node, node.policy
-            desired = sha256(change.desired)
-            self.files[host.name] = node_command(
-                f"{host.name}-policy",
-                connections[host.name],
-                parent=self,
-                depends_on=[scripts[host.name]],
-                apply=node_scripts.call(
-                    host.user,
-                    "stage-policy",
-                    path=change.path,
-                    live=change.token,
-                    staged=node.staged_policy_sha256 or "none",
-                    desired=desired,
-                ),
-                delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired, owner=owner),
-                stdin=change.desired,
-                ignore_changes=("create", "update") if change.in_sync else (),
+            command = self._declare(
+                host,
+                change,
+                "stage-policy",
+                in_sync=change.in_sync,
+                path=change.path,
+                live=change.token,
+                staged=node.staged_policy_sha256 or "none",
+                desired=sha256(change.desired),
             )
             if pulumi.runtime.is_dry_run() and not change.in_sync:
                 meaning = describe_change(change.live, change.desired, node.kubernetes_minor, node.audit_log_mode)
-                explain(host.name, change, (*node.policy_reasons, *meaning), self.files[host.name])
+                explain(host.name, change, (*node.policy_reasons, *meaning), command)
         for machine in plan.joining:
-            host = machine.node
-            self.files[host.name] = self._prepare(machine, owner, connections[host.name], scripts[host.name])
+            # No API server runs on the machine yet: the policy goes straight where it will be read.
+            host, change = machine.node, machine.policy
+            command = self._declare(
+                host,
+                change,
+                "prepare-join",
+                in_sync=machine.in_sync,
+                policy=change.path,
+                live=change.token,
+                desired=sha256(change.desired),
+                log=machine.log_path,
+                owner=owner,
+            )
+            explain(host.name, change, machine.reasons, command)
         for host in plan.gone:
             untouched_node_command(f"{host.name}-policy", connections[host.name], parent=self, forget=True)
         self.register_outputs({})
 
-    def _prepare(
-        self, machine: PreparationPlan, owner: str, connection: remote.ConnectionArgs, scripts: remote.Command
+    def _declare(
+        self, host: Host, change: FileChange, command: str, *, in_sync: bool, **arguments: str
     ) -> remote.Command:
-        """Puts the policy straight where it will be read: no API server runs on the machine yet."""
-        host, change = machine.node, machine.policy
-        desired = sha256(change.desired)
-        command = node_command(
+        declared = node_command(
             f"{host.name}-policy",
-            connection,
+            self._connections[host.name],
             parent=self,
-            depends_on=[scripts],
-            apply=node_scripts.call(
-                host.user,
-                "prepare-join",
-                policy=change.path,
-                live=change.token,
-                desired=desired,
-                log=machine.log_path,
-                owner=owner,
+            depends_on=[self._scripts[host.name]],
+            apply=node_scripts.call(host.user, command, **arguments),
+            delete=node_scripts.call(
+                host.user, "remove-policy", path=change.path, written=sha256(change.desired), owner=self._owner
             ),
-            delete=node_scripts.call(host.user, "remove-policy", path=change.path, written=desired, owner=owner),
             stdin=change.desired,
-            ignore_changes=("create", "update") if machine.in_sync else (),
+            ignore_changes=("create", "update") if in_sync else (),
         )
-        explain(host.name, change, machine.reasons, command)
-        return command
+        self.files[host.name] = declared
+        return declared

@@ -6,7 +6,7 @@ decision 7): the engine takes dependencies the other way round when it deletes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from pulumi_command import remote
 from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.removal import RemovalPlan
-from auditlog.settings import Settings
+from auditlog.settings import Host, Settings
 from components.audit_policy import AuditPolicy
 from components.audit_webhook import AuditWebhook
 from components.control_plane_node import ControlPlaneNode
@@ -54,8 +54,7 @@ def audited_nodes(
         nodes.append(ControlPlaneNode(node.node.name, node, settings, owner, connections[node.node.name], after))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes])
-    for host in plan.gone:
-        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
+    _forget_manifests(plan.gone, connections)
     states = {
         **{node.node.name: declared.state for node, declared in zip(plan.nodes, nodes, strict=True)},
         **{machine.node.name: {"host": machine.node.host, "state": "prepared to join"} for machine in plan.joining},
@@ -74,13 +73,10 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
         raise pulumi.RunError(f"liveRead is off: {names} would be changed unread. Set liveRead to on for pulumi up.")
     pulumi.log.warn(f"liveRead is off: {names} not read; whether they differ from this configuration is not checked")
     with_manifest = settings.nodes_with_manifest
-    for kind, name, suffix, nodes in (
-        (NodeScripts.TYPE, "node-scripts", "scripts", settings.nodes),
-        (AuditPolicy.TYPE, "audit-policy", "policy", settings.nodes),
-        *(((AuditWebhook.TYPE, "audit-webhook", "webhook", settings.nodes),) if settings.webhook else ()),
-        *((ControlPlaneNode.TYPE, node.name, "manifest", (node,)) for node in with_manifest),
-    ):
-        _untouched(kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in nodes})
+    for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
+        _untouched(kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})
+    for node in with_manifest:
+        _untouched(ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
     _untouched(KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": connections[with_manifest[0].name]})
     return ControlPlane({node.name: {"host": node.host, "state": "not read"} for node in settings.nodes})
 
@@ -90,14 +86,23 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
     if pulumi.runtime.is_dry_run():
         for where, reasons, change in plan.changes:
             pulumi.log.info(diff_message(where, change, reasons))
-    kinds = [(NodeScripts.TYPE, "node-scripts", "scripts"), (AuditPolicy.TYPE, "audit-policy", "policy")]
-    if plan.has_webhook:
-        kinds.append((AuditWebhook.TYPE, "audit-webhook", "webhook"))
-    for kind, name, suffix in kinds:
+    for kind, name, suffix in _file_groups(has_webhook=plan.has_webhook):
         _untouched(kind, name, {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}, forget=True)
-    for host in plan.gone:
-        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
+    _forget_manifests(plan.gone, connections)
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
+
+
+def _file_groups(*, has_webhook: bool) -> Iterator[tuple[str, str, str]]:
+    """The components with one Command for each node: type, name, and what their Commands' names end in."""
+    yield NodeScripts.TYPE, "node-scripts", "scripts"
+    yield AuditPolicy.TYPE, "audit-policy", "policy"
+    if has_webhook:
+        yield AuditWebhook.TYPE, "audit-webhook", "webhook"
+
+
+def _forget_manifests(gone: Sequence[Host], connections: Mapping[str, remote.ConnectionArgs]) -> None:
+    for host in gone:
+        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
 
 
 def _untouched(

@@ -9,8 +9,7 @@ from pulumi_kubernetes import apiextensions, core, meta
 
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.settings import DashboardMode, DashboardSettings
-
-_LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
+from components.kubernetes_provider import LABELS
 
 
 class Dashboards(pulumi.ComponentResource):
@@ -46,7 +45,7 @@ class Dashboards(pulumi.ComponentResource):
             metadata=meta.v1.ObjectMetaArgs(
                 name=dashboard.uid,
                 namespace=settings.namespace,
-                labels={**_LABELS, settings.label: settings.label_value},
+                labels={**LABELS, settings.label: settings.label_value},
                 annotations={settings.folder_annotation: settings.folder},
             ),
             data={dashboard.file_name: dashboard.json},
@@ -59,7 +58,7 @@ class Dashboards(pulumi.ComponentResource):
             dashboard.uid,
             api_version="grafana.integreatly.org/v1beta1",
             kind="GrafanaDashboard",
-            metadata=meta.v1.ObjectMetaArgs(name=dashboard.uid, namespace=settings.namespace, labels=_LABELS),
+            metadata=meta.v1.ObjectMetaArgs(name=dashboard.uid, namespace=settings.namespace, labels=LABELS),
             spec={
                 "allowCrossNamespaceImport": True,
                 "folder": settings.folder,

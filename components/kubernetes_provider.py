@@ -5,6 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
+"""Of every object that the stack keeps in the cluster."""
+
 
 def kubernetes_provider(kubeconfig: str) -> kubernetes.Provider:
     """The provider for the cluster that this kubeconfig's current context names.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +34,23 @@ class PulumiStack:
     """One stack. Its configuration file is in ``folder``, so that nothing is written beside the project's own.
 
     The ``pulumi stack`` commands take no ``--config-file``; they run in ``folder``, which has a ``Pulumi.yaml`` of the
-    project's name for them.
+    project's name for them. ``always`` are settings, by the project's keys, that each of its configurations has.
     """
 
     paths: Paths
     name: str
     folder: Path
+    always: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def prepare(
-        cls, paths: Paths, state: LabState, name: str, settings: Mapping[str, Any] | None = None
-    ) -> PulumiStack:
-        """Makes the stack, or takes the one there is, with the lab's nodes, the lab's key and these ``settings``."""
+    def prepare(cls, paths: Paths, state: LabState, name: str, always: Mapping[str, Any] | None = None) -> PulumiStack:
+        """Makes the stack, or takes the one there is, with the lab's nodes, the lab's key and ``always``."""
         folder = paths.stacks / name
-        stack = cls(paths, name, folder)
+        stack = cls(paths, name, folder, always or {})
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
         stack._pulumi_in(folder, "stack", "select", name, "--create")
-        stack.configure(state, settings or {})
+        stack.configure(state, {})
         return stack
 
     @property
@@ -59,9 +58,11 @@ class PulumiStack:
         return self.folder / f"Pulumi.{self.name}.yaml"
 
     def configure(self, state: LabState, settings: Mapping[str, Any]) -> None:
-        """Writes the stack's configuration: the lab's own with ``settings`` over it. Secrets stay, encrypted."""
+        """Writes the stack's configuration: the lab's own with ``always`` and ``settings`` over it. Secrets
+        stay, encrypted."""
         kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
-        config = {f"{PROJECT}:{key}": value for key, value in (configuration(state) | dict(settings)).items()}
+        wanted = {**configuration(state), **self.always, **settings}
+        config = {f"{PROJECT}:{key}": value for key, value in wanted.items()}
         for key, value in (kept.get("config") or {}).items():
             if isinstance(value, dict) and "secure" in value:
                 config[key] = value

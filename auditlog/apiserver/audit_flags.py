@@ -59,6 +59,11 @@ def is_boolean(name: str) -> bool:
     return KINDS.get(name) is Kind.BOOLEAN
 
 
+def is_true(value: str) -> bool:
+    """Whether the API server takes a boolean flag with this value as true; a flag without a value has ""."""
+    return value == "" or value in _TRUE
+
+
 def means_the_same(name: str, one: str | None, other: str | None) -> bool:
     """Whether the API server reads both values of ``--name`` alike; None is a flag without a value.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from functools import cache
 from pathlib import Path
 
 FOLDER = "/etc/kubernetes/audit-logging"
@@ -46,6 +47,7 @@ _SOURCE = Path(__file__).parents[2] / "node"
 _END = "END-OF-THE-EARLIER-TEXT"
 
 
+@cache
 def bundle() -> str:
     """The whole node side as one POSIX sh script."""
     return "".join((_SOURCE / part).read_text() for part in _PARTS)

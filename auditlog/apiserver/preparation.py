@@ -7,7 +7,6 @@ them there the new API server cannot start, and the join fails.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.node_state import other_owner
@@ -36,10 +35,6 @@ class PreparationPlan:
     @property
     def in_sync(self) -> bool:
         return not self.reasons
-
-    @property
-    def log_folder(self) -> str:
-        return str(PurePosixPath(self.log_path).parent)
 
 
 def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:

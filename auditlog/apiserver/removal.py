@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.node_state import other_owner
-from auditlog.apiserver.facts import ABSENT, Facts, RemoteFile
+from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH
 from auditlog.apiserver.node_plan import PlanError
@@ -57,4 +57,4 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
 
 
 def _given_back(path: str, live: RemoteFile, before: RemoteFile | None) -> FileChange:
-    return FileChange(path, live.text, before.text if before else "", None, live.token if live else ABSENT)
+    return FileChange(path, live.text, before.text if before else "", None, live.token)

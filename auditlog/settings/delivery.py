@@ -15,8 +15,9 @@ KEYS = ("mode", "version", "batch", "truncate")
 VERSIONS = ("audit.k8s.io/v1",)
 
 _LARGEST_INTEGER = 2**31 - 1
-_DEFAULT_MAX_BATCH_SIZE = 10 * 1024 * 1024
-_DEFAULT_MAX_EVENT_SIZE = 100 * 1024
+DEFAULT_MAX_BATCH_SIZE = 10 * 1024 * 1024
+DEFAULT_MAX_EVENT_SIZE = 100 * 1024
+"""Bytes, of --audit-*-truncate-max-batch-size and -max-event-size (NewAuditTruncateOptions)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _truncate(reader: Reader) -> Truncate | None:
     found.allow_only("maxBatchSize", "maxEventSize")
     batch = found.optional_integer("maxBatchSize", 1, 2**63 - 1)
     event = found.optional_integer("maxEventSize", 1, 2**63 - 1)
-    if (event or _DEFAULT_MAX_EVENT_SIZE) > (batch or _DEFAULT_MAX_BATCH_SIZE):
-        what = f"is {event or _DEFAULT_MAX_EVENT_SIZE}" + ("" if event else " without being told")
-        found.problem("maxEventSize", what, f"at most maxBatchSize, {batch or _DEFAULT_MAX_BATCH_SIZE}")
+    if (event or DEFAULT_MAX_EVENT_SIZE) > (batch or DEFAULT_MAX_BATCH_SIZE):
+        what = f"is {event or DEFAULT_MAX_EVENT_SIZE}" + ("" if event else " without being told")
+        found.problem("maxEventSize", what, f"at most maxBatchSize, {batch or DEFAULT_MAX_BATCH_SIZE}")
     return Truncate(True, batch, event)

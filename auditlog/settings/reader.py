@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from auditlog.settings.duration import is_duration
 
@@ -29,6 +30,22 @@ def is_absolute(value: str) -> bool:
         and len(path.parts) > 2
         and value.isprintable()
     )
+
+
+def is_header_value(value: str) -> bool:
+    """Whether this can stand in an HTTP header as one word: printable ASCII without spaces."""
+    return bool(value) and value.isascii() and value.isprintable() and " " not in value
+
+
+def plain_url(value: str) -> SplitResult | None:
+    """The parts of an http:// or https:// URL with a host, and without user, password and fragment; None for others."""
+    try:
+        parts = urlsplit(value)
+        has_port = parts.port != 0
+    except ValueError:
+        return None
+    plain = not (parts.username or parts.password or parts.fragment)
+    return parts if parts.scheme in ("https", "http") and parts.hostname and has_port and plain else None
 
 
 Choice = TypeVar("Choice", bound=StrEnum)

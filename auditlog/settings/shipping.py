@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
-from auditlog.settings.reader import Reader
+from auditlog.settings.reader import Reader, is_header_value, plain_url
 
 DEFAULT_IMAGE = "grafana/alloy:v1.11.3"
 DEFAULT_NAMESPACE = "kubernetes-audit"
@@ -93,8 +92,8 @@ def parse_loki(reader: Reader | None) -> LokiSettings | None:
     return LokiSettings(
         url=reader.text("url", _is_url, "Loki's https:// or http:// URL, without user and /loki/api", required=True)
         or "",
-        tenant=reader.text("tenant", _is_header, "the X-Scope-OrgID that Loki expects"),
-        username=reader.text("username", _is_header, "a user name"),
+        tenant=reader.text("tenant", is_header_value, "the X-Scope-OrgID that Loki expects"),
+        username=reader.text("username", is_header_value, "a user name"),
         password=reader.secret("password", bool, "a text, set with pulumi config set --secret --path loki.password"),
         certificate_authority=reader.text("certificateAuthority", _is_certificate, "PEM certificates"),
         max_line_size=reader.integer("maxLineSize", 1024, 1 << 30, LOKI_MAX_LINE_SIZE),
@@ -144,17 +143,8 @@ def _resources(reader: Reader | None) -> Resources:
 
 
 def _is_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        has_port = parts.port != 0
-    except ValueError:
-        return False
-    plain = not (parts.username or parts.password or parts.query or parts.fragment) and "/loki/api" not in parts.path
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and has_port and plain and _is_header(value)
-
-
-def _is_header(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value
+    parts = plain_url(value)
+    return parts is not None and not parts.query and "/loki/api" not in parts.path and is_header_value(value)
 
 
 def _is_certificate(value: str) -> bool:

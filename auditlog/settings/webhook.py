@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from urllib.parse import urlsplit
 
 from auditlog.settings import delivery
 from auditlog.settings.model import DEFAULT_WEBHOOK_PATH, WebhookSettings
-from auditlog.settings.reader import Reader, is_absolute
+from auditlog.settings.reader import Reader, is_absolute, is_header_value, plain_url
 
 _CREDENTIALS = ("clientCertificate", "clientKey", "token")
 
@@ -23,7 +22,7 @@ def parse_webhook(reader: Reader | None) -> WebhookSettings | None:
         certificate_authority=reader.text("certificateAuthority", _is_certificate, "PEM certificates"),
         client_certificate=reader.text("clientCertificate", _is_certificate, "PEM certificates"),
         client_key=reader.secret("clientKey", _is_private_key, "an unencrypted private key in PEM form"),
-        token=reader.secret("token", _is_token, "a bearer token: printable ASCII without spaces"),
+        token=reader.secret("token", is_header_value, "a bearer token: printable ASCII without spaces"),
         path=reader.text("path", is_absolute, "an absolute path on the nodes") or DEFAULT_WEBHOOK_PATH,
         initial_backoff=reader.duration("initialBackoff"),
         delivery=delivery.parse_delivery(reader, delivery.WEBHOOK_DEFAULTS),
@@ -43,13 +42,7 @@ def _check_credentials(reader: Reader, server: str) -> None:
 
 
 def _is_server(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        has_port = parts.port != 0
-    except ValueError:
-        return False
-    plain = not (parts.username or parts.password or parts.fragment) and value.isprintable() and " " not in value
-    return parts.scheme in ("https", "http") and bool(parts.hostname) and has_port and plain
+    return plain_url(value) is not None and value.isprintable() and " " not in value
 
 
 def _is_certificate(value: str) -> bool:
@@ -70,7 +63,3 @@ def _is_private_key(value: str) -> bool:
     return (
         first.startswith("-----BEGIN ") and first.endswith("PRIVATE KEY-----") and last == first.replace("BEGIN", "END")
     )
-
-
-def _is_token(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value

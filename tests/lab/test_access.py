@@ -20,12 +20,14 @@ from tests.lab.test_first_stack import POLICY, hashes, process_ids
 
 READER = "auditor"
 SUDOERS = f"/etc/sudoers.d/{READER}"
+REMOVE_READER = f"rm -f {SUDOERS}; userdel --remove {READER}"
 FACTS = "/etc/kubernetes/audit-logging/facts"
 
 
 @pytest.fixture(scope="module")
 def reading_key(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The key of an account on the node that may run the facts script as root, by the sudoers line of the README."""
+    node.run(REMOVE_READER, check=False)  # what a run that was killed may have left
     key = tmp_path_factory.mktemp("reader") / "id_ed25519"
     lab_node.make_key(key, READER)
     home = f"/home/{READER}"
@@ -36,7 +38,7 @@ def reading_key(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         f" echo '{READER} ALL=(root) NOPASSWD: {FACTS} \"\"' >{SUDOERS} && chmod 440 {SUDOERS}"
     )
     yield key
-    node.run(f"rm -f {SUDOERS}; userdel --remove {READER}", check=False)
+    node.run(REMOVE_READER, check=False)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_the_process_runs_with_exactly_the_seeds_flags_and_events_arrive(
     log = FLAGS[name]["audit-log-path"]
     assert mounts.get("audit-logs") == (None if log == "-" else str(PurePosixPath(log).parent))
     assert mounts.get("audit-webhook") == FLAGS[name].get("audit-webhook-config-file")
-    assert "no changes" in stack.run("preview", "--expect-no-changes").stdout.lower()
+    stack.run("preview", "--expect-no-changes")
 
 
 def test_destroy_gives_back_what_was_there_before_the_first_of_them(

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from auditlog.apiserver.audit_flags import is_true
 from auditlog.apiserver.checks.finding import Finding, Severity
-from auditlog.apiserver.checks.flags import is_true
 from auditlog.apiserver.desired import LOG_FLAG, WEBHOOK_FLAG
 from auditlog.policy.model import Level, Policy
-
-DEFAULT_MAX_EVENT_BYTES = 100 * 1024
-DEFAULT_MAX_BATCH_BYTES = 10 * 1024 * 1024
-"""Of --audit-*-truncate-max-event-size and -max-batch-size (NewAuditTruncateOptions in k8s.io/apiserver
-pkg/server/options/audit.go)."""
+from auditlog.settings.delivery import DEFAULT_MAX_BATCH_SIZE, DEFAULT_MAX_EVENT_SIZE
 
 
 def batch_findings(flags: Mapping[str, str]) -> Iterator[Finding]:
@@ -21,8 +17,8 @@ def batch_findings(flags: Mapping[str, str]) -> Iterator[Finding]:
         if not flags.get(path):
             continue
         event, batch = (
-            _bytes(flags, f"audit-{backend}-truncate-max-event-size", DEFAULT_MAX_EVENT_BYTES),
-            _bytes(flags, f"audit-{backend}-truncate-max-batch-size", DEFAULT_MAX_BATCH_BYTES),
+            _bytes(flags, f"audit-{backend}-truncate-max-event-size", DEFAULT_MAX_EVENT_SIZE),
+            _bytes(flags, f"audit-{backend}-truncate-max-batch-size", DEFAULT_MAX_BATCH_SIZE),
         )
         if event > batch:
             yield Finding(
@@ -44,7 +40,7 @@ def line_findings(flags: Mapping[str, str], policy: Policy, max_line_bytes: int 
     if all(rule.level in (Level.NONE, Level.METADATA) for rule in policy.rules):
         return
     truncates = is_true(flags.get("audit-log-truncate-enabled", "false"))
-    event = _bytes(flags, "audit-log-truncate-max-event-size", DEFAULT_MAX_EVENT_BYTES)
+    event = _bytes(flags, "audit-log-truncate-max-event-size", DEFAULT_MAX_EVENT_SIZE)
     lost = "Loki refuses longer lines: those events are in the log file only"
     if not truncates:
         yield Finding(

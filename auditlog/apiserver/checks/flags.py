@@ -9,39 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from auditlog.apiserver import manifest
+from auditlog.apiserver.audit_flags import KINDS, is_true
 from auditlog.apiserver.checks.api_server import AUDIT, ApiServer
 from auditlog.apiserver.checks.finding import Finding, Severity
 from auditlog.apiserver.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.policy.model import SUPPORTED_MINORS
+from auditlog.settings import LogFormat, Mode
+from auditlog.settings.delivery import VERSIONS
 
-MODES = ("batch", "blocking", "blocking-strict")
-_BATCH = (
-    "mode",
-    "batch-buffer-size",
-    "batch-max-size",
-    "batch-max-wait",
-    "batch-throttle-enable",
-    "batch-throttle-qps",
-    "batch-throttle-burst",
-    "truncate-enabled",
-    "truncate-max-batch-size",
-    "truncate-max-event-size",
-    "version",
-)
 _DEPRECATED = {"audit-webhook-batch-initial-backoff": "audit-webhook-initial-backoff"}
-
-KNOWN_FLAGS = frozenset(
-    {
-        POLICY_FLAG,
-        LOG_FLAG,
-        WEBHOOK_FLAG,
-        *(f"audit-log-{name}" for name in ("maxage", "maxbackup", "maxsize", "compress", "format")),
-        "audit-webhook-initial-backoff",
-        *_DEPRECATED,
-        *(f"audit-{backend}-{name}" for backend in ("log", "webhook") for name in _BATCH),
-    }
-)
-"""Every audit flag of kube-apiserver."""
 
 
 def flag_findings(server: ApiServer) -> Iterator[Finding]:
@@ -96,7 +72,7 @@ def unknown(flags: Mapping[str, str], minor: int) -> Iterator[Finding]:
             "policy and flags are checked by the rules of the nearest one",
         )
     for name in flags:
-        if name.startswith(AUDIT) and name not in KNOWN_FLAGS:
+        if name.startswith(AUDIT) and name not in KINDS:
             yield Finding(
                 "flag-unknown",
                 f"Kubernetes 1.{minor} has no flag --{name}",
@@ -112,10 +88,10 @@ def refused(flags: Mapping[str, str]) -> Iterator[Finding]:
         if not flags.get(path):
             continue
         prefix = f"audit-{backend}-"
-        yield from _not(flags, prefix + "mode", MODES.__contains__, "one of " + ", ".join(MODES))
-        yield from _not(flags, prefix + "version", ("audit.k8s.io/v1",).__contains__, "audit.k8s.io/v1")
+        yield from _not(flags, prefix + "mode", list(Mode).__contains__, "one of " + ", ".join(Mode))
+        yield from _not(flags, prefix + "version", VERSIONS.__contains__, " or ".join(VERSIONS))
         if backend == "log":
-            yield from _not(flags, "audit-log-format", ("json", "legacy").__contains__, "json or legacy")
+            yield from _not(flags, "audit-log-format", list(LogFormat).__contains__, " or ".join(LogFormat))
             for name in ("maxage", "maxbackup", "maxsize"):
                 yield from _not(flags, prefix + name, str.isdecimal, "a whole number, 0 or more")
         if flags.get(prefix + "mode", "batch" if backend == "webhook" else "blocking") == "batch":
@@ -131,11 +107,6 @@ def _refused_batch(flags: Mapping[str, str], backend: str) -> Iterator[Finding]:
         names.append("throttle-burst")
     for name in names:
         yield from _not(flags, prefix + name, _is_positive, "a whole number, 1 or more")
-
-
-def is_true(value: str) -> bool:
-    """Whether the API server takes a flag with this value as true; a flag without a value has ""."""
-    return value in ("", "1", "t", "T", "true", "TRUE", "True")
 
 
 def deprecated(flags: Mapping[str, str]) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from auditlog.apiserver.audit_flags import KINDS
 from auditlog.apiserver.checks.finding import Severity
-from auditlog.apiserver.checks.flags import KNOWN_FLAGS, flag_findings
+from auditlog.apiserver.checks.flags import flag_findings
 from tests.unit.apiserver.checks.servers import server
 
 HOOK = "--audit-webhook-config-file=/etc/kubernetes/hook.yaml"
@@ -33,7 +34,7 @@ def test_a_flag_that_the_version_does_not_have() -> None:
 
 
 def test_all_flags_of_the_file_and_the_webhook_are_known() -> None:
-    assert len(KNOWN_FLAGS) == 3 + 5 + 2 + 2 * 11
+    assert len(KINDS) == 3 + 5 + 2 + 2 * 11
 
 
 @pytest.mark.parametrize("minor", [29, 37])
