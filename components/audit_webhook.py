@@ -34,10 +34,12 @@ class AuditWebhook(pulumi.ComponentResource):
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
         policies: Mapping[str, remote.Command],
+        owner: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(self.TYPE, name, None, opts)
-        self._kubeconfig, self._connections, self._policies = webhook_kubeconfig(webhook), connections, policies
+        self._kubeconfig, self._owner = webhook_kubeconfig(webhook), owner
+        self._connections, self._policies = connections, policies
         self.files = {}
         for node in plan.nodes:
             if node.webhook is not None:
@@ -59,7 +61,9 @@ class AuditWebhook(pulumi.ComponentResource):
             apply=node_scripts.call(
                 host.user, command, path=change.path, live=change.token, desired=change.desired_sha256, **more
             ),
-            delete=node_scripts.call(host.user, "remove-webhook", path=change.path, written=change.desired_sha256),
+            delete=node_scripts.call(
+                host.user, "remove-webhook", path=change.path, written=change.desired_sha256, owner=self._owner
+            ),
             stdin=self._kubeconfig,
             ignore_changes=("create", "update") if change.in_sync else (),
             secret=True,

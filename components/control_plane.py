@@ -46,7 +46,7 @@ def audited_nodes(
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, owner)
     webhook: Mapping[str, remote.Command] = {}
     if settings.webhook is not None:
-        webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files).files
+        webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files, owner).files
     nodes: list[ControlPlaneNode] = []
     for node in plan.nodes:
         files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]

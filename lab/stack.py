@@ -71,8 +71,9 @@ class PulumiStack:
             self.set_secret("sshPrivateKey", self.paths.ssh_key.read_text())
 
     def set_secret(self, key: str, value: str) -> None:
-        """Adds a secret to the configuration; it stays until the stack is removed."""
-        self._pulumi_in(self.folder, "config", "set", "--secret", key, "--stack", self.name, given=value)
+        """Adds a secret to the configuration, ``webhook.token`` inside the setting webhook."""
+        command = ["config", "set", "--secret", "--path", key, "--stack", self.name]
+        self._pulumi_in(self.folder, *command, given=value)
 
     def command(self, *words: str) -> list[str]:
         """The words of a ``pulumi`` command on this stack; ``stack`` and ``cancel`` take no configuration file."""

@@ -46,15 +46,8 @@ def reading_stack(lab: Lab, stack: PulumiStack, reading_key: Path) -> PulumiStac
     """A stack that has been applied, whose previews read with the other account."""
     stack.run("up", "--yes", "--skip-preview")
     stack.configure(lab.state, {"reading": {"user": READER}})
-    set_secret(stack, "sshReadingPrivateKey", reading_key.read_text())
+    stack.set_secret("sshReadingPrivateKey", reading_key.read_text())
     return stack
-
-
-def set_secret(stack: PulumiStack, name: str, value: str) -> None:
-    command = ["pulumi", "config", "set", "--secret", name, "--stack", stack.name, "--non-interactive"]
-    subprocess.run(
-        command, cwd=stack.folder, env=environment(stack.paths), input=value, text=True, check=True, capture_output=True
-    )
 
 
 def without_key(stack: PulumiStack) -> None:

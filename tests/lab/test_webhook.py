@@ -59,7 +59,7 @@ def test_events_arrive_with_a_token_and_the_token_shows_nowhere(
 ) -> None:
     assert before["manifest"], "read before the first change"
     stack.configure(lab.state, webhook(receiver))
-    stack.run("config", "set", "--secret", "--path", "webhook.token", receiver.token)
+    stack.set_secret("webhook.token", receiver.token)
     previewed = stack.run("preview", "--diff").stdout
     printed = stack.run("up", "--yes", "--skip-preview").stdout
     name = make_event(lab)
@@ -102,7 +102,7 @@ def test_a_client_certificate_takes_the_tokens_place(
     lab: Lab, node: Node, stack: PulumiStack, receiver: WebhookReceiver
 ) -> None:
     stack.configure(lab.state, webhook(receiver, clientCertificate=receiver.file("client.pem")))
-    stack.run("config", "set", "--secret", "--path", "webhook.clientKey", "--", receiver.file("client.key"))
+    stack.set_secret("webhook.clientKey", receiver.file("client.key"))
     stack.run("up", "--yes", "--skip-preview")
     assert receiver.wait_for(make_event(lab))
     assert receiver.refused() == 0
