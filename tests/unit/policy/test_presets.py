@@ -124,6 +124,8 @@ LETTERS = {"N": Level.NONE, "M": Level.METADATA, "Q": Level.REQUEST, "R": Level.
         ("system:node:n1 create events.events.k8s.io prod/", "N M N N M N N N"),
         ("alice deletecollection events prod/", "N M M N M N N M"),
         ("system:node:n1 update lease kube-node-lease/n1", "N N N N M N N N"),
+        ("system:apiserver update lease kube-system/apiserver-x", "N N N N M N N M"),
+        ("system:kube-scheduler update lease kube-system/kube-scheduler", "N N N N M N N N"),
         ("alice delete lease kube-system/kube-scheduler", "N M M N M N N M"),
         ("system:serviceaccount:kube-system:endpointslice-controller update endpointslices prod/x", "N M M N M N N N"),
         ("system:serviceaccount:kube-system:kube-proxy watch endpointslices", "N M N N M N N N"),

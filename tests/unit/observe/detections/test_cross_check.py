@@ -57,6 +57,7 @@ def test_the_recommended_preset_lets_every_detection_fire() -> None:
         "host-namespace",
         "sensitive-host-path",
     }
+    assert Sight.FALSE_ALARMS not in {each.sight for each in findings}
 
 
 def test_a_policy_without_bodies_hides_what_is_in_them_and_nothing_else() -> None:
