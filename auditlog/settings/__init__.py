@@ -6,6 +6,7 @@ what is allowed.
 """
 
 from auditlog.settings.hosts import is_host_key, is_name
+from auditlog.settings.mistake import Mistake, SettingsError
 from auditlog.settings.model import (
     DEFAULT_LOG_PATH,
     DEFAULT_POLICY_PATH,
@@ -29,7 +30,6 @@ from auditlog.settings.model import (
     WebhookSettings,
 )
 from auditlog.settings.parse import KEYS, SECRET_KEYS, parse_settings
-from auditlog.settings.reader import SettingsError
 from auditlog.settings.restart import RestartMode, RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings, Resources
 
@@ -52,6 +52,7 @@ __all__ = [
     "LogSettings",
     "LokiRules",
     "LokiSettings",
+    "Mistake",
     "Mode",
     "PolicySettings",
     "PrometheusRules",

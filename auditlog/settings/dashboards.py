@@ -4,47 +4,83 @@ from __future__ import annotations
 
 import re
 
-from auditlog.settings.hosts import is_name
+from auditlog.settings.hosts import NAME
+from auditlog.settings.kinds import Choice, Text
+from auditlog.settings.kinds_of_many import Labels
 from auditlog.settings.model import DashboardMode, DashboardSettings
-from auditlog.settings.reader import Reader
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import defaulted, optional
 
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_MATCHER = re.compile(r'[a-z_]\w*(=|!=|=~|!~)"[^"\\{}$]*"(, *[a-z_]\w*(=|!=|=~|!~)"[^"\\{}$]*")*', re.IGNORECASE)
+_LABEL_KEY = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_MATCHER = r'[A-Za-z_][A-Za-z0-9_]*(=|!=|=~|!~)"[^"\\{}$]*"'
+MATCHERS = Text('PromQL matchers such as job="apiserver"', f"{_MATCHER}(, *{_MATCHER})*")
+NAMESPACE_THAT_EXISTS = Text("the name of an existing namespace", NAME)
+
+
+def is_label_key(value: str) -> bool:
+    """Whether Kubernetes takes this for the name of a label or an annotation."""
+    return re.fullmatch(_LABEL_KEY, value) is not None
+
+
+def is_label_value(value: str) -> bool:
+    """Whether Kubernetes takes this for a label's value; the empty one is not useful here."""
+    return re.fullmatch(_LABEL_VALUE, value) is not None
+
+
+_DEFAULT = DashboardSettings()
+
+MODE = defaulted(
+    "mode",
+    Choice(DashboardMode),
+    _DEFAULT.mode,
+    "How dashboards get into Grafana: ConfigMaps for the sidecar of its chart, or resources of its operator. Both need "
+    "the secret `kubeconfig`.",
+)
+NAMESPACE = defaulted("namespace", NAMESPACE_THAT_EXISTS, _DEFAULT.namespace, "Where they are kept; it has to exist.")
+FOLDER = defaulted("folder", Text("the name of a folder in Grafana"), _DEFAULT.folder, "The folder in Grafana.")
+FOLDER_ANNOTATION = defaulted(
+    "folderAnnotation",
+    Text("the name of an annotation", _LABEL_KEY),
+    _DEFAULT.folder_annotation,
+    "With `configmap`: the annotation by which the sidecar knows the folder (`sidecar.dashboards.folderAnnotation`).",
+)
+LABEL = defaulted(
+    "label",
+    Text("the name of a label", _LABEL_KEY),
+    _DEFAULT.label,
+    "With `configmap`: the label by which the sidecar finds dashboards.",
+)
+LABEL_VALUE = defaulted(
+    "labelValue", Text("the value of a label", _LABEL_VALUE), _DEFAULT.label_value, "With `configmap`: its value."
+)
+INSTANCE_SELECTOR = defaulted(
+    "instanceSelector",
+    Labels(is_label_key, is_label_value),
+    _DEFAULT.instance_selector,
+    "With `grafana-operator`: the labels of the Grafana that gets the dashboards.",
+)
+API_SERVER_METRICS = optional(
+    "apiServerMetrics",
+    MATCHERS,
+    "By what kube-apiserver's metrics are found in Prometheus.",
+    otherwise="the job names that are usual",
+)
+DASHBOARDS = Group(
+    (MODE, NAMESPACE, FOLDER, FOLDER_ANNOTATION, LABEL, LABEL_VALUE, INSTANCE_SELECTOR, API_SERVER_METRICS)
+)
 
 
 def parse_dashboards(reader: Reader | None) -> DashboardSettings:
     if reader is None:
         return DashboardSettings()
-    reader.allow_only(
-        "mode", "namespace", "folder", "folderAnnotation", "label", "labelValue", "instanceSelector", "apiServerMetrics"
-    )
-    default = DashboardSettings()
-    mode = reader.choice("mode", DashboardMode) if reader.has("mode") else default.mode
     return DashboardSettings(
-        mode=mode or default.mode,
-        namespace=reader.text("namespace", is_name, "the name of an existing namespace") or default.namespace,
-        folder=reader.text("folder", bool, "the name of a folder in Grafana") or default.folder,
-        folder_annotation=reader.text("folderAnnotation", is_label_key, "the name of an annotation")
-        or default.folder_annotation,
-        label=reader.text("label", is_label_key, "the name of a label") or default.label,
-        label_value=reader.text("labelValue", is_label_value, "the value of a label") or default.label_value,
-        instance_selector=reader.labels("instanceSelector", is_label_key, is_label_value) or default.instance_selector,
-        api_server_metrics=reader.text("apiServerMetrics", is_matcher, 'PromQL matchers such as job="apiserver"')
-        or default.api_server_metrics,
+        mode=reader.read(MODE),
+        namespace=reader.read(NAMESPACE),
+        folder=reader.read(FOLDER),
+        folder_annotation=reader.read(FOLDER_ANNOTATION),
+        label=reader.read(LABEL),
+        label_value=reader.read(LABEL_VALUE),
+        instance_selector=reader.read(INSTANCE_SELECTOR),
+        api_server_metrics=reader.read(API_SERVER_METRICS),
     )
-
-
-def is_label_key(value: str) -> bool:
-    """Whether Kubernetes takes this for the name of a label or an annotation."""
-    return _LABEL_KEY.fullmatch(value) is not None
-
-
-def is_label_value(value: str) -> bool:
-    """Whether Kubernetes takes this for a label's value; the empty one is not useful here."""
-    return _LABEL_VALUE.fullmatch(value) is not None
-
-
-def is_matcher(value: str) -> bool:
-    """Whether these are plain PromQL matchers, without braces."""
-    return _MATCHER.fullmatch(value) is not None

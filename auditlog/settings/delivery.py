@@ -8,16 +8,69 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditlog.settings.kinds import Choice, Integer, Number, OneOf
 from auditlog.settings.model import Batch, Delivery, Mode, Throttle, Truncate
-from auditlog.settings.reader import Reader
+from auditlog.settings.reader import FlagOrGroup, Group, Reader
+from auditlog.settings.setting import Setting, optional
+from auditlog.settings.texts import DURATION_TEXT
 
-KEYS = ("mode", "version", "batch", "truncate")
 VERSIONS = ("audit.k8s.io/v1",)
 
 _LARGEST_INTEGER = 2**31 - 1
 DEFAULT_MAX_BATCH_SIZE = 10 * 1024 * 1024
 DEFAULT_MAX_EVENT_SIZE = 100 * 1024
 """Bytes, of --audit-*-truncate-max-batch-size and -max-event-size (NewAuditTruncateOptions)."""
+_API_SERVERS_OWN = "the API server's own"
+
+QPS = optional("qps", Number(), "Batches a second on average.", otherwise=_API_SERVERS_OWN)
+BURST = optional(
+    "burst", Integer(1, _LARGEST_INTEGER), "Batches at once after a quiet time.", otherwise=_API_SERVERS_OWN
+)
+BUFFER_SIZE = optional(
+    "bufferSize", Integer(1, _LARGEST_INTEGER), "Events in memory before new ones are lost.", otherwise=_API_SERVERS_OWN
+)
+BATCH_MAX_SIZE = optional("maxSize", Integer(1, _LARGEST_INTEGER), "Events in a batch.", otherwise=_API_SERVERS_OWN)
+MAX_WAIT = optional(
+    "maxWait", DURATION_TEXT, "How long an event waits at most for its batch.", otherwise=_API_SERVERS_OWN
+)
+THROTTLE: Setting[bool | Reader | None] = Setting(
+    "throttle",
+    FlagOrGroup(Group((QPS, BURST))),
+    "How many batches are sent; the log backend needs both numbers.",
+    None,
+    otherwise=_API_SERVERS_OWN,
+)
+MAX_BATCH_SIZE = optional(
+    "maxBatchSize", Integer(1, 2**63 - 1), "Bytes above which a batch is split.", otherwise=_API_SERVERS_OWN
+)
+MAX_EVENT_SIZE = optional(
+    "maxEventSize",
+    Integer(1, 2**63 - 1),
+    "Bytes above which an event loses its bodies; at most `maxBatchSize`.",
+    otherwise=_API_SERVERS_OWN,
+)
+MODE = optional(
+    "mode",
+    Choice(Mode),
+    "Whether requests wait for their events: `batch` does not, `blocking` does, `blocking-strict` refuses a request "
+    "whose event cannot be written.",
+    otherwise="the API server's own: blocking for the log, batch for the webhook",
+)
+VERSION = optional("version", OneOf(VERSIONS), "The version that events are written in.", otherwise=_API_SERVERS_OWN)
+BATCH = optional(
+    "batch",
+    Group((BUFFER_SIZE, BATCH_MAX_SIZE, MAX_WAIT, THROTTLE)),
+    "How events are gathered; with mode `batch` only.",
+    otherwise=_API_SERVERS_OWN,
+)
+TRUNCATE: Setting[bool | Reader | None] = Setting(
+    "truncate",
+    FlagOrGroup(Group((MAX_BATCH_SIZE, MAX_EVENT_SIZE))),
+    "Whether, and from which size on, events and batches are cut.",
+    None,
+    otherwise="the API server's own: off",
+)
+SETTINGS = (MODE, VERSION, BATCH, TRUNCATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +86,15 @@ WEBHOOK_DEFAULTS = Defaults(Mode.BATCH, throttles=True)
 
 
 def parse_delivery(reader: Reader, defaults: Defaults) -> Delivery:
-    """The keys ``KEYS`` of one backend's mapping."""
-    mode = reader.optional_choice("mode", Mode)
+    """The settings ``SETTINGS`` of one backend's mapping."""
+    mode = reader.read(MODE)
     batches = (mode or defaults.mode) == Mode.BATCH
-    if reader.has("batch") and not batches:
-        reader.problem("batch", f"is given with mode {mode or defaults.mode}", "only with mode batch")
+    if reader.has(BATCH) and not batches and not reader.is_encrypted(MODE):
+        reader.problem(BATCH, f"is given with mode {mode or defaults.mode}", "only with mode batch")
     return Delivery(
         mode=mode,
-        version=reader.text("version", lambda value: value in VERSIONS, " or ".join(VERSIONS)),
-        batch=_batch(reader.object("batch"), defaults),
+        version=reader.read(VERSION),
+        batch=_batch(reader.read(BATCH), defaults),
         truncate=_truncate(reader),
     )
 
@@ -49,41 +102,39 @@ def parse_delivery(reader: Reader, defaults: Defaults) -> Delivery:
 def _batch(reader: Reader | None, defaults: Defaults) -> Batch | None:
     if reader is None:
         return None
-    reader.allow_only("bufferSize", "maxSize", "maxWait", "throttle")
     return Batch(
-        buffer_size=reader.optional_integer("bufferSize", 1, _LARGEST_INTEGER),
-        max_size=reader.optional_integer("maxSize", 1, _LARGEST_INTEGER),
-        max_wait=reader.duration("maxWait"),
+        buffer_size=reader.read(BUFFER_SIZE),
+        max_size=reader.read(BATCH_MAX_SIZE),
+        max_wait=reader.read(MAX_WAIT),
         throttle=_throttle(reader, defaults),
     )
 
 
 def _throttle(reader: Reader, defaults: Defaults) -> Throttle | None:
-    found = reader.boolean_or_object("throttle")
+    found = reader.read(THROTTLE)
     if found is None or found is False:
         return None if found is None else Throttle(enabled=False)
     if isinstance(found, Reader):
-        found.allow_only("qps", "burst")
-        throttle = Throttle(True, found.positive_number("qps"), found.optional_integer("burst", 1, _LARGEST_INTEGER))
-        given = {key for key in ("qps", "burst") if found.has(key)}
+        throttle = Throttle(True, found.read(QPS), found.read(BURST))
+        given = {setting.key for setting in (QPS, BURST) if found.has(setting)}
     else:
         throttle, given = Throttle(), set()
-    if not defaults.throttles and given != {"qps", "burst"}:
-        lacking = " and ".join(key for key in ("qps", "burst") if key not in given)
+    lacking = [setting.key for setting in (QPS, BURST) if setting.key not in given]
+    if not defaults.throttles and lacking:
         reader.problem(
-            "throttle", f"lacks {lacking}", "false, or both qps and burst: they are 0 here without being told"
+            THROTTLE,
+            f"lacks {' and '.join(lacking)}",
+            "false, or both qps and burst: they are 0 here without being told",
         )
     return throttle
 
 
 def _truncate(reader: Reader) -> Truncate | None:
-    found = reader.boolean_or_object("truncate")
+    found = reader.read(TRUNCATE)
     if found is None or isinstance(found, bool):
         return None if found is None else Truncate(enabled=found)
-    found.allow_only("maxBatchSize", "maxEventSize")
-    batch = found.optional_integer("maxBatchSize", 1, 2**63 - 1)
-    event = found.optional_integer("maxEventSize", 1, 2**63 - 1)
+    batch, event = found.read(MAX_BATCH_SIZE), found.read(MAX_EVENT_SIZE)
     if (event or DEFAULT_MAX_EVENT_SIZE) > (batch or DEFAULT_MAX_BATCH_SIZE):
         what = f"is {event or DEFAULT_MAX_EVENT_SIZE}" + ("" if event else " without being told")
-        found.problem("maxEventSize", what, f"at most maxBatchSize, {batch or DEFAULT_MAX_BATCH_SIZE}")
+        found.problem(MAX_EVENT_SIZE, what, f"at most maxBatchSize, {batch or DEFAULT_MAX_BATCH_SIZE}")
     return Truncate(True, batch, event)

@@ -15,6 +15,8 @@ _SECONDS = {
     "h": Fraction(3600),
 }
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
+DURATION = r"0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+"
+"""Pattern of what ``seconds`` reads."""
 
 
 def seconds(text: str) -> Fraction | None:

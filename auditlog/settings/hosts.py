@@ -5,21 +5,69 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from auditlog.settings.kinds import Boolean, Integer, Text
 from auditlog.settings.model import Host
-from auditlog.settings.reader import Reader
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import defaulted, required
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+NAME = r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?"
 # No ssh-rsa: for it pulumi-command 1.2.1 asks for SHA-1 signatures, which OpenSSH 8.8 and later refuse.
-_HOST_KEY = re.compile(r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?")
+_KEY = r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?"
+_HOST_KEY = re.compile(_KEY)
+_USER = Text("a user name", r"[a-z_][-a-z0-9_.]*")
+
+
+def is_name(value: str) -> bool:
+    """Whether a cluster or a node can be called this."""
+    return bool(re.fullmatch(NAME, value))
+
+
+def is_host_key(value: str) -> bool:
+    """Whether this is the public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
+    return bool(_HOST_KEY.fullmatch(value.strip()))
+
+
+def _host_key_kind(host: str) -> Text:
+    return Text(
+        "the host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; "
+        "on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or from here, to be compared with it: "
+        f"ssh-keyscan -t ed25519 {host or 'HOST'}",
+        rf"\s*{_KEY}\s*",
+        is_host_key,
+    )
+
+
+NODE_NAME = required("name", Text("the node's name in the cluster", NAME), "The node's name in the cluster.")
+GONE = defaulted(
+    "gone", Boolean(), False, "The machine is gone for good: what the stack knows of it is forgotten, without dialling."
+)
+JOINING = defaulted(
+    "joining",
+    Boolean(),
+    False,
+    "The machine is about to join: it gets the policy file and the log's folder that `kubeadm join` will need.",
+)
+HOST = required("host", Text("a host name or an address"), "The name or address that is dialled.")
+USER = defaulted("user", _USER, "root", "The account; one that is not root needs `sudo` without a password.")
+PORT = defaulted("port", Integer(1, 65535), 22, "The port of the SSH server.")
+HOST_KEY = required(
+    "hostKey",
+    _host_key_kind(""),
+    "The machine's public key. Without it anybody on the way could answer in its place.",
+)
+NODE = Group((NODE_NAME, GONE, JOINING, HOST, USER, PORT, HOST_KEY))
+BASTION = Group((HOST, USER, PORT, HOST_KEY))
+
+READING_USER = required("user", _USER, "The account; its private key is the secret `sshReadingPrivateKey`.")
+READING = Group((READING_USER,))
 
 
 def parse_node(reader: Reader) -> Host:
     """One entry of ``nodes``."""
-    name = reader.text("name", is_name, "the node's name in the cluster", required=True) or ""
-    host = _host(reader, name, "name", "gone", "joining")
-    gone, joining = reader.boolean("gone") or False, reader.boolean("joining") or False
+    host = _host(reader, reader.read(NODE_NAME) or "")
+    gone, joining = reader.read(GONE), reader.read(JOINING)
     if gone and joining:
-        reader.problem("joining", "is true on a node that is gone", "gone or joining, not both")
+        reader.problem(JOINING, "is true on a node that is gone", "gone or joining, not both")
     return replace(host, gone=gone, joining=joining)
 
 
@@ -30,44 +78,10 @@ def parse_bastion(reader: Reader | None) -> Host | None:
 
 def parse_reading_user(reader: Reader | None) -> str | None:
     """The account of ``reading``, where there is one."""
-    if reader is None:
-        return None
-    reader.allow_only("user")
-    return reader.text("user", _is_user, "a user name", required=True)
+    return reader.read(READING_USER) if reader else None
 
 
-def _host(reader: Reader, name: str, *more_keys: str) -> Host:
-    reader.allow_only(*more_keys, "host", "user", "port", "hostKey")
-    host = reader.text("host", bool, "a host name or an address", required=True) or ""
-    host_key = reader.text("hostKey", is_host_key, _host_key_help(host))
-    if host_key is None and not reader.has("hostKey"):
-        reader.problem("hostKey", "is missing", _host_key_help(host))
-    return Host(
-        name=name,
-        host=host,
-        host_key=(host_key or "").strip(),
-        user=reader.text("user", _is_user, "a user name") or "root",
-        port=reader.integer("port", 1, 65535, 22),
-    )
-
-
-def _is_user(value: str) -> bool:
-    return bool(re.fullmatch(r"[a-z_][-a-z0-9_.]*", value))
-
-
-def _host_key_help(host: str) -> str:
-    return (
-        "the host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; "
-        "on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or from here, to be compared with it: "
-        f"ssh-keyscan -t ed25519 {host or 'HOST'}"
-    )
-
-
-def is_name(value: str) -> bool:
-    """Whether a cluster or a node can be called this."""
-    return bool(_NAME.fullmatch(value))
-
-
-def is_host_key(value: str) -> bool:
-    """Whether this is the public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
-    return bool(_HOST_KEY.fullmatch(value.strip()))
+def _host(reader: Reader, name: str) -> Host:
+    host = reader.read(HOST) or ""
+    host_key = reader.read(replace(HOST_KEY, kind=_host_key_kind(host)))
+    return Host(name=name, host=host, host_key=(host_key or "").strip(), user=reader.read(USER), port=reader.read(PORT))

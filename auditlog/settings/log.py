@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-from auditlog.settings import delivery
-from auditlog.settings.model import DEFAULT_LOG_PATH, STDOUT, LogFormat, LogSettings
-from auditlog.settings.reader import Reader, is_absolute
+from typing import Any
 
-_FILE_KEYS = ("maxAge", "maxBackup", "maxSize", "compress")
+from auditlog.settings import delivery
+from auditlog.settings.kinds import Boolean, Choice, Integer, Text
+from auditlog.settings.model import STDOUT, LogFormat, LogSettings
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import Setting, defaulted, optional
+from auditlog.settings.texts import ABSOLUTE_PATH, is_absolute
+
+_DEFAULT = LogSettings()
+
+ENABLED = defaulted("enabled", Boolean(), True, "Whether there is a log; `false` where a webhook is enough.")
+PATH = defaulted(
+    "path",
+    Text(
+        f"an absolute path on the nodes, or {STDOUT!r} for standard output",
+        f"{STDOUT}|{ABSOLUTE_PATH}",
+        lambda value: value == STDOUT or is_absolute(value),
+    ),
+    _DEFAULT.path,
+    f"The log on the nodes. `{STDOUT}` writes to standard output, which kubelet rotates.",
+)
+MAX_AGE = defaulted("maxAge", Integer(0, 36500), _DEFAULT.max_age, "Days that rotated files are kept; 0 for no limit.")
+MAX_BACKUP = defaulted(
+    "maxBackup", Integer(0, 100000), _DEFAULT.max_backup, "Rotated files that are kept; 0 for no limit."
+)
+MAX_SIZE = defaulted("maxSize", Integer(1, 1_000_000), _DEFAULT.max_size, "Megabytes at which the file is rotated.")
+COMPRESS = optional("compress", Boolean(), "Whether rotated files are compressed.", otherwise="the API server's own")
+FORMAT = optional(
+    "format",
+    Choice(LogFormat),
+    "How a line is written. What reads the log, here and in Loki, needs `json`.",
+    otherwise="the API server's own: json",
+)
+_FILE_ONLY: tuple[Setting[Any], ...] = (MAX_AGE, MAX_BACKUP, MAX_SIZE, COMPRESS)
+_BESIDE_ENABLED: tuple[Setting[Any], ...] = (PATH, *_FILE_ONLY, FORMAT, *delivery.SETTINGS)
+LOG = Group((ENABLED, *_BESIDE_ENABLED))
 
 
 def parse_log(reader: Reader | None) -> LogSettings | None:
     """None where the log is switched off."""
     if reader is None:
         return LogSettings()
-    keys = ("path", *_FILE_KEYS, "format", *delivery.KEYS)
-    reader.allow_only("enabled", *keys)
-    if reader.boolean("enabled") is False:
-        for key in filter(reader.has, keys):
-            reader.problem(key, "is given with enabled false", "nothing beside it")
+    if not reader.read(ENABLED):
+        for setting in filter(reader.has, _BESIDE_ENABLED):
+            reader.problem(setting, "is given with enabled false", "nothing beside it")
         return None
-    path = reader.text("path", _is_path, f"an absolute path on the nodes, or {STDOUT!r} for standard output")
+    path = reader.read(PATH)
     if path == STDOUT:
-        for key in filter(reader.has, _FILE_KEYS):
-            reader.problem(key, f"is given with path {STDOUT!r}", "only with a file")
+        for setting in filter(reader.has, _FILE_ONLY):
+            reader.problem(setting, f"is given with path {STDOUT!r}", "only with a file")
     return LogSettings(
-        path=path or DEFAULT_LOG_PATH,
-        max_age=reader.integer("maxAge", 0, 36500, 30),
-        max_backup=reader.integer("maxBackup", 0, 100000, 10),
-        max_size=reader.integer("maxSize", 1, 1_000_000, 100),
-        compress=reader.boolean("compress"),
-        format=reader.optional_choice("format", LogFormat),
+        path=path,
+        max_age=reader.read(MAX_AGE),
+        max_backup=reader.read(MAX_BACKUP),
+        max_size=reader.read(MAX_SIZE),
+        compress=reader.read(COMPRESS),
+        format=reader.read(FORMAT),
         delivery=delivery.parse_delivery(reader, delivery.LOG_DEFAULTS),
     )
-
-
-def _is_path(value: str) -> bool:
-    return value == STDOUT or is_absolute(value)

@@ -6,106 +6,186 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from auditlog.settings.alerts import parse_alerts
-from auditlog.settings.dashboards import parse_dashboards
-from auditlog.settings.hosts import is_name, parse_bastion, parse_node, parse_reading_user
-from auditlog.settings.log import parse_log
+from auditlog.settings.alerts import ALERTS, parse_alerts
+from auditlog.settings.dashboards import DASHBOARDS, parse_dashboards
+from auditlog.settings.hosts import BASTION, NAME, NODE, READING, parse_bastion, parse_node, parse_reading_user
+from auditlog.settings.kinds import Boolean, Integer, Switch, Text
+from auditlog.settings.log import LOG, parse_log
+from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.model import LogFormat, Settings
-from auditlog.settings.policy import parse_policy
-from auditlog.settings.reader import Reader, SettingsError
-from auditlog.settings.restart import parse_restart
-from auditlog.settings.shipping import AlloyMode, parse_alloy, parse_loki
-from auditlog.settings.webhook import parse_webhook
+from auditlog.settings.policy import POLICY, parse_policy
+from auditlog.settings.reader import Group, Groups
+from auditlog.settings.restart import ACCEPT_LOST_EVENTS, REHEARSAL, RESTART, parse_restart
+from auditlog.settings.setting import Setting, defaulted, optional, required
+from auditlog.settings.shipping import ALLOY, LOKI, AlloyMode, parse_alloy, parse_loki
+from auditlog.settings.webhook import WEBHOOK, parse_webhook
 
-KEYS = (
+_CLUSTER = required(
     "cluster",
-    "nodes",
-    "bastion",
-    "policy",
-    "auditLog",
-    "loki",
-    "alloy",
-    "webhook",
-    "dashboards",
-    "alerts",
-    "healthTimeoutSeconds",
-    "quarantineStrayManifests",
-    "restart",
-    "rehearsal",
-    "acceptLostEvents",
-    "enabled",
-    "liveRead",
-    "reading",
+    Text("a name of lower-case letters, digits, '-' and '.'", NAME),
+    "The cluster's name, for labels, dashboards and alerts.",
 )
-SECRET_KEYS = ("sshPrivateKey", "sshReadingPrivateKey", "kubeconfig")
+_NODES = required(
+    "nodes",
+    Groups(NODE, at_least_one=True),
+    "The control-plane nodes, in the order in which they are changed.",
+)
+_BASTION = optional("bastion", BASTION, "The host through which the nodes are reached.", otherwise="no such host")
+_POLICY = optional("policy", POLICY, "The audit policy, and what of it changes.")
+_LOG = optional("auditLog", LOG, "The log on the nodes.")
+_LOKI = optional("loki", LOKI, "Where events are shipped to.", otherwise="no Loki")
+_ALLOY = optional("alloy", ALLOY, "What ships the events.")
+_WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
+_DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.")
+_ALERTS = optional("alerts", ALERTS, "The alerting rules.")
+_HEALTH_TIMEOUT = defaulted(
+    "healthTimeoutSeconds",
+    Integer(30, 3600),
+    300,
+    "How long a restarted API server may take to become healthy before everything is put back.",
+)
+_QUARANTINE = defaulted(
+    "quarantineStrayManifests",
+    Boolean(),
+    False,
+    "Whether `up` moves other files in `/etc/kubernetes/manifests` that define kube-apiserver to the archive; they are "
+    "an error otherwise.",
+)
+_ENABLED = defaulted(
+    "enabled",
+    Boolean(),
+    True,
+    "`false`: the control plane is given back as it was before audit logging, and the policy is taken away.",
+)
+_LIVE_READ = defaulted(
+    "liveRead",
+    Switch(),
+    True,
+    "`off`: previews do without the nodes and say so, and `up` refuses.",
+    otherwise="on",
+)
+_READING = optional(
+    "reading",
+    READING,
+    "The account that previews read the nodes with, where it is another than the one that changes them.",
+    otherwise="each node's own user",
+)
+STACK = Group(
+    (
+        _CLUSTER,
+        _NODES,
+        _BASTION,
+        _POLICY,
+        _LOG,
+        _LOKI,
+        _ALLOY,
+        _WEBHOOK,
+        _DASHBOARDS,
+        _ALERTS,
+        _HEALTH_TIMEOUT,
+        _QUARANTINE,
+        RESTART,
+        REHEARSAL,
+        ACCEPT_LOST_EVENTS,
+        _ENABLED,
+        _LIVE_READ,
+        _READING,
+    )
+)
+"""Every setting that Pulumi.yaml declares."""
+
+SECRETS: tuple[Setting[str | None], ...] = (
+    optional(
+        "sshPrivateKey",
+        Text("a private key"),
+        "The private key that opens the nodes.",
+        otherwise="the SSH agent's keys",
+        secret=True,
+    ),
+    optional("sshReadingPrivateKey", Text("a private key"), "The private key of `reading.user`.", secret=True),
+    optional(
+        "kubeconfig",
+        Text("the text of a kubeconfig for the cluster"),
+        "For what the stack keeps in the cluster itself: Alloy, dashboards, alerts.",
+        secret=True,
+    ),
+)
+"""They stay with the program. Pulumi.yaml does not declare them: the engine asks every stack for a declared secret."""
+
+KEYS = tuple(setting.key for setting in STACK.settings)
+SECRET_KEYS = tuple(setting.key for setting in SECRETS)
 
 
 def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
     """Checks the decoded configuration and returns it as Settings.
 
     ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
-    are. Raises SettingsError with every problem found. The keys in ``SECRET_KEYS`` stay with the program.
+    are. Raises SettingsError with every mistake found. The keys in ``SECRET_KEYS`` stay with the program.
     """
-    problems: list[str] = []
-    top = Reader(values, "", problems)
-    top.allow_only(*KEYS, *SECRET_KEYS)
-    cluster = top.text("cluster", is_name, "a name of lower-case letters, digits, '-' and '.'", required=True)
-    loki = parse_loki(top.object("loki"))
+    mistakes: list[Mistake] = []
+    top = Group((*STACK.settings, *SECRETS)).reader(values, Place("", mistakes))
+    loki = parse_loki(top.read(_LOKI))
     settings = Settings(
-        cluster=cluster or "",
-        nodes=tuple(parse_node(reader) for reader in top.objects("nodes")),
-        bastion=parse_bastion(top.object("bastion")),
-        policy=parse_policy(top.object("policy"), presets),
-        log=parse_log(top.object("auditLog")),
-        dashboards=parse_dashboards(top.object("dashboards")),
-        alerts=parse_alerts(top.object("alerts")),
-        health_timeout=top.integer("healthTimeoutSeconds", 30, 3600, 300),
+        cluster=top.read(_CLUSTER) or "",
+        nodes=tuple(parse_node(reader) for reader in top.read(_NODES) or ()),
+        bastion=parse_bastion(top.read(_BASTION)),
+        policy=parse_policy(top.read(_POLICY), presets),
+        log=parse_log(top.read(_LOG)),
+        dashboards=parse_dashboards(top.read(_DASHBOARDS)),
+        alerts=parse_alerts(top.read(_ALERTS)),
+        health_timeout=top.read(_HEALTH_TIMEOUT),
         restart=parse_restart(top),
-        enabled=top.boolean("enabled") is not False,
-        live_read=top.switch("liveRead", default=True),
-        reading_user=parse_reading_user(top.object("reading")),
+        enabled=top.read(_ENABLED),
+        live_read=top.read(_LIVE_READ),
+        reading_user=parse_reading_user(top.read(_READING)),
         loki=loki,
-        alloy=parse_alloy(top.object("alloy"), loki=loki is not None),
-        webhook=parse_webhook(top.object("webhook")),
-        quarantine_strays=top.boolean("quarantineStrayManifests") or False,
+        alloy=parse_alloy(top.read(_ALLOY), loki=loki is not None or top.is_encrypted(_LOKI)),
+        webhook=parse_webhook(top.read(_WEBHOOK)),
+        quarantine_strays=top.read(_QUARANTINE),
     )
-    _check_together(settings, problems)
-    if problems:
-        raise SettingsError(problems)
+    if not any(map(top.is_encrypted, (_LOG, _WEBHOOK, _ALLOY, _POLICY))):
+        _check_together(settings, mistakes)
+    if mistakes:
+        raise SettingsError(mistakes)
     return settings
 
 
-def _check_together(settings: Settings, problems: list[str]) -> None:
+def _check_together(settings: Settings, mistakes: list[Mistake]) -> None:
     if settings.nodes and not settings.nodes_with_manifest:
-        problems.append("nodes: every one is gone or joining; allowed: at least one control-plane node that is there")
+        mistakes.append(
+            Mistake("nodes", "every one is gone or joining", "at least one control-plane node that is there")
+        )
     for attribute in ("name", "host"):
         seen: set[tuple[str, int]] = set()
         for node in settings.nodes:
             value = getattr(node, attribute)
             identity = (value, node.port if attribute == "host" else 0)
             if value and identity in seen:
-                problems.append(f"nodes: {attribute} {value!r} stands twice; allowed: every node once")
+                mistakes.append(Mistake("nodes", f"{attribute} {value!r} stands twice", "every node once"))
             seen.add(identity)
     if settings.log is None and settings.webhook is None:
-        problems.append("auditLog.enabled: is false and there is no webhook; allowed: at least one of the two")
-    if (
-        settings.log is not None
-        and settings.log.format is LogFormat.LEGACY
-        and settings.alloy.mode is not AlloyMode.OFF
-    ):
-        problems.append(
-            f"auditLog.format: is 'legacy' and alloy.mode is {settings.alloy.mode.value!r}; allowed: json, "
-            "because the fields of an event are read from it"
+        mistakes.append(Mistake("auditLog.enabled", "is false and there is no webhook", "at least one of the two"))
+    shipping = settings.alloy.mode
+    if settings.log is not None and settings.log.format is LogFormat.LEGACY and shipping is not AlloyMode.OFF:
+        mistakes.append(
+            Mistake(
+                "auditLog.format",
+                f"is 'legacy' and alloy.mode is {shipping.value!r}",
+                "json, because the fields of an event are read from it",
+            )
         )
-    if settings.log is None and settings.alloy.mode is not AlloyMode.OFF:
-        problems.append(
-            f"alloy.mode: is {settings.alloy.mode.value!r} and auditLog.enabled is false; allowed: off, "
-            "because there is no log to ship"
+    if settings.log is None and shipping is not AlloyMode.OFF:
+        mistakes.append(
+            Mistake(
+                "alloy.mode",
+                f"is {shipping.value!r} and auditLog.enabled is false",
+                "off, because there is no log to ship",
+            )
         )
-    _check_paths(settings, problems)
+    _check_paths(settings, mistakes)
 
 
-def _check_paths(settings: Settings, problems: list[str]) -> None:
+def _check_paths(settings: Settings, mistakes: list[Mistake]) -> None:
     paths = {"policy.path": settings.policy.path}
     if settings.webhook is not None:
         paths["webhook.path"] = settings.webhook.path
@@ -115,10 +195,13 @@ def _check_paths(settings: Settings, problems: list[str]) -> None:
     seen: dict[str, str] = {}
     for key, path in paths.items():
         if manifests in PurePosixPath(path).parents:
-            problems.append(
-                f"{key}: {path!r} is inside {manifests}; allowed: any other folder, "
-                "because kubelet runs every file in there as a static pod"
+            mistakes.append(
+                Mistake(
+                    key,
+                    f"{path!r} is inside {manifests}",
+                    "any other folder, because kubelet runs every file in there as a static pod",
+                )
             )
         if path in seen:
-            problems.append(f"{key}: {path!r} is also {seen[path]}; allowed: different files")
+            mistakes.append(Mistake(key, f"{path!r} is also {seen[path]}", "different files"))
         seen[path] = key

@@ -4,118 +4,200 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import yaml
 
 from auditlog.policy.model import GroupResources, Level, PolicyError, PolicyRule, Stage
 from auditlog.policy.overlay import Drops, RaisedLevel
-from auditlog.policy.presets import preset_parameters
+from auditlog.policy.presets import preset_names, preset_parameters
 from auditlog.policy.read import read_policy
+from auditlog.settings.kinds import ANY_TEXT, Boolean, Choice, OneOf, Text
+from auditlog.settings.kinds_of_many import Choices, Items, TextOrMapping, Texts
 from auditlog.settings.model import DEFAULT_POLICY_PATH, PolicySettings
-from auditlog.settings.reader import Reader, is_absolute
+from auditlog.settings.reader import Group, Groups, Reader
+from auditlog.settings.setting import Encrypted, Setting, defaulted, optional, required
+from auditlog.settings.texts import PATH_ON_NODES
 
-_SOURCES = ("preset", "file", "inline", "base64")
+DEFAULT_PRESET = "standard"
+_BASE64 = "an audit.k8s.io/v1 Policy in base64, as in the data of a Secret"
+_API_GROUP = defaulted(
+    "group",
+    Text("an API group, '' for the core one", ANY_TEXT, lambda _: True),
+    "",
+    "The API group; empty for the core.",
+)
+
+PRESET = optional(
+    "preset",
+    OneOf(preset_names()),
+    "A policy that comes with the project; `python -m auditlog presets` shows what each records.",
+    otherwise=f"{DEFAULT_PRESET}, where no other source is given",
+)
+FILE = optional(
+    "file",
+    Text("the path of an audit.k8s.io/v1 Policy file, relative to the project"),
+    "A policy file, relative to the project.",
+)
+INLINE: Setting[str | Mapping[str, Any] | None] = Setting(
+    "inline",
+    TextOrMapping("an audit.k8s.io/v1 Policy, as YAML text or as a mapping"),
+    "A policy in the stack file itself.",
+    None,
+)
+BASE64 = optional("base64", Text(_BASE64), "A policy as the `data` of a Secret holds it.")
+PATH = defaulted("path", PATH_ON_NODES, DEFAULT_POLICY_PATH, "The policy file on the nodes.")
+
+
+def _parameters_of(presets: tuple[str, ...]) -> Group:
+    names = {name: preset for preset in presets for name in preset_parameters(preset)}
+    return Group(
+        tuple(optional(name, Texts(), f"A parameter of the preset `{names[name]}`.") for name in sorted(names))
+    )
+
+
+PARAMETERS = optional("parameters", _parameters_of(preset_names()), "Parameters of the preset that has some.")
+RULES_BEFORE = optional(
+    "rulesBefore", Items(), "Rules as in an audit policy, before those of the policy: the first that matches decides."
+)
+RULES_AFTER = optional("rulesAfter", Items(), "Rules as in an audit policy, after those of the policy.")
+
+DROP_USERS = defaulted("users", Texts(), (), "Their requests are not recorded.")
+DROP_USER_GROUPS = defaulted("userGroups", Texts(), (), "Their members' requests are not recorded.")
+DROP_NAMESPACES = defaulted("namespaces", Texts(), (), "Requests in them are not recorded.")
+DROP_URLS = defaulted("nonResourceURLs", Texts(), (), "Requests for these paths are not recorded; `*` may end one.")
+RESOURCES = defaulted("resources", Texts(), (), "Plurals, with a subresource as in `pods/log`; none means all.")
+RESOURCE_NAMES = defaulted("resourceNames", Texts(), (), "Names of single objects; none means all.")
+DROP_RESOURCES = defaulted(
+    "resources",
+    Groups(Group((_API_GROUP, RESOURCES, RESOURCE_NAMES))),
+    (),
+    "Requests for them are not recorded.",
+)
+DROP = optional(
+    "drop",
+    Group((DROP_USERS, DROP_USER_GROUPS, DROP_NAMESPACES, DROP_RESOURCES, DROP_URLS)),
+    "What is not recorded besides.",
+)
+LEVEL = required("level", Choice(Level), "The level that is recorded at least.")
+RESOURCE = required("resource", Text("a plural as in 'pods', or 'pods/exec'"), "A plural, or one of its subresources.")
+RAISE = defaulted(
+    "raise",
+    Groups(Group((LEVEL, _API_GROUP, RESOURCE))),
+    (),
+    "Resources that are recorded at this level at least, also where the policy drops them.",
+)
+OMIT_STAGES = optional(
+    "omitStages",
+    Choices(Stage),
+    "Stages that write no event, in place of the policy's own.",
+    otherwise="the policy's own",
+)
+OMIT_MANAGED_FIELDS = optional(
+    "omitManagedFields",
+    Boolean(),
+    "Whether bodies are recorded without `managedFields`, in place of the policy's own.",
+    otherwise="the policy's own",
+)
+_SOURCES: tuple[Setting[Any], ...] = (PRESET, FILE, INLINE, BASE64)
+POLICY = Group(
+    (
+        *_SOURCES,
+        PATH,
+        PARAMETERS,
+        RULES_BEFORE,
+        RULES_AFTER,
+        DROP,
+        RAISE,
+        OMIT_STAGES,
+        OMIT_MANAGED_FIELDS,
+    )
+)
 
 
 def parse_policy(reader: Reader | None, presets: tuple[str, ...]) -> PolicySettings:
     if reader is None:
         return PolicySettings()
-    reader.allow_only(
-        *_SOURCES,
-        "path",
-        "parameters",
-        "rulesBefore",
-        "rulesAfter",
-        "drop",
-        "raise",
-        "omitStages",
-        "omitManagedFields",
-    )
-    preset = reader.text("preset", lambda value: value in presets, "one of " + ", ".join(presets))
-    file = reader.text("file", bool, "the path of an audit.k8s.io/v1 Policy file, relative to the project")
+    preset = reader.read(replace(PRESET, kind=OneOf(presets)))
+    file = reader.read(FILE)
     text = _inline(reader) or _decoded(reader)
-    given = [key for key in _SOURCES if reader.has(key)]
+    given = [setting.key for setting in _SOURCES if reader.has(setting)]
     if len(given) > 1:
-        reader.problem(given[0], f"is given together with {' and '.join(given[1:])}", "one of " + ", ".join(_SOURCES))
-    path = reader.text("path", is_absolute, "an absolute path on the nodes") or DEFAULT_POLICY_PATH
-    drop = reader.object("drop")
+        every = ", ".join(setting.key for setting in _SOURCES)
+        first = next(filter(reader.has, _SOURCES))
+        reader.problem(first, f"is given together with {' and '.join(given[1:])}", f"one of {every}")
+    drop = reader.read(DROP)
     return PolicySettings(
-        preset=None if file or text else preset or "standard",
+        preset=None if file or text else preset or DEFAULT_PRESET,
         file=file,
-        path=path,
+        path=reader.read(PATH),
         text=text,
-        parameters=_parameters(reader.object("parameters"), preset),
-        rules_before=_rules(reader, "rulesBefore"),
-        rules_after=_rules(reader, "rulesAfter"),
+        parameters=_parameters(reader, preset),
+        rules_before=_rules(reader, RULES_BEFORE),
+        rules_after=_rules(reader, RULES_AFTER),
         drops=_drops(drop) if drop else Drops(),
-        raised_levels=tuple(_raised_level(each) for each in reader.objects("raise", required=False)),
-        omit_stages=reader.choices("omitStages", Stage),
-        omit_managed_fields=reader.boolean("omitManagedFields"),
+        raised_levels=tuple(_raised_level(each) for each in reader.read(RAISE)),
+        omit_stages=reader.read(OMIT_STAGES),
+        omit_managed_fields=reader.read(OMIT_MANAGED_FIELDS),
     )
 
 
 def _inline(reader: Reader) -> str | None:
     """A policy in the configuration itself, as text or as a mapping; its content is checked where it is selected."""
-    value = reader.text_or_mapping("inline", "an audit.k8s.io/v1 Policy, as YAML text or as a mapping")
+    value = reader.read(INLINE)
     return value if value is None or isinstance(value, str) else yaml.safe_dump(dict(value), sort_keys=False)
 
 
 def _decoded(reader: Reader) -> str | None:
     """A policy as the ``data`` of a Secret holds it (seed 003_4810ff95fb426dc9.txt); line breaks do not count."""
-    allowed = "an audit.k8s.io/v1 Policy in base64, as in the data of a Secret"
-    encoded = reader.text("base64", bool, allowed)
-    if encoded is None:
-        return None
+    encoded = reader.read(BASE64)
+    if encoded is None or isinstance(encoded, Encrypted):
+        return encoded
     try:
         return base64.b64decode("".join(encoded.split()), validate=True).decode()
     except ValueError as error:
-        reader.problem("base64", f"cannot be decoded: {error}", allowed)
+        reader.problem(BASE64, f"cannot be decoded: {error}", _BASE64)
         return None
 
 
-def _parameters(reader: Reader | None, preset: str | None) -> Mapping[str, tuple[str, ...]]:
-    if reader is None:
+def _parameters(reader: Reader, preset: str | None) -> Mapping[str, tuple[str, ...]]:
+    own = _parameters_of((preset,) if preset else ())
+    given = reader.read(replace(PARAMETERS, kind=own))
+    if given is None:
         return MappingProxyType({})
-    names = preset_parameters(preset) if preset else ()
-    reader.allow_only(*names)
-    return MappingProxyType({name: reader.texts(name) for name in names if reader.has(name)})
+    return MappingProxyType({each.key: given.read(each) or () for each in own.settings if given.has(each)})
 
 
-def _rules(reader: Reader, key: str) -> tuple[PolicyRule, ...]:
+def _rules(reader: Reader, setting: Setting[list[Any] | None]) -> tuple[PolicyRule, ...]:
     """Rules written as in a policy file, read by the policy's own reader."""
-    rules = reader.raw(key)
+    rules = reader.read(setting)
     if rules is None:
         return ()
     document = yaml.safe_dump({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}, sort_keys=False)
     try:
-        return read_policy(document, key).rules
+        return read_policy(document, setting.key).rules
     except PolicyError as error:
         for problem in error.problems:
-            reader.problem(key + problem.path.removeprefix("rules"), problem.message, "rules as in an audit policy")
+            below = problem.path.removeprefix("rules")
+            reader.problem(setting, problem.message, "rules as in an audit policy", below=below)
         return ()
 
 
 def _drops(reader: Reader) -> Drops:
-    reader.allow_only("users", "userGroups", "namespaces", "resources", "nonResourceURLs")
     return Drops(
-        users=reader.texts("users"),
-        user_groups=reader.texts("userGroups"),
-        namespaces=reader.texts("namespaces"),
-        resources=tuple(_group_resources(each) for each in reader.objects("resources", required=False)),
-        non_resource_urls=reader.texts("nonResourceURLs"),
+        users=reader.read(DROP_USERS),
+        user_groups=reader.read(DROP_USER_GROUPS),
+        namespaces=reader.read(DROP_NAMESPACES),
+        resources=tuple(_group_resources(each) for each in reader.read(DROP_RESOURCES)),
+        non_resource_urls=reader.read(DROP_URLS),
     )
 
 
 def _group_resources(reader: Reader) -> GroupResources:
-    reader.allow_only("group", "resources", "resourceNames")
-    group = reader.text("group", lambda _: True, "an API group, '' for the core one") or ""
-    return GroupResources(group, reader.texts("resources"), reader.texts("resourceNames"))
+    return GroupResources(reader.read(_API_GROUP), reader.read(RESOURCES), reader.read(RESOURCE_NAMES))
 
 
 def _raised_level(reader: Reader) -> RaisedLevel:
-    reader.allow_only("level", "group", "resource")
-    level = reader.choice("level", Level) or Level.METADATA
-    group = reader.text("group", lambda _: True, "an API group, '' for the core one") or ""
-    resource = reader.text("resource", bool, "a plural as in 'pods', or 'pods/exec'", required=True) or ""
-    return RaisedLevel(level, group, resource)
+    return RaisedLevel(reader.read(LEVEL) or Level.METADATA, reader.read(_API_GROUP), reader.read(RESOURCE) or "")

@@ -1,232 +1,147 @@
-"""Reads one mapping of the configuration key by key; each mistake is kept with its key, value and what is allowed."""
+"""Reads one mapping of the configuration by the settings that are declared for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import StrEnum
-from pathlib import PurePosixPath
-from types import MappingProxyType
-from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
-from auditlog.settings.duration import is_duration
+from auditlog.settings.kinds import Text
+from auditlog.settings.mistake import Place
+from auditlog.settings.setting import ENCRYPTED, Encrypted, JsonSchema, Setting, in_clear_or_encrypted, plain
 
-
-class SettingsError(ValueError):
-    """The configuration is wrong. ``problems`` holds one message for each mistake."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-def is_absolute(value: str) -> bool:
-    """Whether this is a plain absolute path below a folder of the root, without ".." and unprintable characters."""
-    path = PurePosixPath(value)
-    return (
-        value.startswith("/")
-        and ".." not in path.parts
-        and str(path) == value
-        and len(path.parts) > 2
-        and value.isprintable()
-    )
-
-
-def is_header_value(value: str) -> bool:
-    """Whether this can stand in an HTTP header as one word: printable ASCII without spaces."""
-    return bool(value) and value.isascii() and value.isprintable() and " " not in value
-
-
-def plain_url(value: str) -> SplitResult | None:
-    """The parts of an http:// or https:// URL with a host, and without user, password and fragment; None for others."""
-    try:
-        parts = urlsplit(value)
-        has_port = parts.port != 0
-    except ValueError:
-        return None
-    plain = not (parts.username or parts.password or parts.fragment)
-    return parts if parts.scheme in ("https", "http") and parts.hostname and has_port and plain else None
-
-
-Choice = TypeVar("Choice", bound=StrEnum)
+T = TypeVar("T")
 
 
 class Reader:
-    """One mapping of the configuration, read key by key; problems name the key in full."""
+    """One mapping of the configuration, of which each setting is asked for once."""
 
-    def __init__(self, values: Mapping[str, Any], prefix: str, problems: list[str]) -> None:
-        self._values, self._prefix, self._problems = values, prefix, problems
+    def __init__(self, values: Mapping[str, Any], place: Place) -> None:
+        self._values, self._place = values, place
 
-    def has(self, key: str) -> bool:
-        return self._values.get(key) is not None
+    def has(self, setting: Setting[Any]) -> bool:
+        return self._values.get(setting.key) is not None
 
-    def problem(self, key: str, what: str, allowed: str) -> None:
-        self._problems.append(f"{self._prefix}{key}: {what}; allowed: {allowed}")
+    def is_encrypted(self, setting: Setting[Any]) -> bool:
+        """Whether the whole value is encrypted, so that nothing is known of it but that it is there."""
+        return isinstance(self._values.get(setting.key), Encrypted)
 
-    def allow_only(self, *keys: str) -> None:
-        for key in self._values:
+    def problem(self, setting: Setting[Any], what: str, allowed: str, *, below: str = "") -> None:
+        """Keeps a mistake at this setting, or at the part of its value that ``below`` says, as ``[0].level``."""
+        self._place.at(setting.key + below).mistake(what, allowed)
+
+    def read(self, setting: Setting[T]) -> T:
+        """The value, or the setting's default where it is missing, wrong, or cannot be known."""
+        value = self._values.get(setting.key)
+        place = self._place.at(setting.key)
+        if value is None:
+            if setting.required:
+                place.mistake("is missing", setting.kind.allowed)
+            return setting.default
+        if isinstance(value, Encrypted) and not isinstance(setting.kind, Text):
+            return setting.default
+        found: Any = value if isinstance(value, Encrypted) else setting.kind.read(value, place)
+        return setting.default if found is None else found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A mapping with these settings and no others; the empty one is the same as none."""
+
+    settings: tuple[Setting[Any], ...]
+    type: ClassVar[str] = "mapping"
+    allowed: ClassVar[str] = "a mapping of keys"
+
+    def read(self, value: Any, place: Place) -> Reader | None:
+        if not isinstance(value, Mapping):
+            place.mistake(f"is {value!r}", self.allowed)
+            return None
+        return self.reader(value, place) if value else None
+
+    def reader(self, values: Mapping[str, Any], place: Place) -> Reader:
+        """Of a mapping that may be empty; keys that are not declared are mistakes."""
+        keys = [setting.key for setting in self.settings]
+        for key in values:
             if key not in keys:
-                self.problem(key, "is not a key of the configuration", ", ".join(keys))
+                place.at(str(key)).mistake("is not a key of the configuration", ", ".join(keys) or "none")
+        return Reader(values, place)
 
-    def text(self, key: str, valid: Callable[[str], bool], allowed: str, *, required: bool = False) -> str | None:
-        value = self._values.get(key)
-        if value is None:
-            if required:
-                self.problem(key, "is missing", allowed)
+    def schema(self) -> JsonSchema:
+        # The empty mapping is the same as none, so nothing is missing in it.
+        full = self.entry_schema()
+        return {"anyOf": [{"type": "object", "maxProperties": 0}, full]} if "required" in full else full
+
+    def entry_schema(self) -> JsonSchema:
+        """As an entry of a list, where an empty mapping lacks what is required."""
+        needed = [setting.key for setting in self.settings if setting.required]
+        return {
+            "type": "object",
+            "properties": {setting.key: setting_schema(setting, {"type": "null"}) for setting in self.settings},
+            "additionalProperties": False,
+            **({"required": needed} if needed else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A list of mappings with the same settings."""
+
+    group: Group
+    at_least_one: bool = False
+    type: ClassVar[str] = "list of mappings"
+
+    @property
+    def allowed(self) -> str:
+        return "a list with at least one entry" if self.at_least_one else "a list"
+
+    def read(self, value: Any, place: Place) -> tuple[Reader, ...] | None:
+        if not isinstance(value, list) or (self.at_least_one and not value):
+            place.mistake(f"is {value!r}", self.allowed)
             return None
-        if not isinstance(value, str) or not valid(value):
-            self.problem(key, f"is {value!r}", allowed)
-            return None
-        return value
-
-    def integer(self, key: str, low: int, high: int, default: int) -> int:
-        value = self._values.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.problem(key, f"is {value!r}", f"a whole number from {low} to {high}")
-            return default
-        return value
-
-    def optional_integer(self, key: str, low: int, high: int) -> int | None:
-        return self.integer(key, low, high, low) if self.has(key) else None
-
-    def positive_number(self, key: str) -> float | None:
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            self.problem(key, f"is {value!r}", "a number above 0")
-            return None
-        return float(value)
-
-    def duration(self, key: str) -> str | None:
-        return self.text(key, is_duration, "a duration as in '500ms', '5s' or '1m30s'")
-
-    def secret(self, key: str, valid: Callable[[str], bool], allowed: str) -> str | None:
-        """A text that no message repeats."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, str) or not valid(value):
-            self.problem(key, "is something else", allowed)
-            return None
-        return value
-
-    def boolean_or_object(self, key: str) -> bool | Reader | None:
-        """``true``, ``false`` or a mapping; an empty mapping is a mapping."""
-        value = self._values.get(key)
-        if value is None or isinstance(value, bool):
-            return value
-        if not isinstance(value, Mapping):
-            self.problem(key, f"is {value!r}", "true, false or a mapping of keys")
-            return None
-        return Reader(value, f"{self._prefix}{key}.", self._problems)
-
-    def object(self, key: str) -> Reader | None:
-        value = self._values.get(key)
-        if value is None or value == {}:
-            return None
-        if not isinstance(value, Mapping):
-            self.problem(key, f"is {value!r}", "a mapping of keys")
-            return None
-        return Reader(value, f"{self._prefix}{key}.", self._problems)
-
-    def mapping(self, key: str) -> Mapping[str, Any]:
-        """A mapping with keys of the user's own; empty when it is not given."""
-        value = self._values.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self.problem(key, f"is {value!r}", "a mapping")
-            return {}
-        return value
-
-    def text_or_mapping(self, key: str, allowed: str) -> str | Mapping[str, Any] | None:
-        value = self._values.get(key)
-        if value is None or (isinstance(value, str | Mapping) and value):
-            return value
-        self.problem(key, f"is {value!r}", allowed)
-        return None
-
-    def objects(self, key: str, *, required: bool = True) -> list[Reader]:
-        value = self._values.get(key)
-        if value is None and not required:
-            return []
-        if not isinstance(value, list) or (required and not value):
-            allowed = "a list with at least one entry" if required else "a list"
-            self.problem(key, "is missing" if value is None else f"is {value!r}", allowed)
-            return []
         readers = []
         for index, item in enumerate(value):
+            if isinstance(item, Encrypted):
+                continue
             if isinstance(item, Mapping):
-                readers.append(Reader(item, f"{self._prefix}{key}[{index}].", self._problems))
+                readers.append(self.group.reader(item, place.item(index)))
             else:
-                self.problem(f"{key}[{index}]", f"is {item!r}", "a mapping of keys")
-        return readers
+                place.item(index).mistake(f"is {item!r}", self.group.allowed)
+        return tuple(readers)
 
-    def raw(self, key: str) -> list[Any] | None:
-        value = self._values.get(key)
-        if value is None or isinstance(value, list):
-            return value or None
-        self.problem(key, f"is {value!r}", "a list")
-        return None
+    def schema(self) -> JsonSchema:
+        return {
+            "type": "array",
+            "items": in_clear_or_encrypted(self.group.entry_schema()),
+            "minItems": int(self.at_least_one),
+        }
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._values.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.problem(key, f"is {value!r}", "a list of texts")
-            return ()
-        return tuple(value)
 
-    def labels(
-        self, key: str, valid_key: Callable[[str], bool], valid_value: Callable[[str], bool]
-    ) -> Mapping[str, str] | None:
-        """A mapping of label names to values; None when there is none."""
-        values = self._values.get(key)
-        if values is None:
-            return None
-        if not isinstance(values, Mapping) or not all(
-            isinstance(name, str) and valid_key(name) and isinstance(value, str) and valid_value(value)
-            for name, value in values.items()
-        ):
-            self.problem(key, f"is {values!r}", "labels with their values, both texts")
-            return None
-        return MappingProxyType(dict(values)) or None
+@dataclass(frozen=True, slots=True)
+class FlagOrGroup:
+    """``true``, ``false`` or a mapping; an empty mapping is a mapping."""
 
-    def choice(self, key: str, choices: type[Choice]) -> Choice | None:
-        value = self._values.get(key)
-        if value is None or value not in list(choices):
-            what = "is missing" if value is None else f"is {value!r}"
-            self.problem(key, what, "one of " + ", ".join(choices))
-            return None
-        return choices(value)
+    group: Group
+    type: ClassVar[str] = "true, false or mapping"
+    allowed: ClassVar[str] = "true, false or a mapping of keys"
 
-    def optional_choice(self, key: str, choices: type[Choice]) -> Choice | None:
-        return self.choice(key, choices) if self.has(key) else None
-
-    def choices(self, key: str, choices: type[Choice]) -> tuple[Choice, ...] | None:
-        if not self.has(key):
-            return None
-        values = self.texts(key)
-        for value in values:
-            if value not in list(choices):
-                self.problem(key, f"has {value!r}", "of " + ", ".join(choices))
-        return tuple(choices(value) for value in values if value in list(choices))
-
-    def switch(self, key: str, *, default: bool) -> bool:
-        """A value that is on or off. YAML 1.1 reads the bare words as true and false, 1.2 as the texts they are."""
-        value = self._values.get(key, default)
-        if value in (True, "on", "true"):
-            return True
-        if value in (False, "off", "false"):
-            return False
-        self.problem(key, f"is {value!r}", "on or off")
-        return default
-
-    def boolean(self, key: str) -> bool | None:
-        value = self._values.get(key)
-        if value is None or isinstance(value, bool):
+    def read(self, value: Any, place: Place) -> bool | Reader | None:
+        if isinstance(value, bool):
             return value
-        self.problem(key, f"is {value!r}", "true or false")
+        if isinstance(value, Mapping):
+            return self.group.reader(value, place)
+        place.mistake(f"is {value!r}", self.allowed)
         return None
+
+    def schema(self) -> JsonSchema:
+        return {"anyOf": [{"type": "boolean"}, self.group.schema()]}
+
+
+def setting_schema(setting: Setting[Any], *more: JsonSchema) -> JsonSchema:
+    """JSON Schema of one setting, in clear or encrypted; a secret has to be encrypted.
+
+    ``more`` are further forms in which the value may be written.
+    """
+    in_clear = () if setting.secret else (setting.kind.schema(),)
+    shape: JsonSchema = {"anyOf": [*in_clear, *more, ENCRYPTED]}
+    default = plain(setting.default)
+    return {"description": setting.about, **({} if default is None else {"default": default}), **shape}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from auditlog.settings.kinds import Boolean, Choice
 from auditlog.settings.reader import Reader
+from auditlog.settings.setting import defaulted
 
 
 class RestartMode(StrEnum):
@@ -29,12 +31,29 @@ class RestartSettings:
     accept_lost_events: bool = False
 
 
+_DEFAULT = RestartSettings()
+
+RESTART = defaulted(
+    "restart",
+    Choice(RestartMode),
+    _DEFAULT.mode,
+    "How the API server is restarted: `seamless` (a second one answers meanwhile; `drain` where the node does not "
+    "allow it), `quick` (away for about 5 s, only where no audit event can be lost), `drain` (away for about 40 s).",
+)
+REHEARSAL = defaulted(
+    "rehearsal",
+    Boolean(),
+    _DEFAULT.rehearsal,
+    "Whether the new manifest and policy run as a second API server before the running one is touched.",
+)
+ACCEPT_LOST_EVENTS = defaulted(
+    "acceptLostEvents",
+    Boolean(),
+    _DEFAULT.accept_lost_events,
+    "Whether a `quick` restart may be made where it can lose audit events.",
+)
+
+
 def parse_restart(top: Reader) -> RestartSettings:
     """Reads ``restart``, ``rehearsal`` and ``acceptLostEvents`` of the whole configuration."""
-    mode = top.choice("restart", RestartMode) if top.has("restart") else RestartMode.SEAMLESS
-    rehearsal = top.boolean("rehearsal")
-    return RestartSettings(
-        mode=mode or RestartMode.SEAMLESS,
-        rehearsal=rehearsal is not False,
-        accept_lost_events=top.boolean("acceptLostEvents") is True,
-    )
+    return RestartSettings(top.read(RESTART), top.read(REHEARSAL), top.read(ACCEPT_LOST_EVENTS))

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from auditlog.settings.reader import Reader, is_header_value, plain_url
+from auditlog.settings.kinds import Boolean, Choice, Integer, Text
+from auditlog.settings.kinds_of_many import Labels
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import defaulted, optional, required
+from auditlog.settings.texts import HEADER_VALUE, plain_url
 
 DEFAULT_IMAGE = "grafana/alloy:v1.11.3"
 DEFAULT_NAMESPACE = "kubernetes-audit"
@@ -73,30 +77,117 @@ class LokiSettings:
         return f"{self.url.rstrip('/')}/loki/api/v1/push"
 
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # A name with a tag, a digest or both: what runs on the control plane must not change behind a name.
-_IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})")
-_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?")
-_RECEIVER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\.receiver")
-_KEYS = ("mode", "namespace", "image", "nodeSelector", "hostNetwork", "resources", "catchUpMinutes", "forwardTo")
+_IMAGE = r"[a-z0-9][a-z0-9._/:\-]*(:[A-Za-z0-9_][A-Za-z0-9._\-]*|@sha256:[0-9a-f]{64})"
+_QUANTITY = r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?"
+_RESOURCES = Resources()
+
+
+def is_namespace(value: str) -> bool:
+    """Whether a namespace can be called this."""
+    return bool(re.fullmatch(_NAMESPACE, value))
+
+
+def _is_url(value: str) -> bool:
+    parts = plain_url(value)
+    return parts is not None and not parts.query and "/loki/api" not in parts.path
+
+
+URL = required(
+    "url",
+    Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url),
+    "Where Loki is, without the path of its API.",
+)
+TENANT = optional(
+    "tenant", Text("the X-Scope-OrgID that Loki expects", HEADER_VALUE), "Loki's tenant (`X-Scope-OrgID`)."
+)
+USERNAME = optional(
+    "username", Text("a user name", HEADER_VALUE), "The user of basic authentication; together with `password`."
+)
+PASSWORD = optional(
+    "password",
+    Text("a text, set with pulumi config set --secret --path loki.password", hidden=True),
+    "The password of `username`.",
+    secret=True,
+)
+CERTIFICATE_AUTHORITY = optional(
+    "certificateAuthority",
+    Text("PEM certificates", r"\s*-----BEGIN CERTIFICATE-----[\s\S]*"),
+    "Who signed Loki's certificate.",
+    otherwise="the certificate authorities in Alloy's image",
+)
+MAX_LINE_SIZE = defaulted(
+    "maxLineSize",
+    Integer(1024, 1 << 30),
+    LOKI_MAX_LINE_SIZE,
+    "Bytes of the longest line that Loki takes (its `limits_config.max_line_size`).",
+)
+LOKI = Group((URL, TENANT, USERNAME, PASSWORD, CERTIFICATE_AUTHORITY, MAX_LINE_SIZE))
+
+CPU = defaulted("cpu", Text("a quantity, as 50m", _QUANTITY), _RESOURCES.cpu, "The processor time that is asked for.")
+MEMORY = defaulted(
+    "memory", Text("a quantity, as 128Mi", _QUANTITY), _RESOURCES.memory, "The memory that is asked for."
+)
+MEMORY_LIMIT = defaulted(
+    "memoryLimit", Text("a quantity, as 512Mi", _QUANTITY), _RESOURCES.memory_limit, "The memory that may be used."
+)
+
+MODE = optional(
+    "mode",
+    Choice(AlloyMode),
+    "What ships the events: an Alloy of the stack's own on every control-plane node (`daemonset`), or configuration "
+    "for one that is there (`snippet`). Both need the secret `kubeconfig`.",
+    otherwise="daemonset where `loki` is given, off elsewhere",
+)
+NAMESPACE = defaulted(
+    "namespace",
+    Text("the name of a namespace that the stack makes", _NAMESPACE),
+    DEFAULT_NAMESPACE,
+    "Where it is kept; the stack makes the namespace.",
+)
+IMAGE = defaulted(
+    "image",
+    Text("an image with its tag or digest, as grafana/alloy:v1.0.0", _IMAGE),
+    DEFAULT_IMAGE,
+    "The image of Alloy, with its tag or digest.",
+)
+NODE_SELECTOR = defaulted(
+    "nodeSelector", Labels(bool, lambda _: True), CONTROL_PLANE, "The labels of the nodes that it runs on."
+)
+HOST_NETWORK = defaulted("hostNetwork", Boolean(), False, "Whether it uses the node's own network.")
+RESOURCES = optional(
+    "resources", Group((CPU, MEMORY, MEMORY_LIMIT)), "What one Alloy asks for and may use, as Kubernetes quantities."
+)
+CATCH_UP_MINUTES = defaulted(
+    "catchUpMinutes",
+    Integer(1, 60 * 24 * 7),
+    15,
+    "How far back, when it starts, events in rotated files are sent again in case they were missed.",
+)
+FORWARD_TO = optional(
+    "forwardTo",
+    Text("a receiver, as loki.write.default.receiver", r"[A-Za-z_][A-Za-z0-9_.]*\.receiver"),
+    "With `snippet`: the receiver in the Alloy that the snippet is for.",
+    otherwise="a `loki.write` of the snippet's own",
+)
+ALLOY = Group((MODE, NAMESPACE, IMAGE, NODE_SELECTOR, HOST_NETWORK, RESOURCES, CATCH_UP_MINUTES, FORWARD_TO))
 
 
 def parse_loki(reader: Reader | None) -> LokiSettings | None:
     """None where no Loki is configured."""
     if reader is None:
         return None
-    reader.allow_only("url", "tenant", "username", "password", "certificateAuthority", "maxLineSize")
-    if reader.has("username") != reader.has("password"):
-        missing = "password" if reader.has("username") else "username"
+    if reader.has(USERNAME) != reader.has(PASSWORD):
+        missing = PASSWORD if reader.has(USERNAME) else USERNAME
         reader.problem(missing, "is missing", "username and password together")
     return LokiSettings(
-        url=reader.text("url", _is_url, "Loki's https:// or http:// URL, without user and /loki/api", required=True)
-        or "",
-        tenant=reader.text("tenant", is_header_value, "the X-Scope-OrgID that Loki expects"),
-        username=reader.text("username", is_header_value, "a user name"),
-        password=reader.secret("password", bool, "a text, set with pulumi config set --secret --path loki.password"),
-        certificate_authority=reader.text("certificateAuthority", _is_certificate, "PEM certificates"),
-        max_line_size=reader.integer("maxLineSize", 1024, 1 << 30, LOKI_MAX_LINE_SIZE),
+        url=reader.read(URL) or "",
+        tenant=reader.read(TENANT),
+        username=reader.read(USERNAME),
+        password=reader.read(PASSWORD),
+        certificate_authority=reader.read(CERTIFICATE_AUTHORITY),
+        max_line_size=reader.read(MAX_LINE_SIZE),
     )
 
 
@@ -105,59 +196,24 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
     default = AlloyMode.DAEMONSET if loki else AlloyMode.OFF
     if reader is None:
         return AlloySettings(mode=default)
-    reader.allow_only(*_KEYS)
     settings = AlloySettings(
-        mode=(reader.choice("mode", AlloyMode) if reader.has("mode") else None) or default,
-        namespace=reader.text("namespace", is_namespace, "the name of a namespace that the stack makes")
-        or DEFAULT_NAMESPACE,
-        image=reader.text("image", _is_image, "an image with its tag or digest, as grafana/alloy:v1.0.0")
-        or DEFAULT_IMAGE,
-        node_selector=reader.labels("nodeSelector", bool, lambda _: True) or CONTROL_PLANE,
-        host_network=reader.boolean("hostNetwork") or False,
-        resources=_resources(reader.object("resources")),
-        catch_up_minutes=reader.integer("catchUpMinutes", 1, 60 * 24 * 7, 15),
-        forward_to=reader.text("forwardTo", _is_receiver, "a receiver, as loki.write.default.receiver"),
+        mode=reader.read(MODE) or default,
+        namespace=reader.read(NAMESPACE),
+        image=reader.read(IMAGE),
+        node_selector=reader.read(NODE_SELECTOR),
+        host_network=reader.read(HOST_NETWORK),
+        resources=_resources(reader.read(RESOURCES)),
+        catch_up_minutes=reader.read(CATCH_UP_MINUTES),
+        forward_to=reader.read(FORWARD_TO),
     )
     if settings.forward_to is not None and settings.mode is not AlloyMode.SNIPPET:
-        reader.problem("forwardTo", f"is given with mode {settings.mode}", "only with mode snippet")
+        reader.problem(FORWARD_TO, f"is given with mode {settings.mode}", "only with mode snippet")
     if settings.mode is not AlloyMode.OFF and settings.forward_to is None and not loki:
-        reader.problem("mode", f"is {settings.mode} and there is no loki.url", "off, or the key loki beside it")
+        reader.problem(MODE, f"is {settings.mode} and there is no loki.url", "off, or the key loki beside it")
     return settings
-
-
-def is_namespace(value: str) -> bool:
-    """Whether a namespace can be called this."""
-    return bool(_NAMESPACE.fullmatch(value))
 
 
 def _resources(reader: Reader | None) -> Resources:
     if reader is None:
         return Resources()
-    reader.allow_only("cpu", "memory", "memoryLimit")
-    default = Resources()
-    return Resources(
-        cpu=reader.text("cpu", _is_quantity, "a quantity, as 50m") or default.cpu,
-        memory=reader.text("memory", _is_quantity, "a quantity, as 128Mi") or default.memory,
-        memory_limit=reader.text("memoryLimit", _is_quantity, "a quantity, as 512Mi") or default.memory_limit,
-    )
-
-
-def _is_url(value: str) -> bool:
-    parts = plain_url(value)
-    return parts is not None and not parts.query and "/loki/api" not in parts.path and is_header_value(value)
-
-
-def _is_certificate(value: str) -> bool:
-    return value.strip().startswith("-----BEGIN CERTIFICATE-----")
-
-
-def _is_image(value: str) -> bool:
-    return bool(_IMAGE.fullmatch(value))
-
-
-def _is_quantity(value: str) -> bool:
-    return bool(_QUANTITY.fullmatch(value))
-
-
-def _is_receiver(value: str) -> bool:
-    return bool(_RECEIVER.fullmatch(value))
+    return Resources(reader.read(CPU), reader.read(MEMORY), reader.read(MEMORY_LIMIT))

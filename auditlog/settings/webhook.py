@@ -5,44 +5,15 @@ from __future__ import annotations
 import ssl
 
 from auditlog.settings import delivery
+from auditlog.settings.kinds import Text
 from auditlog.settings.model import DEFAULT_WEBHOOK_PATH, WebhookSettings
-from auditlog.settings.reader import Reader, is_absolute, is_header_value, plain_url
-
-_CREDENTIALS = ("clientCertificate", "clientKey", "token")
-
-
-def parse_webhook(reader: Reader | None) -> WebhookSettings | None:
-    if reader is None:
-        return None
-    reader.allow_only("server", "certificateAuthority", *_CREDENTIALS, "path", "initialBackoff", *delivery.KEYS)
-    server = reader.text("server", _is_server, "an https:// or http:// URL without user and password", required=True)
-    _check_credentials(reader, server or "")
-    return WebhookSettings(
-        server=server or "",
-        certificate_authority=reader.text("certificateAuthority", _is_certificate, "PEM certificates"),
-        client_certificate=reader.text("clientCertificate", _is_certificate, "PEM certificates"),
-        client_key=reader.secret("clientKey", _is_private_key, "an unencrypted private key in PEM form"),
-        token=reader.secret("token", is_header_value, "a bearer token: printable ASCII without spaces"),
-        path=reader.text("path", is_absolute, "an absolute path on the nodes") or DEFAULT_WEBHOOK_PATH,
-        initial_backoff=reader.duration("initialBackoff"),
-        delivery=delivery.parse_delivery(reader, delivery.WEBHOOK_DEFAULTS),
-    )
-
-
-def _check_credentials(reader: Reader, server: str) -> None:
-    if reader.has("clientCertificate") != reader.has("clientKey"):
-        missing = "clientKey" if reader.has("clientCertificate") else "clientCertificate"
-        reader.problem(missing, "is missing", "clientCertificate and clientKey together")
-    if reader.has("token") and (reader.has("clientCertificate") or reader.has("clientKey")):
-        reader.problem("token", "is given together with a client certificate", "one of the two")
-    if server.startswith("http://"):
-        for key in ("certificateAuthority", *_CREDENTIALS):
-            if reader.has(key):
-                reader.problem(key, f"is given for {server!r}", "only with an https:// server")
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import defaulted, optional, required
+from auditlog.settings.texts import DURATION_TEXT, HEADER_VALUE, PATH_ON_NODES, plain_url
 
 
 def _is_server(value: str) -> bool:
-    return plain_url(value) is not None and value.isprintable() and " " not in value
+    return plain_url(value) is not None and value.isprintable()
 
 
 def _is_certificate(value: str) -> bool:
@@ -63,3 +34,70 @@ def _is_private_key(value: str) -> bool:
     return (
         first.startswith("-----BEGIN ") and first.endswith("PRIVATE KEY-----") and last == first.replace("BEGIN", "END")
     )
+
+
+_CERTIFICATES = Text("PEM certificates", r"[\s\S]*-----BEGIN CERTIFICATE-----[\s\S]*", _is_certificate)
+
+SERVER = required(
+    "server",
+    Text("an https:// or http:// URL without user and password", r"https?://\S+", _is_server),
+    "Where events are posted to.",
+)
+CERTIFICATE_AUTHORITY = optional(
+    "certificateAuthority",
+    _CERTIFICATES,
+    "Who signed the server's certificate.",
+    otherwise="the certificate authorities of the API server's own system",
+)
+CLIENT_CERTIFICATE = optional(
+    "clientCertificate", _CERTIFICATES, "What the API server shows the server; together with `clientKey`."
+)
+CLIENT_KEY = optional(
+    "clientKey",
+    Text("an unencrypted private key in PEM form", valid=_is_private_key, hidden=True),
+    "The key of `clientCertificate`.",
+    secret=True,
+)
+TOKEN = optional(
+    "token",
+    Text("a bearer token: printable ASCII without spaces", HEADER_VALUE, hidden=True),
+    "A bearer token, in place of a client certificate.",
+    secret=True,
+)
+PATH = defaulted("path", PATH_ON_NODES, DEFAULT_WEBHOOK_PATH, "The kubeconfig on the nodes that holds all this.")
+INITIAL_BACKOFF = optional(
+    "initialBackoff",
+    DURATION_TEXT,
+    "How long the API server waits before it tries a failed post again.",
+    otherwise="the API server's own",
+)
+_CREDENTIALS = (CLIENT_CERTIFICATE, CLIENT_KEY, TOKEN)
+WEBHOOK = Group((SERVER, CERTIFICATE_AUTHORITY, *_CREDENTIALS, PATH, INITIAL_BACKOFF, *delivery.SETTINGS))
+
+
+def parse_webhook(reader: Reader | None) -> WebhookSettings | None:
+    if reader is None:
+        return None
+    server = reader.read(SERVER) or ""
+    _check_credentials(reader, server)
+    return WebhookSettings(
+        server=server,
+        certificate_authority=reader.read(CERTIFICATE_AUTHORITY),
+        client_certificate=reader.read(CLIENT_CERTIFICATE),
+        client_key=reader.read(CLIENT_KEY),
+        token=reader.read(TOKEN),
+        path=reader.read(PATH),
+        initial_backoff=reader.read(INITIAL_BACKOFF),
+        delivery=delivery.parse_delivery(reader, delivery.WEBHOOK_DEFAULTS),
+    )
+
+
+def _check_credentials(reader: Reader, server: str) -> None:
+    if reader.has(CLIENT_CERTIFICATE) != reader.has(CLIENT_KEY):
+        missing = CLIENT_KEY if reader.has(CLIENT_CERTIFICATE) else CLIENT_CERTIFICATE
+        reader.problem(missing, "is missing", "clientCertificate and clientKey together")
+    if reader.has(TOKEN) and (reader.has(CLIENT_CERTIFICATE) or reader.has(CLIENT_KEY)):
+        reader.problem(TOKEN, "is given together with a client certificate", "one of the two")
+    if server.startswith("http://"):
+        for setting in filter(reader.has, (CERTIFICATE_AUTHORITY, *_CREDENTIALS)):
+            reader.problem(setting, f"is given for {server!r}", "only with an https:// server")

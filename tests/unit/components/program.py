@@ -129,7 +129,7 @@ def run_program(
     with _runtime():
         pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
         pulumi.runtime.set_all_config(
-            dict(config), [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki") if key not in in_clear]
+            dict(config), [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki", "webhook") if key not in in_clear]
         )
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]

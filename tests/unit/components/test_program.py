@@ -14,6 +14,7 @@ from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.facts import StrayManifest
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.read_nodes import ReadError
+from auditlog.outputs import OUTPUTS
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, settings, untouched
 from tests.unit.components.program import PRIVATE_KEY, Program, run_program, stack_config
@@ -162,6 +163,7 @@ def test_outputs_feed_dashboards_and_people(first: Program) -> None:
     assert first.outputs["nodes"]["cp1"]["policySha256"] == sha256(POLICY)
     assert first.outputs["queries"]["whoDeleted"] == '{job="kubernetes-audit"} |= "delete" |= "NAME"'
     assert first.outputs["onNodeSearch"] == "sudo grep NAME /var/log/kubernetes/audit/audit.log"
+    assert {*first.outputs, "alloy"} == {output.name for output in OUTPUTS}, "the reference has them all"
 
 
 DIALLED = AssertionError("a node was dialled")
@@ -172,7 +174,8 @@ DIALLED = AssertionError("a node was dialled")
     [
         (stack_config(policy={"preset": "nothing"}), "policy.preset: is 'nothing'; allowed: one of "),
         (stack_config(policy={"file": "/nowhere.yaml"}), "policy.file '/nowhere.yaml': cannot be read: No such file"),
-        ({**stack_config(), "kubernetes-audit:nodes": "[oops"}, "nodes: is '[oops'; allowed: YAML in Pulumi.test.yaml"),
+        ({**stack_config(), "kubernetes-audit:nodes": "[oops"}, "nodes: is '[oops'; allowed: a list with at"),
+        ({**stack_config(), "kubernetes-audit:nodez": "[]"}, "nodez: is not a key of the configuration; allowed: "),
         ({**stack_config(), "kubernetes-audit:sshPrivateKey": ""}, "sshPrivateKey: is missing; allowed: a private key"),
     ],
 )
