@@ -38,7 +38,12 @@ def text_report(source: str, findings: Sequence[Finding]) -> str:
 
 def json_report(source: str, kubernetes_minor: int, findings: Sequence[Finding]) -> str:
     """One object: the policy, the version, and every finding with `silenced` null or the reason."""
-    found = [
+    return _json({"policy": source, "kubernetes": f"1.{kubernetes_minor}", "findings": findings_json(findings)})
+
+
+def findings_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Every finding as an object, `silenced` null or the reason."""
+    return [
         {
             "id": each.id,
             "severity": each.severity.value,
@@ -51,7 +56,6 @@ def json_report(source: str, kubernetes_minor: int, findings: Sequence[Finding])
         }
         for each in findings
     ]
-    return _json({"policy": source, "kubernetes": f"1.{kubernetes_minor}", "findings": found})
 
 
 def sarif_report(source: str, findings: Sequence[Finding]) -> str:

@@ -25,14 +25,14 @@ class SelectedPolicy:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def selected_policy(settings: PolicySettings) -> SelectedPolicy:
-    """The policy that ``settings`` names or holds.
+def selected_policy(settings: PolicySettings, project: Path = Path()) -> SelectedPolicy:
+    """The policy that ``settings`` names or holds; ``project`` is the folder that its file's path starts from.
 
     One that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
     when the API server of no supported version would take it, or the file cannot be read, PresetError and
     OverlayError; what only some versions refuse is found by the plan, which knows each node's version.
     """
-    selected = _base(settings)
+    selected = _base(settings, project)
     overlay = Overlay(
         preset=settings.preset or "",
         preset_parameters=settings.parameters,
@@ -63,18 +63,18 @@ def policy_source(settings: PolicySettings) -> str:
     return settings.file or f"preset {settings.preset}"
 
 
-def _base(settings: PolicySettings) -> SelectedPolicy:
+def _base(settings: PolicySettings, project: Path) -> SelectedPolicy:
     source = policy_source(settings)
     if settings.text is not None:
         return SelectedPolicy(settings.text, source)
     if settings.file is not None:
-        return SelectedPolicy(_file_text(settings.file), source)
+        return SelectedPolicy(_file_text(settings.file, project), source)
     return SelectedPolicy(preset_text(settings.preset or "", **settings.parameters), source)
 
 
-def _file_text(path: str) -> str:
+def _file_text(path: str, project: Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return (project / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise PolicyError(f"policy.file {path!r}", (Problem(0, 0, "", f"cannot be read: {reason}"),)) from error

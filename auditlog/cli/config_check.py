@@ -1,0 +1,98 @@
+"""`config check`: finds the stack files and reports what `auditlog.settings.check` says about each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from auditlog.cli.common import UsageError
+from auditlog.policy.report import findings_json, text_report
+from auditlog.settings.check import CheckedFile, check_stack_file
+
+PROJECT_FILE = "Pulumi.yaml"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
+    names = arguments.files or _stack_files()
+    checked = [_check(name) for name in names]
+    sys.stdout.write(_json(checked) if arguments.format == "json" else "".join(map(_text, checked)))
+    return int(not all(file.is_right for file in checked))
+
+
+def _stack_files() -> list[str]:
+    project = _project_file(Path.cwd())
+    found = sorted(project.parent.glob("Pulumi.*.yaml"))
+    if not found:
+        raise UsageError(f"{project.parent}: there is no Pulumi.*.yaml beside {PROJECT_FILE}; allowed: a stack file")
+    folder = Path.cwd()
+    return [str(path.relative_to(folder) if path.is_relative_to(folder) else path) for path in found]
+
+
+def _check(name: str) -> CheckedFile:
+    path = Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}; allowed: a stack file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}: is no UTF-8 text; allowed: a stack file") from error
+    project = _project_file(path.resolve().parent)
+    return check_stack_file(name, text, _project_name(project), project.parent)
+
+
+def _project_file(folder: Path) -> Path:
+    """The nearest one from this folder upwards, as the Pulumi CLI finds it."""
+    for place in (folder, *folder.parents):
+        if (place / PROJECT_FILE).is_file():
+            return place / PROJECT_FILE
+    raise UsageError(f"{folder}: there is no {PROJECT_FILE} here or above; allowed: a folder of a Pulumi project")
+
+
+def _project_name(path: Path) -> str:
+    try:
+        project = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}; allowed: the file of a Pulumi project") from error
+    name = project.get("name") if isinstance(project, dict) else None
+    if not isinstance(name, str):
+        raise UsageError(f"{path}: has no name; allowed: the file of a Pulumi project")
+    return name
+
+
+def _text(file: CheckedFile) -> str:
+    lines = [f"{file.name}:{mistake.line}: {mistake.message}" for mistake in file.mistakes]
+    if file.policy is not None and any(each.silenced is None for each in file.findings):
+        lines.append(text_report(f"{file.name}: {file.policy}", file.findings).rstrip())
+    count = len(file.mistakes)
+    said = f"{count or 'no'} mistake{'' if count == 1 else 's'}"
+    unchecked = f"; encrypted, not checked: {', '.join(file.encrypted)}" if file.encrypted else ""
+    return "\n".join([*lines, f"{file.name}: {said}{unchecked}", ""])
+
+
+def _json(files: Sequence[CheckedFile]) -> str:
+    found = [
+        {
+            "file": file.name,
+            "mistakes": [
+                {
+                    "line": mistake.line,
+                    "key": mistake.key,
+                    "found": mistake.what,
+                    "allowed": mistake.allowed,
+                    "message": mistake.message,
+                }
+                for mistake in file.mistakes
+            ],
+            "policy": file.policy,
+            "findings": findings_json(file.findings),
+            "encrypted": list(file.encrypted),
+        }
+        for file in files
+    ]
+    return json.dumps({"files": found}, indent=2, ensure_ascii=False) + "\n"
