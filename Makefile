@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-load test-observability test-upgrade observability test-differential bench clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-load test-observability test-upgrade observability test-differential bench clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -53,7 +53,10 @@ test-engine: build
 	$(PYTHON) -m pytest tests/engine
 
 test-lab: up build-tests
-	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py
+	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py -m 'not every_fault'
+
+test-faults: up  ## Every fault of docs/faults.md at every step of a change, which takes hours
+	$(PYTHON) -m pytest tests/lab/faults
 
 test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.35 to 1.36, which `make test` leaves out
 	$(PYTHON) -m lab build --kubernetes 1.35

@@ -1,9 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# What must hold before anything is changed: kubelet can start the new API server at all, because its images and that of
-# the pod's sandbox are on the node, and there is room for every file.
+# What must hold before anything is changed: kubelet can start the new API server at all, because it runs, the images of
+# the API server and of the pod's sandbox are on the node, and there is room for every file.
 
 # preconditions IMAGES FILE...: the reason in $problem when one does not hold. FILEs are those that will be written.
 preconditions() {
+    if ! kubelet_runs; then
+        problem="kubelet does not run, and nothing else ends the old API server and starts the new one"
+        return 1
+    fi
     # shellcheck disable=SC2086  # several images in one argument
     images_are_there $1 || return 1
     shift

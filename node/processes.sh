@@ -26,6 +26,8 @@ apiserver_pids() {
 # listens_as_canary PID PORT: whether this API server was started for that port.
 listens_as_canary() { tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qx -e "--secure-port=$2"; }
 
+kubelet_runs() { grep -qx kubelet /proc/[0-9]*/comm 2>/dev/null; }
+
 # started PID: when it started, in seconds since the epoch.
 started() {
     ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)

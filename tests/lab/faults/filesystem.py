@@ -1,0 +1,62 @@
+"""Faults of the file system that holds ``/etc/kubernetes``: one of its own, small, that fills or turns read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lab.api import Node
+from tests.lab.faults.machine import stopped_kubelet
+
+_FOLDER = "/etc/kubernetes"
+_FILLER = f"{_FOLDER}/.filler"
+BLOCK = 4096
+"""Bytes in a block: what a write takes at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFileSystem:
+    """``/etc/kubernetes`` on a file system of its own."""
+
+    node: Node
+
+    def fill(self, free_blocks: int = 0) -> None:
+        """Leaves room for that many blocks and no more."""
+        self.node.run(
+            f"rm -f {_FILLER}; free=$(stat -f -c %a {_FOLDER}); "
+            f"head -c $(((free - {free_blocks}) * {BLOCK})) /dev/zero >{_FILLER}"
+        )
+
+    def free_blocks(self) -> int:
+        return int(self.node.run(f"stat -f -c %a {_FOLDER}").stdout)
+
+    def empty(self) -> None:
+        """Room again."""
+        self.node.run(f"rm -f {_FILLER}")
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Nothing can be written, as after an error of the disk."""
+        self.node.run(f"mount -o remount,ro {_FOLDER}")
+        try:
+            yield
+        finally:
+            self.node.run(f"mount -o remount,rw {_FOLDER}")
+
+
+@contextmanager
+def small_file_system(node: Node) -> Iterator[SmallFileSystem]:
+    """Puts ``/etc/kubernetes`` on two megabytes. kubelet starts anew on it; the pods, being the same, go on."""
+    beside = "/run/small"
+    with stopped_kubelet(node):
+        node.run(
+            f"mkdir {beside} && mount -t tmpfs -o size=2m,mode=755 tmpfs {beside} && cp -a {_FOLDER}/. {beside}/ &&"
+            f" mount --bind {beside} {_FOLDER} && umount {beside} && rmdir {beside}"
+        )
+    try:
+        yield SmallFileSystem(node)
+    finally:
+        # Containers that were started on it keep it until they end.
+        with stopped_kubelet(node):
+            node.run(f"umount --lazy {_FOLDER}")

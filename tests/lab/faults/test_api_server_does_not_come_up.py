@@ -1,0 +1,155 @@
+"""An API server that does not come up with what it was given ends in the old one running again.
+
+The stack checks policy and flags before it sends them. What is staged on the node is therefore spoiled there, right
+before it is put in place: as by a rule of another version of Kubernetes that the checks do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from lab.api import Lab
+from tests.lab.faults.experiment import STATE, Experiment, Observed
+from tests.lab.faults.filesystem import small_file_system
+from tests.lab.faults.halt import Side, halted
+from tests.lab.faults.machine import cut_power, frozen_etcd, start
+from tests.lab.faults.operation import operation
+from tests.lab.faults.steps import Moment
+from tests.lab.test_first_stack import LOG
+
+_POLICY = f"{STATE}/staged/audit-policy.yaml"
+_MANIFEST = f"{STATE}/staged/kube-apiserver.yaml"
+PUTS_IN_PLACE = Moment("after", "swap")
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """What is done to the staged files, and what the operator reads of it."""
+
+    script: str
+    words: str
+
+
+REFUSED_POLICY = Spoiled(f"sed -i 's/^kind: Policy/kind: Polity/' {_POLICY}", 'Polity\\" is registered')
+UNKNOWN_FLAG = Spoiled(
+    f"sed -i 's/^    - kube-apiserver$/&\\n    - --no-such-flag=1/' {_MANIFEST}", "unknown flag: --no-such-flag"
+)
+IMAGE_GONE = Spoiled(f"sed -i 's/^    image: .*$/&-gone/' {_MANIFEST}", "no API server with the manifest's arguments")
+
+
+@pytest.fixture(scope="module")
+def patient(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
+    """With a stack that waits no longer than a minute for an API server."""
+    with Experiment.begin(running_lab, "faults-patient", baseline, {"healthTimeoutSeconds": 60}) as experiment:
+        yield experiment
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        pytest.param(REFUSED_POLICY, id="refused policy"),
+        pytest.param(UNKNOWN_FLAG, id="unknown flag"),
+        pytest.param(IMAGE_GONE, id="image gone", marks=pytest.mark.every_fault),
+    ],
+)
+def test_what_it_cannot_start_with_is_put_back_with_its_own_words(patient: Experiment, spoiled: Spoiled) -> None:
+    with halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+        halt.wait(up)
+        patient.node.run(spoiled.script)
+        halt.release()
+        printed = up.fails()
+    assert spoiled.words in printed
+    assert "The earlier manifest runs again" in printed
+    patient.nothing_happened()
+
+
+def test_what_it_cannot_start_with_is_found_in_the_rehearsal(patient: Experiment) -> None:
+    running = patient.process()
+    rehearses = Moment("after", "rehearse")
+    with halted(patient.node, rehearses.rename, rehearses.side) as halt, operation(patient.stack, "up") as up:
+        halt.wait(up)
+        patient.node.run(REFUSED_POLICY.script)
+        halt.release()
+        printed = up.fails()
+    assert REFUSED_POLICY.words in printed
+    assert "nothing was changed" in printed
+    assert patient.process() == running
+    patient.nothing_happened()
+
+
+def test_one_that_never_gets_ready_is_put_back(patient: Experiment) -> None:
+    with halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+        halt.wait(up)
+        with frozen_etcd(patient.node):
+            halt.release()
+            up.prints("are put back")
+        printed = up.fails()
+    assert "The earlier manifest runs again" in printed
+    patient.nothing_happened()
+
+
+@pytest.mark.every_fault
+def test_a_folder_where_the_log_should_be(patient: Experiment) -> None:
+    patient.node.run(f"mkdir -p {LOG}")
+    printed = patient.fails()
+    assert f"open {LOG}: is a directory" in printed
+    patient.nothing_happened()
+    patient.node.run(f"rmdir {LOG}")
+
+
+@pytest.mark.every_fault
+def test_a_full_disk_where_the_log_should_be(patient: Experiment) -> None:
+    folder = LOG.rpartition("/")[0]
+    patient.node.run(f"mkdir -p {folder} && mount -t tmpfs -o size=4k tmpfs {folder}")
+    patient.node.run(f"head -c 4096 /dev/zero >{folder}/full")
+    try:
+        assert f"is not in {LOG}" in patient.fails()
+        patient.nothing_happened()
+    finally:
+        patient.node.run(f"umount --lazy {folder}")
+
+
+@pytest.mark.every_fault
+def test_the_way_back_needs_no_room_on_the_disk(patient: Experiment) -> None:
+    with small_file_system(patient.node) as file_system:
+        with (
+            halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt,
+            operation(patient.stack, "up") as up,
+        ):
+            halt.wait(up)
+            patient.node.run(UNKNOWN_FLAG.script)
+            halt.release_until(Moment("after", "old-gone").rename, "after")
+            halt.wait(up)
+            file_system.fill()
+            halt.release()
+            up.fails()
+        patient.settled().is_one_of(patient.before)
+        file_system.empty()
+        patient.completes("up")
+        patient.completes("destroy")
+
+
+@pytest.mark.every_fault
+@pytest.mark.parametrize("step", ["put-back", "restored"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_power_cut_on_the_way_back(patient: Experiment, side: Side, step: str) -> None:
+    moment = Moment(side, step)
+    with halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+        halt.wait(up)
+        patient.node.run(REFUSED_POLICY.script)
+        halt.release_until(moment.rename, moment.side)
+        halt.wait(up)
+        cut_power(patient.node)
+        # Up to the put-back the files on the disk are those that no API server starts with: the next up is the first.
+        start(patient.lab)
+        up.fails()
+    patient.completes("up")
+    patient.recovers_and_gives_back()
+
+
+def test_then_up_completes(patient: Experiment) -> None:
+    patient.completes("up")
+    patient.recovers_and_gives_back()
