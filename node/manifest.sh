@@ -33,7 +33,7 @@ apply_manifest() {
         say "manifest: in sync"
         return
     fi
-    if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ]; then
+    if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ] && ! is_half_way "$there"; then
         fail "$MANIFEST changed after it was read for this plan; run again to see its present text"
     fi
     check_staged policy audit-policy.yaml "$policy" "$policy_live" "$policy_desired"
@@ -56,7 +56,7 @@ restore_manifest() {
     there=$(hash_of "$MANIFEST")
     if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
-    elif [ "$there" = "$restore" ] || [ "$there" = "$written" ] || [ "$there" = "$(journal placed-first)" ]; then
+    elif [ "$there" = "$restore" ] || [ "$there" = "$written" ] || is_half_way "$there"; then
         detached transaction remove "$@"
     else
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
@@ -64,6 +64,9 @@ restore_manifest() {
     fi
     rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy"
 }
+
+# is_half_way SHA256: whether it is the manifest that a quick restart put in place first before it was cut off.
+is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 
 # another_owns [owner=NAME]...: whether this node's audit logging is another stack's. A command of an earlier version of
 # this program does not say whose it is.

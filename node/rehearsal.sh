@@ -95,11 +95,14 @@ canary_pids() {
 
 canary_is_gone() { [ -z "$(canary_pids "$1")" ]; }
 
-# end_canary SECONDS: takes the canary that the journal names away, and ends it where it serves for longer than SECONDS.
+# end_canary SECONDS: takes the canary that the journal names away, and ends it where it serves for longer than SECONDS;
+# status 1 with the reason in $problem when kubelet would only start it again.
 end_canary() {
     canary_port=$(journal canary-port)
     rm -f "$(canary_file)" "$STATE/$CANARY.logs" "$STATE/staged/$CANARY.yaml"
     starting=kube-apiserver
+    problem="$(canary_file) cannot be removed"
+    [ ! -e "$(canary_file)" ] || return 1
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
     deadline=$(($(date +%s) + 60))

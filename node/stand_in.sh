@@ -32,7 +32,6 @@ dismiss_canary() {
         say "stand-in: the redirect is taken away"
     fi
     if [ -n "$(journal canary-port)" ] || [ -e "$(canary_file)" ]; then
-        end_canary "$1"
-        say "canary: ended"
+        if end_canary "$1"; then say "canary: ended"; else say "canary: stays for the next run to end, because $problem"; fi
     fi
 }

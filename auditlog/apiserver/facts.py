@@ -122,6 +122,7 @@ class Facts:
     written there. ``policy_folder_changed`` is the ctime of the policy's folder where the file is absent.
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
+    ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
     """
 
     hostname: str
@@ -157,6 +158,7 @@ class Facts:
     memory_available_bytes: int | None = None
     memory_running_bytes: int = 0
     redirect_tool: str | None = None
+    unfinished_sha256: frozenset[str] = frozenset()
 
     @property
     def policy_token(self) -> str:
@@ -167,6 +169,10 @@ class Facts:
     def changed_by_stack(self) -> bool:
         """Whether the live files are a stack's, wholly or half-way; what was there before is recorded then."""
         return self.owner is not None or self.unfinished_change
+
+    def last_written(self, recorded: str | None, live_sha256: str) -> str | None:
+        """The hash of what the stack wrote last: ``recorded``, unless the unfinished change has left the live file."""
+        return live_sha256 if live_sha256 in self.unfinished_sha256 else recorded
 
 
 def parse_facts(output: str) -> Facts:
@@ -256,6 +262,7 @@ def parse_facts(output: str) -> Facts:
             memory_available_bytes=_number(single.get("memory-available-bytes")),
             memory_running_bytes=int(single.get("memory-running-bytes", "0")),
             redirect_tool=single.get("redirect-tool"),
+            unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -280,6 +287,11 @@ def apiserver_pod(text: str) -> str | None:
 def _names_canary(journal: str) -> bool:
     """Whether the change that the journal is of has a canary, which the next run ends."""
     return re.search(r"^canary-port=\d+$", journal, re.MULTILINE) is not None
+
+
+def _put_in_place(journal: str) -> frozenset[str]:
+    """Hashes of what the change of the journal (node/journal.sh) writes; a quick restart has two manifests."""
+    return frozenset(re.findall(r"^(?:desired|placed-first|policy-desired)=([0-9a-f]{64})$", journal, re.MULTILINE))
 
 
 def _file(words: list[str]) -> RemoteFile | None:

@@ -14,7 +14,7 @@ from auditlog.apiserver.checks.node_state import obstacles
 from auditlog.apiserver.checks.process import Lag, no_process, process_lag
 from auditlog.apiserver.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Companion, webhook_companion
 from auditlog.apiserver.desired import AuditConfiguration, sha256
-from auditlog.apiserver.facts import Facts, Process, StrayManifest, Written
+from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
@@ -173,13 +173,14 @@ def plan_node(
 
 def _companions(settings: Settings, live: str, policy_text: str, facts: Facts) -> tuple[Companion, Companion | None]:
     """The policy, and the webhook's kubeconfig where there is one."""
+    live_policy = facts.policy.hashed if facts.policy else None
     policy = Companion(
         what=POLICY_FILE,
         path=settings.policy.path,
-        live=facts.policy.hashed if facts.policy else None,
+        live=live_policy,
         desired_sha256=sha256(policy_text),
         annotation=manifest.policy_annotation(live),
-        written=facts.written.policy,
+        written=facts.last_written(facts.written.policy, live_policy.sha256 if live_policy else ABSENT),
     )
     return policy, webhook_companion(settings.webhook, facts, manifest.webhook_annotation(live))
 

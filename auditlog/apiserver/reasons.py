@@ -29,7 +29,7 @@ def node_reasons(
     """Every reason to change the node; empty when there is none."""
     reasons = [
         *(reason for reason in (file.reason() for file in files) if reason is not None),
-        *_manifest(manifest_plan, configuration, facts.written.manifest),
+        *_manifest(manifest_plan, configuration, facts),
         *([str(lag)] if lag is not None else []),
         *(
             f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too and is moved to the archive"
@@ -37,7 +37,8 @@ def node_reasons(
         ),
     ]
     change = manifest_plan.change
-    if not change.in_sync and lag is None and all(file.in_sync for file in files):
+    half_way = sha256(change.live or "") in facts.unfinished_sha256
+    if not change.in_sync and not half_way and lag is None and all(file.in_sync for file in files):
         reasons += [f"the manifest names the hash of another {file.what}" for file in files if _names_another(file)]
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
@@ -46,8 +47,9 @@ def node_reasons(
     return tuple(reasons)
 
 
-def _manifest(planned: ManifestPlan, configuration: AuditConfiguration, written: str | None) -> Iterator[str]:
+def _manifest(planned: ManifestPlan, configuration: AuditConfiguration, facts: Facts) -> Iterator[str]:
     live = planned.change.live or ""
+    written = facts.last_written(facts.written.manifest, sha256(live))
     if not planned.change.in_sync and written is not None and written != sha256(live):
         arguments = manifest.arguments(live)
         if all(manifest.flag_value(arguments, flag.name) is None for flag in configuration.flags):

@@ -37,12 +37,16 @@ class SmallFileSystem:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        """Nothing can be written, as after an error of the disk."""
-        self.node.run(f"mount -o remount,ro {_FOLDER}")
+        """Nothing can be written, made, renamed or removed, as after an error of the disk.
+
+        The kernel turns no file system read-only while files on it are open to be written, as the scripts have some: a
+        read-only view of it comes over it, and what was open before stays open.
+        """
+        self.node.run(f"mount --bind {_FOLDER} {_FOLDER} && mount -o remount,bind,ro {_FOLDER}")
         try:
             yield
         finally:
-            self.node.run(f"mount -o remount,rw {_FOLDER}")
+            self.node.run(f"umount --lazy {_FOLDER}")
 
 
 @contextmanager

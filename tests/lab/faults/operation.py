@@ -69,5 +69,7 @@ def operation(stack: PulumiStack, verb: str) -> Iterator[Operation]:
             stderr=subprocess.STDOUT,
         ) as process,
     ):
-        yield Operation(process, printed)
-        process.kill()
+        try:
+            yield Operation(process, printed)
+        finally:
+            process.kill()

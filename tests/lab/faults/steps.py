@@ -24,31 +24,44 @@ def recorded_by_name() -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Right before or right after the journal says that a step begins.
+    """Right before or right after a rename that the node's scripts make."""
 
-    Before it, all of the step before has been done and the journal does not know; after it, nothing of this one has.
-    """
-
+    name: str
     side: Side
-    step: str
-
-    @property
-    def rename(self) -> Rename:
-        return Rename("*/journal.new", f"step={self.step}")
+    rename: Rename
 
     def __str__(self) -> str:
-        return f"{self.side} {self.step}"
+        return self.name
+
+
+def before(step: str) -> Moment:
+    """All of the step before has been done, and the journal does not know."""
+    return Moment(f"before {step}", "before", _recorded(step))
+
+
+def after(step: str) -> Moment:
+    """The journal says that this step begins, and nothing of it has been done."""
+    return Moment(f"after {step}", "after", _recorded(step))
+
+
+def _recorded(step: str) -> Rename:
+    return Rename("*/journal.new", f"step={step}")
+
+
+BETWEEN_TWO_MANIFESTS = Moment("after placed-first", "after", Rename("*/staged/placed-first.yaml"))
+"""A quick restart has put the manifest in place that differs by one annotation, and nothing else yet."""
+OLD_ONE_KILLED = Moment("before the exact manifest", "before", Rename("*/staged/kube-apiserver.yaml"))
+"""The old API server has been killed then too."""
 
 
 def every_moment() -> tuple[Moment, ...]:
     """The moments of a change that succeeds, in their order."""
-    sides: tuple[Side, ...] = ("before", "after")
-    return tuple(Moment(side, step) for step in step_names() for side in sides)
+    return tuple(at(step) for step in step_names() for at in (before, after))
 
 
 def after_each_record() -> tuple[Moment, ...]:
     """For each step the moment when the journal names it and nothing of it is done."""
-    return tuple(moment for moment in every_moment() if moment.side == "after")
+    return tuple(after(step) for step in step_names())
 
 
 def _code() -> str:

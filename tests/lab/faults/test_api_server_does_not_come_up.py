@@ -7,6 +7,7 @@ before it is put in place: as by a rule of another version of Kubernetes that th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -14,15 +15,16 @@ import pytest
 from lab.api import Lab
 from tests.lab.faults.experiment import STATE, Experiment, Observed
 from tests.lab.faults.filesystem import small_file_system
-from tests.lab.faults.halt import Side, halted
+from tests.lab.faults.halt import Halt, halted
+from tests.lab.faults.interruptions import GUARD_KILLED, SSH_KILLED, WORKER_KILLED, Interruption
 from tests.lab.faults.machine import cut_power, frozen_etcd, start
-from tests.lab.faults.operation import operation
-from tests.lab.faults.steps import Moment
+from tests.lab.faults.operation import Operation, operation
+from tests.lab.faults.steps import WAY_BACK, Moment, after, before
 from tests.lab.test_first_stack import LOG
 
 _POLICY = f"{STATE}/staged/audit-policy.yaml"
 _MANIFEST = f"{STATE}/staged/kube-apiserver.yaml"
-PUTS_IN_PLACE = Moment("after", "swap")
+PUTS_IN_PLACE = after("swap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def test_what_it_cannot_start_with_is_put_back_with_its_own_words(patient: Exper
 
 def test_what_it_cannot_start_with_is_found_in_the_rehearsal(patient: Experiment) -> None:
     running = patient.process()
-    rehearses = Moment("after", "rehearse")
+    rehearses = after("rehearse")
     with halted(patient.node, rehearses.rename, rehearses.side) as halt, operation(patient.stack, "up") as up:
         halt.wait(up)
         patient.node.run(REFUSED_POLICY.script)
@@ -81,7 +83,8 @@ def test_what_it_cannot_start_with_is_found_in_the_rehearsal(patient: Experiment
 
 
 def test_one_that_never_gets_ready_is_put_back(patient: Experiment) -> None:
-    with halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+    runs = after("healthy")
+    with halted(patient.node, runs.rename, runs.side) as halt, operation(patient.stack, "up") as up:
         halt.wait(up)
         with frozen_etcd(patient.node):
             halt.release()
@@ -121,7 +124,7 @@ def test_the_way_back_needs_no_room_on_the_disk(patient: Experiment) -> None:
         ):
             halt.wait(up)
             patient.node.run(UNKNOWN_FLAG.script)
-            halt.release_until(Moment("after", "old-gone").rename, "after")
+            halt.release_until(after("old-gone").rename, "after")
             halt.wait(up)
             file_system.fill()
             halt.release()
@@ -132,21 +135,39 @@ def test_the_way_back_needs_no_room_on_the_disk(patient: Experiment) -> None:
         patient.completes("destroy")
 
 
-@pytest.mark.every_fault
-@pytest.mark.parametrize("step", ["put-back", "restored"])
-@pytest.mark.parametrize("side", ["before", "after"])
-def test_power_cut_on_the_way_back(patient: Experiment, side: Side, step: str) -> None:
-    moment = Moment(side, step)
-    with halted(patient.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+@contextmanager
+def on_the_way_back(experiment: Experiment, moment: Moment) -> Iterator[tuple[Halt, Operation]]:
+    """An ``up`` that stands still at the moment, because the API server does not start with what it brought."""
+    with (
+        halted(experiment.node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt,
+        operation(experiment.stack, "up") as up,
+    ):
         halt.wait(up)
-        patient.node.run(REFUSED_POLICY.script)
+        experiment.node.run(REFUSED_POLICY.script)
         halt.release_until(moment.rename, moment.side)
         halt.wait(up)
+        yield halt, up
+
+
+@pytest.mark.every_fault
+@pytest.mark.parametrize("moment", [at(step) for step in WAY_BACK for at in (before, after)], ids=str)
+def test_power_cut_on_the_way_back(patient: Experiment, moment: Moment) -> None:
+    with on_the_way_back(patient, moment) as (_, up):
         cut_power(patient.node)
         # Up to the put-back the files on the disk are those that no API server starts with: the next up is the first.
         start(patient.lab)
         up.fails()
     patient.completes("up")
+    patient.recovers_and_gives_back()
+
+
+@pytest.mark.every_fault
+@pytest.mark.parametrize("interruption", [SSH_KILLED, WORKER_KILLED, GUARD_KILLED], ids=str)
+@pytest.mark.parametrize("step", WAY_BACK)
+def test_cut_off_on_the_way_back(patient: Experiment, interruption: Interruption, step: str) -> None:
+    with on_the_way_back(patient, after(step)) as (halt, up):
+        interruption.happens(patient, halt, up)
+        assert patient.settled() == patient.before
     patient.recovers_and_gives_back()
 
 

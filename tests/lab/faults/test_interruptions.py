@@ -6,11 +6,15 @@ Under ``make test-faults`` every fault happens at every moment that the scripts 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from lab.api import Lab
 from tests.lab.faults.experiment import Experiment, Observed
 from tests.lab.faults.halt import halted
 from tests.lab.faults.interruptions import (
+    BOTH_KILLED,
     DISK_FULL,
     EVERY_INTERRUPTION,
     GUARD_KILLED,
@@ -21,14 +25,22 @@ from tests.lab.faults.interruptions import (
     Interruption,
 )
 from tests.lab.faults.operation import operation
-from tests.lab.faults.steps import WAY_BACK, Moment, recorded_by_name, step_names
+from tests.lab.faults.steps import (
+    BETWEEN_TWO_MANIFESTS,
+    OLD_ONE_KILLED,
+    WAY_BACK,
+    Moment,
+    after,
+    recorded_by_name,
+    step_names,
+)
 
-IN_THE_MIDDLE = Moment("after", "swap")
+QUICK = {"restart": "quick", "rehearsal": False, "acceptLostEvents": True}
 ONCE = ((POWER_CUT, SSH_KILLED), (WORKER_KILLED, GUARD_KILLED), (DISK_FULL, READ_ONLY))
 
 
 def test_every_step_that_the_scripts_name_is_cut_off_here() -> None:
-    assert IN_THE_MIDDLE.step in step_names()
+    assert "swap" in step_names()
     assert recorded_by_name() <= {*step_names(), *WAY_BACK}
 
 
@@ -36,7 +48,7 @@ def test_every_step_that_the_scripts_name_is_cut_off_here() -> None:
     ("in_up", "in_destroy"), [pytest.param(*pair, id=f"{pair[0]} then {pair[1]}") for pair in ONCE]
 )
 def test_in_the_middle(experiment: Experiment, in_up: Interruption, in_destroy: Interruption) -> None:
-    change_and_removal(experiment, IN_THE_MIDDLE, in_up, in_destroy)
+    change_and_removal(experiment, after("swap"), in_up, in_destroy)
 
 
 @pytest.mark.every_fault
@@ -50,6 +62,24 @@ def test_in_the_middle(experiment: Experiment, in_up: Interruption, in_destroy: 
 )
 def test_at_every_moment(experiment: Experiment, interruption: Interruption, moment: Moment) -> None:
     change_and_removal(experiment, moment, interruption, interruption)
+
+
+@pytest.fixture
+def quick(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
+    """With a stack whose restarts put two manifests in place, one after the other."""
+    with Experiment.begin(running_lab, "faults-quick", baseline, QUICK) as experiment:
+        yield experiment
+
+
+def test_power_cut_between_the_two_manifests_of_a_quick_restart(quick: Experiment) -> None:
+    change_and_removal(quick, BETWEEN_TWO_MANIFESTS, POWER_CUT, POWER_CUT)
+
+
+@pytest.mark.every_fault
+@pytest.mark.parametrize("interruption", [WORKER_KILLED, BOTH_KILLED, GUARD_KILLED, SSH_KILLED], ids=str)
+@pytest.mark.parametrize("moment", [BETWEEN_TWO_MANIFESTS, OLD_ONE_KILLED], ids=str)
+def test_a_quick_restart_cut_off(quick: Experiment, moment: Moment, interruption: Interruption) -> None:
+    change_and_removal(quick, moment, interruption, interruption)
 
 
 def change_and_removal(experiment: Experiment, moment: Moment, in_up: Interruption, in_destroy: Interruption) -> None:

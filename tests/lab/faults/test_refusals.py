@@ -15,7 +15,7 @@ from tests.lab.faults.filesystem import small_file_system
 from tests.lab.faults.halt import Rename, halted
 from tests.lab.faults.machine import missing_image, stopped_kubelet
 from tests.lab.faults.operation import operation
-from tests.lab.test_first_stack import MANIFEST
+from tests.lab.test_first_stack import ARCHIVE, MANIFEST
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,25 @@ def test_a_second_change_at_the_same_time(refused: Experiment) -> None:
     refused.nothing_happened()
 
 
-def test_a_read_only_file_system(refused: Experiment) -> None:
+def test_a_read_only_or_full_file_system(refused: Experiment) -> None:
     with small_file_system(refused.node) as file_system:
         with file_system.read_only():
             assert "Read-only file system" in refused.fails()
         refused.nothing_happened()
+        file_system.fill()
+        assert "No space left on device" in refused.fails()
+        refused.nothing_happened()
+        file_system.empty()
+
+
+def test_a_full_file_system_that_is_the_archives_own(refused: Experiment) -> None:
+    refused.node.run(f"mkdir -p {ARCHIVE} && mount -t tmpfs -o size=4k tmpfs {ARCHIVE}")
+    refused.node.run(f"head -c 4096 /dev/zero >{ARCHIVE}/full")
+    try:
+        assert f"to {ARCHIVE}; nothing was changed" in refused.fails()
+    finally:
+        refused.node.run(f"umount {ARCHIVE}")
+    refused.nothing_happened()
 
 
 @pytest.mark.parametrize("name", ["kube-apiserver", "pause"])

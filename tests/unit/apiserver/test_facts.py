@@ -132,6 +132,16 @@ def test_an_owner_a_journal_and_missing_tools() -> None:
     assert facts.missing_tools == ("kubectl", "flock")
 
 
+def test_the_files_that_an_unfinished_change_writes_are_known_by_their_hashes() -> None:
+    desired, first, policy = sha256("manifest"), sha256("manifest of the first half"), sha256("policy")
+    journal = f"desired={desired}\npolicy=/p\npolicy-desired={policy}\narguments={sha256('arguments')}\nplaced-first="
+    quick = parse_facts(output(f"file journal 1 1 600 {encoded(journal + first)}"))
+    assert quick.unfinished_sha256 == {desired, policy, first}
+    assert quick.last_written("recorded", first) == first
+    assert quick.last_written("recorded", sha256("by hand")) == "recorded"
+    assert parse_facts(output(f"file journal 1 1 600 {encoded(journal)}")).unfinished_sha256 == {desired, policy}
+
+
 def test_only_files_that_define_the_api_server_are_stray() -> None:
     other = MANIFEST.replace("name: kube-apiserver", "name: etcd")
     facts = parse_facts(

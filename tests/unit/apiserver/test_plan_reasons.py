@@ -109,6 +109,21 @@ def test_the_same_deletion_later_is_another_one() -> None:
     assert plan(changed(policy=None, policy_folder_changed=3001)).nodes[0].policy.token != first
 
 
+def test_what_an_unfinished_change_left_is_no_edit_by_hand() -> None:
+    facts = with_manifest(lambda text: text.replace(sha256(POLICY), "placed-first"))
+    assert manifest.policy_annotation(facts.manifest.text if facts.manifest else "") == "placed-first"
+    assert "the manifest was edited since this stack wrote it" in reasons(facts)
+    assert facts.manifest is not None
+    left = frozenset({sha256(facts.manifest.text), sha256("rules: []")})
+    half_way = dataclasses.replace(facts, unfinished_change=True, unfinished_sha256=left)
+    assert reasons(half_way) == ("an earlier change of the node was cut off and is to be finished",)
+    other_policy = dataclasses.replace(half_way, policy=remote("rules: []", 2900))
+    assert reasons(other_policy) == (
+        f"the policy file {POLICY_PATH} is the one before this change",
+        "an earlier change of the node was cut off and is to be finished",
+    )
+
+
 def test_a_process_that_is_older_than_its_policy() -> None:
     def without_annotation(text: str) -> str:
         return "".join(line for line in text.splitlines(keepends=True) if POLICY_ANNOTATION not in line)

@@ -158,3 +158,13 @@ def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
         == f"{tmp_path}/full/deeper cannot be written: the file system is full or read-only\n"
     )
     assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_a_canary_that_kubelet_would_start_again_is_left_to_the_next_run(tmp_path: Path) -> None:
+    canary = tmp_path / "kube-apiserver-canary.yaml"
+    canary.mkdir()  # as little to be removed by rm -f as a file on a file system that turned read-only
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/journal").write_text("canary-port=16443\n")
+    result = run(tmp_path, "is_redirected() { return 1; }\nkill() { echo killed; }\ndismiss_canary 0")
+    assert result.stdout == f"canary: stays for the next run to end, because {canary} cannot be removed\n"
+    assert (tmp_path / "state/journal").read_text() == "canary-port=16443\n"

@@ -180,6 +180,26 @@ def test_a_journal_of_an_earlier_version_has_no_step_and_was_opened_right_before
     assert node.manifest.read_text() == "old manifest"
 
 
+def test_the_manifest_of_the_first_half_of_a_quick_restart_is_known_as_its_own(node: Node) -> None:
+    """Although a plan that was made before the restart was cut off has never seen it; any other text is not touched."""
+    node.says("new-runs")
+    node.says("healthy")
+    new, policy = sha256("new manifest"), sha256("new policy")
+    apply = (
+        'detached() { "$@"; }\n'
+        f"apply_manifest live={sha256('old manifest')}@1 desired={new} policy={node.policy} "
+        f"policy-live={sha256('old policy')}@1 policy-desired={policy} restart=no arguments=a arguments-before=b "
+        "endpoint=e timeout=5 log=/nowhere marker=no owner=stack 2>&1"
+    )
+    node.manifest.write_text("first half")
+    node.write_journal("old-gone", placed_first=sha256("another text"))
+    assert "changed after it was read for this plan" in run(node.folder, STAND_INS + apply, "new manifest").stdout
+    assert node.manifest.read_text() == "first half"
+    node.write_journal("old-gone", placed_first=sha256("first half"))
+    assert "manifest: running and healthy" in run(node.folder, STAND_INS + apply, "new manifest").stdout
+    assert node.manifest.read_text() == "new manifest"
+
+
 @pytest.mark.parametrize(
     ("at", "live", "policy", "killed"),
     [
