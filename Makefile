@@ -37,11 +37,14 @@ lint: setup  ## Every static check
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
-	.venv/bin/shellcheck node/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* lab/files/* 2>/dev/null)
+	.venv/bin/shellcheck node/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -
 	$(PYTHON) -m auditlog config reference | diff -u docs/settings.md -
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.woodpecker-ci .woodpecker/*.yaml
+	$(PYTHON) -m lab.workflows
 
 test: build-tests up  ## Set everything up and run every test
 	.ci/test

@@ -1,0 +1,49 @@
+"""A preview as a page for a pull request."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from auditlog.cli.common import STDIN, UsageError
+from auditlog.review.markdown import summary
+from auditlog.review.preview import Preview, PreviewError, read_preview
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "summary",
+        help="a preview as a page for a pull request",
+        description="Turns what pulumi preview --json printed into Markdown: what changes, why, and every diff.",
+        epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change.",
+    )
+    parser.add_argument("preview", metavar="FILE", help="the JSON, or - for standard input")
+    parser.add_argument("--environment", default="", metavar="ENV", help="the name for the heading")
+    parser.add_argument("--digest", action="store_true", help="print only the plan digest")
+    parser.add_argument("--expect-no-changes", action="store_true", help="end with 1 when something would change")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    preview = _read(arguments.preview)
+    if arguments.digest:
+        if preview.digest is None or preview.failed:
+            return 1
+        print(preview.digest)
+        return 0
+    sys.stdout.write(summary(preview, arguments.environment))
+    return 1 if preview.failed or (arguments.expect_no_changes and preview.steps) else 0
+
+
+def _read(name: str) -> Preview:
+    try:
+        text = sys.stdin.read() if name == STDIN else Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{name}: {problem}; wanted: what pulumi preview --json printed") from problem
+    try:
+        return read_preview(text)
+    except PreviewError as problem:
+        raise UsageError(f"{name}: {problem}") from problem

@@ -1,0 +1,100 @@
+"""A policy change on its way through ``ci/preview`` and ``ci/deploy``, and what ``ci/drift`` says of a hand edit.
+
+The tests are steps, in order.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.api import Lab, Node
+from lab.environment import environment
+from lab.paths import REPOSITORY
+from lab.stack import PulumiStack
+from tests.lab.test_first_stack import MANIFEST, POLICY, hashes, process_ids
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``ci/preview`` leaves and ``ci/deploy`` takes."""
+    return tmp_path_factory.mktemp("preview")
+
+
+def run(stack: PulumiStack, script: str, artifacts: Path) -> subprocess.CompletedProcess[str]:
+    variables = environment(stack.paths) | {"STACK_FILE": str(stack.file)}
+    command = [str(REPOSITORY / "ci" / script), stack.name, str(artifacts)]
+    return subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
+
+
+def page(artifacts: Path) -> str:
+    """The summary, also kept where ``EXAMPLE_SUMMARY`` says: docs/examples/summary.md is made so."""
+    text = (artifacts / "summary.md").read_text()
+    if where := os.environ.get("EXAMPLE_SUMMARY"):
+        Path(where).write_text(text)
+    return text
+
+
+def test_nothing_is_deployed_that_was_not_previewed(stack: PulumiStack, node: Node, artifacts: Path) -> None:
+    before = hashes(node)
+    refused = run(stack, "deploy", artifacts)
+    assert refused.returncode == 2
+    assert "digest is not there; allowed: what ci/preview ci-scripts wrote" in refused.stderr
+    assert hashes(node) == before
+
+
+def test_the_first_deployment_does_what_the_preview_said(stack: PulumiStack, node: Node, artifacts: Path) -> None:
+    previewed = run(stack, "preview", artifacts)
+    assert previewed.returncode == 0, previewed.stdout + previewed.stderr
+    assert "| `cp1-manifest` | create |" in previewed.stdout
+    deployed = run(stack, "deploy", artifacts)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert node.run(f"grep -c audit-policy-file {MANIFEST}").stdout.strip() == "1"
+
+
+def test_without_a_change_there_is_no_drift(stack: PulumiStack, artifacts: Path) -> None:
+    found = run(stack, "drift", artifacts)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "no changes" in found.stdout
+
+
+def test_the_page_of_a_policy_change_says_what_it_means_and_shows_each_edit(
+    lab: Lab, stack: PulumiStack, artifacts: Path
+) -> None:
+    stack.configure(lab.state, {"policy": {"preset": "standard"}})
+    assert run(stack, "preview", artifacts).returncode == 0
+    text = page(artifacts)
+    assert "| `cp1-manifest` | update |" in text
+    assert "the policy" in text
+    assert "```diff\n--- /etc/kubernetes/audit-policy.yaml" in text
+    assert "PRIVATE KEY" not in (artifacts / "preview.json").read_text()
+
+
+def test_a_deployment_is_refused_when_the_node_changed_after_the_preview(
+    stack: PulumiStack, node: Node, artifacts: Path
+) -> None:
+    kept = node.run(f"cat {POLICY}").stdout
+    node.run(f"echo '# by hand' >>{POLICY}")
+    before, processes = hashes(node), process_ids(node)
+    refused = run(stack, "deploy", artifacts)
+    assert refused.returncode != 0
+    assert "The plan is not the one that was previewed; nothing was changed." in refused.stdout + refused.stderr
+    assert (hashes(node), process_ids(node)) == (before, processes)
+    node.run(f"cat >{POLICY} <<'END'\n{kept}END\n")
+
+
+def test_previewed_again_it_is_deployed_and_a_later_hand_edit_is_drift(
+    stack: PulumiStack, node: Node, artifacts: Path
+) -> None:
+    assert run(stack, "preview", artifacts).returncode == 0
+    deployed = run(stack, "deploy", artifacts)
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert run(stack, "drift", artifacts).returncode == 0
+    node.run(f"echo '# by hand' >>{POLICY}")
+    found = run(stack, "drift", artifacts)
+    assert found.returncode == 1
+    assert f"the policy file {POLICY} was edited since this stack wrote it" in found.stdout
+    assert "-# by hand" in found.stdout

@@ -1,0 +1,63 @@
+"""The page for a pull request."""
+
+from __future__ import annotations
+
+from auditlog.review.markdown import summary
+from auditlog.review.preview import read_preview
+from tests.unit.review.documents import DIFF, DIGEST, document
+
+CHANGE = ("cp1-manifest", "info", f"cp1: restart, policy changed\n{DIFF}")
+DIGEST_MESSAGE = ("stack", "info", f"plan digest: {DIGEST}")
+
+
+def page(*messages: tuple[str, str, str], steps: tuple[tuple[str, ...], ...] = (), limit: int = 60_000) -> str:
+    return summary(read_preview(document(steps, messages)), "dev", limit=limit)
+
+
+def test_it_tells_how_many_change_why_and_how_each_file_is_edited() -> None:
+    text = page(CHANGE, DIGEST_MESSAGE, steps=(("cp1-manifest", "update"),))
+    assert text.startswith("## Audit logging, dev: 1 to change, 2 unchanged\n")
+    assert "| `cp1-manifest` | update |" in text
+    assert "- cp1: restart, policy changed" in text
+    assert f"```diff\n{DIFF}```" in text
+    assert f"Plan digest: `{DIGEST}`" in text
+
+
+def test_a_reason_that_two_resources_share_is_said_once() -> None:
+    text = page(CHANGE, ("cp1-policy", "info", "cp1: restart, policy changed"))
+    assert text.count("- cp1: restart, policy changed") == 1
+
+
+def test_without_changes_it_says_so() -> None:
+    assert page(DIGEST_MESSAGE).startswith("## Audit logging, dev: no changes, 2 unchanged\n")
+
+
+def test_a_preview_that_failed_shows_its_errors_and_no_digest() -> None:
+    text = page(("stack", "error", "cp1: not reachable"), DIGEST_MESSAGE, steps=(("cp1-manifest", "update"),))
+    assert "the preview failed" in text
+    assert "- cp1: not reachable" in text
+    assert DIGEST not in text
+    assert "| resource |" not in text
+
+
+def test_warnings_come_before_what_changes() -> None:
+    text = page(CHANGE, ("cp1-manifest", "warning", "cp1: disk is short"), steps=(("cp1-manifest", "update"),))
+    assert text.index("disk is short") < text.index("| resource |")
+
+
+def test_what_a_file_says_makes_no_markup() -> None:
+    fenced = f"cp1: <b>bold</b> [link](x) a|b\n{DIFF.replace('a: 2', '```` more')}"
+    text = page(("cp1-<x>", "info", fenced), steps=(("cp1-a`b", "update"),))
+    assert r"\<b\>bold\</b\> \[link\](x) a\|b" in text
+    assert "`````diff\n" in text
+    assert "<summary>cp1-&lt;x&gt;</summary>" in text
+    assert "| `cp1-ab` |" in text
+
+
+def test_diffs_that_have_no_room_are_named_and_the_rest_stays() -> None:
+    long = ("cp2-manifest", "info", DIFF + "+b: 3\n" * 1000)
+    text = page(long, CHANGE, DIGEST_MESSAGE, steps=(("cp1-manifest", "update"),), limit=1500)
+    assert len(text) < 1600
+    assert "Too long for this page: the diffs of `cp2-manifest`." in text
+    assert f"```diff\n{DIFF}```" in text
+    assert DIGEST in text
