@@ -1,0 +1,143 @@
+"""``python -m bench.preview`` on a lab of three nodes (``make up NODES=3``).
+
+Everything is in sync, and each way only finds that out: this program's preview, ``ansible-playbook --check --diff`` and
+``pyinfra --dry`` with the same reads and edits, all through proxies that add 20 ms to every round trip; beside them the
+preview of a Pulumi program that does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.preview.peers import Peers
+from bench.preview.slow_network import delayed
+from lab import node
+from lab.api import Lab
+from lab.environment import environment
+from lab.stack import PulumiStack
+
+MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+POLICY = "/etc/kubernetes/audit-policy.yaml"
+LOG_FOLDER = "/var/log/kubernetes/audit"
+NODES = 3
+MILLISECONDS = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.preview", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each way is timed, 5 by default")
+    rounds = parser.parse_args().rounds
+    lab = Lab.load()
+    if len(lab.nodes) != NODES:
+        raise SystemExit(f"the lab has {len(lab.nodes)} node(s), {NODES} are needed: make down up NODES={NODES}")
+    lab.reset()
+    with delayed(lab.paths, lab.nodes, MILLISECONDS) as ports:
+        stack = in_sync(lab, ports)
+        try:
+            peers = prepared_peers(lab, stack.folder, ports)
+            seconds = timed(
+                {
+                    "a Pulumi program that does nothing": nothing(lab, stack.folder),
+                    "pulumi preview": lambda: stack.run("preview", "--expect-no-changes"),
+                    "pyinfra --dry": peers.pyinfra,
+                    "ansible-playbook --check --diff": peers.ansible,
+                },
+                rounds,
+            )
+        finally:
+            lab.reset()
+            stack.remove()
+    show(seconds)
+
+
+def in_sync(lab: Lab, ports: Mapping[str, int]) -> PulumiStack:
+    """A stack that has been applied to every node through the slow network."""
+    nodes = [
+        {"name": each.name, "host": "127.0.0.1", "port": ports[each.name], "user": node.OPERATOR}
+        | {"hostKey": each.host_key}
+        for each in lab.nodes
+    ]
+    stack = PulumiStack.prepare(lab.paths, lab.state, "preview", {"nodes": nodes, "restart": "drain"})
+    print("bringing audit logging to the nodes; some minutes", flush=True)
+    stack.run("up", "--yes", "--skip-preview")
+    return stack
+
+
+def prepared_peers(lab: Lab, folder: Path, ports: Mapping[str, int]) -> Peers:
+    """The peers with the very texts that the nodes have now."""
+    first = lab.nodes[0]
+    policy, configuration = folder / "policy.yaml", folder / "cluster-configuration.yaml"
+    policy.write_text(first.run(f"cat {POLICY}").stdout)
+    configuration.write_text(
+        lab.kubectl(
+            "-n", "kube-system", "get", "configmap", "kubeadm-config", "-o=jsonpath={.data.ClusterConfiguration}"
+        )
+    )
+    manifest = first.run(f"cat {MANIFEST}").stdout
+    data = {
+        "policy_text": str(policy),
+        "policy_path": POLICY,
+        "log_folder": LOG_FOLDER,
+        "manifest_path": MANIFEST,
+        "manifest_lines": list(dict.fromkeys(line for line in manifest.splitlines() if "audit" in line)),
+        "cluster_configuration_text": str(configuration),
+    }
+    peers = Peers(lab.paths.root / "peers", folder / "peers", node.OPERATOR, lab.paths.ssh_key, ports, data)
+    peers.install()
+    peers.write_inventories("".join(f"[127.0.0.1]:{ports[each.name]} {each.host_key}\n" for each in lab.nodes))
+    return peers
+
+
+def nothing(lab: Lab, folder: Path) -> Callable[[], object]:
+    """A preview of a program without resources, on a stack that has been applied."""
+    program = folder / "nothing"
+    shutil.copytree(Path(__file__).parent / "nothing", program)
+    variables = environment(lab.paths)
+
+    def pulumi(*words: str) -> None:
+        done = subprocess.run(
+            ["pulumi", *words, "--non-interactive"],
+            cwd=program,
+            env=variables,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise SystemExit(f"pulumi {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    pulumi("stack", "select", "nothing", "--create")
+    pulumi("up", "--yes", "--skip-preview", "--stack", "nothing")
+    return lambda: pulumi("preview", "--expect-no-changes", "--stack", "nothing")
+
+
+def timed(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds that each way took in each round; a first run of each, which fills caches, is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, run in ways.items():
+            began = time.monotonic()
+            run()
+            took = time.monotonic() - began
+            print(f"round {number}: {name}: {took:.2f} s", flush=True)
+            if number:
+                seconds[name].append(took)
+    return seconds
+
+
+def show(seconds: Mapping[str, list[float]]) -> None:
+    ours = statistics.median(seconds["pulumi preview"])
+    print(f"{'median seconds of ' + str(len(seconds['pulumi preview'])):40} {'':>8} {'times ours':>12}")
+    for name, each in seconds.items():
+        median = statistics.median(each)
+        print(f"{name:40} {median:8.2f} {median / ours:12.2f}")
+
+
+if __name__ == "__main__":
+    main()

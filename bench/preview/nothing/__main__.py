@@ -1,0 +1,3 @@
+"""A Pulumi program that does nothing."""
+
+import pulumi  # noqa: F401
