@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab import access, cluster, node, snapshot, upgrade
@@ -76,10 +77,13 @@ class Lab:
         """Wait until the API server is live and ready and every node is Ready."""
         cluster.wait_ready(self.paths, self.state)
 
-    def join(self) -> Lab:
-        """The lab with one more control-plane node, added by ``kubeadm join``; only where there is a load balancer."""
+    def join(self, before_kubeadm: Callable[[LabState], None] | None = None) -> Lab:
+        """The lab with one more control-plane node, added by ``kubeadm join``; only where there is a load balancer.
+
+        ``before_kubeadm`` is called when the new machine runs and is no member of the control plane yet.
+        """
         with exclusive(self.paths.lock, "another command"):
-            return Lab(self.paths, cluster.join(self.paths))
+            return Lab(self.paths, cluster.join(self.paths, before_kubeadm))
 
     def offer(self, minor: str) -> str:
         """Give the nodes what an upgrade to ``minor`` takes, its kubeadm and images; gives the version to go to."""

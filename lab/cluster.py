@@ -52,10 +52,11 @@ def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
     return _ensure(paths, state)
 
 
-def join(paths: Paths) -> LabState:
+def join(paths: Paths, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:
     """Add one more control-plane node to a running lab that has a load balancer, by ``kubeadm join``.
 
-    ``LabError`` when the lab has none, is not up, or kubeadm fails; the next ``up`` then starts from nothing.
+    ``before_kubeadm`` is called when the new machine runs and is no member yet. ``LabError`` when the lab has no load
+    balancer, is not up, or kubeadm fails; the next ``up`` then starts from nothing.
     """
     state = load(paths.state)
     if state is None or not all(each.initialised for each in state.nodes):
@@ -64,15 +65,15 @@ def join(paths: Paths) -> LabState:
     save(paths.state, state)
     for each in state.nodes[:-1]:
         node.write_hosts(paths.node(each.name) / "etc/hosts", state)
-    return _ensure(paths, state)
+    return _ensure(paths, state, before_kubeadm)
 
 
-def _ensure(paths: Paths, state: LabState) -> LabState:
+def _ensure(paths: Paths, state: LabState, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:
     _allow_inotify_instances()
     network.ensure_bridge(state)
     if state.balancer:
         balancer.ensure(paths, state, state.balancer)
-    state = members.ensure(paths, state)
+    state = members.ensure(paths, state, before_kubeadm)
     wait_ready(paths, state)
     snapshot.keep(paths, state.nodes)
     return state

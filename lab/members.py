@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -17,10 +18,11 @@ from lab.state import LabState, NodeState, save
 _CONTAINERD_SECONDS = 30
 
 
-def ensure(paths: Paths, state: LabState) -> LabState:
+def ensure(paths: Paths, state: LabState, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:
     """Start every node, and have kubeadm make a member of each that is none yet, one after the other.
 
-    While one is at it, the images of the next are loaded.
+    While one is at it, the images of the next are loaded. ``before_kubeadm`` is called when all nodes run and the next
+    one is about to become a member.
     """
     missing = [each.name for each in state.nodes if not each.initialised]
     if missing:
@@ -37,6 +39,8 @@ def ensure(paths: Paths, state: LabState) -> LabState:
         for name in missing:
             print(f"{name}: loading the images", flush=True)
             loading[name].result()
+            if before_kubeadm is not None:
+                before_kubeadm(state)
             state = _make_member(paths, state, state.node(name))
     paths.images.unlink()
     return state

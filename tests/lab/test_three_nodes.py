@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from lab.api import Lab
-from lab.stack import PulumiStack
+from lab.stack import PulumiStack, configuration
+from lab.state import LabState
 from tests.lab.test_first_stack import MANIFEST, hashes, process_arguments, process_ids
-from tests.lab.writers import missing, recorded, writing
+from tests.lab.writers import CONNECTIONS, missing, recorded, writing
 
 # The first test makes the lab, which on a busy machine alone takes minutes.
 pytestmark = pytest.mark.timeout(2400)
@@ -24,7 +25,9 @@ LOG = "/var/log/kubernetes/audit/audit.log"
 EVERYTHING = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
 SETTINGS = {"auditLog": {"path": LOG, "maxSize": 1, "maxBackup": 1000}}
 STAGES = ("RequestReceived", "ResponseComplete")
-MODES = ("drain",)
+MODES = ("drain", "seamless", "quick")
+# A quick restart cuts off what is in flight on the node: at most one request of each writer.
+CUT_OFF = {"quick": 3 * len(CONNECTIONS)}
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +47,10 @@ def _configured(lab: Lab, stack: PulumiStack) -> None:
     configure(lab, stack, EVERYTHING)
 
 
-def configure(lab: Lab, stack: PulumiStack, policy: Mapping[str, object]) -> None:
+def configure(lab: Lab, stack: PulumiStack, policy: Mapping[str, object], **settings: object) -> None:
     file = stack.folder / "policy.yaml"
     file.write_text(yaml.safe_dump(policy, sort_keys=False))
-    stack.configure(lab.state, {**SETTINGS, "policy": {"file": str(file)}})
+    stack.configure(lab.state, {**SETTINGS, "policy": {"file": str(file)}, **settings})
 
 
 def assert_one_after_the_other(printed: str, *steps: str) -> None:
@@ -97,7 +100,8 @@ def test_the_next_up_goes_on_where_that_one_stopped(lab: Lab, stack: PulumiStack
 def test_a_new_policy_comes_to_one_node_at_a_time_and_every_request_is_recorded_once(
     lab: Lab, stack: PulumiStack, mode: str, tmp_path: Path
 ) -> None:
-    configure(lab, stack, {**EVERYTHING, "rules": [{"level": "Request", "users": [mode]}, {"level": "Metadata"}]})
+    rules = [{"level": "Request", "users": [mode]}, {"level": "Metadata"}]
+    configure(lab, stack, {**EVERYTHING, "rules": rules}, restart=mode)
     running = {node.name: process_ids(node) for node in lab.nodes}
     with writing(lab, tmp_path) as written:
         printed = stack.run("up", "--yes", "--skip-preview").stdout
@@ -111,13 +115,31 @@ def test_a_new_policy_comes_to_one_node_at_a_time_and_every_request_is_recorded_
         "cp3-manifest updated",
     )
     assert all(process_ids(node) != running[node.name] for node in lab.nodes)
-    assert written.failed == []
+    assert len(written.failed) <= CUT_OFF.get(mode, 0), written.failed
     counted = recorded(lab, LOG)
     assert [line for line, times in counted.items() if times > 1] == []
-    assert missing(written.requests, counted, STAGES) == []
+    unrecorded = missing([request for request in written.requests if not request.failed], counted, STAGES)
+    assert len(unrecorded) <= CUT_OFF.get(mode, 0), unrecorded
     assert all(int(node.run(f"ls {LOG.removesuffix('.log')}*.log | wc -l").stdout) > 1 for node in lab.nodes), (
         "no log was rotated"
     )
+    stack.run("preview", "--expect-no-changes")
+
+
+def test_a_machine_is_prepared_and_joins_with_audit_logging_on(lab: Lab, stack: PulumiStack) -> None:
+    def prepare(state: LabState) -> None:
+        nodes = configuration(state)["nodes"]
+        configure(lab, stack, EVERYTHING, nodes=[*nodes[:-1], {**nodes[-1], "joining": True}])
+        assert "cp4-policy created" in stack.run("up", "--yes", "--skip-preview").stdout
+
+    grown = lab.join(prepare)
+    joined = grown.node("cp4")
+    assert f"--audit-log-path={LOG}" in process_arguments(joined)
+    assert int(joined.run(f"grep -c ResponseComplete {LOG}").stdout) > 0
+    configure(grown, stack, EVERYTHING)
+    started = {node.name: process_ids(node) for node in grown.nodes}
+    stack.run("up", "--yes", "--skip-preview")
+    assert {node.name: process_ids(node) for node in grown.nodes} == started, "taken over without a restart"
     stack.run("preview", "--expect-no-changes")
 
 
@@ -127,7 +149,7 @@ def test_destroy_gives_every_node_back_byte_for_byte_and_no_client_sees_it(
     with writing(lab, tmp_path) as written:
         stack.run("destroy", "--yes", "--skip-preview")
     assert {node.name: hashes(node) for node in lab.nodes} == before
-    for node in lab.nodes:
+    for node in Lab.load(lab.paths).nodes:
         assert "audit" not in " ".join(process_arguments(node))
         assert node.run(f"ls {MANIFEST}.* /etc/kubernetes/audit* 2>/dev/null || true").stdout == ""
     assert written.failed == []
