@@ -31,13 +31,13 @@ _NODES = required(
     "The control-plane nodes, in the order in which they are changed.",
 )
 _BASTION = optional("bastion", BASTION, "The host through which the nodes are reached.", otherwise="no such host")
-_POLICY = optional("policy", POLICY, "The audit policy, and what of it changes.")
-_LOG = optional("auditLog", LOG, "The log on the nodes.")
+_POLICY = optional("policy", POLICY, "The audit policy, and what of it changes.", otherwise="the preset `standard`")
+_LOG = optional("auditLog", LOG, "The log on the nodes.", otherwise="a file with the rotation below")
 _LOKI = optional("loki", LOKI, "Where events are shipped to.", otherwise="no Loki")
-_ALLOY = optional("alloy", ALLOY, "What ships the events.")
+_ALLOY = optional("alloy", ALLOY, "What ships the events.", otherwise="a DaemonSet where `loki` is given")
 _WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
-_DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.")
-_ALERTS = optional("alerts", ALERTS, "The alerting rules.")
+_DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.", otherwise="none")
+_ALERTS = optional("alerts", ALERTS, "The alerting rules.", otherwise="none")
 _HEALTH_TIMEOUT = defaulted(
     "healthTimeoutSeconds",
     Integer(30, 3600),

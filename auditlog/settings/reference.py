@@ -65,7 +65,9 @@ def _rows(prefix: str, group: Group) -> Iterator[str]:
 
 def _row(prefix: str, setting: Setting[Any]) -> str:
     about = f"{setting.about} **Secret.**" if setting.secret else setting.about
-    allowed = "" if setting.kind.allowed == setting.kind.type else setting.kind.allowed
+    # A group is said by its rows, and a plain kind by its type.
+    said = _group(setting) is not None or setting.kind.allowed.removeprefix("a ") == setting.kind.type
+    allowed = "" if said else setting.kind.allowed
     cells = (f"`{prefix}{setting.key}`", setting.kind.type, _without(setting), allowed, about)
     return f"| {' | '.join(map(_cell, cells))} |\n"
 

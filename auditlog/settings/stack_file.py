@@ -73,6 +73,8 @@ def parse_stack_file(text: str, project: str) -> StackFile:
         if not isinstance(root, MappingNode):
             raise StackFileError("is no mapping; allowed: a stack file with the key config")
         return _Document(yaml, project).read(root)
+    except RecursionError as error:
+        raise StackFileError("an alias stands inside of what it names; allowed: YAML without such aliases") from error
     except YAMLError as error:
         mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -9,6 +9,7 @@ import pytest
 
 from auditlog.cli import main
 from auditlog.outputs import OUTPUTS
+from auditlog.settings.check import check_stack_file
 from auditlog.settings.reference import reference_text
 from lab.paths import REPOSITORY
 
@@ -156,3 +157,20 @@ def test_the_projects_own_stack_files_pass_with_their_policies(monkeypatch: pyte
 def test_the_reference_is_made_from_the_settings_and_outputs() -> None:
     assert (REPOSITORY / "docs" / "settings.md").read_text() == reference_text()
     assert all(f"| `{output.name}` |" in reference_text() for output in OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "is no mapping"),
+        ("- config\n", "is no mapping"),
+        ("config: {}\n---\nconfig: {}\n", "another document"),
+        ("config:\n  nodes: &nodes [*nodes]\n", "an alias stands inside of what it names"),
+        ("config:\n  nodes: !own x\n", "could not determine a constructor for the tag"),
+        ("config: [\n", "allowed: YAML"),
+    ],
+)
+def test_a_file_that_is_no_stack_file_is_one_mistake(text: str, what: str) -> None:
+    checked = check_stack_file("Pulumi.dev.yaml", text, "kubernetes-audit", Path())
+    assert len(checked.mistakes) == 1
+    assert what in checked.mistakes[0].message
