@@ -86,7 +86,10 @@ ACTIONS: dict[str, str] = {
         $K get --raw /api/v1/namespaces/kube-system/pods/$P/proxy/healthz
     """,
     "node-proxy-used": "$K get --raw /api/v1/nodes/$NODE/proxy/healthz",
-    "ephemeral-container-added": "$K -n kube-system debug $E --image=$I -c detections-$$ -- true || true",
+    "ephemeral-container-added": """
+        pod debugged detections '' '' | $K create -f -
+        $K -n detections debug debugged --image=$I -c detections-$$ -- true
+    """,
     "cluster-admin-bound": """
         $K create clusterrolebinding detections-admin --clusterrole=cluster-admin --user=detections
         $K label clusterrolebinding detections-admin detections=made
@@ -143,6 +146,6 @@ ACTIONS: dict[str, str] = {
         "service":{"name":"none","namespace":"detections"}}}' | $K create -f -
     """,
     "pod-security-lowered": "$K label --overwrite namespace detections pod-security.kubernetes.io/enforce=privileged",
-    "events-deleted": "$K -n detections delete events --all",
+    "events-deleted": "$K delete --raw /api/v1/namespaces/detections/events",
     "deprecated-api-used": "$K get componentstatuses",
 }

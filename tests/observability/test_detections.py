@@ -30,7 +30,10 @@ def shipped(lab: Lab, node: Node, observability: Observability, stack: PulumiSta
         configure(lab, observability, stack, policy=POLICY)
         stack.run("up", "--yes", "--skip-preview")
         node.run(CLEAN, check=False)
+        lab.kubectl("delete", "namespace", "detections", "--ignore-not-found", "--timeout=120s")
         lab.kubectl("create", "namespace", "detections")
+        # Pods are refused until the controller has made it.
+        lab.kubectl("-n", "detections", "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         yield observability
         node.run(CLEAN, check=False)
 
