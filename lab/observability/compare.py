@@ -14,7 +14,8 @@ from pathlib import Path
 from lab.api import Lab
 from lab.observability import loki_api
 
-SELECTOR = '{job="kubernetes-audit"}'
+SELECTOR = '{job="kubernetes-audit", cluster="lab"}'
+"""What the lab's own nodes sent; tests give Loki events of clusters that do not exist."""
 LOGS = "var/log/kubernetes/audit"
 """The folder of the log, below a node's root."""
 _SHOWN = 5
@@ -97,9 +98,10 @@ def _in_loki(url: str, start: float, end: float) -> Counter[EventKey]:
 
 
 def _counted(url: str, start: float, end: float) -> int:
-    window = _nanoseconds(end) - _nanoseconds(start)
-    # A range reaches from just after its start to its end, a log query from its start to just before its end.
-    query = f"sum(count_over_time({SELECTOR}[{window}ns]))"
+    # Loki knows ranges of whole milliseconds. One reaches from just after its start to its end, a log query from its
+    # start to just before its end.
+    window = -(-(_nanoseconds(end) - _nanoseconds(start)) // 1_000_000)
+    query = f"sum(count_over_time({SELECTOR}[{window}ms]))"
     samples = loki_api.instant(url, query, _nanoseconds(end) - 1)
     return int(samples[0]["value"][1]) if samples else 0
 
