@@ -172,5 +172,4 @@ def test_cut_off_on_the_way_back(patient: Experiment, interruption: Interruption
 
 
 def test_then_up_completes(patient: Experiment) -> None:
-    patient.completes("up")
     patient.recovers_and_gives_back()

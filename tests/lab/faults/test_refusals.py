@@ -17,10 +17,13 @@ from tests.lab.faults.machine import missing_image, stopped_kubelet
 from tests.lab.faults.operation import operation
 from tests.lab.test_first_stack import ARCHIVE, MANIFEST
 
+# What is refused is so before any restart; those of the last test are the plainest there are.
+PLAIN = {"restart": "drain", "rehearsal": False}
+
 
 @pytest.fixture(scope="module")
 def refused(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
-    with Experiment.begin(running_lab, "faults-refused", baseline) as experiment:
+    with Experiment.begin(running_lab, "faults-refused", baseline, PLAIN) as experiment:
         yield experiment
 
 
@@ -58,7 +61,7 @@ def test_a_manifest_that_changed_after_it_was_read(refused: Experiment) -> None:
 
 
 def test_a_second_change_at_the_same_time(refused: Experiment) -> None:
-    with Experiment.begin(refused.lab, "faults-second", refused.before) as second:
+    with Experiment.begin(refused.lab, "faults-second", refused.before, PLAIN) as second:
         with halted(second.node, Rename("*/journal"), "after") as halt, operation(second.stack, "up") as up:
             halt.wait(up)
             assert "another change of this node is under way" in refused.fails()
