@@ -58,13 +58,22 @@ class Observability:
 
 
 def up(paths: Paths) -> Observability:
-    """Start what does not run. Names are written down before anything is made under them."""
+    """Start the servers that do not run, and give the nodes Alloy's image."""
+    found = start_servers(paths)
+    _load_image(found)
+    return found
+
+
+def start_servers(paths: Paths) -> Observability:
+    """Start Loki and Prometheus where they do not run. Names are written down before anything is made under them.
+
+    This needs no Alloy, which takes the longest to build.
+    """
     found = Observability.of(paths)
     service.record(paths, found.services)
     store = found.loki
     loki.write_configuration(store.folder, _NOBODY)
     prometheus.write_configuration(paths, found.state, found.prometheus.folder, f"{store.member.address}:{store.port}")
-    _load_image(found)
     for each in found.services:
         found.start(each)
     return found

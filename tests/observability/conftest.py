@@ -9,7 +9,13 @@ from lab.observability import stack as observability_stack
 from lab.observability.stack import Observability
 from tests.lab.conftest import lab, node, running_lab, stack
 
-__all__ = ["lab", "node", "observability", "running_lab", "stack"]
+__all__ = ["lab", "node", "observability", "running_lab", "servers", "stack"]
+
+
+@pytest.fixture(scope="module")
+def servers(running_lab: Lab) -> Observability:
+    """Loki and Prometheus beside the lab, up; nothing ships to them, so that no Alloy has to be built."""
+    return observability_stack.start_servers(running_lab.paths)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from lab.stack import PulumiStack
 from tests.grafana import Query, fill, initial_values, queries
 from tests.observability import dashboard_activity
 from tests.observability.dashboard_activity import ANONYMOUS_ROLE, GONE, IMPERSONATED, SECRET, SERVICE_ACCOUNT, WEBHOOK
-from tests.observability.shipping import cleared, configure, eventually
+from tests.observability.shipping import NAMESPACE, cleared, configure, eventually
 
 ADMIN, ALICE = "kubernetes-admin", "alice@example.com"
 STEP = 15
@@ -175,6 +175,7 @@ def recorded(
         dashboards = {"mode": "configmap", "namespace": "default"}
         configure(lab, observability, stack, policy={"file": str(policy)}, dashboards=dashboards)
         stack.run("up", "--yes", "--skip-preview")
+        observability.find_alloy(NAMESPACE)
         with dashboard_activity.stand_ins(lab, observability):
             dashboard_activity.push_too_long_a_line(observability)
             time.sleep(2 * STEP)  # a counter that begins at 1 has no increase: scrape it before the next

@@ -39,8 +39,8 @@ def test_the_reading_of_paths_is_that_of_alloy() -> None:
 
 
 @pytest.mark.parametrize(("detection_id", "example"), FIRING, ids=[each for each, _ in FIRING])
-def test_it_fires(detection_id: str, example: Example, observability: Observability) -> None:
-    samples = ask(observability.loki.url, detection_id, example)
+def test_it_fires(detection_id: str, example: Example, servers: Observability) -> None:
+    samples = ask(servers.loki.url, detection_id, example)
     detection = find(detection_id)
     assert detection is not None
     assert samples, example
@@ -50,23 +50,23 @@ def test_it_fires(detection_id: str, example: Example, observability: Observabil
 
 
 @pytest.mark.parametrize(("detection_id", "example"), SILENT, ids=[each for each, _ in SILENT])
-def test_it_stays_silent(detection_id: str, example: Example, observability: Observability) -> None:
-    assert ask(observability.loki.url, detection_id, example) == []
+def test_it_stays_silent(detection_id: str, example: Example, servers: Observability) -> None:
+    assert ask(servers.loki.url, detection_id, example) == []
 
 
-def test_an_ignored_user_does_not_make_it_fire(observability: Observability) -> None:
+def test_an_ignored_user_does_not_make_it_fire(servers: Observability) -> None:
     ignoring = AlertSettings(ignore_users={"exec-session": ("alice",)})
     example = FIRES["exec-session"][0]
-    assert ask(observability.loki.url, "exec-session", example, ignoring) == []
+    assert ask(servers.loki.url, "exec-session", example, ignoring) == []
 
 
-def test_a_silent_node_is_told_from_one_that_speaks(observability: Observability) -> None:
-    cluster = push(observability.loki.url, FIRES["exec-session"][0])
+def test_a_silent_node_is_told_from_one_that_speaks(servers: Observability) -> None:
+    cluster = push(servers.loki.url, FIRES["exec-session"][0])
     detection = find("no-events-from-node")
     assert detection is not None
     scope = RuleScope(cluster, ("cp1", "cp2"))
     speaking, silent = (
-        loki_api.instant(observability.loki.url, query, time.time_ns()) for query in loki_expressions(scope, detection)
+        loki_api.instant(servers.loki.url, query, time.time_ns()) for query in loki_expressions(scope, detection)
     )
     assert speaking == []
     assert [sample["metric"]["node"] for sample in silent] == ["cp2"]
