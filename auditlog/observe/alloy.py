@@ -9,7 +9,8 @@ What decides its shape:
   entry of its stream. It also differs between the stages of one request.
 - With the event's own time, equal labels and equal text, Loki shows an entry that was sent twice once (loki v3.7.8,
   pkg/iter mergeEntryIterator). So there is no ``filename`` label, and what may have been lost can be sent again. Metric
-  queries may count it twice, so that is done as little as possible.
+  queries may count it twice, so that is done as little as possible. Where Loki divides a busy stream into several
+  (``limits_config.shard_streams.enabled``, on by default), log queries show it twice as well.
 - The files on the node are the buffer: Alloy never gives a batch up while Loki is away, and reads on when it is back.
   Alloy's own write-ahead log is left off. It marks the segment it is writing as done whenever all of it is sent, starts
   behind it after a crash, and so loses what came in between (alloy v1.0.0, marker_handler.go), while the place in the

@@ -1,4 +1,4 @@
-"""The lab's Loki: one process, storage in a folder, limits as Loki ships them, and a ruler."""
+"""The lab's Loki: one process, storage in a folder, limits as Loki ships them but no stream shards, and a ruler."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ def configuration(folder: Path, alertmanager_url: str) -> dict[str, Any]:
         },
         "schema_config": {"configs": [{**store, "index": {"prefix": "index_", "period": "24h"}}]},
         "ingester": {"lifecycler": {"min_ready_duration": "0s"}},
+        # Shards of a stream are streams of their own, and what was sent twice is left out within one stream alone.
+        "limits_config": {"shard_streams": {"enabled": False}},
         "ruler": {
             "storage": {"type": "local", "local": {"directory": str(folder / "rules")}},
             "rule_path": str(folder / "rules-scratch"),

@@ -80,10 +80,14 @@ class LokiStore:
             yield node, moment
 
     def _lines(self, query: str) -> Iterator[tuple[int, str, str]]:
-        """Time, node and text of every line, page by page; a page begins with the time that the last one ended with."""
+        """Time, node and text of every line, page by page; a page begins with the time that the last one ended with.
+
+        A line is given once. Loki leaves out what was sent twice within one stream alone, and it divides a busy stream
+        into several (`shard_streams`, on unless it is configured otherwise).
+        """
         start, end = _nanoseconds(self.since), _nanoseconds(self.until + LONGEST_REQUEST) + 1
         limit = PAGE
-        at_start: set[tuple[str, str]] = set()
+        current, given = start, set[tuple[str, str]]()
         while start < end:
             try:
                 streams = self.client.lines(query, start, end, limit)
@@ -96,14 +100,17 @@ class LokiStore:
                 (int(moment), _node(stream.stream), line) for stream in streams for moment, line in stream.values
             )
             for moment, node, line in found:
-                if moment > start or (node, line) not in at_start:
+                if moment != current:
+                    current, given = moment, set()
+                if (node, line) not in given:
+                    given.add((node, line))
                     yield moment, node, line
             if len(found) < limit:
                 return
             last = found[-1][0]
             if last == start:
                 raise LokiError(f"more than {limit} events at {_time(start).isoformat()}; narrow the question")
-            start, at_start = last, {(node, line) for moment, node, line in found if moment == last}
+            start = last
 
     def _moments(self, width: timedelta) -> Iterator[tuple[str, datetime]]:
         """Each node's first and last event in every window of a width, in the order of time.

@@ -139,6 +139,18 @@ def test_an_answer_of_many_pages_has_every_event_once(
     assert len([path for path, parameters, _ in loki.requests if "limit" in parameters]) > 30
 
 
+def test_an_event_that_loki_holds_in_two_shards_of_a_stream_is_given_once(
+    monkeypatch: pytest.MonkeyPatch, loki: FakeLoki
+) -> None:
+    monkeypatch.setattr(store, "PAGE", 17)
+    range_of_time = datetime.fromisoformat(SINCE), datetime.fromisoformat(UNTIL)
+    asked = LokiStore(LokiClient(LokiAccess(loki.url)), SELECTOR, *range_of_time)
+    once = list(asked.read("", DamageLog()))
+    loki.lines.extend(loki.lines.copy())
+    assert list(asked.read("", DamageLog())) == once
+    assert len(once) == len(LOG)
+
+
 def test_events_of_one_moment_that_do_not_fit_a_page_are_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,9 +119,9 @@ def test_servers_have_names_and_addresses_of_their_own(tmp_path: Path) -> None:
     assert all(len(each.link) <= 15 for each in members), "the kernel takes no longer name of a link"
 
 
-def test_loki_keeps_its_own_limits_and_tells_nobody(tmp_path: Path) -> None:
+def test_loki_keeps_its_own_limits_but_for_stream_shards_and_tells_nobody(tmp_path: Path) -> None:
     document = loki.configuration(tmp_path, "http://alerts")
-    assert "limits_config" not in document
+    assert document["limits_config"] == {"shard_streams": {"enabled": False}}
     assert document["analytics"] == {"reporting_enabled": False}
     assert yaml.safe_load(yaml.safe_dump(document)) == document
 
