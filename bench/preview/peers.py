@@ -67,6 +67,7 @@ class Peers:
                 "ssh_key": str(self.key),
                 "ssh_known_hosts_file": str(known),
                 "ssh_strict_host_key_checking": "yes",
+                "reads_cluster_configuration": name == next(iter(self.hosts)),
             }
             for name, port in self.hosts.items()
         }
@@ -86,7 +87,9 @@ class Peers:
         """``pyinfra --dry``. Raises SystemExit when it fails or would change something."""
         deploy = str(_HERE / "pyinfra_deploy.py")
         printed = self._run("pyinfra", "--dry", "--diff", "--sudo", str(self.folder / "inventory.py"), deploy)
-        if "No changes" not in printed:
+        # Its table has a dash for no change in each of its two columns.
+        operations = [line.split()[-2:] for line in printed.splitlines() if line.lstrip().startswith("files.")]
+        if not operations or any(columns != ["-", "-"] for columns in operations):
             raise SystemExit(f"pyinfra would change something:\n{printed}")
 
     def _run(self, *words: str) -> str:

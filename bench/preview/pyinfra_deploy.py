@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyinfra import host, inventory
+from pyinfra import host
 from pyinfra.facts.server import Command
 from pyinfra.operations import files
 
@@ -12,7 +12,7 @@ files.directory(path=data.log_folder)
 for line in data.manifest_lines:
     files.line(path=data.manifest_path, line=line, escape_regex_characters=True)
 host.get_fact(Command, "ls -l /etc/kubernetes/manifests; pgrep -a kube-apiserver; df -Pk " + data.log_folder)
-if host.name == next(iter(inventory.iter_active_hosts())).name:
+if data.reads_cluster_configuration:
     found = host.get_fact(
         Command,
         "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config"
