@@ -13,6 +13,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from auditlog.observe.dashboards.options import TAG
 from auditlog.observe.dashboards.panels import Panel
+from auditlog.observe.dashboards.rendered import RenderedDashboard
 
 REFRESH = "1m"
 
@@ -23,25 +24,6 @@ class Section:
 
     title: str
     panels: tuple[Panel, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RenderedDashboard:
-    """A dashboard as Grafana reads it. ``uid`` is the same on every Grafana; ``json`` ends with a newline."""
-
-    uid: str
-    title: str
-    json: str
-
-    @property
-    def path(self) -> str:
-        """Where Grafana shows it, below its own address."""
-        return f"/d/{self.uid}"
-
-    @property
-    def file_name(self) -> str:
-        """Its key in a ConfigMap and its name in a folder."""
-        return f"{self.uid}.json"
 
 
 def render(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from auditlog.observe.dashboards import panels, variables
-from auditlog.observe.dashboards.layout import RenderedDashboard, Section, render
+from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import pipeline as queries
+from auditlog.observe.dashboards.rendered import RenderedDashboard
 from auditlog.observe.dashboards.thresholds import ANY_IS_BAD, SHIPPING_SECONDS, SILENCE_SECONDS, UNREAD_BYTES
 
 _NODE_COLUMNS = {"cluster": "Cluster", "node": "Node"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from auditlog.observe.dashboards import panels, variables
-from auditlog.observe.dashboards.layout import RenderedDashboard, Section, render
+from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.queries import security as queries
+from auditlog.observe.dashboards.rendered import RenderedDashboard
 from auditlog.observe.dashboards.thresholds import ANY, ANY_IS_BAD
 
 _BY_POLICY = " Always empty: the policy may not record it; `python -m auditlog coverage` tells."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from auditlog.observe.dashboards import panels, variables
-from auditlog.observe.dashboards.layout import RenderedDashboard, Section, render
+from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import volume as queries
+from auditlog.observe.dashboards.rendered import RenderedDashboard
 from auditlog.observe.dashboards.thresholds import DISK_DAYS, DISK_USED, NONE, RETENTION_DAYS
 
 _TRY = "`python -m auditlog replay audit.log --policy …` shows beforehand what another policy would save."
