@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-load test-observability test-upgrade observability test-differential bench clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-load test-observability test-upgrade observability test-differential bench clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,7 +56,7 @@ test-engine: build
 	$(PYTHON) -m pytest tests/engine
 
 test-lab: up build-tests
-	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py -m 'not every_fault'
+	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py -m 'not exhaustive'
 
 test-faults: up  ## Every fault of docs/faults.md at every step of a change, which takes hours
 	$(PYTHON) -m pytest tests/lab/faults
@@ -70,6 +70,9 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
+
+test-exhaustive: up build-tests  ## All seed documents, and three nodes in all restart modes, of which `make test` has one of a kind
+	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes.py
 
 test-load: observability  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py

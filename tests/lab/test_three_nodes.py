@@ -25,7 +25,7 @@ LOG = "/var/log/kubernetes/audit/audit.log"
 EVERYTHING = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
 SETTINGS = {"auditLog": {"path": LOG, "maxSize": 1, "maxBackup": 1000}}
 STAGES = ("RequestReceived", "ResponseComplete")
-MODES = ("drain", "seamless", "quick")
+MODES = ("drain", *(pytest.param(mode, marks=pytest.mark.exhaustive) for mode in ("seamless", "quick")))
 # A quick restart cuts off what is in flight on the node: at most one request of each writer.
 CUT_OFF = {"quick": 3 * len(CONNECTIONS)}
 

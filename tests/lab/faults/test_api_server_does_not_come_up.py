@@ -54,7 +54,7 @@ def patient(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
     [
         pytest.param(REFUSED_POLICY, id="refused policy"),
         pytest.param(UNKNOWN_FLAG, id="unknown flag"),
-        pytest.param(IMAGE_GONE, id="image gone", marks=pytest.mark.every_fault),
+        pytest.param(IMAGE_GONE, id="image gone", marks=pytest.mark.exhaustive),
     ],
 )
 def test_what_it_cannot_start_with_is_put_back_with_its_own_words(patient: Experiment, spoiled: Spoiled) -> None:
@@ -94,7 +94,7 @@ def test_one_that_never_gets_ready_is_put_back(patient: Experiment) -> None:
     patient.nothing_happened()
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 def test_a_folder_where_the_log_should_be(patient: Experiment) -> None:
     patient.node.run(f"mkdir -p {LOG}")
     printed = patient.fails()
@@ -103,7 +103,7 @@ def test_a_folder_where_the_log_should_be(patient: Experiment) -> None:
     patient.node.run(f"rmdir {LOG}")
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 def test_a_full_disk_where_the_log_should_be(patient: Experiment) -> None:
     folder = LOG.rpartition("/")[0]
     patient.node.run(f"mkdir -p {folder} && mount -t tmpfs -o size=4k tmpfs {folder}")
@@ -115,7 +115,7 @@ def test_a_full_disk_where_the_log_should_be(patient: Experiment) -> None:
         patient.node.run(f"umount --lazy {folder}")
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 def test_the_way_back_needs_no_room_on_the_disk(patient: Experiment) -> None:
     with small_file_system(patient.node) as file_system:
         with (
@@ -149,7 +149,7 @@ def on_the_way_back(experiment: Experiment, moment: Moment) -> Iterator[tuple[Ha
         yield halt, up
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("moment", [at(step) for step in WAY_BACK for at in (before, after)], ids=str)
 def test_power_cut_on_the_way_back(patient: Experiment, moment: Moment) -> None:
     with on_the_way_back(patient, moment) as (_, up):
@@ -161,7 +161,7 @@ def test_power_cut_on_the_way_back(patient: Experiment, moment: Moment) -> None:
     patient.recovers_and_gives_back()
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("interruption", [SSH_KILLED, WORKER_KILLED, GUARD_KILLED], ids=str)
 @pytest.mark.parametrize("step", WAY_BACK)
 def test_cut_off_on_the_way_back(patient: Experiment, interruption: Interruption, step: str) -> None:

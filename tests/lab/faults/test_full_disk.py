@@ -11,7 +11,7 @@ from tests.lab.faults.filesystem import small_file_system
 EACH = 24
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 @pytest.mark.timeout(7200)
 def test_room_for_one_more_block_each_time_until_up_completes(experiment: Experiment) -> None:
     """Each write up to the scripts' own look at the room there is fails once; after it the disk fills at every step."""

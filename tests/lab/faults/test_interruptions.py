@@ -51,7 +51,7 @@ def test_in_the_middle(experiment: Experiment, in_up: Interruption, in_destroy: 
     change_and_removal(experiment, after("swap"), in_up, in_destroy)
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("interruption", "moment"),
     [
@@ -75,7 +75,7 @@ def test_power_cut_between_the_two_manifests_of_a_quick_restart(quick: Experimen
     change_and_removal(quick, BETWEEN_TWO_MANIFESTS, POWER_CUT, POWER_CUT)
 
 
-@pytest.mark.every_fault
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("interruption", [WORKER_KILLED, BOTH_KILLED, GUARD_KILLED, SSH_KILLED], ids=str)
 @pytest.mark.parametrize("moment", [BETWEEN_TWO_MANIFESTS, OLD_ONE_KILLED], ids=str)
 def test_a_quick_restart_cut_off(quick: Experiment, moment: Moment, interruption: Interruption) -> None:
