@@ -24,7 +24,11 @@ CONNECTIONS = ("fresh", "kept")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One request of a writer. ``status`` is 0 where no answer came."""
+    """One request of a writer. ``status`` is 0 where no answer came.
+
+    ``repeated``: the server asked for it once more, as one that ends does with 503 and Retry-After, and the writer did
+    as client-go does.
+    """
 
     connections: str
     audit_id: str
@@ -32,10 +36,15 @@ class Written:
     began: str
     status: int
     error: str
+    repeated: bool
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status < 300
 
     @property
     def failed(self) -> bool:
-        return not 200 <= self.status < 300
+        return not self.succeeded and not self.repeated
 
 
 @dataclass(slots=True)
@@ -97,7 +106,13 @@ def _credentials(lab: Lab, folder: Path) -> list[str]:
 
 def _written(connections: str, line: dict[str, Any]) -> Written:
     return Written(
-        connections, line["auditID"], line["verb"], line["began"], line["status"], str(line.get("error", ""))
+        connections,
+        line["auditID"],
+        line["verb"],
+        line["began"],
+        line["status"],
+        str(line.get("error", "")),
+        bool(line.get("repeated", False)),
     )
 
 

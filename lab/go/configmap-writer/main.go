@@ -1,9 +1,10 @@
 // Command configmap-writer creates, updates and deletes ConfigMaps through an API endpoint, one request after the
 // other, until it gets SIGTERM, and prints what became of each request as a line of JSON.
 //
-// Tests run it beside a change of the control plane. It is net/http as client-go uses it and tries nothing again
-// itself, so that a request which fails here would have failed for a controller. Each request names its own audit ID,
-// by which it is found in the audit logs.
+// Tests run it beside a change of the control plane. It is net/http as client-go uses it, and repeats what client-go
+// repeats (rest/with_retry.go): a request that the server answered with 429 or 5xx and Retry-After, as an API server
+// does that ends, on connections it still has. So a request that fails here would have failed for a controller. Each
+// attempt names its own audit ID, by which it is found in the audit logs, and is a line of its own.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,13 +34,18 @@ type writer struct {
 	output     *json.Encoder
 }
 
-// outcome is one line of output; Status is 0 when no answer came, and Error then says why.
+// maxRetries is client-go's (rest/request.go).
+const maxRetries = 10
+
+// outcome is one line of output; Status is 0 when no answer came, and Error then says why. Repeated says that the
+// server asked for the same request once more, and that it is the next line.
 type outcome struct {
-	AuditID string    `json:"auditID"`
-	Verb    string    `json:"verb"`
-	Began   time.Time `json:"began"`
-	Status  int       `json:"status"`
-	Error   string    `json:"error,omitempty"`
+	AuditID  string    `json:"auditID"`
+	Verb     string    `json:"verb"`
+	Began    time.Time `json:"began"`
+	Status   int       `json:"status"`
+	Error    string    `json:"error,omitempty"`
+	Repeated bool      `json:"repeated,omitempty"`
 }
 
 func main() {
@@ -99,21 +106,32 @@ func newTransport(authority, certificate, key string) (*http.Transport, error) {
 	}, nil
 }
 
-// write makes one request and prints its outcome; a name makes it carry a ConfigMap.
+// write makes one request, as often as the server asks for it, and prints each outcome; a name makes it carry a
+// ConfigMap.
 func (w writer) write(verb, method, path, name, data string) {
-	result := outcome{AuditID: "writer-" + rand.Text(), Verb: verb, Began: time.Now().UTC()}
-	status, err := w.request(method, path, result.AuditID, name, data)
-	result.Status = status
-	if err != nil {
-		result.Error = err.Error()
-	}
-	if err := w.output.Encode(result); err != nil {
-		fmt.Fprintln(os.Stderr, "configmap-writer:", err)
-		os.Exit(1)
+	for retries := 0; ; retries++ {
+		result := outcome{AuditID: "writer-" + rand.Text(), Verb: verb, Began: time.Now().UTC()}
+		status, retryAfter, err := w.request(method, path, result.AuditID, name, data)
+		result.Status = status
+		if err != nil {
+			result.Error = err.Error()
+		}
+		seconds, notANumber := strconv.Atoi(retryAfter)
+		asked := status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+		result.Repeated = asked && notANumber == nil && retries < maxRetries
+		if err := w.output.Encode(result); err != nil {
+			fmt.Fprintln(os.Stderr, "configmap-writer:", err)
+			os.Exit(1)
+		}
+		if !result.Repeated {
+			return
+		}
+		time.Sleep(time.Duration(seconds) * time.Second)
 	}
 }
 
-func (w writer) request(method, path, auditID, name, data string) (int, error) {
+// request gives the status and the Retry-After header of the answer.
+func (w writer) request(method, path, auditID, name, data string) (int, string, error) {
 	var body []byte
 	if name != "" {
 		encoded, err := json.Marshal(map[string]any{
@@ -123,27 +141,28 @@ func (w writer) request(method, path, auditID, name, data string) (int, error) {
 			"data":       map[string]string{"step": data, "value": w.value},
 		})
 		if err != nil {
-			return 0, err
+			return 0, "", err
 		}
 		body = encoded
 	}
 	request, err := http.NewRequest(method, w.collection+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Audit-ID", auditID)
 	response, err := w.client.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		return 0, fmt.Errorf("status %d, and then: %w", response.StatusCode, err)
+		return 0, "", fmt.Errorf("status %d, and then: %w", response.StatusCode, err)
 	}
+	retryAfter := response.Header.Get("Retry-After")
 	if response.StatusCode >= 300 {
-		return response.StatusCode, errors.New(strings.TrimSpace(string(answer)))
+		return response.StatusCode, retryAfter, errors.New(strings.TrimSpace(string(answer)))
 	}
-	return response.StatusCode, nil
+	return response.StatusCode, retryAfter, nil
 }
