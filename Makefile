@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-load test-observability test-upgrade observability test-differential bench clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-load test-observability test-upgrade observability test-differential bench bench-preview clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -84,6 +84,11 @@ bench: up build-tests  ## Speed and outage, each beside a peer in the same run
 	$(PYTHON) -m bench.evaluate
 	$(PYTHON) -m bench.replay
 	$(PYTHON) -m bench.outage
+
+bench-preview: setup  ## A preview without changes on three nodes 20 ms away, beside Ansible and pyinfra; makes the lab anew
+	$(PYTHON) -m lab down
+	$(PYTHON) -m lab up --nodes 3
+	$(PYTHON) -m bench.preview
 
 clean: down  ## Remove the lab and everything that was built or installed here
 	rm -rf .lab .venv

@@ -1,4 +1,4 @@
-"""``python -m bench.preview`` on a lab of three nodes (``make up NODES=3``).
+"""``python -m bench.preview`` on a lab of three nodes (``make bench-preview`` makes one).
 
 Everything is in sync, and each way only finds that out: this program's preview, ``ansible-playbook --check --diff`` and
 ``pyinfra --dry`` with the same reads and edits, all through proxies that add 20 ms to every round trip; beside them the
@@ -35,7 +35,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     lab = Lab.load()
     if len(lab.nodes) != NODES:
-        raise SystemExit(f"the lab has {len(lab.nodes)} node(s), {NODES} are needed: make down up NODES={NODES}")
+        raise SystemExit(f"the lab has {len(lab.nodes)} node(s), {NODES} are needed: make bench-preview")
     lab.reset()
     with delayed(lab.paths, lab.nodes, MILLISECONDS) as ports:
         stack = in_sync(lab, ports)
