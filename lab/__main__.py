@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "observability":
             command.add_argument(
-                "action", choices=("up", "down", "compare"), help="compare: the nodes' files with Loki"
+                "action",
+                choices=("up", "servers", "down", "compare"),
+                help="servers: without Alloy, which takes longest to build; compare: the nodes' files with Loki",
             )
         if name in ("shell", "exec"):
             command.add_argument("node", metavar="NODE", help="as cp1")
@@ -130,15 +132,17 @@ def _observability(paths: Paths, options: argparse.Namespace) -> int:
         result = compare.compare(Lab.load(paths), Observability.of(paths).loki.url)
         print("\n".join(result.lines()))
         return 0 if result.equal else 1
-    if options.action == "up":
+    if options.action in ("up", "servers"):
         host.prepare(paths.root, observability=True)
-        build.build(paths, tools.observability_tools())
+        wanted = tools.observability_tools()
+        build.build(paths, [tool for tool in wanted if tool.name != "alloy" or options.action == "up"])
     with exclusive(paths.lock, "another command"):
         if options.action == "down":
             removed = service.remove(paths)
             print("Loki and Prometheus are gone" if removed else "there is nothing to remove")
         else:
-            print("\n".join(service.describe(stack.up(paths).services)))
+            start = stack.up if options.action == "up" else stack.start_servers
+            print("\n".join(service.describe(start(paths).services)))
     return 0
 
 
