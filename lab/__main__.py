@@ -22,7 +22,7 @@ from lab.state import LabState, load
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; gives the exit code. Errors are one message on standard error."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     paths = Paths.of()
     try:
         return _COMMANDS[options.command](paths, options)
@@ -34,7 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command."""
     parser = argparse.ArgumentParser(prog="python -m lab", description="A disposable kubeadm control plane.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (

@@ -1,0 +1,46 @@
+"""Every link between documents leads somewhere: to a file that is there, and to a heading in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.docs.pages import ROOT, anchors, links, name, pages
+
+PAGES = pages()
+LINKS = [(page, line, target) for page in PAGES for line, target in links(page)]
+INTERNAL = [each for each in LINKS if "://" not in each[2]]
+
+
+@pytest.mark.parametrize(("page", "line", "target"), INTERNAL, ids=[f"{name(p)}:{n} {t}" for p, n, t in INTERNAL])
+def test_a_link_leads_somewhere(page: Path, line: int, target: str) -> None:
+    file, _, anchor = target.partition("#")
+    there = (page.parent / file).resolve() if file else page
+    assert there.is_relative_to(ROOT), f"{name(page)}:{line}: leads out of the repository"
+    assert there.exists(), f"{name(page)}:{line}: {target} is not there"
+    if anchor:
+        assert anchor in anchors(there), f"{name(page)}:{line}: {target}: no such heading"
+
+
+def test_there_are_links() -> None:
+    assert len(INTERNAL) >= 40
+    assert sum(1 for _, _, target in INTERNAL if "#" in target) >= 3
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    """By links, or by a link to the folder that it is in."""
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        if page.suffix == ".md":
+            todo += [
+                there
+                for _, target in links(page)
+                if "://" not in target and (there := (page.parent / target.partition("#")[0]).resolve()).exists()
+            ]
+    folders = {path for path in reached if path.is_dir()}
+    assert [name(page) for page in PAGES if page not in reached and page.parent not in folders] == []
