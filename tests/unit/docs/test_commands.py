@@ -136,17 +136,15 @@ def problem(command: Command) -> str | None:
 ELSEWHERE = {
     "eval": "ssh-agent's own way to be started",
     "ssh-add": "of OpenSSH; one file",
-    "ssh-keyscan": "of OpenSSH; the README's line stands in tests/engine/ssh_server.py's terms",
-    "ssh": "its words are a node's, which tests/lab runs",
-    "git": "the usual clone, switch and push",
+    "ssh": "reads a file of the node: cat, with the file's path",
     "cat": "shows a file",
     "grep": "searches a file",
-    "tail": "shows a file",
     "export": "a variable for the commands after it",
-    "cd": "the repository's folder",
-    "install": "a file with its mode, on a node",
-    "cp": "a file of this repository",
 }
+
+
+def test_every_tool_that_is_left_unchecked_is_used() -> None:
+    assert ELSEWHERE.keys() <= {command.words[0] for command in COMMANDS}
 
 
 def module_problem(command: Command) -> str | None:
