@@ -87,7 +87,15 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
 
 
 def links(page: Path) -> list[tuple[int, str]]:
-    return [(number, target) for number, line in prose(page) for target in _LINK.findall(_INLINE.sub("", line))]
+    found: list[tuple[int, str]] = []
+    for number, line in prose(page):
+        text = _INLINE.sub("", line)
+        targets = _LINK.findall(text)
+        assert len(targets) == text.count("]("), (
+            f"{name(page)}:{number}: a link that is broken over two lines is not read"
+        )
+        found.extend((number, target) for target in targets)
+    return found
 
 
 def anchors(page: Path) -> set[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.unit.docs.pages import ROOT, anchors, links, name, pages
+from tests.unit.docs.pages import ROOT, anchors, links, name, pages, prose
 
 PAGES = pages()
 LINKS = [(page, line, target) for page in PAGES for line, target in links(page)]
@@ -44,3 +45,16 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
             ]
     folders = {path for path in reached if path.is_dir()}
     assert [name(page) for page in PAGES if page not in reached and page.parent not in folders] == []
+
+
+PATH = re.compile(r"`((?:auditlog|components|node|lab|tests|bench|ci|policies|docs|\.github|\.woodpecker)/[\w./-]*)`")
+NAMED = [(page, line, path) for page in PAGES for line, text in prose(page) for path in PATH.findall(text)]
+
+
+@pytest.mark.parametrize(("page", "line", "path"), NAMED, ids=[f"{name(p)}:{n} {t}" for p, n, t in NAMED])
+def test_a_path_of_the_repository_that_is_named_is_there(page: Path, line: int, path: str) -> None:
+    assert (ROOT / path).exists(), f"{name(page)}:{line}: {path} is not there"
+
+
+def test_there_are_paths_of_the_repository() -> None:
+    assert len(NAMED) >= 25
