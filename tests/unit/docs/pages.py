@@ -15,6 +15,7 @@ LANGUAGES = ("sh", "yaml", "text", "logql", "promql", "mermaid", "python")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>\S*)\s*$")
 _INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_BEGINS = re.compile(r"\s*(?:[-*] |\d+\. |\||#)")
 _COMMENT = re.compile(r"(^|\s)#\s.*$")
 _OPERATORS = re.compile(r"^[|&;()]+$")
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
@@ -86,6 +87,19 @@ def prose(page: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+def paragraphs(page: Path) -> Iterator[tuple[int, str]]:
+    """The text of each paragraph, list item, heading and table row on one line, with the number of its first."""
+    start, words = 0, ""
+    for number, line in prose(page):
+        if words and (not line.strip() or _BEGINS.match(line)):
+            yield start, words
+            words = ""
+        if line.strip():
+            start, words = (start, f"{words} {line.strip()}") if words else (number, line.strip())
+    if words:
+        yield start, words
+
+
 def links(page: Path) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for number, line in prose(page):
@@ -112,8 +126,8 @@ def commands(page: Path) -> list[Command]:
     found = [
         command for block in blocks(page) if block.language == "sh" for command in shell_commands(block.text, block)
     ]
-    for number, line in prose(page):
-        for text in _INLINE.findall(line):
+    for number, paragraph in paragraphs(page):
+        for text in _INLINE.findall(paragraph):
             if text.startswith(_CHECKED_INLINE):
                 found.extend(
                     replace(command, in_text=True) for command in _simple_commands(text, f"{name(page)}:{number}")

@@ -40,7 +40,9 @@ COMMANDS = [
     if page != RECOVERY or command.words[0] in ("kubectl", "kubeadm", "pulumi")
 ]
 PLACEHOLDERS = {"KEY", "NAME"}
-LEAST = {"auditlog": 40, "lab": 8, "make": 12, "pulumi": 60, "ci": 10, "kubectl": 4, "kubeadm": 8}
+EXAMPLES = {"TIME": "24h"}
+"""What stands for a placeholder whose form is checked."""
+LEAST = {"auditlog": 80, "lab": 12, "make": 12, "pulumi": 100, "ci": 10, "kubectl": 25, "kubeadm": 15}
 """How many of each kind there are at least: a page that is not read any more, or a block that is no longer known as
 commands, fails here."""
 
@@ -138,6 +140,8 @@ ELSEWHERE = {
     "ssh-add": "of OpenSSH; one file",
     "ssh": "reads a file of the node: cat, with the file's path",
     "cat": "shows a file",
+    "base64": "decodes what kubectl shows",
+    "openssl": "shows a certificate request; what it is given comes from kubectl",
     "grep": "searches a file",
     "export": "a variable for the commands after it",
 }
@@ -155,8 +159,10 @@ def module_problem(command: Command) -> str | None:
     match module:
         case "auditlog" | "lab":
             parser = build_parser() if module == "auditlog" else build_lab_parser()
-            # A sentence may name a command without what it works on; its help is there for every command there is.
-            return refusal(parser.parse_args, [*arguments, "--help"] if command.in_text else arguments)
+            if command.in_text and all(re.fullmatch("[a-z]+", word) for word in arguments):
+                # A sentence may name a command without what it works on.
+                arguments.append("--help")
+            return refusal(parser.parse_args, [EXAMPLES.get(word, word) for word in arguments])
         case "pytest":
             missing = [path for path in arguments if not path.startswith("-") and not (ROOT / path).exists()]
             return f"{missing} is not there" if missing else None
@@ -190,6 +196,7 @@ def kind(command: Command) -> str:
     [
         ("python -m auditlog inspect", "refused with 2"),
         ("python -m auditlog lint policy.yaml --no-such-option", "refused with 2"),
+        ("python -m auditlog who --verb delete --since yesterday audit.log", "refused with 2"),
         ("python -m lab up --cluster x", "refused with 2"),
         ("make no-such-target", "no target"),
         ("pulumi config set --path auditLog.maxAges 3", "is no setting"),
