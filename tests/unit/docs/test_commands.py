@@ -27,9 +27,11 @@ from auditlog.settings import KEYS, SECRET_KEYS
 from auditlog.settings.check import check_stack_file
 from auditlog.settings.reference import reference_text
 from lab.__main__ import build_parser as build_lab_parser
+from lab.tools import KUBERNETES_MINORS
 from tests.unit.docs.pages import LANGUAGES, ROOT, Block, Command, blocks, commands, name, pages
 
 BINARIES = ROOT / ".lab" / "bin"
+KUBERNETES = BINARIES / f"kubernetes-{KUBERNETES_MINORS[0]}"
 RECOVERY = ROOT / "docs" / "guides" / "recovery.md"
 
 PAGES = pages()
@@ -123,7 +125,7 @@ def problem(command: Command) -> str | None:
                     return f"no output {words[3]}"
             return refused_by_tool(BINARIES / "pulumi", 2, words)
         case "kubectl" | "kubeadm":
-            return refused_by_tool(BINARIES / "kubernetes-1.36" / words[0], 3, words)
+            return refused_by_tool(KUBERNETES / words[0], 3, words)
         case script if script.startswith("ci/"):
             path = ROOT / script
             if not os.access(path, os.X_OK):
