@@ -14,18 +14,22 @@ uninstall() {
     say "node scripts: removed; backups stay in $ARCHIVE"
 }
 
+# drain: takes the input of a command that has no use for it. The provider sends the input of the last update along with
+# each delete, and its SSH library calls a command that ended well before it was all taken failed, with "EOF".
+drain() { [ -t 0 ] || cat >/dev/null; }
+
 command=$1
 shift
 case $command in
     facts) facts "$@" ;;
     recorded-facts) recorded_facts ;;
-    uninstall) uninstall "$@" ;;
+    uninstall) drain && uninstall "$@" ;;
     stage-policy) stage_policy "$@" ;;
     prepare-join) prepare_join "$@" ;;
-    remove-policy) remove_policy "$@" ;;
+    remove-policy) drain && remove_policy "$@" ;;
     stage-webhook) stage_webhook "$@" ;;
     prepare-webhook) prepare_webhook "$@" ;;
-    remove-webhook) remove_webhook "$@" ;;
+    remove-webhook) drain && remove_webhook "$@" ;;
     apply-manifest) apply_manifest "$@" ;;
     restore-manifest) restore_manifest "$@" ;;
     apply-kubeadm-config) apply_kubeadm_config "$@" ;;

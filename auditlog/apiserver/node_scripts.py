@@ -94,14 +94,15 @@ def call(user: str, command: str, **arguments: str) -> str:
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
     """A call that carries ``text`` on standard input in the command itself, as a here-document.
 
-    For ``delete``, which has no standard input of its own: the provider sends it that of the last update. A text
-    that lacks a final line break gets one from the here-document; the node takes it off again by the hash.
+    For ``delete``, which has no standard input of its own: the provider sends it that of the last update, which has to
+    be taken, or the provider calls a command that ends early failed. A text that lacks a final line break gets one from
+    the here-document; the node takes it off again by the hash.
     """
     end = _END
     while end in text:
         end += "-"
     body = text if text.endswith("\n") else text + "\n"
-    return f"{call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+    return f"cat >/dev/null; {call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
 
 
 def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
-from tests.unit.node.shell import run
+from tests.unit.node.shell import LIBRARY, run
 
 KUBECTL = """\
 #!/bin/sh
@@ -150,3 +150,21 @@ def test_a_third_start_since_the_swap_is_a_crash_loop(
     result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops kube-apiserver; then echo loops; fi")
     assert result.stdout == ("loops\n" if loops else "")
     assert result.stderr == ""
+
+
+SENDER = "{ head -c 3000000 /dev/zero && echo taken >sent; }"
+
+
+@pytest.mark.parametrize("command", ["uninstall owner=mine", "remove-policy path=policy written=absent owner=mine"])
+def test_a_command_takes_all_the_input_that_it_has_no_use_for(tmp_path: Path, command: str) -> None:
+    """The provider sends that of the last update with a delete, and calls one that ends before it was taken failed."""
+    dispatch = node_scripts.bundle().removeprefix(LIBRARY)
+    result = run(tmp_path, f"cd {tmp_path}\n{SENDER} | (set -- {command}\n{dispatch})")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "sent").exists()
+
+
+def test_so_does_a_command_that_carries_its_text(tmp_path: Path) -> None:
+    command = node_scripts.call_with_text("root", "restore", "text\n").replace(f"sh {node_scripts.INSTALLED}", "true")
+    run(tmp_path, f"cd {tmp_path}\n{SENDER} | ({command})")
+    assert (tmp_path / "sent").exists()
