@@ -15,6 +15,7 @@ from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
 from lab.stack import PulumiStack
+from tests.lab.test_access import without_key
 from tests.lab.test_first_stack import MANIFEST, POLICY, hashes, process_ids
 
 
@@ -24,8 +25,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("preview")
 
 
-def run(stack: PulumiStack, script: str, artifacts: Path) -> subprocess.CompletedProcess[str]:
-    variables = environment(stack.paths) | {"STACK_FILE": str(stack.file)}
+def run(stack: PulumiStack, script: str, artifacts: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    variables = environment(stack.paths) | {"STACK_FILE": str(stack.file)} | more
     command = [str(REPOSITORY / "ci" / script), stack.name, str(artifacts)]
     return subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
 
@@ -98,3 +99,12 @@ def test_previewed_again_it_is_deployed_and_a_later_hand_edit_is_drift(
     assert found.returncode == 1
     assert f"the policy file {POLICY} was edited since this stack wrote it" in found.stdout
     assert "-# by hand" in found.stdout
+
+
+def test_a_deployment_can_use_a_key_that_only_its_job_has(stack: PulumiStack, node: Node, artifacts: Path) -> None:
+    assert run(stack, "preview", artifacts).returncode == 0
+    without_key(stack)
+    deployed = run(stack, "deploy", artifacts, SSH_PRIVATE_KEY=stack.paths.ssh_key.read_text())
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert "# by hand" not in node.run(f"cat {POLICY}").stdout
+    assert "PRIVATE KEY" not in stack.run("stack", "export", "--show-secrets").stdout
