@@ -32,7 +32,7 @@ def run(stack: PulumiStack, script: str, artifacts: Path, **more: str) -> subpro
 
 
 def page(artifacts: Path) -> str:
-    """The summary, also kept where ``EXAMPLE_SUMMARY`` says: docs/examples/summary.md is made so."""
+    """The summary, also kept where ``EXAMPLE_SUMMARY`` says: docs/examples/summary.md was made so."""
     text = (artifacts / "summary.md").read_text()
     if where := os.environ.get("EXAMPLE_SUMMARY"):
         Path(where).write_text(text)
