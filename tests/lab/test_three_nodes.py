@@ -14,6 +14,7 @@ import yaml
 from lab.api import Lab
 from lab.stack import PulumiStack, configuration
 from lab.state import LabState
+from tests.lab.nodes import etcd_members, ready_nodes
 from tests.lab.test_first_stack import MANIFEST, hashes, process_arguments, process_ids
 from tests.lab.writers import CONNECTIONS, missing, recorded, writing
 
@@ -134,6 +135,10 @@ def test_a_machine_is_prepared_and_joins_with_audit_logging_on(lab: Lab, stack: 
 
     grown = lab.join(prepare)
     joined = grown.node("cp4")
+    assert joined.name in ready_nodes(grown)
+    assert joined.name in etcd_members(joined)
+    assert joined.address in lab.nodes[0].run("cat /etc/hosts").stdout
+    assert f"server {joined.name} {joined.address}:6443" in (grown.paths.balancer / "haproxy.cfg").read_text()
     assert f"--audit-log-path={LOG}" in process_arguments(joined)
     assert int(joined.run(f"grep -c ResponseComplete {LOG}").stdout) > 0
     configure(grown, stack, EVERYTHING)

@@ -1,4 +1,7 @@
-"""A lab of several nodes: what kubeadm makes of it, killed half-way, rebooted, reset and grown by one node."""
+"""A lab of several nodes: what kubeadm makes of it, killed half-way, rebooted and reset.
+
+test_three_nodes.py adds a node to it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ import subprocess
 import pytest
 
 from lab import cgroups, network
-from lab.api import Lab, Node
+from lab.api import Lab
 from lab.state import load
+from tests.lab.nodes import etcd_members, ready_nodes
 from tests.lab.own_lab import OwnLab, machine, remains
 from tests.lab.test_first_stack import MANIFEST, eventually, process_arguments
 
@@ -17,26 +21,18 @@ from tests.lab.test_first_stack import MANIFEST, eventually, process_arguments
 pytestmark = pytest.mark.timeout(2400)
 
 THREE = OwnLab("three")
-CONDITION = "{.status.conditions[?(@.type=='Ready')].status}"
-READY = ("get", "nodes", "-o", f"jsonpath={{range .items[*]}}{{.metadata.name}} {CONDITION}\n{{end}}")
 
 
 @pytest.fixture(scope="module")
 def lab(three_nodes: Lab) -> Lab:
-    three_nodes.reset()
-    return three_nodes
-
-
-def etcd_members(node: Node) -> list[str]:
-    """The members that the node's etcd found when it joined; kubeadm names each after its node."""
-    lines = node.run("cat /etc/kubernetes/manifests/etcd.yaml").stdout.splitlines()
-    (found,) = [line.split("--initial-cluster=")[1] for line in lines if "--initial-cluster=" in line]
-    return sorted(member.split("=")[0] for member in found.split(","))
+    now = Lab.load(three_nodes.paths)  # another module may have added a node
+    now.reset()
+    return now
 
 
 def test_every_node_is_ready_and_its_etcd_a_member_of_one_cluster(lab: Lab) -> None:
     names = [node.name for node in lab.nodes]
-    assert lab.kubectl(*READY).splitlines() == [f"{name} True" for name in names]
+    assert ready_nodes(lab) == names
     assert etcd_members(lab.nodes[-1]) == names
 
 
@@ -91,16 +87,6 @@ def test_another_number_of_nodes_is_refused_while_the_lab_is_up(lab: Lab) -> Non
     done = THREE.command("up", "--nodes", str(len(lab.nodes) - 1))
     assert done.returncode == 1
     assert f"the lab is up with {len(lab.nodes)} node(s)" in done.stderr
-
-
-def test_one_more_node_joins_a_lab_that_is_up(lab: Lab) -> None:
-    grown = lab.join()
-    joined = grown.nodes[-1]
-    assert (joined.name, len(grown.nodes)) == ("cp4", len(lab.nodes) + 1)
-    assert f"{joined.name} True" in grown.kubectl(*READY).splitlines()
-    assert joined.name in etcd_members(joined)
-    assert joined.address in lab.nodes[0].run("cat /etc/hosts").stdout
-    assert f"server {joined.name} {joined.address}:6443" in (grown.paths.balancer / "haproxy.cfg").read_text()
 
 
 def test_down_removes_everything_after_a_kill_in_the_middle_of_a_join() -> None:
