@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from auditlog.apiserver.read_nodes import Account
 from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings
 from auditlog.settings.configuration import check_configuration, decoded, missing_reading_key
+from auditlog.ssh import Account
 
 PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +15,19 @@ from auditlog.apiserver.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.apiserver.facts import Facts, FactsError, parse_facts
 from auditlog.apiserver.manifest import ManifestError
 from auditlog.settings import Host
-
-CONNECT_SECONDS = 15
-READ_SECONDS = 120
+from auditlog.ssh import (
+    LOGIN_ERRORS,
+    READ_SECONDS,
+    Access,
+    Account,
+    Login,
+    Reached,
+    SshError,
+    Target,
+    access_of,
+    bastion_of,
+    target_of,
+)
 
 
 class ReadError(Exception):
@@ -28,57 +36,6 @@ class ReadError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A machine to log in to, and the key it must answer with. What is None comes from the user's SSH configuration."""
-
-    name: str
-    host: str
-    user: str | None = None
-    port: int | None = None
-    host_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who reads the nodes of a stack.
-
-    ``key`` is the text of a private key, None for those of the SSH agent. ``user`` is an account that may run the
-    installed facts script as root and nothing else, None for each node's own user, who is root or becomes it.
-    """
-
-    key: str | None
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who logs in, and what vouches for the hosts.
-
-    ``keys`` are the only ones that are offered, ``keys_from`` says in messages where they come from; None offers those
-    of the agent and the user's default identities.
-    With ``user_configuration`` the user's ~/.ssh/config and known_hosts count; without it only what a target says.
-    """
-
-    keys: Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair] | None = None
-    user_configuration: bool = True
-    keys_from: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """How a machine was reached in the end. ``host_key`` is the one that it proved to hold.
-
-    ``jump`` is the ProxyJump of the user's SSH configuration that led there, if one did.
-    """
-
-    host: str
-    user: str
-    port: int
-    host_key: str
-    jump: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +67,9 @@ def read_nodes(
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.
     """
-    targets = [_target(node, account.user) for node in nodes]
+    targets = [target_of(node, account.user) for node in nodes]
     question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
-    results = _run(_read_as(account, targets, _target(bastion) if bastion else None, question)).nodes
+    results = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
@@ -141,10 +98,6 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
     return facts if facts.webhook_path == webhook_path else replace(facts, webhook=None)
 
 
-def _target(host: Host, user: str | None = None) -> Target:
-    return Target(host.name, host.host, user or host.user, host.port, host.host_key)
-
-
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
@@ -162,34 +115,19 @@ class _Question:
 async def _read_as(
     account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
 ) -> Readings:
-    if account.key is not None:
-        name = "sshPrivateKey" if account.user is None else "sshReadingPrivateKey"
-        try:
-            key = asyncssh.import_private_key(account.key)
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise ReadError([f"{name}: {error}; allowed: an unencrypted private key in OpenSSH or PEM form"]) from error
-        return await _read_all(targets, bastion, Access((key,), False, name), question)
     try:
-        async with asyncssh.connect_agent() as agent:
-            keys = await agent.get_keys()
-            if not keys:
-                raise ReadError(["the SSH agent (SSH_AUTH_SOCK) holds no key; add one with ssh-add"])
-            return await _read_all(targets, bastion, Access(tuple(keys), False, "the keys of the SSH agent"), question)
-    except OSError as error:
-        raise ReadError([f"the SSH agent (SSH_AUTH_SOCK) does not answer: {error}"]) from error
+        async with access_of(account) as access:
+            return await _read_all(targets, bastion, access, question)
+    except SshError as error:
+        raise ReadError([str(error)]) from error
 
 
 async def _read_all(targets: Sequence[Target], bastion: Target | None, access: Access, question: _Question) -> Readings:
-    async with AsyncExitStack() as stack:
-        tunnel = through = None
-        if bastion is not None:
-            login = _Login(bastion, access)
-            try:
-                tunnel = await stack.enter_async_context(login.connect(None))
-            except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
-                raise ReadError([f"bastion ({login.address}): {login.reason(error)}"]) from error
-            through = login.reached(tunnel)
-        results = await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
+    try:
+        async with bastion_of(bastion, access) as (tunnel, through):
+            results = await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
+    except SshError as error:
+        raise ReadError([str(error)]) from error
     return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
 
 
@@ -199,7 +137,7 @@ async def _read(
     tunnel: asyncssh.SSHClientConnection | None,
     question: _Question,
 ) -> Reading | str:
-    login = _Login(target, access)
+    login = Login(target, access)
     try:
         async with login.connect(tunnel) as connection:
             reached = login.reached(connection)
@@ -207,7 +145,7 @@ async def _read(
             elsewhere = _mounted_from_elsewhere(facts) if question.paths is None else None
             if elsewhere is not None:
                 facts = await _facts(connection, reached.user, _Question(elsewhere))
-    except (OSError, ValueError, asyncssh.Error, TimeoutError) as error:
+    except LOGIN_ERRORS as error:
         return f"{target.name} ({login.address}): {login.reason(error)}"
     return Reading(reached, facts)
 
@@ -242,108 +180,3 @@ def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
         return None
     found = (policy, log, webhook)
     return None if found == (facts.policy_path, facts.log_path, facts.webhook_path or "") else found
-
-
-class _Login:
-    """One login, kept for messages: what was asked for, and the key that was offered when none is known."""
-
-    def __init__(self, target: Target, access: Access) -> None:
-        self._target, self._access = target, access
-        self._offered: asyncssh.SSHKey | None = None
-        self._jump: str | None = None
-        self.host, self.port = target.host, target.port or 22
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def connect(
-        self, tunnel: asyncssh.SSHClientConnection | None
-    ) -> asyncssh.misc._ACMWrapper[asyncssh.SSHClientConnection]:
-        """Raises ValueError when the user's SSH configuration cannot be used."""
-        target, access = self._target, self._access
-        pinned = target.host_key
-        options = asyncssh.SSHClientConnectionOptions(
-            host=target.host,
-            port=target.port or (),
-            tunnel=tunnel or (),
-            config=() if access.user_configuration else None,
-            username=target.user or (),
-            client_factory=lambda: _Client(self._take_offered),
-            client_keys=list(access.keys or ()),
-            known_hosts=([asyncssh.import_public_key(pinned)], [], []) if pinned else (),
-            # Only the given key's own kind is asked for, so that the server does not answer with another of its keys.
-            server_host_key_algs=[pinned.split(" ", 1)[0]] if pinned else (),
-            agent_path=None if access.keys else (),
-            connect_timeout=CONNECT_SECONDS,
-        )
-        self.host, self.port = options.host, options.port
-        self._jump = options.tunnel if isinstance(options.tunnel, str) else None
-        if options.known_hosts is None:
-            raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
-        # What connect() takes itself would otherwise go back to its own defaults, the user's configuration among them.
-        return asyncssh.connect(target.host, target.port or (), tunnel=tunnel or (), config=None, options=options)
-
-    def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
-        """What the finished login was like."""
-        key = connection.get_server_host_key()
-        words = key.export_public_key().decode().split()[:2] if key else []
-        user = str(connection.get_extra_info("username"))
-        return Reached(self.host, user, self.port, " ".join(words), self._jump)
-
-    def _take_offered(self, key: asyncssh.SSHKey) -> None:
-        self._offered = key
-
-    def reason(self, error: BaseException) -> str:
-        """What went wrong, in one line that says what to do."""
-        if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return self._unknown_host_key()
-        if isinstance(error, asyncssh.PermissionDenied):
-            if not self._access.user_configuration:
-                return f"user {self._target.user!r} is not let in with {self._access.keys_from} ({error.reason})"
-            return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
-        if isinstance(error, asyncssh.TimeoutError):
-            return f"the node did not say all it was asked within {READ_SECONDS} s"
-        if isinstance(error, TimeoutError):
-            return f"no answer within {CONNECT_SECONDS} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "the connection is refused: no SSH server listens there, or a firewall is in between"
-        if isinstance(error, socket.gaierror):
-            return f"the name cannot be resolved: {error.strerror}"
-        if isinstance(error, asyncssh.ChannelOpenError):
-            return f"the bastion cannot reach it: {error.reason}"
-        if isinstance(error, asyncssh.Error):
-            return str(error.reason)
-        return str(error)
-
-    def _unknown_host_key(self) -> str:
-        pinned = self._target.host_key
-        if pinned:
-            given_as = "--host-key" if self._access.user_configuration else "hostKey"
-            return (
-                f"it answers with another host key than {given_as} says. Either the machine was made anew, or somebody "
-                "is in between; compare with /etc/ssh/ssh_host_ed25519_key.pub on the machine. "
-                f"Configured: {pinned[:60]}…"
-            )
-        port = f" -p {self.port}" if self.port != 22 else ""
-        offered = ""
-        if self._offered is not None:
-            key = self._offered.export_public_key().decode().split(" ")
-            offered = f" It offers '{key[0]} {key[1].strip()}', {self._offered.get_fingerprint()}."
-        return (
-            f"its host key is not in known_hosts, or is another one there.{offered} On the machine itself, "
-            "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
-            f"ssh-keyscan -t ed25519{port} {self.host} | ssh-keygen -lf -; when they are equal, add the line of "
-            f"ssh-keyscan to known_hosts, or give it as --host-key"
-        )
-
-
-class _Client(asyncssh.SSHClient):
-    """Trusts no key that known_hosts lacks, and hands it on for the message."""
-
-    def __init__(self, take_offered: Callable[[asyncssh.SSHKey], None]) -> None:
-        self._take_offered = take_offered
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002
-        self._take_offered(key)
-        return False

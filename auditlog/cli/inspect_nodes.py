@@ -14,10 +14,11 @@ import asyncssh
 from auditlog.apiserver.adoption import draft, stack_file
 from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.inspection_report import json_report, text_report
-from auditlog.apiserver.read_nodes import Access, Reached, ReadError, Reading, Target, read_unknown_nodes
+from auditlog.apiserver.read_nodes import ReadError, Reading, read_unknown_nodes
 from auditlog.cli.common import UsageError
 from auditlog.events.render import safe
 from auditlog.settings import Host, is_host_key, is_name
+from auditlog.ssh import Access, Reached, Target
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\s@\[\]]+)(?::(?P<port>\d{1,5}))?")
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from auditlog.apiserver.read_nodes import Account, ReadError, read_nodes
+from auditlog.apiserver.read_nodes import ReadError, read_nodes
 from auditlog.settings import Host
+from auditlog.ssh import Account
 from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer, new_key, public_text, serving
 
