@@ -41,6 +41,7 @@ lint: setup  ## Every static check
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -
+	$(PYTHON) -m auditlog config package | diff -u package/schema.json -
 	$(PYTHON) -m auditlog config reference | diff -u docs/settings.md -
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.woodpecker-ci .woodpecker/*.yaml

@@ -1,29 +1,69 @@
-"""The outputs of a stack: what `pulumi stack output` and a StackReference give."""
+"""The outputs of a stack: what `pulumi stack output` and a StackReference give, and a component in another program."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
+
+
+def _by_name(shape: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "additionalProperties": shape}
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output by its name, and what it is."""
+    """One output by its name, and what it is.
+
+    ``shape`` is its JSON Schema, in the words that a Pulumi package schema has too. ``always``: it is never null.
+    """
 
     name: str
     about: str
+    shape: Mapping[str, Any]
+    always: bool = True
 
 
 OUTPUTS = (
-    Output("cluster", "The cluster's name, as configured."),
-    Output("policy", "`source`: where the audit policy comes from; `sha256` of its text."),
+    Output("cluster", "The cluster's name, as configured.", TEXT),
+    Output("policy", "`source`: where the audit policy comes from; `sha256` of its text.", _by_name(TEXT)),
     Output(
         "nodes",
         "By the name of each control-plane node: its host, the hashes of manifest and policy, and what became of it.",
+        _by_name({"$ref": "pulumi.json#/Any"}),
     ),
-    Output("logPath", "The log on the nodes; null where events go to standard output or to the webhook alone."),
-    Output("queries", "LogQL by the name of the question it answers; NAME stands for what you look for."),
-    Output("onNodeSearch", "The command that searches the log on a node, without Loki; null where there is no log."),
-    Output("dashboards", "By uid: the title and the path of each Grafana dashboard; empty with mode off."),
-    Output("ruleGroups", "The names of the rule groups that go to `loki` and to `prometheus`; empty without alerts."),
-    Output("alloy", "How events are shipped: mode and namespace, and the snippet in that mode; only where they are."),
+    Output(
+        "logPath",
+        "The log on the nodes; null where events go to standard output or to the webhook alone.",
+        TEXT,
+        always=False,
+    ),
+    Output(
+        "queries", "LogQL by the name of the question it answers; NAME stands for what you look for.", _by_name(TEXT)
+    ),
+    Output(
+        "onNodeSearch",
+        "The command that searches the log on a node, without Loki; null where there is no log.",
+        TEXT,
+        always=False,
+    ),
+    Output(
+        "dashboards",
+        "By uid: the title and the path of each Grafana dashboard; empty with mode off.",
+        _by_name(_by_name(TEXT)),
+    ),
+    Output(
+        "ruleGroups",
+        "The names of the rule groups that go to `loki` and to `prometheus`; empty without alerts.",
+        _by_name(TEXTS),
+    ),
+    Output(
+        "alloy",
+        "How events are shipped: mode and namespace, and the snippet in that mode; only where they are.",
+        _by_name(TEXT),
+        always=False,
+    ),
 )

@@ -15,6 +15,7 @@ from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.policy.model import Policy
 from auditlog.settings import LokiRules, PrometheusRules
 from components.kubernetes_provider import LABELS
+from components.scope import Scope
 
 # The label that the rules sidecar of the Loki chart looks for, and the annotation with the folder below its own.
 _LOKI_LABEL = {"loki_rule": ""}
@@ -22,7 +23,7 @@ _LOKI_FOLDER = "k8s-sidecar-target-directory"
 
 
 class Alerts(pulumi.ComponentResource):
-    """One object for the rules of each of Loki and Prometheus that is on. The provider comes with ``opts``.
+    """One object for the rules of each of Loki and Prometheus that is on. ``provider`` is the cluster's.
 
     Both are named after the cluster, so that stacks of several clusters can share a namespace; and so are the files,
     since a sidecar puts those of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers
@@ -35,22 +36,23 @@ class Alerts(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
-        scope: RuleScope,
+        rules: RuleScope,
         policy: Policy,
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
+        provider: pulumi.ProviderResource,
     ) -> None:
-        super().__init__("kubernetes-audit:index:Alerts", name, None, opts)
-        self._scope = scope
+        super().__init__("kubernetes-audit:index:Alerts", scope.name(name), None, scope.options(provider))
+        self._rules, self._scope = rules, scope
         self._options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
         self.groups = {}
-        settings = scope.settings
+        settings = rules.settings
         if settings.loki is not LokiRules.OFF:
-            self._loki(loki_rules(scope))
+            self._loki(loki_rules(rules))
             if pulumi.runtime.is_dry_run():
                 self._explain(cross_check(policy, selected(settings, on_metrics=False)))
         if settings.prometheus is not PrometheusRules.OFF:
-            self._prometheus(prometheus_rules(scope))
+            self._prometheus(prometheus_rules(rules))
         self.register_outputs({})
 
     def _explain(self, findings: Sequence[Finding]) -> None:
@@ -61,16 +63,16 @@ class Alerts(pulumi.ComponentResource):
 
     def _loki(self, rules: RuleFile) -> None:
         self.groups["loki"] = list(rules.names)
-        folder = {_LOKI_FOLDER: self._scope.settings.loki_folder}
+        folder = {_LOKI_FOLDER: self._rules.settings.loki_folder}
         self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
 
     def _prometheus(self, rules: RuleFile) -> None:
         self.groups["prometheus"] = list(rules.names)
-        if self._scope.settings.prometheus is PrometheusRules.CONFIGMAP:
+        if self._rules.settings.prometheus is PrometheusRules.CONFIGMAP:
             self._config_map("prometheus-rules", rules, {}, {})
             return
         apiextensions.CustomResource(
-            "prometheus-rules",
+            self._scope.name("prometheus-rules"),
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=self._metadata("prometheus-rules", {}, {}),
@@ -79,10 +81,10 @@ class Alerts(pulumi.ComponentResource):
         )
 
     def _object_name(self, what: str) -> str:
-        return f"kubernetes-audit-{self._scope.cluster}-{what}"
+        return f"kubernetes-audit-{self._rules.cluster}-{what}"
 
     def _metadata(self, what: str, labels: dict[str, str], annotations: dict[str, str]) -> meta.v1.ObjectMetaArgs:
-        settings = self._scope.settings
+        settings = self._rules.settings
         return meta.v1.ObjectMetaArgs(
             name=self._object_name(what),
             namespace=settings.namespace,
@@ -92,7 +94,7 @@ class Alerts(pulumi.ComponentResource):
 
     def _config_map(self, what: str, rules: RuleFile, labels: dict[str, str], annotations: dict[str, str]) -> None:
         core.v1.ConfigMap(
-            what,
+            self._scope.name(what),
             metadata=self._metadata(what, labels, annotations),
             data={f"{self._object_name(what)}.yaml": rules.text},
             opts=self._options,

@@ -12,12 +12,13 @@ from auditlog.observe.alloy import CERTIFICATE_AUTHORITY_FILE, PASSWORD_FILE, al
 from auditlog.observe.source import Source, source_of
 from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
 from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, STORAGE, alloy_pod
+from components.scope import Scope
 
 
 class Alloy(pulumi.ComponentResource):
     """Ships events in the way that the settings name, which is not ``off``.
 
-    The provider comes with ``opts``. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
+    ``provider`` is the cluster's. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
     stack says of it: the mode, the namespace, and in mode ``snippet`` the text.
     """
 
@@ -29,10 +30,11 @@ class Alloy(pulumi.ComponentResource):
         settings: Settings,
         connections: Mapping[str, remote.ConnectionArgs],
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
+        provider: pulumi.ProviderResource,
     ) -> None:
-        super().__init__("kubernetes-audit:index:Alloy", name, None, opts)
-        self._name, self._settings = name, settings
+        super().__init__("kubernetes-audit:index:Alloy", scope.name(name), None, scope.options(provider))
+        self._name, self._settings, self._scope = scope.name(name), settings, scope
         source = source_of(settings.log.path if settings.log else STDOUT)
         namespace = self._namespace()
         self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}
@@ -81,7 +83,7 @@ class Alloy(pulumi.ComponentResource):
         sudo = "" if node.user == "root" else "sudo -n "
         make = f"{sudo}install -d -m 0700 {STORAGE}"
         return remote.Command(
-            f"{node.name}-alloy-storage",
+            self._scope.name(f"{node.name}-alloy-storage"),
             connection=connection,
             create=make,
             update=make,

@@ -14,6 +14,7 @@ from auditlog.apiserver.plan import Plan
 from auditlog.policy.change import describe_change
 from auditlog.settings import Host
 from components.node_command import explain, node_command, untouched_node_command
+from components.scope import Scope
 
 
 class AuditPolicy(pulumi.ComponentResource):
@@ -32,11 +33,10 @@ class AuditPolicy(pulumi.ComponentResource):
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
         scripts: Mapping[str, remote.Command],
-        owner: str,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, name, None, opts)
-        self._connections, self._scripts, self._owner = connections, scripts, owner
+        super().__init__(self.TYPE, scope.name(name), None, scope.options())
+        self._connections, self._scripts, self._scope = connections, scripts, scope
         self.files = {}
         for node in plan.nodes:
             host, change = node.node, node.policy
@@ -65,24 +65,25 @@ class AuditPolicy(pulumi.ComponentResource):
                 live=change.token,
                 desired=sha256(change.desired),
                 log=machine.log_path,
-                owner=owner,
+                owner=scope.owner,
             )
             explain(host.name, change, machine.reasons, command)
         for host in plan.gone:
-            untouched_node_command(f"{host.name}-policy", connections[host.name], parent=self, forget=True)
+            command_name = scope.name(f"{host.name}-policy")
+            untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
 
     def _declare(
         self, host: Host, change: FileChange, command: str, *, in_sync: bool, **arguments: str
     ) -> remote.Command:
         declared = node_command(
-            f"{host.name}-policy",
+            self._scope.name(f"{host.name}-policy"),
             self._connections[host.name],
             parent=self,
             depends_on=[self._scripts[host.name]],
             apply=node_scripts.call(host.user, command, **arguments),
             delete=node_scripts.call(
-                host.user, "remove-policy", path=change.path, written=sha256(change.desired), owner=self._owner
+                host.user, "remove-policy", path=change.path, written=sha256(change.desired), owner=self._scope.owner
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if in_sync else (),

@@ -13,6 +13,7 @@ from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import Host, WebhookSettings
 from components.node_command import node_command, untouched_node_command
+from components.scope import Scope
 
 
 class AuditWebhook(pulumi.ComponentResource):
@@ -34,11 +35,10 @@ class AuditWebhook(pulumi.ComponentResource):
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
         policies: Mapping[str, remote.Command],
-        owner: str,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, name, None, opts)
-        self._kubeconfig, self._owner = webhook_kubeconfig(webhook), owner
+        super().__init__(self.TYPE, scope.name(name), None, scope.options())
+        self._kubeconfig, self._scope = webhook_kubeconfig(webhook), scope
         self._connections, self._policies = connections, policies
         self.files = {}
         for node in plan.nodes:
@@ -49,12 +49,13 @@ class AuditWebhook(pulumi.ComponentResource):
                 # No API server runs on the machine yet: the file goes straight where it will be read.
                 self._declare(machine.node, "prepare-webhook", machine.webhook)
         for host in plan.gone:
-            untouched_node_command(f"{host.name}-webhook", connections[host.name], parent=self, forget=True)
+            command_name = scope.name(f"{host.name}-webhook")
+            untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
 
     def _declare(self, host: Host, command: str, change: Companion, **more: str) -> None:
         self.files[host.name] = node_command(
-            f"{host.name}-webhook",
+            self._scope.name(f"{host.name}-webhook"),
             self._connections[host.name],
             parent=self,
             depends_on=[self._policies[host.name]],
@@ -62,7 +63,7 @@ class AuditWebhook(pulumi.ComponentResource):
                 host.user, command, path=change.path, live=change.token, desired=change.desired_sha256, **more
             ),
             delete=node_scripts.call(
-                host.user, "remove-webhook", path=change.path, written=change.desired_sha256, owner=self._owner
+                host.user, "remove-webhook", path=change.path, written=change.desired_sha256, owner=self._scope.owner
             ),
             stdin=self._kubeconfig,
             ignore_changes=("create", "update") if change.in_sync else (),

@@ -1,9 +1,11 @@
-"""Reads the stack's configuration from Pulumi and hands it to ``auditlog.settings``."""
+"""Hands what Pulumi has of the configuration to ``auditlog.settings``: a stack's, or a component's arguments."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -48,11 +50,19 @@ def read_configuration() -> Configuration:
     """
     project = pulumi.get_project()
     values = {key: decoded(key, written) for key, written in _written(project).items()}
+    return configuration_of(values, lambda key: is_config_secret(f"{project}:{key}"))
+
+
+def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]) -> Configuration:
+    """The configuration that consists of these values by their keys at the top. Raises SettingsError likewise.
+
+    ``is_secret`` tells of a key at the top whether its value is kept encrypted.
+    """
     secrets = {key: values.get(key) or None for key in SECRET_KEYS}
     private_key, reading_key = secrets["sshPrivateKey"], secrets["sshReadingPrivateKey"]
     settings = check_configuration(
         values,
-        lambda steps: is_config_secret(f"{project}:{steps[0]}"),
+        lambda steps: is_secret(steps[0]),
         lambda settings: _missing_keys(settings, private_key, reading_key),
     )
     return Configuration(settings, private_key, reading_key, secrets["kubeconfig"])

@@ -23,6 +23,7 @@ from components.control_plane_node import ControlPlaneNode
 from components.kubeadm_config import KubeadmConfig
 from components.node_command import diff_message, untouched_node_command
 from components.node_scripts import NodeScripts
+from components.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class ControlPlane:
 
 
 def audited_nodes(
-    plan: Plan, settings: Settings, owner: str, connections: Mapping[str, remote.ConnectionArgs], expected: str | None
+    plan: Plan, settings: Settings, scope: Scope, connections: Mapping[str, remote.ConnectionArgs], expected: str | None
 ) -> ControlPlane:
     """Declares audit logging on every node; gives what the stack knows of them.
 
@@ -42,19 +43,19 @@ def audited_nodes(
     plan is another one by now.
     """
     _check_digest(plan_digest(plan, settings), expected)
-    scripts = NodeScripts("node-scripts", plan, connections, owner)
-    policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, owner)
+    scripts = NodeScripts("node-scripts", plan, connections, scope)
+    policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
     webhook: Mapping[str, remote.Command] = {}
     if settings.webhook is not None:
-        webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files, owner).files
+        webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files, scope).files
     nodes: list[ControlPlaneNode] = []
     for node in plan.nodes:
         files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
         after = [*files, *(previous.command for previous in nodes[-1:])]
-        nodes.append(ControlPlaneNode(node.node.name, node, settings, owner, connections[node.node.name], after))
+        nodes.append(ControlPlaneNode(node.node.name, node, settings, connections[node.node.name], after, scope))
     writer = connections[plan.nodes[0].node.name]
-    config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes])
-    _forget_manifests(plan.gone, connections)
+    config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes], scope)
+    _forget_manifests(plan.gone, connections, scope)
     states = {
         **{node.node.name: declared.state for node, declared in zip(plan.nodes, nodes, strict=True)},
         **{machine.node.name: {"host": machine.node.host, "state": "prepared to join"} for machine in plan.joining},
@@ -63,7 +64,7 @@ def audited_nodes(
     return ControlPlane(states, [config.command])
 
 
-def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs]) -> ControlPlane:
+def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
     """Declares the same for nodes that were not read, with nothing of it compared: no false change is shown.
 
     In previews only; raises RunError otherwise.
@@ -74,21 +75,23 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
     pulumi.log.warn(f"liveRead is off: {names} not read; whether they differ from this configuration is not checked")
     with_manifest = settings.nodes_with_manifest
     for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
-        _untouched(kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})
+        _untouched(scope, kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})
     for node in with_manifest:
-        _untouched(ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
-    _untouched(KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": connections[with_manifest[0].name]})
+        _untouched(scope, ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
+    writer = connections[with_manifest[0].name]
+    _untouched(scope, KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": writer})
     return ControlPlane({node.name: {"host": node.host, "state": "not read"} for node in settings.nodes})
 
 
-def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs]) -> ControlPlane:
+def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
     """Says what the engine will give back on every node: it deletes whatever is no longer declared."""
     if pulumi.runtime.is_dry_run():
         for where, reasons, change in plan.changes:
             pulumi.log.info(diff_message(where, change, reasons))
     for kind, name, suffix in _file_groups(has_webhook=plan.has_webhook):
-        _untouched(kind, name, {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}, forget=True)
-    _forget_manifests(plan.gone, connections)
+        forgotten = {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}
+        _untouched(scope, kind, name, forgotten, forget=True)
+    _forget_manifests(plan.gone, connections, scope)
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
 
 
@@ -100,18 +103,24 @@ def _file_groups(*, has_webhook: bool) -> Iterator[tuple[str, str, str]]:
         yield AuditWebhook.TYPE, "audit-webhook", "webhook"
 
 
-def _forget_manifests(gone: Sequence[Host], connections: Mapping[str, remote.ConnectionArgs]) -> None:
+def _forget_manifests(gone: Sequence[Host], connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> None:
     for host in gone:
-        _untouched(ControlPlaneNode.TYPE, host.name, {f"{host.name}-manifest": connections[host.name]}, forget=True)
+        command = {f"{host.name}-manifest": connections[host.name]}
+        _untouched(scope, ControlPlaneNode.TYPE, host.name, command, forget=True)
 
 
 def _untouched(
-    component_type: str, name: str, commands: Mapping[str, remote.ConnectionArgs], *, forget: bool = False
+    scope: Scope,
+    component_type: str,
+    name: str,
+    commands: Mapping[str, remote.ConnectionArgs],
+    *,
+    forget: bool = False,
 ) -> None:
     if commands:
-        component = pulumi.ComponentResource(component_type, name)
+        component = pulumi.ComponentResource(component_type, scope.name(name), None, scope.options())
         for command, connection in commands.items():
-            untouched_node_command(command, connection, parent=component, forget=forget)
+            untouched_node_command(scope.name(command), connection, parent=component, forget=forget)
         component.register_outputs({})
 
 

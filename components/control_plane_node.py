@@ -14,6 +14,7 @@ from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.reasons import RECORD_ONLY
 from auditlog.settings import Settings
 from components.node_command import explain, node_command, warn
+from components.scope import Scope
 
 
 class ControlPlaneNode(pulumi.ComponentResource):
@@ -32,18 +33,17 @@ class ControlPlaneNode(pulumi.ComponentResource):
         name: str,
         node: NodePlan,
         settings: Settings,
-        owner: str,
         connection: remote.ConnectionArgs,
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, name, None, opts)
+        super().__init__(self.TYPE, scope.name(name), None, scope.options())
         change, user = node.manifest, node.node.user
         desired, policy = sha256(change.desired), sha256(node.policy.desired)
         timeout = str(settings.health_timeout)
         before = change.before or ""
         self.command = node_command(
-            f"{name}-manifest",
+            scope.name(f"{name}-manifest"),
             connection,
             parent=self,
             depends_on=depends_on,
@@ -63,7 +63,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
-                owner=owner,
+                owner=scope.owner,
                 owned=node.owned.record(),
                 **_webhook(node),
                 **dict(node.transaction),

@@ -10,10 +10,11 @@ from pulumi_kubernetes import apiextensions, core, meta
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.settings import DashboardMode, DashboardSettings
 from components.kubernetes_provider import LABELS
+from components.scope import Scope
 
 
 class Dashboards(pulumi.ComponentResource):
-    """One object for each dashboard, named after its uid; none in mode ``off``. The provider comes with ``opts``.
+    """One object for each dashboard, named after its uid; none in mode ``off``. ``provider`` is the cluster's.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
     """
@@ -24,10 +25,11 @@ class Dashboards(pulumi.ComponentResource):
         settings: DashboardSettings,
         dashboards: Sequence[RenderedDashboard],
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
+        provider: pulumi.ProviderResource,
     ) -> None:
-        super().__init__("kubernetes-audit:index:Dashboards", name, None, opts)
-        self._settings = settings
+        super().__init__("kubernetes-audit:index:Dashboards", scope.name(name), None, scope.options(provider))
+        self._settings, self._scope = settings, scope
         self._options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
         declare = {
             DashboardMode.CONFIGMAP: self._config_map,
@@ -41,7 +43,7 @@ class Dashboards(pulumi.ComponentResource):
     def _config_map(self, dashboard: RenderedDashboard) -> None:
         settings = self._settings
         core.v1.ConfigMap(
-            dashboard.uid,
+            self._scope.name(dashboard.uid),
             metadata=meta.v1.ObjectMetaArgs(
                 name=dashboard.uid,
                 namespace=settings.namespace,
@@ -55,7 +57,7 @@ class Dashboards(pulumi.ComponentResource):
     def _grafana_dashboard(self, dashboard: RenderedDashboard) -> None:
         settings = self._settings
         apiextensions.CustomResource(
-            dashboard.uid,
+            self._scope.name(dashboard.uid),
             api_version="grafana.integreatly.org/v1beta1",
             kind="GrafanaDashboard",
             metadata=meta.v1.ObjectMetaArgs(name=dashboard.uid, namespace=settings.namespace, labels=LABELS),

@@ -12,6 +12,7 @@ from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY
 from components.node_command import explain, node_command, warn
+from components.scope import Scope
 
 
 class KubeadmConfig(pulumi.ComponentResource):
@@ -31,13 +32,13 @@ class KubeadmConfig(pulumi.ComponentResource):
         plan: Plan,
         connection: remote.ConnectionArgs,
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, name, None, opts)
+        super().__init__(self.TYPE, scope.name(name), None, scope.options())
         change, user = plan.kubeadm_config, plan.nodes[0].node.user
         desired, before = sha256(change.desired), change.before or ""
         self.command = node_command(
-            "cluster-configuration",
+            scope.name("cluster-configuration"),
             connection,
             parent=self,
             depends_on=depends_on,

@@ -12,6 +12,7 @@ from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.preparation import PreparationPlan
 from components.node_command import node_command, untouched_node_command
+from components.scope import Scope
 
 
 class NodeScripts(pulumi.ComponentResource):
@@ -29,25 +30,25 @@ class NodeScripts(pulumi.ComponentResource):
         name: str,
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
-        owner: str,
-        opts: pulumi.ResourceOptions | None = None,
+        scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, name, None, opts)
+        super().__init__(self.TYPE, scope.name(name), None, scope.options())
         script = node_scripts.bundle()
         self.commands = {}
         machines: list[NodePlan | PreparationPlan] = [*plan.nodes, *plan.joining]
         for node in machines:
             host = node.node
             self.commands[host.name] = node_command(
-                f"{host.name}-scripts",
+                scope.name(f"{host.name}-scripts"),
                 connections[host.name],
                 parent=self,
                 depends_on=(),
                 apply=node_scripts.install_command(host.user, script, installed=node.scripts_sha256),
-                delete=node_scripts.call(host.user, "uninstall", owner=owner),
+                delete=node_scripts.call(host.user, "uninstall", owner=scope.owner),
                 stdin=script,
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
             )
         for host in plan.gone:
-            untouched_node_command(f"{host.name}-scripts", connections[host.name], parent=self, forget=True)
+            command_name = scope.name(f"{host.name}-scripts")
+            untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})

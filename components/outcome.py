@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import pulumi
 
@@ -13,6 +14,9 @@ from auditlog.policy.model import PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
 from auditlog.settings import SettingsError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _HEADINGS: dict[type[Exception], str] = {
     SettingsError: "The configuration is wrong; no node was dialled.",
@@ -24,13 +28,13 @@ _HEADINGS: dict[type[Exception], str] = {
 }
 
 
-def stop_on_mistake(program: Callable[[], None]) -> Callable[[], None]:
+def stop_on_mistake(program: Callable[P, R]) -> Callable[P, R]:
     """Turns the errors that a person can mend into a RunError, which Pulumi prints as its message alone."""
 
     @functools.wraps(program)
-    def run() -> None:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            program()
+            return program(*args, **kwargs)
         except tuple(_HEADINGS) as error:
             raise pulumi.RunError(f"{_HEADINGS[type(error)]}\n{error}") from error
 

@@ -6,8 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from auditlog.settings.package_schema import NAME, package_version
 from lab import build, tools
-from lab.paths import Paths
+from lab.paths import NODE_FILES, Paths
 from lab.state import load
 
 
@@ -45,6 +46,13 @@ def _install(paths: Paths) -> None:
         folder = f"plugins/resource-{tool.provider}-v{tool.version}" if tool.provider else "bin"
         for target in (program, *(program.parent / Path(name).name for name in tool.beside)):
             _link(paths.pulumi_home / folder / target.name, target)
+    package = package_plugin(paths.pulumi_home / "plugins")
+    _link(package, NODE_FILES / package.name)
+
+
+def package_plugin(plugins: Path) -> Path:
+    """Where this project's own package belongs in a folder of installed plugins."""
+    return plugins / f"resource-{NAME}-v{package_version()}" / f"pulumi-resource-{NAME}"
 
 
 def _link(link: Path, target: Path) -> None:

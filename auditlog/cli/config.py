@@ -1,4 +1,5 @@
-"""`config`: stack files checked without engine, passphrase or network; their JSON Schema; the reference of settings."""
+"""`config`: stack files checked without engine, passphrase or network; what is made from the settings: JSON Schema,
+package schema, reference."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import Any
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Adds the three commands under `config`."""
+    """Adds the four commands under `config`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "config",
         help="stack files: check them, their JSON Schema, the reference of every setting",
@@ -36,6 +37,14 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     schema.set_defaults(run=_schema)
 
+    package = commands.add_parser(
+        "package",
+        help="the schema of the Pulumi package, for programs in other languages",
+        description="Prints package/schema.json, which `pulumi package get-schema` answers, made from the same "
+        "declarations as the program's own checks.",
+    )
+    package.set_defaults(run=_package)
+
     reference = commands.add_parser(
         "reference",
         help="the reference of every setting and every stack output, as Markdown",
@@ -55,6 +64,13 @@ def _schema(_: argparse.Namespace) -> int:
     from auditlog.settings.schema import schema_text
 
     print(schema_text(), end="")
+    return 0
+
+
+def _package(_: argparse.Namespace) -> int:
+    from auditlog.settings.package_schema import package_schema_text
+
+    print(package_schema_text(), end="")
     return 0
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab import build, tools
-from lab.paths import Paths
+from lab.environment import package_plugin
+from lab.paths import NODE_FILES, Paths
 from tests.engine.engine_stack import EngineStack
 from tests.engine.ssh_server import SshServer, serving
 
@@ -18,7 +19,8 @@ from tests.engine.ssh_server import SshServer, serving
 def plugin_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The provider plugins, laid out as in PULUMI_HOME/plugins: `resource-NAME-vVERSION/pulumi-resource-NAME`.
 
-    They are the lab's own, or the official ones where those are installed and the lab has therefore built none.
+    They are the lab's own, or the official ones where those are installed and the lab has therefore built none; and
+    this project's own package.
     """
     folder = tmp_path_factory.mktemp("plugins")
     for tool in tools.pulumi_tools():
@@ -31,6 +33,9 @@ def plugin_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         link = folder / f"resource-{tool.provider}-v{tool.version}" / tool.name
         link.parent.mkdir()
         link.symlink_to(binary)
+    package = package_plugin(folder)
+    package.parent.mkdir()
+    package.symlink_to(NODE_FILES / package.name)
     return folder
 
 

@@ -13,8 +13,10 @@ import pytest
 
 from auditlog.apiserver import kubeadm_config, manifest_edit
 from auditlog.apiserver.desired import audit_configuration
+from auditlog.apiserver.facts import Facts
 from auditlog.policy.presets import preset_text
 from auditlog.settings import LogSettings, PolicySettings
+from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 _COMMANDS = {
@@ -59,6 +61,11 @@ class FakeNode:
         """From now on the node gives this answer to whatever it is asked for."""
         (self.root / "answer").write_text(output)
         self._command("sudo", 'cat >/dev/null; cat "{root}/answer"')
+
+    def agree(self, facts: Facts) -> None:
+        """From now on these are the node's facts, and everything else that it is told to do succeeds."""
+        (self.root / "facts").write_text(facts_output(facts))
+        self._command("sudo", 'cat >/dev/null; case $* in *"sh -s facts "*) cat "{root}/facts" ;; esac')
 
     def refuse(self) -> None:
         """From now on nobody becomes root on the node."""

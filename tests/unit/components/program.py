@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,9 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import Stack
 
-from auditlog.apiserver import read_nodes
 from auditlog.apiserver.facts import Facts
 from auditlog.settings import SECRET_KEYS
+from components import cluster
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -116,6 +116,23 @@ def run_program(
 
     ``in_clear`` are secrets that the stack file does not keep encrypted.
     """
+    secret = [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki", "webhook") if key not in in_clear]
+
+    def declare() -> None:
+        pulumi.runtime.set_all_config(dict(config), secret)
+        runpy.run_path(str(REPOSITORY / "__main__.py"))
+
+    return run_declared(monkeypatch, declare, facts, preview=preview)
+
+
+def run_declared(
+    monkeypatch: pytest.MonkeyPatch,
+    declare: Callable[[], None],
+    facts: Mapping[str, Facts] | Exception,
+    *,
+    preview: bool = False,
+) -> Program:
+    """Runs a program that is a function, likewise."""
     program = Program()
 
     def answer(*_: object) -> Mapping[str, Facts]:
@@ -123,22 +140,15 @@ def run_program(
             raise facts
         return facts
 
-    monkeypatch.setattr(read_nodes, "read_nodes", answer)
+    monkeypatch.setattr(cluster, "read_nodes", answer)
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():
         pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
-        pulumi.runtime.set_all_config(
-            dict(config), [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki", "webhook") if key not in in_clear]
-        )
-
-        @pulumi.runtime.test  # type: ignore[untyped-decorator]
-        def run() -> None:
-            runpy.run_path(str(REPOSITORY / "__main__.py"))
-
-        run()
         stack = settings.get_root_resource()
         assert isinstance(stack, Stack)
+        stack.outputs.clear()  # mocks keep the stack of an earlier program, with its outputs
+        pulumi.runtime.test(declare)()  # type: ignore[no-untyped-call]
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def read_outputs() -> pulumi.Output[Any]:

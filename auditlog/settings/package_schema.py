@@ -1,0 +1,159 @@
+"""The Pulumi package schema of the component ``AuditLogging``: made from the declarations that the parser reads by.
+
+From it the Pulumi CLI makes typed SDKs for programs in other languages. It says types, descriptions, what is required
+and what is secret. Defaults stand in descriptions only: an SDK sends those that a schema holds, and a setting that is
+given is not the same as one that is not. What else is allowed is checked when the component is constructed, with the
+words of ``config check``.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from auditlog.outputs import OUTPUTS
+from auditlog.settings.kinds import Boolean, Choice, Integer, Number, OneOf, Switch, Text
+from auditlog.settings.kinds_of_many import Choices, Entries, Items, Labels, Names, TextOrMapping, Texts
+from auditlog.settings.parse import SECRETS, STACK
+from auditlog.settings.reader import FlagOrGroup, Group, Groups
+from auditlog.settings.setting import JsonSchema, Kind, Setting, plain
+
+NAME = "kubernetes-audit"
+COMPONENT = f"{NAME}:index:AuditLogging"
+
+_LANGUAGES = ("nodejs", "python", "go", "csharp", "java")
+_DEPENDENCIES = ("command", "kubernetes")
+_DESCRIPTION = (
+    "Kubernetes API-server audit logging on one kubeadm cluster: the audit policy, the kube-apiserver static pod of "
+    "every control-plane node and the kubeadm-config ConfigMap. A preview reads the nodes and shows the exact edit of "
+    "every file; an update changes one node at a time, waits until it is healthy, and otherwise puts everything back."
+)
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+_TEXT: JsonSchema = {"type": "string"}
+_ANY: JsonSchema = {"$ref": "pulumi.json#/Any"}
+
+
+def package_schema() -> JsonSchema:
+    """The schema as Pulumi's metaschema wants it (pulumi/pulumi pkg/codegen/schema/pulumi.json)."""
+    types = _Types({})
+    settings = (*STACK.settings, *SECRETS)
+    inputs = types.properties(Group(settings), "")
+    return {
+        "name": NAME,
+        "version": package_version(),
+        "displayName": "Kubernetes API-server audit logging",
+        "description": _DESCRIPTION,
+        "keywords": ["pulumi", "kubernetes", "category/infrastructure", "kind/component"],
+        "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
+        "dependencies": [{"name": name, "version": version(f"pulumi-{name}")} for name in _DEPENDENCIES],
+        "resources": {
+            COMPONENT: {
+                "isComponent": True,
+                "description": _DESCRIPTION,
+                "inputProperties": inputs,
+                "requiredInputs": [setting.key for setting in settings if setting.required],
+                "properties": {output.name: {"description": output.about, **output.shape} for output in OUTPUTS},
+                "required": [output.name for output in OUTPUTS if output.always],
+            }
+        },
+        "types": dict(sorted(types.found.items())),
+    }
+
+
+def package_schema_text() -> str:
+    """The schema as the file that is checked in."""
+    return json.dumps(package_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def package_version() -> str:
+    """The version of the package, which is that of the project."""
+    found: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
+    return found
+
+
+class _Types:
+    """Collects the named types that properties refer to. A type is called by the way that leads to it."""
+
+    def __init__(self, found: dict[str, JsonSchema]) -> None:
+        self.found = found
+
+    def properties(self, group: Group, path: str) -> Mapping[str, JsonSchema]:
+        return {setting.key: self._property(setting, path + _capitalized(setting.key)) for setting in group.settings}
+
+    def _property(self, setting: Setting[Any], path: str) -> JsonSchema:
+        secret = {"secret": True} if _holds_secret(setting) else {}
+        return {"description": _description(setting), **self._shape(setting.kind, path), **secret}
+
+    def _shape(self, kind: Kind[Any], path: str) -> JsonSchema:
+        match kind:
+            case Text() | OneOf():
+                return _TEXT
+            case Choice():
+                return self._named(path, {"type": "string", "enum": [{"value": each.value} for each in kind.choices]})
+            case Boolean() | Switch():
+                return {"type": "boolean"}
+            case Integer():
+                return {"type": "integer"}
+            case Number():
+                return {"type": "number"}
+            case Texts() | Choices() | Names():
+                return {"type": "array", "items": _TEXT}
+            case Items():
+                return {"type": "array", "items": _ANY}
+            case Labels():
+                return {"type": "object", "additionalProperties": _TEXT}
+            case Entries():
+                return {"type": "object", "additionalProperties": self._shape(kind.kind, path)}
+            case TextOrMapping():
+                return _ANY
+            case Group():
+                return self._group(kind, path)
+            case Groups():
+                return {"type": "array", "items": self._group(kind.group, path.removesuffix("s"))}
+            case FlagOrGroup():
+                return {"oneOf": [{"type": "boolean"}, self._group(kind.group, path)]}
+        raise TypeError(f"{path}: a package schema has no form yet for {type(kind).__name__}")
+
+    def _group(self, group: Group, path: str) -> JsonSchema:
+        return self._named(
+            path,
+            {
+                "type": "object",
+                "properties": self.properties(group, path),
+                "required": [setting.key for setting in group.settings if setting.required],
+            },
+        )
+
+    def _named(self, path: str, shape: JsonSchema) -> JsonSchema:
+        token = f"{NAME}:index:{path}"
+        self.found[token] = shape
+        return {"$ref": f"#/types/{token}"}
+
+
+def _holds_secret(setting: Setting[Any]) -> bool:
+    """A mapping that holds a secret is one as a whole: an SDK wraps properties at the top only."""
+    inner = setting.kind.settings if isinstance(setting.kind, Group) else ()
+    return setting.secret or any(map(_holds_secret, inner))
+
+
+def _description(setting: Setting[Any]) -> str:
+    parts = [setting.about]
+    kind = setting.kind
+    if not isinstance(kind, Group | Groups | FlagOrGroup) and kind.allowed.removeprefix("a ") != kind.type:
+        parts.append(f"Allowed: {kind.allowed}.")
+    if isinstance(kind, Switch):
+        parts.append("Here `true` is on and `false` is off.")
+    default = plain(setting.default)
+    if setting.otherwise:
+        parts.append(f"Without it: {setting.otherwise}.")
+    elif default not in (None, [], {}, ""):
+        parts.append(f"Without it: {default if isinstance(default, str) else json.dumps(default)}.")
+    return " ".join(parts)
+
+
+def _capitalized(key: str) -> str:
+    return key[:1].upper() + key[1:]

@@ -1,0 +1,36 @@
+"""The Pulumi package: serves ``AuditLogging`` to programs in any language."""
+
+from __future__ import annotations
+
+import sys
+
+import pulumi
+from pulumi import provider
+
+from auditlog.settings.package_schema import COMPONENT, package_schema_text, package_version
+from components.audit_logging import AuditLogging
+
+
+class Package(provider.Provider):
+    """Constructs the one component there is; its schema comes from the declarations of the settings."""
+
+    def __init__(self) -> None:
+        super().__init__(package_version(), package_schema_text())
+
+    def construct(
+        self,
+        name: str,
+        resource_type: str,
+        inputs: pulumi.Inputs,
+        options: pulumi.ResourceOptions | None = None,
+    ) -> provider.ConstructResult:
+        """The component with its outputs. Raises ValueError for another type."""
+        if resource_type != COMPONENT:
+            raise ValueError(f"{resource_type} is no resource of this package; allowed: {COMPONENT}")
+        component = AuditLogging(name, inputs, options)
+        return provider.ConstructResult(component.urn, dict(component.outputs))
+
+
+def serve() -> None:
+    """Serves the package to the engine whose address is the first argument, until it ends this process."""
+    provider.main(Package(), sys.argv[1:])

@@ -1,0 +1,40 @@
+"""Whose the resources are: the program's own, or those of one ``AuditLogging`` in another program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the resources of one cluster stand in a stack.
+
+    ``owner`` is written on the nodes, so that no other stack changes them. This project's own program has no ``parent``
+    and no ``prefix``: both are parts of a URN, and another URN would take audit logging off every node of the stacks
+    that exist. A URN has the types of the parents but not their names, so in another program ``prefix``, which comes
+    before every name, keeps several clusters apart.
+    """
+
+    owner: str
+    parent: pulumi.Resource | None = None
+    prefix: str = ""
+
+    @classmethod
+    def of_program(cls) -> Scope:
+        """The whole stack is one cluster's."""
+        return cls(f"{pulumi.get_project()}/{pulumi.get_stack()}")
+
+    @classmethod
+    def of_component(cls, component: pulumi.ComponentResource, name: str) -> Scope:
+        """The stack holds the cluster's resources below a component of this name, beside others."""
+        return cls(f"{pulumi.get_project()}/{pulumi.get_stack()}/{name}", component, f"{name}-")
+
+    def name(self, name: str) -> str:
+        """The name in the stack of what is called ``name`` within the cluster."""
+        return self.prefix + name
+
+    def options(self, provider: pulumi.ProviderResource | None = None) -> pulumi.ResourceOptions:
+        """The options of a resource that has no parent but the scope's."""
+        return pulumi.ResourceOptions(parent=self.parent, provider=provider)

@@ -1,0 +1,75 @@
+"""The project's own program under the real engine, on a node that is a folder: where its resources stand in a stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.paths import REPOSITORY
+from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.ssh_server import SshServer, serving
+from tests.engine.test_stack_files import pulumi
+from tests.unit.apiserver.nodes import applied, untouched
+
+STACK = "organization/kubernetes-audit/test"
+URNS = {
+    "kubernetes-audit:index:NodeScripts::node-scripts",
+    "kubernetes-audit:index:NodeScripts$command:remote:Command::cp1-scripts",
+    "kubernetes-audit:index:AuditPolicy::audit-policy",
+    "kubernetes-audit:index:AuditPolicy$command:remote:Command::cp1-policy",
+    "kubernetes-audit:index:ControlPlaneNode::cp1",
+    "kubernetes-audit:index:ControlPlaneNode$command:remote:Command::cp1-manifest",
+    "kubernetes-audit:index:KubeadmConfig::kubeadm-config",
+    "kubernetes-audit:index:KubeadmConfig$command:remote:Command::cluster-configuration",
+}
+"""What every stack holds since the first version. A resource of another URN would be a new one, and the engine would
+delete this one: audit logging would go off and on again on every node, with two restarts of each API server."""
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    return fake_node(tmp_path / "node", monkeypatch)
+
+
+@pytest.fixture
+def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
+    with serving(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path, server: SshServer, engine_environment: dict[str, str]) -> Path:
+    """The stack file of a new stack of this project, with the node."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "kubernetes-audit", "runtime": "python"}))
+    node = {"name": "cp1", "host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
+    config = {"cluster": "test", "nodes": [node], "policy": {"preset": "low-write"}}
+    file = folder / "Pulumi.test.yaml"
+    assert pulumi(folder, engine_environment, "stack", "init", "test").returncode == 0
+    file.write_text(file.read_text() + yaml.safe_dump({"config": config}))
+    key = pulumi(folder, engine_environment, "config", "set", "--secret", "sshPrivateKey", given=server.private_key)
+    assert key.returncode == 0, key.stdout
+    return file
+
+
+def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_are(
+    stack_file: Path, node: FakeNode, engine_environment: dict[str, str]
+) -> None:
+    def run(*words: str) -> str:
+        result = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    file = ("--config-file", str(stack_file))
+    node.agree(untouched())
+    run("up", "--yes", "--skip-preview", *file)
+    resources = json.loads(run("stack", "export"))["deployment"]["resources"]
+    found = {resource["urn"].removeprefix("urn:pulumi:test::kubernetes-audit::") for resource in resources}
+    assert {urn for urn in found if not urn.startswith("pulumi:")} == URNS
+    node.agree(applied())
+    run("preview", "--expect-no-changes", *file)
