@@ -53,7 +53,7 @@ test: build-tests up  ## Set everything up and run every test
 test-unit: build-tests
 	$(PYTHON) -m pytest tests/unit
 
-test-engine: build
+test-engine: build-tests
 	$(PYTHON) -m pytest tests/engine
 
 test-lab: up build-tests
@@ -72,8 +72,8 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
 
-test-exhaustive: up build-tests  ## All seed documents, and three nodes in all restart modes, of which `make test` has one of a kind
-	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes.py
+test-exhaustive: up build-tests  ## All seed documents, three nodes in all restart modes, and the package from a YAML program
+	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes.py tests/lab/test_package.py
 
 test-load: observability  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py

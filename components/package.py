@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 from pulumi import provider
@@ -27,8 +29,19 @@ class Package(provider.Provider):
         """The component with its outputs. Raises ValueError for another type."""
         if resource_type != COMPONENT:
             raise ValueError(f"{resource_type} is no resource of this package; allowed: {COMPONENT}")
-        component = AuditLogging(name, inputs, options)
+        component = _Constructed(name, inputs, options)
         return provider.ConstructResult(component.urn, dict(component.outputs))
+
+
+class _Constructed(AuditLogging):
+    """The component of another process's program, which is told of a mistake by an answer and not by an exception."""
+
+    def _declare(self, everything: Any) -> Mapping[str, Any]:
+        try:
+            return super()._declare(everything)
+        except pulumi.RunError as error:
+            # Without a list the SDK has no metadata for its answer and fails. It stays empty: the text has the keys.
+            raise pulumi.InputPropertiesError(str(error), []) from error
 
 
 def serve() -> None:

@@ -118,11 +118,20 @@ def _provider(name: str, version: str) -> Tool:
 
 
 def test_tools() -> tuple[Tool, ...]:
-    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, and a client."""
+    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, and the
+    language host of programs in YAML."""
     modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
         configmap_writer(),
+        Tool(
+            name="pulumi-language-yaml",
+            module="pulumi-language-yaml",
+            package="github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml",
+            upstream="github.com/pulumi/pulumi-yaml",
+            ldflags="-X github.com/pulumi/pulumi-yaml/pkg/version.Version={version}",
+            official=True,
+        ),
     )
 
 

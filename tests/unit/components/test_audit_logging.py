@@ -48,7 +48,7 @@ def test_it_has_what_the_program_has_with_its_name_before_every_other(
     monkeypatch: pytest.MonkeyPatch, east: Program
 ) -> None:
     program = run_program(monkeypatch, stack_config(), {"cp1": untouched()})
-    stack = f"{PROJECT}-{STACK}"
+    stack = east.resources["east"].parent
     expected = {
         (each.type, "east" if each.parent == stack else f"east-{each.parent}", f"east-{each.name}")
         for each in program.resources.values()

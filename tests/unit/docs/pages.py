@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-LANGUAGES = ("sh", "yaml", "text", "logql", "promql", "mermaid", "python", "diff")
+LANGUAGES = ("sh", "yaml", "text", "logql", "promql", "mermaid", "python", "typescript", "go", "diff")
 """What a code block may hold; one of ``sh`` holds commands, and nothing else does."""
 
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,})(?P<language>\S*)\s*$")

@@ -1,0 +1,113 @@
+"""The package under the real engine: its schema, and the guide's YAML program on a node that is a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auditlog.settings.check import check_stack_file
+from auditlog.settings.package_schema import package_schema_text
+from lab.paths import NODE_FILES
+from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.ssh_server import SshServer, serving
+from tests.engine.yaml_program import CLUSTER, STACK, YamlProgram
+from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.settings.stack_files import FOLDER, PROJECT
+
+PREFIX = f"urn:pulumi:{STACK}::platform::"
+COMPONENT = "kubernetes-audit:index:AuditLogging"
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    node = fake_node(tmp_path / "node", monkeypatch)
+    node.agree(untouched())
+    return node
+
+
+@pytest.fixture
+def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
+    with serving(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+def program(tmp_path: Path, server: SshServer, engine_environment: dict[str, str]) -> YamlProgram:
+    node = {"name": "cp1", "host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
+    return YamlProgram.of_guide(tmp_path / "program", engine_environment, node, server.private_key)
+
+
+def test_the_engine_takes_the_schema_and_it_is_the_one_that_is_checked_in(
+    tmp_path: Path, engine_environment: dict[str, str]
+) -> None:
+    plugin = NODE_FILES / "pulumi-resource-kubernetes-audit"
+    answer = subprocess.run(
+        ["pulumi", "package", "get-schema", str(plugin)],
+        cwd=tmp_path,
+        env={**engine_environment, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "warning" not in answer.stderr
+    schema, ours = json.loads(answer.stdout), json.loads(package_schema_text())
+    assert schema["types"].keys() == ours["types"].keys()
+    resource = schema["resources"][COMPONENT]
+    assert resource["requiredInputs"] == ["cluster", "nodes"]
+    secret = {name for name, found in resource["inputProperties"].items() if found.get("secret")}
+    assert secret == {"sshPrivateKey", "sshReadingPrivateKey", "kubeconfig", "webhook", "loki"}
+    assert all(found["description"] for found in resource["inputProperties"].values())
+
+
+def test_a_preview_reads_the_node_and_changes_nothing(program: YamlProgram, node: FakeNode, server: SshServer) -> None:
+    before = node.snapshot()
+    printed = program.pulumi("preview", "--diff")
+    assert "+++ /etc/kubernetes/audit-policy.yaml" in printed
+    assert "cp1: the manifest lacks --audit-policy-file" in printed
+    assert "plan digest: " in printed
+    assert len(server.commands()) == 1
+    assert node.snapshot() == before
+
+
+def test_it_is_applied_unchanged_afterwards_and_removed(
+    program: YamlProgram, node: FakeNode, server: SshServer
+) -> None:
+    program.pulumi("up", "--yes", "--skip-preview")
+    state = json.loads(program.pulumi("stack", "export"))
+    urns = [resource["urn"].removeprefix(PREFIX) for resource in state["deployment"]["resources"]]
+    assert f"{COMPONENT}::{CLUSTER}" in urns
+    assert f"{COMPONENT}$kubernetes-audit:index:ControlPlaneNode$command:remote:Command::{CLUSTER}-cp1-manifest" in urns
+    assert server.private_key not in json.dumps(state)
+    assert any(f"owner=platform/{STACK}/{CLUSTER} " in command for command in server.commands())
+    outputs = json.loads(program.pulumi("stack", "output", "--json"))
+    assert outputs["queries"]["whoDeleted"] == '{job="kubernetes-audit"} |= "delete" |= "NAME"'
+    assert outputs["nodes"]["cp1"]["logFile"] == "/var/log/kubernetes/audit/audit.log"
+
+    node.agree(dataclasses.replace(applied(), owner=f"platform/{STACK}/{CLUSTER}"))
+    program.pulumi("preview", "--expect-no-changes")
+
+    del server.executions[:]
+    program.pulumi("destroy", "--yes", "--skip-preview")
+    done = " ".join(server.commands())
+    assert done.index("restore-kubeadm-config") < done.index("restore-manifest") < done.index("remove-policy")
+
+
+def test_mistakes_have_the_words_of_a_stack_file_and_no_node_is_dialled(
+    program: YamlProgram, server: SshServer
+) -> None:
+    file = FOLDER / "broken" / "a_batch_with_mode_blocking.yaml"
+    (mistake,) = check_stack_file(file.name, file.read_text(), PROJECT, file.parent).mistakes
+    program.set(auditLog={"mode": "blocking", "batch": {"maxSize": 5}}, cluster="PRODUCTION")
+    refused = program.run("preview")
+    assert refused.returncode != 0
+    assert f"{CLUSTER}' has a problem: The configuration is wrong; no node was dialled." in refused.stdout
+    assert mistake.message in refused.stdout
+    assert "cluster: is 'PRODUCTION'; allowed: a name of lower-case letters" in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert server.commands() == []
