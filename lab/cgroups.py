@@ -111,7 +111,7 @@ def processes(cgroup: str) -> set[int]:
     return found
 
 
-def end_all(cgroup: str, *, timeout: float = 20) -> None:
+def end_all(cgroup: str, *, timeout: float = 60) -> None:
     """Kill every process of the node and remove its cgroups. ``LabError`` when one does not end in ``timeout`` s."""
     deadline = time.monotonic() + timeout
     while running := processes(cgroup):

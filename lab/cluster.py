@@ -28,7 +28,7 @@ _SYSCTLS = (
 # A node uses about twenty inotify instances, and many kernels allow root 128 in all. Left raised by `down`, since
 # another lab may rely on it.
 _INOTIFY_INSTANCES = 1024
-_START_SECONDS = 180
+_START_SECONDS = 300
 
 
 def up(paths: Paths, *, nodes: int, minor: str) -> LabState:

@@ -142,6 +142,8 @@ def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") 
             # The disk is shared with the machine: kubelet would delete the lab's images, which no registry gives back.
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi"},
+            # A server that was made to fail has no later one wait for minutes.
+            "crashLoopBackOff": {"maxContainerRestartPeriod": "20s"},
             "resolvConf": "/etc/resolv.conf",
             "volumePluginDir": _VOLUME_PLUGINS,
         },

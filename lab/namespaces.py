@@ -36,7 +36,7 @@ def launch(member: Member, unshare: Sequence[str], command: Sequence[str | Path]
             start_new_session=True,
             env={"PATH": _PATH, "LANG": "C.UTF-8"},
         )
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (pid := holder(member)) is None:
         if started.poll() is not None or time.monotonic() > deadline:
             said = log.read_text(errors="replace").strip().splitlines()[-5:]

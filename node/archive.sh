@@ -34,8 +34,9 @@ keep_before() {
         rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
         put "$1" "$STATE/before/kube-apiserver.yaml" 600 || return 1
         [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600 || return 1
-    elif [ -z "$3" ] || grep -qx "webhook=$3" "$STATE/paths" 2>/dev/null; then
-        return 0
+    else
+        keep_moved policy audit-policy.yaml "$2" && keep_moved webhook audit-webhook.yaml "$3" || return 1
+        if [ -z "$3" ] || [ -n "$(path_of webhook)" ]; then return 0; fi
     fi
     rm -f "$STATE/before/audit-webhook.yaml"
     [ ! -f "$3" ] || put "$3" "$STATE/before/audit-webhook.yaml" 600

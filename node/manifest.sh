@@ -62,7 +62,8 @@ restore_manifest() {
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
             "Run 'pulumi up' first: it takes the present file as the one to give back less audit logging"
     fi
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy"
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy" \
+        "$STATE/written/webhook"
 }
 
 # is_half_way SHA256: whether it is the manifest that a quick restart put in place first before it was cut off.
@@ -94,7 +95,8 @@ own() {
         argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
 }
 
-# record_change desired=SHA256 policy-desired=SHA256...: both files are as the stack wants them.
+# record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.
 record_change() {
-    record_written manifest "$(argument desired "$@")" && record_written policy "$(argument policy-desired "$@")"
+    record_written manifest "$(argument desired "$@")" && record_written policy "$(argument policy-desired "$@")" &&
+        { ! given webhook-desired "$@" >/dev/null || record_written webhook "$(given webhook-desired "$@")"; }
 }

@@ -172,7 +172,7 @@ take_or_leave() {
         own "$@" && record_change "$@"
     else
         rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" \
-            "$STATE/written/policy"
+            "$STATE/written/policy" "$STATE/written/webhook"
     fi
 }
 
@@ -180,6 +180,8 @@ finish() {
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     close_journal || return 1
+    settle_moved policy audit-policy.yaml
+    settle_moved webhook audit-webhook.yaml
     stop_prober
     say_cut_off_writes "$log"
     if [ "$purpose" = enable ]; then

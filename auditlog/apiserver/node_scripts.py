@@ -25,6 +25,7 @@ _PARTS = (
     "container_logs.sh",
     "health.sh",
     "marker.sh",
+    "moved.sh",
     "archive.sh",
     "journal.sh",
     "preconditions.sh",

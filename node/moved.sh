@@ -1,0 +1,35 @@
+# shellcheck shell=sh disable=SC2154
+# A policy or webhook's kubeconfig for which the settings name another path than before. The new path's own file is kept
+# for removal to give back; the earlier path gets back what it had, when the change cannot be put back any more.
+
+# path_of NAME: where the stack's last change put the policy or the webhook; nothing before the first.
+path_of() { [ ! -e "$STATE/owner" ] || sed -n "s/^$1=//p" "$STATE/paths" 2>/dev/null; }
+
+# keep_moved NAME FILE PATH: before the change. An empty copy tells that nothing is at PATH.
+keep_moved() {
+    settle_moved "$1" "$2" || return 1
+    rm -f "$STATE/moved-$1" "$STATE/before/moved-$2"
+    left=$(path_of "$1")
+    if [ -z "$3" ] || [ -z "$left" ] || [ "$left" = "$3" ]; then return 0; fi
+    if [ -f "$3" ]; then put "$3" "$STATE/before/moved-$2" 600; else : >"$STATE/before/moved-$2"; fi &&
+        printf '%s\n' "$left" "$3" "$(cat "$STATE/written/$1" 2>/dev/null)" >"$STATE/moved-$1"
+}
+
+# settle_moved NAME FILE: after it. The next change does what this one does not come to.
+settle_moved() {
+    [ -e "$STATE/moved-$1" ] || return 0
+    { IFS= read -r left && IFS= read -r now && read -r last; } <"$STATE/moved-$1"
+    [ "$(path_of "$1")" = "$now" ] || return 0
+    earlier=$STATE/before/$2 moved=$STATE/before/moved-$2
+    if [ "$(hash_of "$left")" != "$last" ]; then
+        say "$1: $now is in use now; $left is not as this stack wrote it, and stays"
+    elif [ -f "$earlier" ]; then
+        put "$earlier" "$left" 600 || return 1
+        say "$1: $now is in use now; $left is as it was before audit logging"
+    else
+        rm -f "$left" || return 1
+        say "$1: $now is in use now; $left removed"
+    fi
+    if [ -s "$moved" ]; then mv "$moved" "$earlier"; elif [ -e "$moved" ]; then rm -f "$earlier" "$moved"; fi
+    rm -f "$STATE/moved-$1"
+}

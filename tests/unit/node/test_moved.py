@@ -1,0 +1,91 @@
+"""A policy or webhook's kubeconfig whose path the settings change: nothing of the stack's stays where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from auditlog.apiserver.desired import sha256
+from tests.unit.node.test_transaction import Node, node  # noqa: F401  a fixture
+
+
+@pytest.fixture
+def earlier(node: Node) -> Path:  # noqa: F811  the fixture
+    """Where the stack's last change has put the policy; this one puts it at ``node.policy``."""
+    path = node.folder / "earlier-policy"
+    path.write_text("the stack's policy")
+    node.says("owner", "stack\n")
+    node.says("paths", f"policy={path}\nlog=/nowhere\nwebhook=\n")
+    for folder in ("before", "written"):
+        (node.folder / "state" / folder).mkdir()
+    node.says("written/policy", sha256("the stack's policy") + "\n")
+    node.says("before/kube-apiserver.yaml", "before audit logging")
+    return path
+
+
+def succeeds(node: Node) -> str:  # noqa: F811
+    node.says("new-runs")
+    node.says("healthy")
+    return node.enable(timeout=5)
+
+
+def test_the_earlier_file_goes_and_what_was_at_the_new_path_is_kept(node: Node, earlier: Path) -> None:  # noqa: F811
+    said = succeeds(node)
+    assert f"policy: {node.policy} is in use now; {earlier} removed\n" in said
+    assert not earlier.exists()
+    assert node.policy.read_text() == "new policy"
+    assert (node.folder / "state/before/audit-policy.yaml").read_text() == "old policy"
+    assert "earlier-policy" not in "".join(path.name for path in node.folder.rglob("*moved*"))
+
+
+def test_what_was_there_before_the_stack_comes_back_to_its_own_path(node: Node, earlier: Path) -> None:  # noqa: F811
+    node.says("before/audit-policy.yaml", "made by hand")
+    node.policy.unlink()
+    assert f"{earlier} is as it was before audit logging\n" in succeeds(node)
+    assert earlier.read_text() == "made by hand"
+    assert not (node.folder / "state/before/audit-policy.yaml").exists(), "nothing was at the new path"
+
+
+def test_a_file_that_somebody_changed_stays(node: Node, earlier: Path) -> None:  # noqa: F811
+    earlier.write_text("edited")
+    assert f"{earlier} is not as this stack wrote it, and stays\n" in succeeds(node)
+    assert earlier.read_text() == "edited"
+
+
+def test_a_change_that_is_put_back_leaves_the_file_that_is_in_use(node: Node, earlier: Path) -> None:  # noqa: F811
+    node.says("healthy")
+    assert "The earlier manifest runs again" in node.enable()
+    assert earlier.read_text() == "the stack's policy"
+    assert not (node.folder / "state/before/audit-policy.yaml").exists()
+    for name, text in (("kube-apiserver", "new manifest"), ("audit-policy", "new policy")):
+        node.says(f"staged/{name}.yaml", text)
+    assert "removed" in succeeds(node), "the next one settles it"
+    assert not earlier.exists()
+
+
+def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, earlier: Path) -> None:  # noqa: F811
+    node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
+    node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook=\n")
+    node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
+    assert not earlier.exists()
+    assert (node.folder / "state/before/audit-policy.yaml").read_text() == "old policy"
+
+
+def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> None:  # noqa: F811
+    credentials, new = node.folder / "credentials", node.folder / "webhook"
+    credentials.write_text("a token")
+    (node.folder / "state/staged/audit-webhook.yaml").write_text("a new token")
+    node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook={credentials}\n")
+    node.says("written/webhook", sha256("a token") + "\n")
+    node.says("new-runs")
+    node.says("healthy")
+    said = node.run(
+        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} webhook={new} "
+        f"webhook-desired={sha256('a new token')} arguments=a arguments-before=b endpoint=e timeout=5 log=/nowhere "
+        "marker=no owner=stack 2>&1"
+    )
+    assert f"webhook: {new} is in use now; {credentials} removed\n" in said
+    assert not credentials.exists()
+    assert earlier.exists(), "the policy has not moved"
+    assert (node.folder / "state/written/webhook").read_text() == sha256("a new token") + "\n"
