@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ NAME = "kubernetes-audit"
 COMPONENT = f"{NAME}:index:AuditLogging"
 
 _LANGUAGES = ("nodejs", "python", "go", "csharp", "java")
-_DEPENDENCIES = ("command", "kubernetes")
 _DESCRIPTION = (
     "Kubernetes API-server audit logging on one kubeadm cluster: the audit policy, the kube-apiserver static pod of "
     "every control-plane node and the kubeadm-config ConfigMap. A preview reads the nodes and shows the exact edit of "
@@ -49,7 +47,6 @@ def package_schema() -> JsonSchema:
         "description": _DESCRIPTION,
         "keywords": ["pulumi", "kubernetes", "category/infrastructure", "kind/component"],
         "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
-        "dependencies": [{"name": name, "version": version(f"pulumi-{name}")} for name in _DEPENDENCIES],
         "resources": {
             COMPONENT: {
                 "isComponent": True,
