@@ -61,6 +61,13 @@ OUTPUTS = (
         _by_name(TEXTS),
     ),
     Output(
+        "proof",
+        "By node: the `auditID` and time of the request that the last `up` made and found, and after how many seconds "
+        "it was in the log and in Loki; or why none was made. Only with `proof.enabled`.",
+        _by_name({"$ref": "pulumi.json#/Any"}),
+        always=False,
+    ),
+    Output(
         "alloy",
         "How events are shipped: mode and namespace, and the snippet in that mode; only where they are.",
         _by_name(TEXT),

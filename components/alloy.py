@@ -19,10 +19,11 @@ class Alloy(pulumi.ComponentResource):
     """Ships events in the way that the settings name, which is not ``off``.
 
     ``provider`` is the cluster's. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
-    stack says of it: the mode, the namespace, and in mode ``snippet`` the text.
+    stack says of it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last.
     """
 
     state: dict[str, str]
+    last: pulumi.Resource
 
     def __init__(
         self,
@@ -40,10 +41,10 @@ class Alloy(pulumi.ComponentResource):
         self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}
         if settings.alloy.mode is AlloyMode.DAEMONSET and settings.loki is not None:
             storage = [self._storage(node, connections[node.name]) for node in settings.nodes_to_read]
-            self._daemon_set(source, settings.loki, namespace, [*storage, *depends_on])
+            self.last = self._daemon_set(source, settings.loki, namespace, [*storage, *depends_on])
         else:
             snippet = alloy_snippet(settings.cluster, source, settings.alloy, settings.loki)
-            self._config_map(snippet, namespace)
+            self.last = self._config_map(snippet, namespace)
             self.state["snippet"] = snippet
         self.register_outputs({})
 
@@ -94,7 +95,7 @@ class Alloy(pulumi.ComponentResource):
 
     def _daemon_set(
         self, source: Source, loki: LokiSettings, namespace: core.v1.Namespace, depends_on: Sequence[pulumi.Resource]
-    ) -> None:
+    ) -> apps.v1.DaemonSet:
         alloy = self._settings.alloy
         text = alloy_configuration(self._settings.cluster, source, alloy, loki)
         configuration = self._config_map(text, namespace)
@@ -105,7 +106,7 @@ class Alloy(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=self._options(namespace),
         )
-        apps.v1.DaemonSet(
+        return apps.v1.DaemonSet(
             f"{self._name}-daemon-set",
             metadata=self._metadata(),
             spec=apps.v1.DaemonSetSpecArgs(

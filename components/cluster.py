@@ -21,6 +21,7 @@ from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.dashboards import Dashboards
 from components.kubernetes_provider import kubernetes_provider
 from components.node_connection import connections
+from components.proof import proof_of
 from components.scope import Scope
 
 
@@ -49,16 +50,22 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
 
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
     rule_groups: Mapping[str, list[str]] = {}
-    alloy: Mapping[str, str] | None = None
+    alloy: Alloy | None = None
     if settings.in_cluster:
         provider = kubernetes_provider(configuration.kubeconfig or "", scope)
         if settings.ships:
-            alloy = Alloy("alloy", settings, connection, control_plane.last, scope, provider).state
+            alloy = Alloy("alloy", settings, connection, control_plane.last, scope, provider)
         if dashboards:
             Dashboards("dashboards", settings.dashboards, dashboards, control_plane.last, scope, provider)
         if settings.alerts.are_on and settings.enabled:
             rules, rule_scope = read_policy(policy.text, policy.source), RuleScope.of(settings)
             rule_groups = Alerts("alerts", rule_scope, rules, control_plane.last, scope, provider).groups
+
+    proof: Any = None
+    if settings.live_read and settings.enabled and settings.proof.enabled:
+        rules = read_policy(policy.text, policy.source)
+        after = [*control_plane.last, *([alloy.last] if alloy else [])]
+        proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
 
     return {
         "cluster": settings.cluster,
@@ -69,5 +76,6 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
         "dashboards": {each.uid: {"title": each.title, "path": each.path} for each in dashboards},
         "ruleGroups": rule_groups,
         "onNodeSearch": on_node_search(settings.log),
-        **({} if alloy is None else {"alloy": alloy}),
+        **({} if proof is None else {"proof": proof}),
+        **({} if alloy is None else {"alloy": alloy.state}),
     }

@@ -40,6 +40,7 @@ facts() {
     for name in manifest policy kubeadm-config; do
         if [ -f "$STATE/written/$name" ]; then say "written $name $(cat "$STATE/written/$name")"; fi
     done
+    if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
     fact_manifests
     for pid in $(apiserver_pids); do

@@ -34,6 +34,9 @@ case $command in
     restore-manifest) restore_manifest "$@" ;;
     apply-kubeadm-config) apply_kubeadm_config "$@" ;;
     restore-kubeadm-config) restore_kubeadm_config "$@" ;;
+    prove) prove "$@" ;;
+    alloy-state) alloy_state "$@" ;;
+    keep-proof) keep_proof "$@" ;;
     work) work "$@" ;;
     guard) guard "$@" ;;
     *) fail "unknown command $command" ;;

@@ -32,7 +32,18 @@ marker_arrives() {
 # not matter: a request that admission refuses is recorded as well.
 make_marker() {
     marker_name=kubernetes-audit-$(date +%s)-$$
-    api "$1" --request-timeout=10s -n kube-system create configmap "$marker_name" --dry-run=server >/dev/null 2>&1
+    request_marker "$1" create configmap kube-system "$marker_name" >/dev/null 2>&1
+}
+
+# request_marker ENDPOINT VERB KIND NAMESPACE NAME: VERB is get, or create, which makes nothing.
+request_marker() {
+    if [ "$2" = get ]; then
+        api "$1" --request-timeout=10s -n "$4" get "$3" "$5"
+    elif [ "$3" = secret ]; then
+        api "$1" --request-timeout=10s -n "$4" create secret generic "$5" --dry-run=server
+    else
+        api "$1" --request-timeout=10s -n "$4" create "$3" "$5" --dry-run=server
+    fi
 }
 
 # no_audit_errors ENDPOINT: where no marker can be found, as with a webhook alone, the API server's own count of events

@@ -123,6 +123,7 @@ class Facts:
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
+    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``).
     """
 
     hostname: str
@@ -159,6 +160,7 @@ class Facts:
     memory_running_bytes: int = 0
     redirect_tool: str | None = None
     unfinished_sha256: frozenset[str] = frozenset()
+    proof: str | None = None
 
     @property
     def policy_token(self) -> str:
@@ -209,6 +211,8 @@ def parse_facts(output: str) -> Facts:
                 case "written":
                     written[words[0]] = words[1]
                 case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path" | "log-folder-read-only":
+                    single[kind] = _text(words[0])
+                case "proof":
                     single[kind] = _text(words[0])
                 case "webhook":
                     webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
@@ -263,6 +267,7 @@ def parse_facts(output: str) -> Facts:
             memory_running_bytes=int(single.get("memory-running-bytes", "0")),
             redirect_tool=single.get("redirect-tool"),
             unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
+            proof=single.get("proof"),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

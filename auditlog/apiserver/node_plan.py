@@ -18,12 +18,12 @@ from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Writ
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
+from auditlog.apiserver.marker import transaction_marker
 from auditlog.apiserver.ownership import Owned
 from auditlog.apiserver.reasons import node_reasons
 from auditlog.apiserver.restart import Restart, RestartError, choose_restart
 from auditlog.apiserver.transaction import no_canary, staged_files, transaction_arguments
-from auditlog.policy.evaluate import evaluate
-from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Level, Policy, PolicyError, Request, Stage
+from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError
 from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
 from auditlog.settings import Host, LogFormat, Settings
@@ -154,7 +154,7 @@ def plan_node(
         arguments_live_sha256=_arguments_sha256(arguments_live),
         arguments_before_sha256=_arguments_sha256(arguments_before),
         endpoint=_endpoint(arguments),
-        marker_is_recorded=records_marker(policy) and _log_shows_names(settings),
+        marker_is_recorded=transaction_marker(policy) is not None and _log_shows_names(settings),
         restart=facts.processes if lag is not None and files_in_sync else (),
         quarantined=quarantined,
         scripts_sha256=facts.scripts_sha256,
@@ -209,24 +209,6 @@ def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:
         return load_policy(policy_text, policy_source(settings.policy), minor)
     except PolicyError as error:
         raise PlanError([f"the policy is not valid on Kubernetes 1.{minor}: {error}"]) from error
-
-
-def records_marker(policy: Policy) -> bool:
-    """Whether the policy writes an event for the request that the node makes to prove that events arrive.
-
-    It is the creation of a ConfigMap in kube-system, as a dry run, by the node's own administrator (admin.conf).
-    """
-    request = Request(
-        user="kubernetes-admin",
-        groups=("kubeadm:cluster-admins", "system:authenticated"),
-        verb="create",
-        api_version="v1",
-        resource="configmaps",
-        namespace="kube-system",
-        path="/api/v1/namespaces/kube-system/configmaps",
-    )
-    decision = evaluate(policy, request)
-    return decision.level != Level.NONE and Stage.RESPONSE_COMPLETE not in decision.omit_stages
 
 
 def _log_shows_names(settings: Settings) -> bool:

@@ -26,6 +26,7 @@ _PARTS = (
     "health.sh",
     "marker.sh",
     "moved.sh",
+    "prove.sh",
     "archive.sh",
     "journal.sh",
     "preconditions.sh",
@@ -104,6 +105,12 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
         end += "-"
     body = text if text.endswith("\n") else text + "\n"
     return f"cat >/dev/null; {call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def sent_command(user: str, command: str, **arguments: str) -> str:
+    """A call of ``bundle()``, which goes along on standard input, whatever is installed."""
+    pairs = (_pair(name.replace("_", "-"), value) for name, value in arguments.items())
+    return " ".join([f"{_root(user)}sh -s {command}", *pairs])
 
 
 def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:

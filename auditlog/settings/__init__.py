@@ -30,6 +30,7 @@ from auditlog.settings.model import (
     WebhookSettings,
 )
 from auditlog.settings.parse import KEYS, SECRET_KEYS, parse_settings
+from auditlog.settings.proof import ProofSettings
 from auditlog.settings.restart import RestartMode, RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings, Resources
 
@@ -56,6 +57,7 @@ __all__ = [
     "Mode",
     "PolicySettings",
     "PrometheusRules",
+    "ProofSettings",
     "Resources",
     "RestartMode",
     "RestartSettings",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from auditlog.policy.model import PolicyRule, Stage
 from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.settings.proof import ProofSettings
 from auditlog.settings.restart import RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
@@ -252,6 +253,7 @@ class Settings:
     alloy: AlloySettings = field(default_factory=AlloySettings)
     webhook: WebhookSettings | None = None
     quarantine_strays: bool = False
+    proof: ProofSettings = field(default_factory=ProofSettings)
 
     @property
     def log_file(self) -> str | None:

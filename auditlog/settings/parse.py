@@ -14,6 +14,7 @@ from auditlog.settings.log import LOG, parse_log
 from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.model import LogFormat, Settings
 from auditlog.settings.policy import POLICY, parse_policy
+from auditlog.settings.proof import PROOF, parse_proof
 from auditlog.settings.reader import Group, Groups
 from auditlog.settings.restart import ACCEPT_LOST_EVENTS, REHEARSAL, RESTART, parse_restart
 from auditlog.settings.setting import Setting, defaulted, optional, required
@@ -38,6 +39,7 @@ _ALLOY = optional("alloy", ALLOY, "What ships the events.", otherwise="a DaemonS
 _WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
 _DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.", otherwise="none")
 _ALERTS = optional("alerts", ALERTS, "The alerting rules.", otherwise="none")
+_PROOF = optional("proof", PROOF, "The proof that events arrive, with which `up` ends.", otherwise="it is made")
 _HEALTH_TIMEOUT = defaulted(
     "healthTimeoutSeconds",
     Integer(30, 3600),
@@ -82,6 +84,7 @@ STACK = Group(
         _WEBHOOK,
         _DASHBOARDS,
         _ALERTS,
+        _PROOF,
         _HEALTH_TIMEOUT,
         _QUARANTINE,
         RESTART,
@@ -142,6 +145,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         alloy=parse_alloy(top.read(_ALLOY), loki=loki is not None or top.is_encrypted(_LOKI)),
         webhook=parse_webhook(top.read(_WEBHOOK)),
         quarantine_strays=top.read(_QUARANTINE),
+        proof=parse_proof(top.read(_PROOF)),
     )
     if not any(map(top.is_encrypted, (_LOG, _WEBHOOK, _ALLOY, _POLICY))):
         _check_together(settings, mistakes)

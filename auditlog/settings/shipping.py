@@ -62,7 +62,9 @@ class LokiSettings:
     """Where Loki is: ``url`` without the path of its API, as ``https://loki.example.com``.
 
     ``tenant`` is Loki's X-Scope-OrgID. ``username`` and ``password`` are for basic authentication and stand together.
-    ``certificate_authority`` is a PEM text. ``max_line_size`` is Loki's own limit in bytes.
+    ``certificate_authority`` is a PEM text. ``max_line_size`` is Loki's own limit in bytes. ``query_url`` is where it
+    answers questions, None for ``url``; ``query_through_nodes`` tells whether it is asked from the nodes, which reach
+    it already, or from the machine that runs the program.
     """
 
     url: str
@@ -71,6 +73,8 @@ class LokiSettings:
     password: str | None = field(default=None, repr=False)
     certificate_authority: str | None = None
     max_line_size: int = LOKI_MAX_LINE_SIZE
+    query_url: str | None = None
+    query_through_nodes: bool = True
 
     @property
     def push_url(self) -> str:
@@ -94,10 +98,17 @@ def _is_url(value: str) -> bool:
     return parts is not None and not parts.query and "/loki/api" not in parts.path
 
 
-URL = required(
-    "url",
-    Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url),
-    "Where Loki is, without the path of its API.",
+_URL = Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url)
+URL = required("url", _URL, "Where Loki is, without the path of its API.")
+QUERY_URL = optional(
+    "queryUrl", _URL, "Where Loki answers questions, if elsewhere; `up` asks there for its proof.", otherwise="`url`"
+)
+QUERY_THROUGH_NODES = defaulted(
+    "queryThroughNodes",
+    Boolean(),
+    True,
+    "Whether `up` asks Loki through its SSH connections to the nodes; a Service's name (`….svc`) is known there. "
+    "`false`: from the machine that runs it.",
 )
 TENANT = optional(
     "tenant", Text("the X-Scope-OrgID that Loki expects", HEADER_VALUE), "Loki's tenant (`X-Scope-OrgID`)."
@@ -123,7 +134,7 @@ MAX_LINE_SIZE = defaulted(
     LOKI_MAX_LINE_SIZE,
     "Bytes of the longest line that Loki takes (its `limits_config.max_line_size`).",
 )
-LOKI = Group((URL, TENANT, USERNAME, PASSWORD, CERTIFICATE_AUTHORITY, MAX_LINE_SIZE))
+LOKI = Group((URL, TENANT, USERNAME, PASSWORD, CERTIFICATE_AUTHORITY, MAX_LINE_SIZE, QUERY_URL, QUERY_THROUGH_NODES))
 
 CPU = defaulted("cpu", Text("a quantity, as 50m", _QUANTITY), _RESOURCES.cpu, "The processor time that is asked for.")
 MEMORY = defaulted(
@@ -188,6 +199,8 @@ def parse_loki(reader: Reader | None) -> LokiSettings | None:
         password=reader.read(PASSWORD),
         certificate_authority=reader.read(CERTIFICATE_AUTHORITY),
         max_line_size=reader.read(MAX_LINE_SIZE),
+        query_url=reader.read(QUERY_URL),
+        query_through_nodes=reader.read(QUERY_THROUGH_NODES),
     )
 
 

@@ -97,6 +97,10 @@ class EngineStack:
             if resource["custom"] and not resource["type"].startswith("pulumi:")
         }
 
+    def outputs(self) -> dict[str, Any]:
+        """`pulumi stack output`."""
+        return {name: output.value for name, output in self._stack.outputs().items()}
+
     def _run(self, command: Callable[..., Any]) -> Run:
         run = Run()
 

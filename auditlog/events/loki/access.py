@@ -18,11 +18,26 @@ class LokiError(SourceError):
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What messages call the address and the credentials: as the person gives them."""
+
+    url: str
+    tenant: str
+    user: str
+    secret: str
+    ca: str
+
+
+OPTIONS = Names("--loki", "--tenant", "--loki-user", "--loki-token-file", "--loki-ca")
+
+
+@dataclass(frozen=True, slots=True)
 class LokiAccess:
     """Address and credentials. ``url`` ends before /loki/api; either ``user`` and ``password``, or ``token``, or none.
 
-    ``tenant`` is sent as X-Scope-OrgID. ``ca_file`` holds the certificates that Loki's is checked with; empty: the
-    system's. ``timeout`` is in seconds, for one request.
+    ``tenant`` is sent as X-Scope-OrgID. ``ca_file`` or ``ca_text`` hold the certificates that Loki's is checked with;
+    both empty: the system's. ``timeout`` is in seconds, for one request. ``socket`` is a UNIX socket that leads to
+    the host of ``url``, "" where this machine reaches it itself.
     """
 
     url: str
@@ -32,6 +47,9 @@ class LokiAccess:
     token: str = field(default="", repr=False)
     ca_file: str = ""
     timeout: float = 120
+    ca_text: str = ""
+    socket: str = ""
+    names: Names = OPTIONS
 
     def check(self) -> None:
         """Raises LokiError when the address cannot be one of a Loki."""
@@ -61,11 +79,19 @@ class LokiAccess:
     def tls(self) -> ssl.SSLContext:
         """The rules for https. Raises LokiError when the CA file cannot be used."""
         try:
-            return ssl.create_default_context(cafile=self.ca_file or None)
+            return ssl.create_default_context(cafile=self.ca_file or None, cadata=self.ca_text or None)
         except (OSError, ssl.SSLError) as problem:
-            raise LokiError(
-                f"--loki-ca {self.ca_file}: {problem.strerror or 'holds no certificate'}; allowed: a PEM file"
-            ) from problem
+            given = " ".join(part for part in (self.names.ca, self.ca_file) if part)
+            raise LokiError(f"{given}: {problem.strerror or 'holds no certificate'}; allowed: PEM") from problem
+
+    def hint(self, code: int) -> str:
+        """What may be the reason for an HTTP status, "" where none is likely."""
+        names = self.names
+        return {
+            401: f"; {names.tenant}, {names.user} or {names.secret} may be missing or wrong",
+            403: f"; these credentials or this {names.tenant} may not read",
+            404: f"; {names.url} takes the address up to /loki/api, and something else may answer there",
+        }.get(code, "")
 
 
 def secret_from_file(option: str, file: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from auditlog.events.loki.access import LokiAccess, LokiError
+from auditlog.events.loki.connection import ways
 
 Decoded = TypeVar("Decoded")
 
@@ -22,12 +23,6 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 _PAUSES = (1.0, 3.0)
 """Seconds before each further try."""
-
-_HINTS = {
-    401: "; --tenant, --loki-user or --loki-token-file may be missing or wrong",
-    403: "; these credentials or this --tenant may not read",
-    404: "; --loki takes the address up to /loki/api, and something else may answer there",
-}
 
 
 class Stream(Struct, frozen=True):
@@ -78,7 +73,7 @@ class LokiClient:
         access.check()
         self._access = access
         self._headers = access.headers()
-        self._opener = urllib.request.build_opener(_NoRedirect(), urllib.request.HTTPSHandler(context=access.tls()))
+        self._opener = urllib.request.build_opener(_NoRedirect(), *ways(access))
 
     def lines(self, query: str, start: int, end: int, limit: int, *, newest_first: bool = False) -> list[Stream]:
         """Lines from `start` to before `end`, both in nanoseconds, at most `limit` of all streams together."""
@@ -127,7 +122,7 @@ class LokiClient:
                 if pause is not None and problem.code in _BUSY:
                     time.sleep(pause)
                     continue
-                raise _refusal(name, problem, text) from problem
+                raise self._refusal(name, problem, text) from problem
             except (OSError, http.client.HTTPException) as problem:
                 reason = getattr(problem, "reason", None) or problem
                 raise LokiError(f"{name} cannot be reached: {reason}") from problem
@@ -139,11 +134,10 @@ class LokiClient:
         except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
             raise LokiError(f"{self._access.url} does not answer as Loki does: {problem}") from problem
 
-
-def _refusal(name: str, problem: urllib.error.HTTPError, text: str) -> LokiError:
-    code = problem.code
-    if 300 <= code < 400:
-        return LokiError(f"{name} redirects to {problem.headers.get('Location')}; allowed: Loki's own address")
-    if code == 500 and "larger than max" in text:
-        return TooLargeError(f"{name}: {text}")
-    return LokiError(f"{name} answers {code}: {text or 'without a reason'}{_HINTS.get(code, '')}")
+    def _refusal(self, name: str, problem: urllib.error.HTTPError, text: str) -> LokiError:
+        code = problem.code
+        if 300 <= code < 400:
+            return LokiError(f"{name} redirects to {problem.headers.get('Location')}; allowed: Loki's own address")
+        if code == 500 and "larger than max" in text:
+            return TooLargeError(f"{name}: {text}")
+        return LokiError(f"{name} answers {code}: {text or 'without a reason'}{self._access.hint(code)}")

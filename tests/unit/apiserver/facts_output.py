@@ -44,6 +44,8 @@ def facts_output(facts: Facts) -> str:
     if facts.webhook is not None:
         lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
     lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
+    if facts.proof is not None:
+        lines.append(f"proof {_encoded(facts.proof)}")
     if facts.unfinished_change:
         lines.append(f"file journal 1 1 600 {_encoded('')}")
     lines += [

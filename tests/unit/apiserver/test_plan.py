@@ -12,7 +12,8 @@ from auditlog.apiserver import manifest
 from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, StrayManifest
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.node_plan import PlanError, records_marker
+from auditlog.apiserver.marker import transaction_marker
+from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.plan import Plan, make_plan
 from auditlog.policy.validate import load_policy
 from auditlog.settings import LogSettings
@@ -282,7 +283,7 @@ def test_the_nodes_own_endpoint(arguments: str, endpoint: str) -> None:
 )
 def test_the_marker_is_looked_for_only_where_the_policy_records_it(rules: str, recorded: bool) -> None:
     policy = load_policy(f"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n{rules}\n", "test", 36)
-    assert records_marker(policy) is recorded
+    assert (transaction_marker(policy) is not None) is recorded
 
 
 def test_a_password_in_a_proxy_setting_is_masked_in_the_diff() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,16 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import Stack
 
 from auditlog.apiserver.facts import Facts
+from auditlog.proof.tasks import Task
+from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS
-from components import cluster
+from components import cluster, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
 PROJECT, STACK = "kubernetes-audit", "test"
 PRIVATE_KEY = "the private key"
+ARRIVED = Proven("e1", "2026-01-01T00:00:00+00:00", "/var/log/audit.log", 0.02, 1.5)
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 
@@ -110,11 +113,13 @@ def run_program(
     facts: Mapping[str, Facts] | Exception,
     *,
     preview: bool = False,
+    proven: Proven | Failure = ARRIVED,
     in_clear: frozenset[str] = frozenset(),
 ) -> Program:
     """Runs ``__main__.py`` with this configuration on nodes that answer with these facts, or with this error.
 
-    ``in_clear`` are secrets that the stack file does not keep encrypted.
+    ``proven`` is what becomes of the proof on each node. ``in_clear`` are secrets that the stack file does not keep
+    encrypted.
     """
     secret = [f"{PROJECT}:{key}" for key in (*SECRET_KEYS, "loki", "webhook") if key not in in_clear]
 
@@ -122,7 +127,7 @@ def run_program(
         pulumi.runtime.set_all_config(dict(config), secret)
         runpy.run_path(str(REPOSITORY / "__main__.py"))
 
-    return run_declared(monkeypatch, declare, facts, preview=preview)
+    return run_declared(monkeypatch, declare, facts, preview=preview, proven=proven)
 
 
 def run_declared(
@@ -131,6 +136,7 @@ def run_declared(
     facts: Mapping[str, Facts] | Exception,
     *,
     preview: bool = False,
+    proven: Proven | Failure = ARRIVED,
 ) -> Program:
     """Runs a program that is a function, likewise."""
     program = Program()
@@ -140,7 +146,11 @@ def run_declared(
             raise facts
         return facts
 
+    async def prove(tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
+        return {task.node.name: proven for task in tasks}
+
     monkeypatch.setattr(cluster, "read_nodes", answer)
+    monkeypatch.setattr(proof, "prove_nodes", prove)
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():

@@ -12,7 +12,7 @@ from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.settings import AlertSettings, LokiRules, PrometheusRules
 from tests.unit.apiserver.nodes import settings, untouched
-from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+from tests.unit.components.program import ARRIVED, PROJECT, Program, run_program, stack_config
 
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 CLUSTER = settings().cluster
@@ -125,7 +125,8 @@ def test_a_preview_says_what_the_policy_hides_from_the_detections(monkeypatch: p
     assert any("detection secrets-listed-everywhere can never fire" in message for message in said)
     assert any(message.startswith("detections that see only a part") and "impersonation" in message for message in said)
     assert not any("secret-sweep" in message for message in said), "it is off"
-    assert run_program(monkeypatch, config, {"cp1": untouched()}).messages == [], "the preview has said it"
+    repeated = run_program(monkeypatch, config, {"cp1": untouched()}).messages
+    assert repeated == [f"cp1: {ARRIVED.sentence}"], "the preview has said the rest"
 
 
 def test_there_are_none_while_audit_logging_is_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from auditlog.apiserver.read_nodes import ReadError
 from auditlog.outputs import OUTPUTS
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, settings, untouched
-from tests.unit.components.program import PRIVATE_KEY, Program, run_program, stack_config
+from tests.unit.components.program import ARRIVED, PRIVATE_KEY, Program, run_program, stack_config
 
 COMMANDS = ("cp1-scripts", "cp1-policy", "cp1-manifest", "cluster-configuration")
 
@@ -151,7 +151,7 @@ def test_a_preview_shows_reasons_and_diffs_and_an_up_does_not_repeat_them(monkey
     assert any("the manifest lacks --audit-policy-file" in message for message in preview.messages)
     assert any("+++ /etc/kubernetes/audit-policy.yaml" in message for message in preview.messages)
     assert any("+++ kube-system/kubeadm-config" in message for message in preview.messages)
-    assert run_program(monkeypatch, stack_config(), {"cp1": untouched()}).messages == []
+    assert run_program(monkeypatch, stack_config(), {"cp1": untouched()}).messages == [f"cp1: {ARRIVED.sentence}"]
     in_sync = run_program(monkeypatch, stack_config(), {"cp1": applied()}, preview=True).messages
     assert [message.partition(": ")[0] for message in in_sync] == ["plan digest"]
 

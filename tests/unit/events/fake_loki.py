@@ -14,10 +14,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 _FILTER = re.compile(r"(\|=|\|~) `([^`]*)`")
 _WINDOW = re.compile(r"(min|max)_over_time\(.*\[(\d+)s\]\)")
@@ -25,13 +32,17 @@ _WINDOW = re.compile(r"(min|max)_over_time\(.*\[(\d+)s\]\)")
 
 @dataclass
 class FakeLoki:
-    """What it holds, as (node, line), and what it was asked. ``refusals`` are answers it gives before any other."""
+    """What it holds, as (node, line), and what it was asked. ``refusals`` are answers it gives before any other.
+
+    ``metadata`` comes with every line, beside the labels cluster and node.
+    """
 
     lines: list[tuple[str, bytes]] = field(default_factory=list)
     refusals: list[tuple[int, str]] = field(default_factory=list)
     redirect: str = ""
     largest_answer: int = 5000
     requests: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=lambda: {"verb": "x"})
     url: str = ""
 
     def answer(self, path: str, parameters: dict[str, str]) -> tuple[int, Any]:
@@ -65,7 +76,7 @@ class FakeLoki:
             if start <= moment < end and all(_passes(kind, operand, text) for kind, operand in filters)
         )[:limit]
         return [
-            {"stream": {"cluster": "test", "node": node, "verb": "x"}, "values": [[str(moment), text]]}
+            {"stream": {"cluster": "test", "node": node, **self.metadata}, "values": [[str(moment), text]]}
             for moment, node, text in found
         ]
 
@@ -139,3 +150,28 @@ def _nanoseconds(line: bytes) -> int:
 
 def _passes(kind: str, operand: str, text: str) -> bool:
     return operand in text if kind == "|=" else re.search(operand, text) is not None
+
+
+def certificate_and_key(folder: Path) -> tuple[Path, Path]:
+    """A certificate for the loopback that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake Loki")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths

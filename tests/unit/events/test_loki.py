@@ -9,22 +9,17 @@ import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from auditlog.cli import main
 from auditlog.events.loki import LokiAccess, LokiClient, LokiError, LokiStore, store
 from auditlog.events.loki.filters import who_filter
 from auditlog.events.questions import WhoQuery
 from auditlog.events.reading import DamageLog
-from tests.unit.events.fake_loki import FakeLoki, serve
+from tests.unit.events.fake_loki import FakeLoki, certificate_and_key, serve
 from tests.unit.events.generate import ALICE, ANONYMOUS, BOB, START, encode, event, lines
 
 RBAC = "rbac.authorization.k8s.io"
@@ -262,7 +257,7 @@ def test_an_address_where_nobody_answers(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    certificate, key = _certificate(tmp_path)
+    certificate, key = certificate_and_key(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     with serve(LOG[:1], context) as fake:
@@ -334,28 +329,3 @@ def test_reading_tells_how_far_it_is(loki: FakeLoki) -> None:
     whole = LokiStore(LokiClient(LokiAccess(loki.url)), SELECTOR, START, datetime(2025, 2, 22, tzinfo=UTC))
     events = list(whole.read("", DamageLog(), lambda count: seen.append(count)))
     assert len(events) == len(seen) == len(LOG)
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for the loopback that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake Loki")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from auditlog.settings import AlloyMode, AlloySettings, LokiSettings, Resources, SettingsError, parse_settings
+from auditlog.settings import (
+    AlloyMode,
+    AlloySettings,
+    LokiSettings,
+    ProofSettings,
+    Resources,
+    SettingsError,
+    parse_settings,
+)
 from tests.unit.settings.test_settings import GOOD, PRESETS
 
 LOKI = {"url": "https://loki.example.com"}
@@ -36,6 +44,8 @@ def test_everything_that_can_be_set_arrives() -> None:
         "password": "secret",
         "certificateAuthority": AUTHORITY,
         "maxLineSize": 1048576,
+        "queryUrl": "https://query.example.com",
+        "queryThroughNodes": False,
     }
     image = "registry.example.com:5000/alloy@sha256:" + "0" * 64
     alloy = {
@@ -49,11 +59,24 @@ def test_everything_that_can_be_set_arrives() -> None:
     }
     settings = parse_settings({**GOOD, "loki": loki, "alloy": alloy}, PRESETS)
     assert settings.loki == LokiSettings(
-        "http://loki.example.com:3100/prefix", "ops", "ship", "secret", AUTHORITY, 1048576
+        "http://loki.example.com:3100/prefix",
+        "ops",
+        "ship",
+        "secret",
+        AUTHORITY,
+        1048576,
+        "https://query.example.com",
+        False,
     )
     assert settings.alloy == AlloySettings(
         AlloyMode.DAEMONSET, "audit", image, {"role": "control"}, True, Resources("100m", "64Mi", "1Gi"), 5
     )
+
+
+def test_the_proof_is_made_and_can_be_switched_off() -> None:
+    assert parse_settings(GOOD, PRESETS).proof == ProofSettings(enabled=True, loki_seconds=60)
+    off = {**GOOD, "proof": {"enabled": False, "lokiSeconds": 300}}
+    assert parse_settings(off, PRESETS).proof == ProofSettings(enabled=False, loki_seconds=300)
 
 
 def test_a_snippet_for_a_receiver_needs_no_loki() -> None:

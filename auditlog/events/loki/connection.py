@@ -1,0 +1,67 @@
+"""How requests get to Loki: over a connection of this machine's own, or through a UNIX socket that leads there."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import socket
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+
+from auditlog.events.loki.access import LokiAccess
+
+
+def ways(access: LokiAccess) -> Sequence[urllib.request.BaseHandler]:
+    """The handlers for http and https. A socket leads to Loki itself: no proxy of the environment is asked."""
+    context = access.tls()
+    if not access.socket:
+        return (urllib.request.HTTPSHandler(context=context),)
+    return (
+        urllib.request.ProxyHandler({}),
+        _PlainHandler(access.socket),
+        _TlsHandler(access.socket, context=context),
+    )
+
+
+def _connected(path: str, timeout: float | None) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout)
+    connection.connect(path)
+    return connection
+
+
+class _PlainConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, host: str, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = _connected(self._path, self.timeout)
+
+
+class _TlsConnection(http.client.HTTPSConnection):
+    def __init__(self, path: str, host: str, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._path, self._tls = path, options["context"]
+
+    def connect(self) -> None:
+        self.sock = self._tls.wrap_socket(_connected(self._path, self.timeout), server_hostname=self.host)
+
+
+class _PlainHandler(urllib.request.HTTPHandler):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(functools.partial(_PlainConnection, self._path), req)
+
+
+class _TlsHandler(urllib.request.HTTPSHandler):
+    def __init__(self, path: str, *, context: Any) -> None:
+        super().__init__(context=context)
+        self._path, self._tls = path, context
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(functools.partial(_TlsConnection, self._path), req, context=self._tls)

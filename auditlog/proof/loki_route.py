@@ -1,0 +1,97 @@
+"""The way to Loki: from this machine, or through the SSH connection to a node, which ships there and so reaches it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncssh
+
+from auditlog.events.loki import LokiAccess, LokiError
+from auditlog.events.loki.access import Names
+from auditlog.settings import LokiSettings
+
+REQUEST_SECONDS = 10
+_SERVICE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
+_NAMES = Names("loki.queryUrl", "loki.tenant", "loki.username", "loki.password", "loki.certificateAuthority")
+
+
+def query_url(loki: LokiSettings) -> str:
+    """Where Loki is asked."""
+    return loki.query_url or loki.url
+
+
+def service_of(loki: LokiSettings) -> str:
+    """``namespace/name`` where Loki is a Service of the cluster and asked through the nodes, which do not know its
+    name; "" elsewhere."""
+    match = _SERVICE.fullmatch(urlsplit(query_url(loki)).hostname or "") if loki.query_through_nodes else None
+    return f"{match['namespace']}/{match['name']}" if match else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the node connects to."""
+
+    host: str
+    port: int
+
+
+def destination(loki: LokiSettings, service_address: str) -> Destination:
+    """``service_address`` is that of the Service. Raises LokiError where there is no such Service."""
+    parts = urlsplit(query_url(loki))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    service = service_of(loki)
+    if service and not re.fullmatch(r"[0-9a-f.:]+", service_address):
+        raise LokiError(
+            f"the cluster has no Service {service} with an address; allowed for loki.queryUrl: a name or address that "
+            "the nodes know"
+        )
+    return Destination(service_address if service else parts.hostname or "", port)
+
+
+@asynccontextmanager
+async def through_node(
+    loki: LokiSettings, connection: asyncssh.SSHClientConnection, service_address: str
+) -> AsyncIterator[LokiAccess]:
+    """Access to Loki over the connection, until the block ends. Nobody else on this machine can use it.
+
+    Raises LokiError when the node does not get there.
+    """
+    there = destination(loki, service_address)
+    with tempfile.TemporaryDirectory(prefix="loki-") as folder:
+        socket = str(Path(folder) / "socket")
+        listener = await connection.forward_local_path_to_port(socket, there.host, there.port)
+        async with listener:
+            await _try(connection, there)
+            yield access(loki, socket)
+
+
+def access(loki: LokiSettings, socket: str = "") -> LokiAccess:
+    """Address and credentials as the settings have them."""
+    return LokiAccess(
+        url=query_url(loki),
+        tenant=loki.tenant or "",
+        user=loki.username or "",
+        password=loki.password or "",
+        ca_text=loki.certificate_authority or "",
+        socket=socket,
+        timeout=REQUEST_SECONDS,
+        names=_NAMES,
+    )
+
+
+async def _try(connection: asyncssh.SSHClientConnection, there: Destination) -> None:
+    """The listener only closes what it cannot connect; this says why."""
+    try:
+        _, writer = await connection.open_connection(there.host, there.port)
+    except asyncssh.ChannelOpenError as error:
+        raise LokiError(
+            f"the node does not reach {there.host}:{there.port} ({error.reason or 'refused'}); loki.queryUrl names "
+            "another address, loki.queryThroughNodes: false asks from this machine"
+        ) from error
+    writer.close()

@@ -1,0 +1,47 @@
+"""What the proof does on each node, or why it cannot be made there. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditlog.apiserver.facts import Facts
+from auditlog.apiserver.marker import Marker, marker_of
+from auditlog.apiserver.plan import Plan
+from auditlog.policy.model import Policy
+from auditlog.settings import Host, LogFormat, LogSettings, Settings
+
+MARKER = "kubernetes-audit-proof"
+"""How the name of a marker's object begins."""
+
+DROPPED = "the policy drops every request that the proof could make"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A request to one node's own API server at ``endpoint``, whose event is to be in ``log`` ("-": standard output).
+
+    ``hostname`` is the node's own name, which Kubernetes knows it by.
+    """
+
+    node: Host
+    hostname: str
+    endpoint: str
+    log: str
+    marker: Marker
+
+
+def proof_tasks(plan: Plan, settings: Settings, policy: Policy, facts: Mapping[str, Facts]) -> tuple[Task, ...] | str:
+    """One task for each control-plane node of the plan, or why there is nothing that could be found on them."""
+    log, marker = settings.log, marker_of(policy, MARKER)
+    if log is None:
+        return "events go to the webhook alone, where the stack cannot look"
+    if log.format is LogFormat.LEGACY:
+        return "the format of the log is legacy, which does not say what a request was for"
+    if marker is None:
+        return DROPPED
+    return tuple(_task(node.node, facts[node.node.name], node.endpoint, log, marker) for node in plan.nodes)
+
+
+def _task(node: Host, facts: Facts, endpoint: str, log: LogSettings, marker: Marker) -> Task:
+    return Task(node, facts.hostname, endpoint, log.path, marker)

@@ -1,0 +1,113 @@
+"""What was found where, put into words: a proof, or where the event stopped. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditlog.events.event import Event
+from auditlog.proof.event import event_nanoseconds
+from auditlog.proof.node_answer import AlloyState, LogAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An event that arrived: its auditID and time, the file that it is in, and after how many seconds it was seen.
+
+    ``loki_seconds`` is None where events are not shipped to a Loki that the stack knows.
+    """
+
+    audit_id: str
+    at: str
+    path: str
+    log_seconds: float
+    loki_seconds: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """For the person who runs ``up``."""
+        loki = "" if self.loki_seconds is None else f" and in Loki after {self.loki_seconds:.2f} s"
+        return f"proven: the event {self.audit_id} is in {self.path} after {self.log_seconds:.2f} s{loki}"
+
+    def outputs(self) -> dict[str, str | float]:
+        """As the stack's outputs hold it, and as the node keeps it for the next preview to show the same."""
+        found: dict[str, str | float] = {"auditID": self.audit_id, "at": self.at, "logSeconds": self.log_seconds}
+        return found if self.loki_seconds is None else {**found, "lokiSeconds": self.loki_seconds}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Where the event of one node stopped. One that is ``expected`` may well be so, and does not fail the update."""
+
+    message: str
+    expected: bool = False
+
+    def outputs(self) -> dict[str, str | float]:
+        """As those of a proof."""
+        return {"notProven" if self.expected else "failed": self.message}
+
+
+def proven(event: Event, answer: LogAnswer, loki_seconds: float | None) -> Proven:
+    """``loki_seconds`` is counted from the moment at which the node had seen the event in its log."""
+    in_log = max(0.0, answer.seen - event_nanoseconds(event) / 1e9)
+    in_loki = None if loki_seconds is None else round(in_log + loki_seconds, 2)
+    return Proven(event.audit_id, event.stage_timestamp.isoformat(), answer.path, round(in_log, 2), in_loki)
+
+
+def kept_outputs(note: str | None) -> Mapping[str, Any] | None:
+    """The outputs of the last proof from the note on the node, None where there is none that can be read."""
+    try:
+        found = json.loads(note or "")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def not_in_log(answer: LogAnswer, log: str, seconds: int) -> str:
+    """Why a marker is not in the log, as far as the API server tells."""
+    where = "the log of its container" if log == "-" else log
+    stopped = f"the marker's event is not in {where} after {seconds} s"
+    if answer.errors:
+        return f"{stopped}: the backend does not take events (apiserver_audit_error_total is {answer.errors})"
+    if answer.errors is None:
+        return f"{stopped}: the API server does not answer ({answer.said or 'without a word'})"
+    return (
+        f"{stopped}: the API server has not recorded the request, or writes elsewhere. It answered: "
+        f"{answer.said or 'nothing'}"
+    )
+
+
+def not_as_it_should_be(event: Event, where: str, wrong: Sequence[str]) -> str:
+    """The event arrived, and something about it is not right."""
+    return f"the marker's event {event.audit_id} is in {where}, and {'; '.join(wrong)}"
+
+
+def not_in_loki(proof: Proven, url: str, seconds: int, problem: str, why: str) -> str:
+    """``problem`` is why Loki could not be asked, "" where it could; ``why`` is what is known of Alloy."""
+    arrived = f"the marker's event {proof.audit_id} is in {proof.path}"
+    if problem:
+        return f"{arrived}, and Loki cannot be asked for it: {problem}"
+    return f"{arrived} and not in Loki ({url}) after {seconds} s: {why}"
+
+
+SNIPPET_MISSING = "the Alloy that is there ships it once it runs the snippet (pulumi stack output alloy)"
+
+
+def alloy_trouble(state: AlloyState, hostname: str, namespace: str) -> str:
+    """What is the matter with the Alloy that ships from the node called ``hostname``."""
+    if not state.pods:
+        return f"there is no pod of Alloy; kubectl -n {namespace} describe daemonset alloy-audit says why"
+    here = [pod for pod in state.pods if pod.node == hostname.lower()]
+    if not here:
+        others = ", ".join(sorted(pod.node or "no node" for pod in state.pods))
+        return f"no pod of Alloy is on this node, only on {others}; its labels have to fit alloy.nodeSelector"
+    if not all(pod.ready for pod in here):
+        seen = ", ".join(f"{pod.phase}{f' ({pod.reason})' if pod.reason else ''}" for pod in here if not pod.ready)
+        return f"the pod of Alloy is not ready: {seen}; kubectl -n {namespace} describe pods says why"
+    if state.complaint:
+        return f"Alloy runs, and last complained: {state.complaint}"
+    return (
+        f"Alloy runs and complains of nothing; kubectl -n {namespace} logs daemonset/alloy-audit, or proof.lokiSeconds"
+    )

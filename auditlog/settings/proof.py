@@ -1,0 +1,35 @@
+"""Whether and how ``up`` proves in the end that events arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditlog.settings.kinds import Boolean, Integer
+from auditlog.settings.reader import Group, Reader
+from auditlog.settings.setting import defaulted
+
+
+@dataclass(frozen=True, slots=True)
+class ProofSettings:
+    """``loki_seconds`` is how long an event may take from a node's log to Loki."""
+
+    enabled: bool = True
+    loki_seconds: int = 60
+
+
+_DEFAULTS = ProofSettings()
+ENABLED = defaulted(
+    "enabled",
+    Boolean(),
+    _DEFAULTS.enabled,
+    "Whether `up` ends by making a request on each node and finding its event in the log, and in Loki where the stack "
+    "ships to it. An `up` that does not find it fails; the nodes stay as they are.",
+)
+LOKI_SECONDS = defaulted(
+    "lokiSeconds", Integer(5, 3600), _DEFAULTS.loki_seconds, "How long an event may take from the log to Loki."
+)
+PROOF = Group((ENABLED, LOKI_SECONDS))
+
+
+def parse_proof(reader: Reader | None) -> ProofSettings:
+    return ProofSettings() if reader is None else ProofSettings(reader.read(ENABLED), reader.read(LOKI_SECONDS))

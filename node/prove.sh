@@ -1,0 +1,89 @@
+# shellcheck shell=sh disable=SC2154
+# The proof after a deployment: a request that the policy records, and its event in this node's log. It changes nothing
+# but the stack's note of the last proof. It is sent along with the question, so that any earlier script may be installed.
+
+PROOF_BYTES=4194304
+
+# prove endpoint=URL log=PATH verb=VERB kind=KIND namespace=NAME marker=NAME seconds=N [service=NAMESPACE/NAME]: what was
+# found, one fact a line: a name, then texts in base64. LOG is a file, or - for the API server's standard output.
+prove() {
+    [ "$(id -u)" = 0 ] || fail "looking into the log needs root; got user $(id -un)"
+    endpoint=$(argument endpoint "$@") || exit 1
+    log=$(argument log "$@") || exit 1
+    marker_name=$(argument marker "$@") || exit 1
+    verb=$(argument verb "$@") || exit 1
+    kind=$(argument kind "$@") || exit 1
+    namespace=$(argument namespace "$@") || exit 1
+    seconds=$(argument seconds "$@") || exit 1
+    service=$(given service "$@")
+    echo "format 1"
+    if [ -n "$service" ]; then say "service $(service_address "$service")"; fi
+    said=$(request_marker "$endpoint" "$verb" "$kind" "$namespace" "$marker_name" 2>&1)
+    deadline=$(($(date +%s) + seconds))
+    while :; do
+        if marker_event; then
+            say "event $(date +%s.%N) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
+            break
+        elif [ "$(date +%s)" -ge "$deadline" ]; then
+            say "answer $(printf '%s' "$said" | tail -n 1 | base64 -w 0)"
+            counted=$(audit_metrics "$endpoint")
+            say "audit-errors ${counted#* }"
+            break
+        fi
+        sleep 0.1
+    done
+    echo "end"
+}
+
+# marker_event: the marker's last event in $line, and where it stands in $written. A line that is still being written does
+# not end as one does.
+marker_event() {
+    for written in $(proof_files); do
+        line=$(tail -c "$PROOF_BYTES" "$written" 2>/dev/null | grep -F "$marker_name" |
+            grep -F '"stage":"ResponseComplete"' | grep '}$' | head -n 1)
+        [ -z "$line" ] || return 0
+    done
+    return 1
+}
+
+# proof_files: the log, and the file that it may have been rotated to just now.
+proof_files() {
+    if [ "$log" = - ]; then
+        find /var/log/pods -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -printf '%T@ %p\n' 2>/dev/null |
+            sort -rn | head -n 2 | cut -d ' ' -f 2-
+        return
+    fi
+    base=${log##*/}
+    case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
+    echo "$log"
+    find "${log%/*}" -maxdepth 1 -name "${base%"$extension"}-[0-9]*$extension" 2>/dev/null | sort | tail -n 1
+}
+
+# service_address NAMESPACE/NAME: the address of a Service, whose name only pods can look up.
+service_address() {
+    kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n "${1%%/*}" get service "${1#*/}" \
+        -o 'jsonpath={.spec.clusterIP}' 2>/dev/null
+}
+
+# alloy_state namespace=NAME: the pods of Alloy as "pod NODE PHASE READY REASON", and what the one here last complained of.
+alloy_state() {
+    namespace=$(argument namespace "$@") || exit 1
+    echo "format 1"
+    # shellcheck disable=SC2016
+    kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n "$namespace" get pods \
+        -l app.kubernetes.io/name=alloy-audit -o 'jsonpath={range .items[*]}{"pod "}{.spec.nodeName}{" "}{.status.phase}{" "}{.status.containerStatuses[0].ready}{" "}{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}' 2>/dev/null
+    log_file=$(find /var/log/pods -path "*/${namespace}_alloy-audit-*/alloy/*.log" -printf '%T@ %p\n' 2>/dev/null |
+        sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    if [ -n "$log_file" ]; then
+        said=$(tail -n 500 "$log_file" | grep -E 'level=(error|warn)' | tail -n 1 | sed 's/^[^ ]* std[a-z]* [FP] //')
+        say "complaint $(printf '%s' "$said" | base64 -w 0)"
+    fi
+    echo "end"
+}
+
+# keep_proof proof=TEXT: for previews to show it again.
+keep_proof() {
+    proof=$(argument proof "$@") || exit 1
+    { mkdir -p "$STATE" && printf '%s\n' "$proof" >"$STATE/proof.new" && mv "$STATE/proof.new" "$STATE/proof"; } ||
+        fail "cannot write $STATE/proof"
+}

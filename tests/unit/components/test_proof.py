@@ -1,0 +1,78 @@
+"""What ``up`` makes of the proof, and what previews show of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from auditlog.proof.verdict import Failure
+from components import proof
+from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.components.program import ARRIVED, run_program, stack_config
+
+KUBECONFIG = {"kubernetes-audit:kubeconfig": "clusters: []"}
+SILENT = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "None"}]}
+LOKI = {"loki": {"url": "https://loki.example.com"}}
+
+
+def test_up_ends_with_the_proof_of_each_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, stack_config("cp1", "cp2"), {name: untouched() for name in ("cp1", "cp2")})
+    assert program.outputs["proof"] == {"cp1": ARRIVED.outputs(), "cp2": ARRIVED.outputs()}
+    assert program.messages == [f"cp1: {ARRIVED.sentence}", f"cp2: {ARRIVED.sentence}"]
+
+
+def test_a_preview_shows_the_last_proof_as_it_stands_in_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = dataclasses.replace(applied(), proof=json.dumps(ARRIVED.outputs()))
+    failure = Failure("it stopped")
+    program = run_program(monkeypatch, stack_config(), {"cp1": facts}, preview=True, proven=failure)
+    assert program.outputs["proof"] == {"cp1": ARRIVED.outputs()}
+
+
+def test_a_preview_of_the_first_up_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, stack_config(), {"cp1": untouched()}, preview=True)
+    assert program.outputs["proof"] == {}
+
+
+def test_a_proof_that_fails_fails_the_update_with_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "_OUTPUTS_SECONDS", 0)
+    failure = Failure("it stopped")
+    with pytest.raises(pulumi.RunError, match=r"the nodes stay as they are now\.\ncp1: it stopped"):
+        run_program(monkeypatch, stack_config(), {"cp1": untouched()}, proven=failure)
+
+
+def test_one_that_may_well_fail_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {**stack_config(**LOKI, alloy={"mode": "snippet"}), **KUBECONFIG}
+    program = run_program(monkeypatch, config, {"cp1": untouched()}, proven=Failure("not merged yet", expected=True))
+    assert program.outputs["proof"] == {"cp1": {"notProven": "not merged yet"}}
+    assert program.messages == ["cp1: not merged yet"]
+
+
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"policy": {"inline": SILENT}}, "the policy drops every request"),
+        ({"auditLog": {"format": "legacy"}}, "the format of the log is legacy"),
+        (
+            {"auditLog": {"enabled": False}, "webhook": {"server": "https://siem.example.com"}},
+            "events go to the webhook alone",
+        ),
+    ],
+)
+def test_where_nothing_can_be_found_preview_and_up_say_the_same(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], reason: str, preview: bool
+) -> None:
+    failure = Failure("it was tried")
+    program = run_program(monkeypatch, stack_config(**settings), {"cp1": untouched()}, preview=preview, proven=failure)
+    assert program.outputs["proof"]["cp1"]["notProven"].startswith(reason)
+    assert any(f"up does not prove that events arrive: {reason}" in message for message in program.messages)
+
+
+def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(proof={"enabled": False})
+    program = run_program(monkeypatch, config, {"cp1": untouched()}, proven=Failure("it was tried"))
+    assert program.messages == []
