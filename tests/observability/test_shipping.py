@@ -50,6 +50,21 @@ def test_the_daemon_set_runs_on_every_control_plane_node(lab: Lab, shipping: flo
     assert {pod["status"]["containerStatuses"][0]["ready"] for pod in pods} == {True}
 
 
+def test_up_ends_with_an_event_of_each_node_that_it_found_in_log_and_loki(
+    lab: Lab, node: Node, observability: Observability, stack: PulumiStack, shipping: float
+) -> None:
+    proof = json.loads(stack.run("stack", "output", "proof", "--json").stdout)
+    assert list(proof) == [each.name for each in lab.nodes]
+    found = proof[node.name]
+    (entry,) = entries(observability, f'{SELECTOR} | auditID="{found["auditID"]}"', shipping)
+    event = json.loads(entry.line)
+    assert event["objectRef"]["name"].startswith("kubernetes-audit-proof-")
+    assert entry.metadata["user"] == event["user"]["username"] == "kubernetes-admin"
+    assert entry.metadata["code"] == "201"
+    assert 0 <= found["logSeconds"] <= found["lokiSeconds"]
+    assert lab.kubectl("-n", "kube-system", "get", "configmap", event["objectRef"]["name"], "--ignore-not-found") == ""
+
+
 def test_the_seeds_query_says_who_deleted_a_config_map(
     lab: Lab, node: Node, observability: Observability, shipping: float
 ) -> None:
@@ -109,6 +124,33 @@ def test_alloy_cannot_write_to_the_log_nor_to_its_own_image(lab: Lab, shipping: 
     container = pod["spec"]["containers"][0]
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert "serviceAccountToken" not in json.dumps(pod["spec"]["volumes"])
+
+
+def test_an_up_whose_event_alloy_does_not_ship_fails_and_says_so(
+    lab: Lab,
+    observability: Observability,
+    stack: PulumiStack,
+    shipping: float,  # noqa: ARG001
+) -> None:
+    place_alloy(lab, '{"on-no-node": "x"}')
+    configure(lab, observability, stack, proof={"lokiSeconds": 5})
+    result = stack.run("up", "--yes", "--skip-preview", check=False)
+    place_alloy(lab, '{"on-no-node": null}')
+    assert result.returncode != 0
+    assert "Events do not arrive as they should; the nodes stay as they are now." in result.stdout
+    assert (
+        f"is in {LOG} and not in Loki ({observability.loki.url}) after 5 s: there is no pod of Alloy" in result.stdout
+    )
+    assert json.loads(stack.run("stack", "output", "--json").stdout)["cluster"] == "lab", "the outputs stay"
+
+
+def place_alloy(lab: Lab, labels: str) -> None:
+    """Adds to the labels that Alloy's nodes must have, and waits until the pods are where those say."""
+    patch = '{"spec": {"template": {"spec": {"nodeSelector": %s}}}}' % labels
+    lab.kubectl("-n", NAMESPACE, "patch", "daemonset", "alloy-audit", "--patch", patch)
+    pods = ("-n", NAMESPACE, "get", "pods", "--output=name")
+    wanted = 0 if "null" not in labels else len(lab.nodes)
+    eventually(lambda: lab.kubectl(*pods).split(), lambda found: len(found) == wanted)
 
 
 def test_events_on_standard_output_arrive_without_what_else_is_said_there(
