@@ -132,24 +132,24 @@ def test_an_up_whose_event_alloy_does_not_ship_fails_and_says_so(
     stack: PulumiStack,
     shipping: float,  # noqa: ARG001
 ) -> None:
-    place_alloy(lab, '{"on-no-node": "x"}')
+    place_alloy(lab, nowhere=True)
     configure(lab, observability, stack, proof={"lokiSeconds": 5})
     result = stack.run("up", "--yes", "--skip-preview", check=False)
-    place_alloy(lab, '{"on-no-node": null}')
+    place_alloy(lab, nowhere=False)
     assert result.returncode != 0
     assert "Events do not arrive as they should; the nodes stay as they are now." in result.stdout
-    assert (
-        f"is in {LOG} and not in Loki ({observability.loki.url}) after 5 s: there is no pod of Alloy" in result.stdout
-    )
+    stopped = f"is in {LOG} and not in Loki ({observability.loki.url}) after 5 s: there is no pod of Alloy"
+    assert stopped in result.stdout
     assert json.loads(stack.run("stack", "output", "--json").stdout)["cluster"] == "lab", "the outputs stay"
 
 
-def place_alloy(lab: Lab, labels: str) -> None:
-    """Adds to the labels that Alloy's nodes must have, and waits until the pods are where those say."""
-    patch = '{"spec": {"template": {"spec": {"nodeSelector": %s}}}}' % labels
+def place_alloy(lab: Lab, *, nowhere: bool) -> None:
+    """Lets Alloy run on nodes with a label that none has, or where the stack says, and waits until it is so."""
+    labels = {"nodeSelector": {"on-no-node": "x" if nowhere else None}}
+    patch = json.dumps({"spec": {"template": {"spec": labels}}})
     lab.kubectl("-n", NAMESPACE, "patch", "daemonset", "alloy-audit", "--patch", patch)
     pods = ("-n", NAMESPACE, "get", "pods", "--output=name")
-    wanted = 0 if "null" not in labels else len(lab.nodes)
+    wanted = 0 if nowhere else len(lab.nodes)
     eventually(lambda: lab.kubectl(*pods).split(), lambda found: len(found) == wanted)
 
 
