@@ -78,6 +78,7 @@ def test_a_preview_reads_the_node_and_changes_nothing(program: YamlProgram, node
 def test_it_is_applied_unchanged_afterwards_and_removed(
     program: YamlProgram, node: FakeNode, server: SshServer
 ) -> None:
+    program.set(proof={"enabled": False})
     program.pulumi("up", "--yes", "--skip-preview")
     state = json.loads(program.pulumi("stack", "export"))
     urns = [resource["urn"].removeprefix(PREFIX) for resource in state["deployment"]["resources"]]
@@ -96,6 +97,13 @@ def test_it_is_applied_unchanged_afterwards_and_removed(
     program.pulumi("destroy", "--yes", "--skip-preview")
     done = " ".join(server.commands())
     assert done.index("restore-kubeadm-config") < done.index("restore-manifest") < done.index("remove-policy")
+
+
+def test_an_event_that_does_not_arrive_fails_the_component(program: YamlProgram) -> None:
+    failed = program.run("up", "--yes", "--skip-preview")
+    assert failed.returncode != 0
+    assert "Events do not arrive as they should; the nodes stay as they are now." in failed.stdout
+    assert "Traceback" not in failed.stdout
 
 
 def test_mistakes_have_the_words_of_a_stack_file_and_no_node_is_dialled(
