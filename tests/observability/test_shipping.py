@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from auditlog.observe.alloy import STRUCTURED_METADATA, alloy_configuration
-from auditlog.observe.source import source_of
-from auditlog.settings import AlloySettings, LokiSettings
+from auditlog.observe.alloy import STRUCTURED_METADATA
 from lab.api import Lab, Node
 from lab.observability import compare
 from lab.observability.stack import Observability
-from lab.paths import Paths
 from lab.stack import PulumiStack
 from tests.observability.shipping import NAMESPACE, SELECTOR, STORAGE, cleared, configure, entries, eventually
 
 LOG = "/var/log/kubernetes/audit/audit.log"
-PLAIN = LokiSettings("http://loki.example.com")
-GUARDED = LokiSettings("https://loki.example.com", "tenant", "user", "password", "authority")
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +26,6 @@ def shipping(lab: Lab, observability: Observability, stack: PulumiStack) -> Iter
         configure(lab, observability, stack)
         stack.run("up", "--yes", "--skip-preview")
         yield started
-
-
-@pytest.mark.parametrize("loki", [PLAIN, GUARDED], ids=["plain", "guarded"])
-@pytest.mark.parametrize("path", [LOG, "-"], ids=["file", "stdout"])
-def test_alloy_itself_would_lay_the_configuration_out_the_same(path: str, loki: LokiSettings) -> None:
-    text = alloy_configuration("lab", source_of(path), AlloySettings(), loki)
-    alloy = Paths.of().bin / "alloy"
-    formatted = subprocess.run([alloy, "fmt", "-"], input=text, capture_output=True, text=True, check=True)
-    assert formatted.stdout == text
 
 
 def test_the_daemon_set_runs_on_every_control_plane_node(lab: Lab, shipping: float) -> None:  # noqa: ARG001
