@@ -114,10 +114,29 @@ fact_log_space() {
     done | awk '{ bytes += $1 } END { printf "%.0f\n", bytes }')
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
     say "log-used-bytes $used"
+    fact_log_written "$log_file"
     say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
     say "log-size-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $2 * 1024 }')"
     # Root may write everything but what is mounted read-only.
     if [ ! -w "$folder" ]; then say "log-folder-read-only $(printf %s "$folder" | base64 -w 0)"; fi
+}
+
+# fact_log_written LOG: how much was written to it since when: from the first event of its oldest uncompressed file to now.
+# A log in the legacy format does not tell.
+fact_log_written() {
+    base=${1##*/}
+    case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
+    files=$(find "${1%/*}" -maxdepth 1 -type f -name "${base%"$extension"}-[0-9]*$extension" 2>/dev/null | sort)
+    [ ! -f "$1" ] || files="$files
+$1"
+    oldest=$(printf '%s\n' "$files" | grep . | head -n 1)
+    [ -n "$oldest" ] || return 0
+    began=$(head -c 1048576 "$oldest" | head -n 1 | sed -n 's/.*"stageTimestamp":"\([^"]*\)".*/\1/p')
+    began=$([ -z "$began" ] || date -d "$began" +%s 2>/dev/null)
+    [ -n "$began" ] || return 0
+    bytes=$(printf '%s\n' "$files" | grep . | while IFS= read -r file; do stat -c %s "$file"; done |
+        awk '{ bytes += $1 } END { printf "%.0f\n", bytes }')
+    say "log-written $bytes $(($(date +%s) - began))"
 }
 
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what

@@ -123,7 +123,8 @@ class Facts:
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
-    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``).
+    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
+    what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     """
 
     hostname: str
@@ -161,6 +162,8 @@ class Facts:
     redirect_tool: str | None = None
     unfinished_sha256: frozenset[str] = frozenset()
     proof: str | None = None
+    log_written_bytes: int = 0
+    log_written_seconds: int = 0
 
     @property
     def policy_token(self) -> str:
@@ -189,6 +192,7 @@ def parse_facts(output: str) -> Facts:
     static_pods: list[tuple[StrayManifest, str | None]] = []
     written: dict[str, str] = {}
     policy_folder_changed = 0
+    log_written = (0, 0)
     processes: list[Process] = []
     missing_tools: list[str] = []
     kubeadm_config = webhook = None
@@ -212,6 +216,8 @@ def parse_facts(output: str) -> Facts:
                     written[words[0]] = words[1]
                 case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path" | "log-folder-read-only":
                     single[kind] = _text(words[0])
+                case "log-written":
+                    log_written = (int(words[0]), int(words[1]))
                 case "proof":
                     single[kind] = _text(words[0])
                 case "webhook":
@@ -268,6 +274,8 @@ def parse_facts(output: str) -> Facts:
             redirect_tool=single.get("redirect-tool"),
             unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
             proof=single.get("proof"),
+            log_written_bytes=log_written[0],
+            log_written_seconds=log_written[1],
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

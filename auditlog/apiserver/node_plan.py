@@ -111,7 +111,8 @@ def plan_node(
         planned = ApiServer.of(facts, change.desired, minor)
         arguments = planned.arguments
         arguments_live, arguments_before = manifest.arguments(live), manifest.arguments(change.before or "")
-        findings = planned_findings(planned, policy, settings.loki.max_line_size if settings.loki else None)
+        line = settings.loki.max_line_size if settings.loki else None
+        findings = planned_findings(planned, policy, line, ships=settings.ships)
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
     problems = errors(findings)

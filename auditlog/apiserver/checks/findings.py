@@ -14,6 +14,7 @@ from auditlog.apiserver.checks.kubeadm_config import kubeadm_config_findings
 from auditlog.apiserver.checks.mounts import missing_policy, mount_findings
 from auditlog.apiserver.checks.node_state import kind_of_node, kubelet, strays, unfinished
 from auditlog.apiserver.checks.process import process_findings
+from auditlog.apiserver.checks.retention import retention_findings
 from auditlog.policy.model import Policy
 
 
@@ -34,17 +35,21 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
     )
 
 
-def planned_findings(server: ApiServer, policy: Policy, max_line_bytes: int | None) -> tuple[Finding, ...]:
+def planned_findings(
+    server: ApiServer, policy: Policy, max_line_bytes: int | None, *, ships: bool = False
+) -> tuple[Finding, ...]:
     """Everything about a node whose manifest becomes that of ``server``, with this policy.
 
-    ``max_line_bytes`` is what Loki accepts, None without one.
+    ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` tells whether the stack sends the log there.
     """
+    log = log_backend(server.flags, server.minor)
     return (
         *flag_findings(server),
         *batch_findings(server.flags),
         *line_findings(server.flags, policy, max_line_bytes),
         *mount_findings(server),
-        *disk_findings(log_backend(server.flags, server.minor), server.facts),
+        *disk_findings(log, server.facts),
+        *(retention_findings(log, server.facts) if ships else ()),
     )
 
 

@@ -59,6 +59,7 @@ def facts_output(facts: Facts) -> str:
         f"log-used-bytes {facts.log_used_bytes}",
         f"log-free-bytes {facts.log_free_bytes}",
         f"log-size-bytes {facts.log_size_bytes}",
+        f"log-written {facts.log_written_bytes} {facts.log_written_seconds}",
     ]
     if facts.log_read_only is not None:
         lines.append(f"log-folder-read-only {_encoded(facts.log_read_only)}")
