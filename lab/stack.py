@@ -18,6 +18,8 @@ from lab.paths import REPOSITORY, Paths
 from lab.state import LabState
 
 PROJECT = "kubernetes-audit"
+CLUSTER = "lab"
+"""What stacks on the lab call the cluster, which is the label `cluster` of its events."""
 
 
 def configuration(state: LabState) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def configuration(state: LabState) -> dict[str, Any]:
         {"name": each.name, "host": each.address, "user": node.OPERATOR, "hostKey": each.host_key}
         for each in state.nodes
     ]
-    return {"cluster": "lab", "nodes": nodes, "policy": {"preset": "low-write"}}
+    return {"cluster": CLUSTER, "nodes": nodes, "policy": {"preset": "low-write"}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from lab.api import Lab
 from lab.observability import loki_api
+from lab.stack import CLUSTER
 
-SELECTOR = '{job="kubernetes-audit", cluster="lab"}'
+SELECTOR = f'{{job="kubernetes-audit", cluster="{CLUSTER}"}}'
 """What the lab's own nodes sent; tests give Loki events of clusters that do not exist."""
 LOGS = "var/log/kubernetes/audit"
 """The folder of the log, below a node's root."""

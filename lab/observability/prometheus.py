@@ -13,6 +13,7 @@ import yaml
 from lab.host import which
 from lab.observability.service import Service, member
 from lab.paths import Paths
+from lab.stack import CLUSTER
 from lab.state import LabState
 
 PORT = 9090
@@ -44,27 +45,32 @@ def write_configuration(paths: Paths, state: LabState, folder: Path, loki: str) 
 
 
 def configuration(state: LabState, folder: Path, loki: str) -> dict[str, Any]:
-    """Prometheus' configuration; rules are files in ``rules``, read at start and after a POST to ``/-/reload``."""
+    """Prometheus' configuration; rules are files in ``rules``, read at start and after a POST to ``/-/reload``.
+
+    All that it scrapes has the label ``cluster``, as where one Prometheus is for several.
+    """
+    jobs: list[dict[str, Any]] = [
+        {
+            "job_name": "apiserver",
+            "scheme": "https",
+            "tls_config": {
+                "ca_file": str(folder / "ca.crt"),
+                "cert_file": str(folder / "client.crt"),
+                "key_file": str(folder / "client.key"),
+            },
+            "static_configs": [
+                {"targets": [f"{node.address}:6443"], "labels": {"node": node.name}} for node in state.nodes
+            ],
+        },
+        {"job_name": "alloy", "file_sd_configs": [{"files": [str(folder / _ALLOY)]}]},
+        {"job_name": "loki", "static_configs": [{"targets": [loki]}]},
+        {"job_name": "prometheus", "static_configs": [{"targets": [f"localhost:{PORT}"]}]},
+    ]
+    of_the_cluster = {"relabel_configs": [{"target_label": "cluster", "replacement": CLUSTER}]}
     return {
         "global": {"scrape_interval": "5s", "evaluation_interval": "5s"},
         "rule_files": [str(folder / "rules" / "*.yaml")],
-        "scrape_configs": [
-            {
-                "job_name": "apiserver",
-                "scheme": "https",
-                "tls_config": {
-                    "ca_file": str(folder / "ca.crt"),
-                    "cert_file": str(folder / "client.crt"),
-                    "key_file": str(folder / "client.key"),
-                },
-                "static_configs": [
-                    {"targets": [f"{node.address}:6443"], "labels": {"node": node.name}} for node in state.nodes
-                ],
-            },
-            {"job_name": "alloy", "file_sd_configs": [{"files": [str(folder / _ALLOY)]}]},
-            {"job_name": "loki", "static_configs": [{"targets": [loki]}]},
-            {"job_name": "prometheus", "static_configs": [{"targets": [f"localhost:{PORT}"]}]},
-        ],
+        "scrape_configs": [job | of_the_cluster for job in jobs],
     }
 
 

@@ -10,7 +10,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv6Network
 from pathlib import Path
+from random import getrandbits
 from socket import create_server
 
 import pytest
@@ -19,6 +21,7 @@ import yaml
 from auditlog.apiserver.desired import POLICY_ANNOTATION
 from lab.api import Lab
 from lab.observability.stack import Observability
+from lab.stack import CLUSTER
 from tests.observability.shipping import eventually
 
 NAMESPACE = "dashboards"
@@ -29,6 +32,7 @@ WIDE_BINDING = "dashboards-cluster-admin"
 ANONYMOUS_ROLE = "dashboards-anonymous"
 WEBHOOK = "dashboards-slow"
 SERVICE_ACCOUNT = "dashboards-robot"
+UNSEEN = IPv6Network("2001:db8::/64")
 
 POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -74,7 +78,10 @@ def remove(lab: Lab) -> None:
 
 
 def _anonymously(lab: Lab) -> None:
-    """Reaches, without an identity, what a mistaken binding gives to everyone; and is refused the rest."""
+    """Reaches, without an identity, what a mistaken binding gives to everyone; and is refused the rest.
+
+    A proxy says that it comes from an address that has never been seen, also where these tests have run before.
+    """
     url = f"https://{lab.nodes[0].address}:6443"
     lab.kubectl("create", "clusterrole", ANONYMOUS_ROLE, "--verb=get", "--non-resource-url=/metrics")
     lab.kubectl(
@@ -131,7 +138,7 @@ def stand_ins(lab: Lab, observability: Observability) -> Iterator[None]:
         {
             "record": name,
             "expr": f"vector({blocks * disk.f_frsize})",
-            "labels": {"mountpoint": "/", "instance": lab.nodes[0].name},
+            "labels": {"cluster": CLUSTER, "mountpoint": "/", "instance": lab.nodes[0].name},
         }
         for name, blocks in size.items()
     ]
@@ -139,6 +146,7 @@ def stand_ins(lab: Lab, observability: Observability) -> Iterator[None]:
     for pod in pods["items"]:
         label = "annotation_" + POLICY_ANNOTATION.replace("/", "_").replace("-", "_")
         labels = {
+            "cluster": CLUSTER,
             "namespace": "kube-system",
             "pod": pod["metadata"]["name"],
             label: pod["metadata"]["annotations"][POLICY_ANNOTATION],
@@ -174,11 +182,13 @@ def _reload(observability: Observability) -> None:
 
 
 def _status(url: str) -> int:
+    address = str(UNSEEN[getrandbits(64)])
+    request = urllib.request.Request(url, headers={"X-Forwarded-For": address})  # noqa: S310
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(url, timeout=10, context=context) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310
             return int(answer.status)
     except urllib.error.HTTPError as refusal:
         with refusal:

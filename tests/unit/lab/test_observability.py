@@ -134,3 +134,4 @@ def test_prometheus_scrapes_every_api_server_alloy_and_loki(tmp_path: Path) -> N
         [f"{node.address}:6443"] for node in state.nodes
     ]
     assert {"alloy", "loki", "prometheus"} <= set(jobs)
+    assert all(job["relabel_configs"] == [{"target_label": "cluster", "replacement": "lab"}] for job in jobs.values())
