@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from lab import cgroups, cluster
 from lab.api import Lab
 from lab.observability import loki_api
 from lab.observability.loki_api import Entry
@@ -29,10 +30,16 @@ def configure(lab: Lab, observability: Observability, stack: PulumiStack, **more
 @contextmanager
 def cleared(lab: Lab) -> Iterator[None]:
     """The cluster without Alloy, also after a run that was killed."""
-    remove = ("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    remove = ("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=180s")
     lab.kubectl(*remove)
     yield
     lab.kubectl(*remove)
+
+
+def restart_node(lab: Lab) -> None:
+    """End every process of the first node, as a loss of power would, and start it again."""
+    cgroups.end_all(lab.nodes[0].state.cgroup)
+    cluster.up(lab.paths, nodes=len(lab.nodes), minor=lab.state.kubernetes)
 
 
 def entries(observability: Observability, query: str, since: float) -> list[Entry]:
