@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,9 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 
 test-exhaustive: up build-tests  ## All seed documents, three nodes in all restart modes, and the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes.py tests/lab/test_package.py
+
+test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
+	$(PYTHON) -m pytest tests/lab/test_promotion.py
 
 test-load: observability  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py
