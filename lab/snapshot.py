@@ -21,8 +21,6 @@ _RESTART_SECONDS = 120
 # kubelet takes this long to see that a manifest has gone, and that the pod's process has.
 _NOTICE_SECONDS = 2
 _FORGET_SECONDS = 1.5
-# An API server that starts at once is live before this.
-_BACK_OFF_SECONDS = 25
 # What audit logging leaves on a node, below the node's own root; shell patterns.
 _LEFTOVERS = (
     "etc/kubernetes/audit*",
@@ -62,13 +60,10 @@ def restore(paths: Paths, each: NodeState) -> bool:
     if not (kept / _MARKER).exists():
         raise LabError(f"nothing is kept of {each.name}, which joined a changed cluster: python -m lab down, then up")
     manifests = _manifests(paths, each)
-    restarts = not _same(kept / "manifests" / _API_SERVER, manifests / _API_SERVER)
-    if restarts:
+    if not _same(kept / "manifests" / _API_SERVER, manifests / _API_SERVER):
         _stop_api_server(each, manifests)
     changed = _restore_manifests(kept / "manifests", manifests)
     _await_live(each)
-    if restarts:
-        _end_back_off(each)
     config_changed = _restore_kubeadm_config(each, json.loads((kept / _MARKER).read_text()))
     removed = _remove_leftovers(paths.node(each.name))
     return changed or config_changed or removed
@@ -115,25 +110,11 @@ def _stop_api_server(each: NodeState, manifests: Path) -> None:
 
 
 def _await_live(each: NodeState) -> None:
-    started = time.monotonic()
-    kubelet_is_new = False
+    deadline = time.monotonic() + _RESTART_SECONDS
     while not _is_live(each):
-        waited = time.monotonic() - started
-        if waited > _RESTART_SECONDS:
+        if time.monotonic() > deadline:
             raise LabError(f"the API server of {each.name} does not come back with the kept manifest")
-        if waited > _BACK_OFF_SECONDS and not kubelet_is_new:
-            _end_back_off(each)
-            kubelet_is_new = True
         time.sleep(0.2)
-
-
-def _end_back_off(each: NodeState) -> None:
-    """Have what waits in CrashLoopBackOff start at once: a new kubelet knows of no crash.
-
-    Controller manager and scheduler end whenever the API server is away for longer than their leases last. After a few
-    changes and resets kubelet would let them wait for up to five minutes.
-    """
-    node.execute(each, ["systemctl", "restart", "kubelet"])
 
 
 def _api_servers(each: NodeState) -> set[int]:
