@@ -17,7 +17,7 @@ from lab.state import NodeState
 _KUBEADM_CONFIG = ("configmap", "kubeadm-config", "--namespace=kube-system")
 _MARKER = "kubeadm-config.json"
 _API_SERVER = "kube-apiserver.yaml"
-_RESTART_SECONDS = 120
+_RESTART_SECONDS = 300
 # kubelet takes this long to see that a manifest has gone, and that the pod's process has.
 _NOTICE_SECONDS = 2
 _FORGET_SECONDS = 1.5
