@@ -1,7 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -96,6 +96,9 @@ bench-preview: setup  ## A preview without changes on three nodes 20 ms away, be
 
 bench-cost: up  ## What each preset costs an API server on the same requests, beside audit logging off
 	$(PYTHON) -m bench.cost
+
+bench-delay: observability  ## How long an event takes from the API server through Alloy to Loki
+	$(PYTHON) -m bench.delay
 
 clean: down  ## Remove the lab and everything that was built or installed here
 	rm -rf .lab .venv
