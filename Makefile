@@ -73,7 +73,7 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 	$(PYTHON) -m pytest tests/observability
 
 test-exhaustive: up build-tests  ## All seed documents, three nodes in all restart modes, and the package from a YAML program
-	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes.py tests/lab/test_package.py
+	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes_under_load.py tests/lab/test_package.py
 
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
 	$(PYTHON) -m pytest tests/lab/test_promotion.py

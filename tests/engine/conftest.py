@@ -12,6 +12,7 @@ from lab import build, tools
 from lab.environment import package_plugin
 from lab.paths import NODE_FILES, Paths
 from tests.engine.engine_stack import EngineStack
+from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer, serving
 
 
@@ -86,3 +87,16 @@ def ssh_server(tmp_path: Path) -> Iterator[SshServer]:
     folder.mkdir()
     with serving(folder) as server:
         yield server
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    """A control-plane node as kubeadm left it."""
+    return fake_node(tmp_path / "node", monkeypatch)
+
+
+@pytest.fixture
+def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
+    """An SSH server on loopback by which one logs in to the node."""
+    with serving(tmp_path) as started:
+        yield started

@@ -17,7 +17,7 @@ from auditlog.apiserver.plan import make_plan
 from auditlog.cli import main
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.settings import parse_settings
-from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.fake_node import FakeNode
 from tests.engine.ssh_server import SshServer, new_key, public_text, serving
 from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.nodes import applied
@@ -42,11 +42,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return folder
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
-    return fake_node(tmp_path / "node", monkeypatch)
 
 
 @pytest.fixture

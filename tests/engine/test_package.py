@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from auditlog.settings.check import check_stack_file
 from auditlog.settings.package_schema import package_schema_text
 from lab.paths import NODE_FILES
 from tests.engine.fake_node import FakeNode, fake_node
-from tests.engine.ssh_server import SshServer, serving
+from tests.engine.ssh_server import SshServer
 from tests.engine.yaml_program import CLUSTER, STACK, YamlProgram
 from tests.unit.apiserver.nodes import applied, untouched
 from tests.unit.settings.stack_files import FOLDER, PROJECT
@@ -28,12 +27,6 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     node = fake_node(tmp_path / "node", monkeypatch)
     node.agree(untouched())
     return node
-
-
-@pytest.fixture
-def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
-    with serving(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lab.paths import REPOSITORY
-from tests.engine.fake_node import FakeNode, fake_node
-from tests.engine.ssh_server import SshServer, serving
+from tests.engine.fake_node import FakeNode
+from tests.engine.ssh_server import SshServer
 from tests.engine.test_stack_files import pulumi
 from tests.unit.apiserver.nodes import applied, untouched
 
@@ -28,17 +27,6 @@ URNS = {
 }
 """What every stack holds since the first version. A resource of another URN would be a new one, and the engine would
 delete this one: audit logging would go off and on again on every node, with two restarts of each API server."""
-
-
-@pytest.fixture
-def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
-    return fake_node(tmp_path / "node", monkeypatch)
-
-
-@pytest.fixture
-def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
-    with serving(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from components import proof
 from components.scope import Scope
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import FakeNode, fake_node
-from tests.engine.ssh_server import SshServer, new_key, serving
+from tests.engine.ssh_server import SshServer, new_key
 from tests.unit.apiserver.nodes import OWNER, POLICY, settings, untouched
 from tests.unit.events.fake_loki import FakeLoki, certificate_and_key, serve
 from tests.unit.proof.events import MARKER, line
@@ -49,12 +49,6 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     node.audited()
     node.log.write_text(f"{EVENT}\n")
     return node
-
-
-@pytest.fixture
-def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
-    with serving(tmp_path) as started:
-        yield started
 
 
 @pytest.fixture

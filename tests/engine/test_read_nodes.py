@@ -31,12 +31,6 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     return node
 
 
-@pytest.fixture
-def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG001
-    with serving(tmp_path) as started:
-        yield started
-
-
 def host(server: SshServer) -> Host:
     return Host("cp1", server.host, server.host_key, user="ops", port=server.port)
 

@@ -1,6 +1,6 @@
 """A lab of several nodes: what kubeadm makes of it, killed half-way, rebooted and reset.
 
-test_three_nodes.py adds a node to it.
+test_three_nodes_under_load.py adds a node to it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,11 @@ pytestmark = pytest.mark.timeout(2400)
 LOG = "/var/log/kubernetes/audit/audit.log"
 # Both stages, so that a request that was cut off shows as one line without the other; rotated as often as can be.
 EVERYTHING = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}
-SETTINGS = {"auditLog": {"path": LOG, "maxSize": 1, "maxBackup": 1000}}
+SETTINGS = {
+    "auditLog": {"path": LOG, "maxSize": 1, "maxBackup": 1000},
+    "restart": "drain",
+    "acceptLostEvents": False,
+}
 STAGES = ("RequestReceived", "ResponseComplete")
 MODES = ("drain", *(pytest.param(mode, marks=pytest.mark.exhaustive) for mode in ("seamless", "quick")))
 # A quick restart cuts off what is in flight on the node: at most one request of each writer.
