@@ -8,6 +8,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pulumi
@@ -66,7 +67,10 @@ def prove(
     alloy = AlloySettings(AlloyMode.DAEMONSET if loki else AlloyMode.OFF)
     wanted = Settings("test", (host,), loki=loki, alloy=alloy, proof=ProofSettings(loki_seconds=seconds))
     task = Task(host, "cp1", "https://127.0.0.1:6443", str(node.log), MARKER)
-    found = asyncio.run(prove_nodes([task], wanted, Account(key or server.private_key)))
+    proving = prove_nodes([task], wanted, Account(key or server.private_key))
+    # asyncio.run takes its thread's event loop away, and the mocks of Pulumi's SDK need that of the main one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        found = thread.submit(asyncio.run, proving).result()
     return found["cp1"]
 
 
