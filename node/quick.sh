@@ -9,50 +9,14 @@ place_first() {
 }
 
 # end_old_at_once: the second half of a quick restart. kubelet tries a pod that had to wait for another one again after
-# some ten seconds; a manifest that is put in place once the old pod has ended is another pod, which starts at once. A
-# valid manifest is in place all the time.
+# some ten seconds; a manifest that is put in place once the old process has been killed is another pod, which starts at
+# once. A valid manifest is in place all the time.
 end_old_at_once() {
-    await_refusal
-    pods=$(for pid in $before; do pod_cgroup "$pid"; done)
+    sleep 2
     end_processes KILL
     killed_at=$(date -u +%Y-%m-%dT%H:%M:%S)
-    await_pods_ended "$pods"
+    sleep 1.2
     swap "$STATE/staged/kube-apiserver.yaml"
-}
-
-# await_refusal: until kubelet has told the old API server to end and it takes no new requests, and half a second more
-# for those it has; two seconds in all where it goes on answering, as --shutdown-delay-duration has it do.
-await_refusal() {
-    for _ in 1 2 3 4 5; do
-        healthy "$endpoint" || break
-        sleep 0.3
-    done
-    sleep 0.5
-}
-
-# pod_cgroup PID: the folder of its pod's cgroup, which kubelet removes as the last of a pod; nothing where there is none.
-pod_cgroup() {
-    path=$(sed -n 's/^[0-9]*:memory:/\/memory/p; s/^0:://p' "/proc/$1/cgroup" 2>/dev/null | sed 1q)
-    case ${path%/*} in
-        */*pod*) echo "/sys/fs/cgroup${path%/*}" ;;
-    esac
-}
-
-# await_pods_ended FOLDERS: until kubelet is done with the pods of these cgroups, or for as long as that usually takes.
-await_pods_ended() {
-    waited=0
-    while [ "$waited" -lt 12 ] || { [ "$waited" -lt 40 ] && is_any_there "$1"; }; do
-        if [ -n "$1" ] && ! is_any_there "$1"; then return; fi
-        sleep 0.1
-        waited=$((waited + 1))
-    done
-}
-
-is_any_there() {
-    for folder in $1; do
-        if [ -d "$folder" ]; then return; fi
-    done
-    return 1
 }
 
 # say_cut_off_writes LOG: the writes that had begun and were not finished when the old process was killed. Each may or may
