@@ -62,8 +62,7 @@ restore_manifest() {
         fail "$MANIFEST was changed since this stack last wrote it; nothing was removed." \
             "Run 'pulumi up' first: it takes the present file as the one to give back less audit logging"
     fi
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" "$STATE/written/policy" \
-        "$STATE/written/webhook"
+    give_up_ownership
 }
 
 # is_half_way SHA256: whether it is the manifest that a quick restart put in place first before it was cut off.
@@ -93,6 +92,12 @@ own() {
         mv "$STATE/paths.new" "$STATE/paths" &&
         { ! given owned "$@" >"$STATE/owned.new" || mv "$STATE/owned.new" "$STATE/owned"; } &&
         argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
+}
+
+# give_up_ownership: this node's audit logging is nobody's any more.
+give_up_ownership() {
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" \
+        "$STATE/written/policy" "$STATE/written/webhook"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

@@ -171,8 +171,7 @@ take_or_leave() {
     if [ "$purpose" = enable ]; then
         own "$@" && record_change "$@"
     else
-        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" \
-            "$STATE/written/policy" "$STATE/written/webhook"
+        give_up_ownership
     fi
 }
 

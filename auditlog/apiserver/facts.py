@@ -214,12 +214,17 @@ def parse_facts(output: str) -> Facts:
                     kubeadm_config = KubeadmConfig(text=_text(words[1]), resource_version=words[0], stale=stale)
                 case "written":
                     written[words[0]] = words[1]
-                case "kubeadm-config-error" | "policy-path" | "log-path" | "webhook-path" | "log-folder-read-only":
+                case (
+                    "kubeadm-config-error"
+                    | "policy-path"
+                    | "log-path"
+                    | "webhook-path"
+                    | "log-folder-read-only"
+                    | "proof"
+                ):
                     single[kind] = _text(words[0])
                 case "log-written":
                     log_written = (int(words[0]), int(words[1]))
-                case "proof":
-                    single[kind] = _text(words[0])
                 case "webhook":
                     webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
                 case "missing-tool":
