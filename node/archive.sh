@@ -66,6 +66,7 @@ restore_files() {
     fi
     if [ ! -f "$1/audit-policy.yaml" ]; then rm -f "$2"; fi
     if [ -n "$3" ] && [ ! -f "$1/audit-webhook.yaml" ]; then rm -f "$3"; fi
+    rm -f "$(temporary_of "$2")" ${3:+"$(temporary_of "$3")"} || :
 }
 
 # restore_file FILE TARGET: by a rename of FILE's copy where it is on TARGET's file system; nothing where FILE is not there.

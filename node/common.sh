@@ -74,7 +74,7 @@ receive_desired() {
 
 # put FILE TARGET MODE: TARGET becomes a copy of FILE by a rename within TARGET's folder, whole or not at all.
 put() {
-    temporary=$(dirname "$2")/.$(basename "$2").kubernetes-audit
+    temporary=$(temporary_of "$2")
     if cp "$1" "$temporary" && chown 0:0 "$temporary" && chmod "$3" "$temporary" && sync "$temporary"; then
         mv -f "$temporary" "$2" && sync "$(dirname "$2")"
     else
@@ -82,6 +82,10 @@ put() {
         return 1
     fi
 }
+
+# temporary_of TARGET: the file that put renames. A power cut may leave it: the next put of TARGET takes it over, and who
+# takes TARGET away takes it along.
+temporary_of() { printf '%s\n' "$(dirname "$1")/.$(basename "$1").kubernetes-audit"; }
 
 # record_written NAME SHA256: what the stack last wrote as manifest, policy or kubeadm-config. The operator's side cannot
 # read its own state; by this it tells an edit by hand from a change of its settings.

@@ -100,6 +100,7 @@ take_away() {
         fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
             "Run 'pulumi up' first, to finish what was cut off"
     fi
+    rm -f "$(temporary_of "$path")"
     if [ -f "$earlier" ]; then
         put "$earlier" "$path" 600 || fail "cannot write $path"
         say "$what: $path is as it was before audit logging"

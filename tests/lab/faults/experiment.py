@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from difflib import unified_diff
 from typing import Any
 
 from auditlog.apiserver.restart import placed_first
@@ -23,11 +24,14 @@ _PROCESSES = (
     "for comm in $(grep -lx kube-apiserver /proc/[0-9]*/comm); do tr '\\0' '\\n' <${comm%comm}cmdline; echo; done"
 )
 _NOTES = "/etc/kubernetes/hand-made/notes"
+# What a power cut leaves of a file that was to be renamed over another one.
+_HALF_WRITTEN = ".*.kubernetes-audit*"
 # Every file there but those that are the stack's to change, a canary's manifest among them, by mode, name and content.
 _OTHERS = (
     f"cd /etc/kubernetes && find . -path .{STATE.removeprefix('/etc/kubernetes')} -prune"
     f" -o -path .{ARCHIVE.removeprefix('/etc/kubernetes')} -prune"
     " -o -type f ! -path './manifests/kube-apiserver*.yaml' ! -path ./audit-policy.yaml ! -name .filler"
+    f" ! -name '{_HALF_WRITTEN}'"
     " -printf '%m %p ' -exec sha256sum {} ';' | sort"
 )
 _FROM_ITS_END = 180
@@ -54,13 +58,18 @@ class Observed:
     def is_one_of(self, *states: Observed) -> None:
         """Fails unless each file is, byte for byte, as in one of the states."""
         for each in fields(self):
-            assert getattr(self, each.name) in [getattr(state, each.name) for state in states], each.name
+            now, allowed = getattr(self, each.name), [getattr(state, each.name) for state in states]
+            assert now in allowed, f"{each.name}:\n{_differences(allowed[0], now)}"
 
     def placed_first(self) -> Observed:
         """The node half-way to these files in a quick restart: the same but for an annotation of the manifest."""
         edits = placed_first(self.manifest)
         edited = subprocess.run(["sed", "-e", edits], input=self.manifest, capture_output=True, text=True, check=True)
         return replace(self, manifest=edited.stdout)
+
+
+def _differences(expected: str, found: str) -> str:
+    return "\n".join(unified_diff(expected.splitlines(), found.splitlines(), "expected", "found", n=0, lineterm=""))
 
 
 def make_baseline(lab: Lab) -> Observed:
@@ -74,7 +83,8 @@ def make_baseline(lab: Lab) -> Observed:
     spec = "\nspec:\n"
     text = node.run(f"cat {MANIFEST}").stdout
     write_manifest(node, text.replace(spec, f"{spec}  terminationGracePeriodSeconds: 3\n", 1))
-    node.run("sleep 3; pkill -KILL -x kube-apiserver")
+    # kubelet may be ending it already.
+    node.run("sleep 3; pkill -KILL -x kube-apiserver", check=False)
     lab.wait_ready()
     return Observed.of(node)
 
@@ -206,6 +216,7 @@ class Experiment:
             "kube-controller-manager.yaml",
             "kube-scheduler.yaml",
         ]
+        assert self.node.run(f"find /etc/kubernetes -name '{_HALF_WRITTEN}'").stdout == ""
         assert self.node.run("iptables-save 2>/dev/null | grep REDIRECT", check=False).stdout == ""
         assert self.node.run(f"ls {JOURNAL} {JOURNAL}.new", check=False).stdout == ""
 

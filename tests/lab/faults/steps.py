@@ -48,6 +48,8 @@ def _recorded(step: str) -> Rename:
     return Rename("*/journal.new", f"step={step}")
 
 
+POLICY_HALF_WRITTEN = Moment("before the policy's rename", "before", Rename("*/.audit-policy.yaml.kubernetes-audit"))
+"""The new policy lies beside the one in use, under a name that nothing reads."""
 BETWEEN_TWO_MANIFESTS = Moment("after placed-first", "after", Rename("*/staged/placed-first.yaml"))
 """A quick restart has put the manifest in place that differs by one annotation, and nothing else yet."""
 OLD_ONE_KILLED = Moment("before the exact manifest", "before", Rename("*/staged/kube-apiserver.yaml"))

@@ -28,6 +28,7 @@ from tests.lab.faults.operation import operation
 from tests.lab.faults.steps import (
     BETWEEN_TWO_MANIFESTS,
     OLD_ONE_KILLED,
+    POLICY_HALF_WRITTEN,
     WAY_BACK,
     Moment,
     after,
@@ -36,7 +37,11 @@ from tests.lab.faults.steps import (
 )
 
 QUICK = {"restart": "quick", "rehearsal": False, "acceptLostEvents": True}
-ONCE = ((POWER_CUT, SSH_KILLED), (WORKER_KILLED, GUARD_KILLED), (DISK_FULL, READ_ONLY))
+ONCE = (
+    (POLICY_HALF_WRITTEN, POWER_CUT, SSH_KILLED),
+    (after("swap"), WORKER_KILLED, GUARD_KILLED),
+    (after("swap"), DISK_FULL, READ_ONLY),
+)
 
 
 def test_every_step_that_the_scripts_name_is_cut_off_here() -> None:
@@ -45,10 +50,11 @@ def test_every_step_that_the_scripts_name_is_cut_off_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_up", "in_destroy"), [pytest.param(*pair, id=f"{pair[0]} then {pair[1]}") for pair in ONCE]
+    ("moment", "in_up", "in_destroy"),
+    [pytest.param(*once, id=f"{once[1]} {once[0]} then {once[2]}") for once in ONCE],
 )
-def test_in_the_middle(experiment: Experiment, in_up: Interruption, in_destroy: Interruption) -> None:
-    change_and_removal(experiment, after("swap"), in_up, in_destroy)
+def test_in_the_middle(experiment: Experiment, moment: Moment, in_up: Interruption, in_destroy: Interruption) -> None:
+    change_and_removal(experiment, moment, in_up, in_destroy, after("swap"))
 
 
 @pytest.mark.exhaustive
@@ -82,12 +88,21 @@ def test_a_quick_restart_cut_off(quick: Experiment, moment: Moment, interruption
     change_and_removal(quick, moment, interruption, interruption)
 
 
-def change_and_removal(experiment: Experiment, moment: Moment, in_up: Interruption, in_destroy: Interruption) -> None:
-    """A fault at this moment of an ``up``, then one at the same of a ``destroy``. The next one completes each."""
+def change_and_removal(
+    experiment: Experiment,
+    moment: Moment,
+    in_up: Interruption,
+    in_destroy: Interruption,
+    moment_of_destroy: Moment | None = None,
+) -> None:
+    """A fault at this moment of an ``up``, then one in a ``destroy``, at the same where no other is given.
+
+    The next one completes each.
+    """
     assert in_up.prepared is in_destroy.prepared
     with in_up.prepared(experiment.node):
         new = experiment.recovers(cut_off("up", experiment, moment, in_up))
-        experiment.gives_back(cut_off("destroy", experiment, moment, in_destroy), new)
+        experiment.gives_back(cut_off("destroy", experiment, moment_of_destroy or moment, in_destroy), new)
 
 
 def cut_off(verb: str, experiment: Experiment, moment: Moment, interruption: Interruption) -> Observed:

@@ -50,6 +50,22 @@ def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Pa
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        'restore_files {node}/backup {node}/policy ""',
+        "remove_policy path={node}/policy written=$(hash_of {node}/policy) owner=mine",
+    ],
+)
+def test_what_a_power_cut_left_of_a_put_goes_with_the_file(node: Path, call: str) -> None:
+    (node / "state/owner").write_text("mine\n")
+    left = Path(run(node, f"temporary_of {node}/policy").stdout.strip())
+    left.write_text("half")
+    result = run(node, call.format(node=node))
+    assert result.returncode == 0, result.stderr
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
     ("call", "kept"),
     [("uninstall owner=other", True), ("uninstall owner=mine", False), ("uninstall", False)],
 )
