@@ -24,7 +24,7 @@ MEMORY_RESERVE = 256 * 1024 * 1024
 
 AWAY = {
     RestartMode.SEAMLESS: "the API stays reachable; kept connections are closed once at each of two hand-overs",
-    RestartMode.QUICK: "the API of this node is away for about 5 seconds",
+    RestartMode.QUICK: "the API of this node is away for 5 to 10 seconds",
     RestartMode.DRAIN: "the API of this node is away for about 40 seconds",
 }
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})

@@ -38,7 +38,7 @@ RESTART = defaulted(
     Choice(RestartMode),
     _DEFAULT.mode,
     "How the API server is restarted: `seamless` (a second one answers meanwhile; `drain` where the node does not "
-    "allow it), `quick` (away for about 5 s, only where no audit event can be lost), `drain` (away for about 40 s).",
+    "allow it), `quick` (away for 5 to 10 s, only where no audit event can be lost), `drain` (away for about 40 s).",
 )
 REHEARSAL = defaulted(
     "rehearsal",
