@@ -14,7 +14,7 @@ import asyncssh
 
 from auditlog.apiserver import node_scripts
 from auditlog.events.event import Event
-from auditlog.events.loki import LokiClient, LokiError
+from auditlog.events.loki import DeniedError, LokiClient, LokiError
 from auditlog.proof.event import decode_event, event_nanoseconds, wrong_in_event, wrong_in_loki
 from auditlog.proof.loki_route import access, query_url, service_of, through_node
 from auditlog.proof.node_answer import AnswerError, LogAnswer, parse_alloy_state, parse_log_answer
@@ -147,6 +147,8 @@ class _Prover:
                 async with way as there:
                     entry = await self._wait_for_entry(LokiClient(there), event, name, began + seconds)
                 problem = ""
+            except DeniedError as error:
+                raise _StoppedError(not_in_loki(found, query_url(loki), seconds, str(error), "")) from error
             except LokiError as error:
                 entry, problem = None, str(error)
             if entry is not None:

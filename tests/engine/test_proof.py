@@ -144,6 +144,17 @@ def test_an_event_that_comes_late_is_waited_for(server: SshServer, node: FakeNod
     assert len(loki.requests) == 3
 
 
+def test_a_loki_that_denies_is_not_waited_for(server: SshServer, node: FakeNode, loki: FakeLoki) -> None:
+    loki.refusals = [(401, "no org id")]
+    found = prove(server, node, LokiSettings(loki.url), seconds=600)
+    assert isinstance(found, Failure)
+    assert "Loki cannot be asked for it: " in found.message
+    assert (
+        "answers 401: no org id; loki.tenant, loki.username or loki.password may be missing or wrong" in found.message
+    )
+    assert len(loki.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

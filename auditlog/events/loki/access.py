@@ -17,6 +17,10 @@ class LokiError(SourceError):
     """Loki cannot be asked, or does not answer as Loki does; the message names its address."""
 
 
+class DeniedError(LokiError):
+    """Loki does not take these credentials: asking again helps nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What messages call the address and the credentials: as the person gives them."""

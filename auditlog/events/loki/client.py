@@ -13,13 +13,15 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
-from auditlog.events.loki.access import LokiAccess, LokiError
+from auditlog.events.loki.access import DeniedError, LokiAccess, LokiError
 from auditlog.events.loki.connection import ways
 
 Decoded = TypeVar("Decoded")
 
 _BUSY = frozenset({429, 502, 503, 504})
 """Loki limits the rate of queries, restarts, or waits for its parts: worth another try."""
+
+_DENIED = frozenset({401, 403})
 
 _PAUSES = (1.0, 3.0)
 """Seconds before each further try."""
@@ -140,4 +142,5 @@ class LokiClient:
             return LokiError(f"{name} redirects to {problem.headers.get('Location')}; allowed: Loki's own address")
         if code == 500 and "larger than max" in text:
             return TooLargeError(f"{name}: {text}")
-        return LokiError(f"{name} answers {code}: {text or 'without a reason'}{self._access.hint(code)}")
+        kind = DeniedError if code in _DENIED else LokiError
+        return kind(f"{name} answers {code}: {text or 'without a reason'}{self._access.hint(code)}")

@@ -34,7 +34,7 @@ _OTHERS = (
     f" ! -name '{_HALF_WRITTEN}'"
     " -printf '%m %p ' -exec sha256sum {} ';' | sort"
 )
-_FROM_ITS_END = 180
+_FROM_ITS_END = 300
 
 
 @dataclass(frozen=True, slots=True)
