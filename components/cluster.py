@@ -21,7 +21,7 @@ from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.dashboards import Dashboards
 from components.kubernetes_provider import kubernetes_provider
 from components.node_connection import connections
-from components.proof import proof_of
+from components.proof import proof_of, unread_proof
 from components.scope import Scope
 
 
@@ -62,7 +62,9 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
             rule_groups = Alerts("alerts", rule_scope, rules, control_plane.last, scope, provider).groups
 
     proof: Any = None
-    if settings.live_read and settings.enabled and settings.proof.enabled:
+    if not settings.live_read and settings.proof.enabled:
+        proof = unread_proof(settings)
+    elif settings.enabled and settings.proof.enabled:
         rules = read_policy(policy.text, policy.source)
         after = [*control_plane.last, *([alloy.last] if alloy else [])]
         proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)

@@ -72,6 +72,12 @@ def test_where_nothing_can_be_found_preview_and_up_say_the_same(
     assert any(f"up does not prove that events arrive: {reason}" in message for message in program.messages)
 
 
+def test_a_preview_that_reads_no_node_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config("cp1", "cp2") | {"kubernetes-audit:liveRead": "off"}
+    program = run_program(monkeypatch, config, AssertionError("dialled"), preview=True)
+    assert program.outputs["proof"] == {"cp1": {"notProven": "not read"}, "cp2": {"notProven": "not read"}}
+
+
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     config = stack_config(proof={"enabled": False})
     program = run_program(monkeypatch, config, {"cp1": untouched()}, proven=Failure("it was tried"))
