@@ -4,6 +4,8 @@ package schema, reference."""
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -29,28 +31,13 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     check.add_argument("--format", choices=("text", "json"), default="text")
     check.set_defaults(run=_check)
 
-    schema = commands.add_parser(
-        "schema",
-        help="JSON Schema of stack files, for editors",
-        description="Prints a JSON Schema (2020-12) of stack files, made from the same declarations as the program's "
-        "own checks.",
-    )
-    schema.set_defaults(run=_schema)
-
-    package = commands.add_parser(
-        "package",
-        help="the schema of the Pulumi package, for programs in other languages",
-        description="Prints package/schema.json, which `pulumi package get-schema` answers, made from the same "
-        "declarations as the program's own checks.",
-    )
-    package.set_defaults(run=_package)
-
-    reference = commands.add_parser(
-        "reference",
-        help="the reference of every setting and every stack output, as Markdown",
-        description="Prints docs/settings.md, made from the same declarations as the program's own checks.",
-    )
-    reference.set_defaults(run=_reference)
+    for document in _DOCUMENTS:
+        command = commands.add_parser(
+            document.command,
+            help=document.help,
+            description=f"Prints {document.what}, made from the same declarations as the program's own checks.",
+        )
+        command.set_defaults(run=_print, text=document.text)
 
 
 # A tenth of a second to import, for detections and presets, that no other command has to wait for.
@@ -60,22 +47,51 @@ def _check(arguments: argparse.Namespace) -> int:
     return config_check.run(arguments)
 
 
-def _schema(_: argparse.Namespace) -> int:
+def _print(arguments: argparse.Namespace) -> int:
+    print(arguments.text(), end="")
+    return 0
+
+
+def _schema() -> str:
     from auditlog.settings.schema import schema_text
 
-    print(schema_text(), end="")
-    return 0
+    return schema_text()
 
 
-def _package(_: argparse.Namespace) -> int:
+def _package() -> str:
     from auditlog.settings.package_schema import package_schema_text
 
-    print(package_schema_text(), end="")
-    return 0
+    return package_schema_text()
 
 
-def _reference(_: argparse.Namespace) -> int:
+def _reference() -> str:
     from auditlog.settings.reference import reference_text
 
-    print(reference_text(), end="")
-    return 0
+    return reference_text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A command that prints what is made from the settings' declarations."""
+
+    command: str
+    help: str
+    what: str
+    text: Callable[[], str]
+
+
+_DOCUMENTS = (
+    _Document("schema", "JSON Schema of stack files, for editors", "a JSON Schema (2020-12) of stack files", _schema),
+    _Document(
+        "package",
+        "the schema of the Pulumi package, for programs in other languages",
+        "package/schema.json, which `pulumi package get-schema` answers",
+        _package,
+    ),
+    _Document(
+        "reference",
+        "the reference of every setting and every stack output, as Markdown",
+        "docs/settings.md",
+        _reference,
+    ),
+)
