@@ -30,9 +30,9 @@ FLAGS = {
 OIDC_FLAGS = ("oidc-issuer-url", "oidc-client-id", "oidc-username-claim", "oidc-groups-claim")
 
 
-CONFIG_SHA256 = (
+_CONFIG = (
     "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system get configmap kubeadm-config "
-    "-o 'jsonpath={.data.ClusterConfiguration}' | sha256sum"
+    "-o 'jsonpath={.data.ClusterConfiguration}'"
 )
 PROCESS = "for comm in $(grep -lx kube-apiserver /proc/[0-9]*/comm); do"
 
@@ -43,8 +43,13 @@ def before(node: Node) -> dict[str, str]:
     return hashes(node)
 
 
+def config_sha256(node: Node) -> str:
+    """Of kubeadm-config. LabError while no API server answers."""
+    return sha256(node.run(_CONFIG).stdout)
+
+
 def hashes(node: Node) -> dict[str, str]:
-    return {"manifest": node.sha256(MANIFEST), "kubeadm-config": node.run(CONFIG_SHA256).stdout.split()[0]}
+    return {"manifest": node.sha256(MANIFEST), "kubeadm-config": config_sha256(node)}
 
 
 def process_arguments(node: Node) -> tuple[str, ...]:
