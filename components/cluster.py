@@ -62,12 +62,13 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
             rule_groups = Alerts("alerts", rule_scope, rules, control_plane.last, scope, provider).groups
 
     proof: Any = None
-    if not settings.live_read and settings.proof.enabled:
-        proof = unread_proof(settings)
-    elif settings.enabled and settings.proof.enabled:
-        rules = read_policy(policy.text, policy.source)
-        after = [*control_plane.last, *([alloy.last] if alloy else [])]
-        proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
+    if settings.enabled and settings.proof.enabled:
+        if settings.live_read:
+            rules = read_policy(policy.text, policy.source)
+            after = [*control_plane.last, *([alloy.last] if alloy else [])]
+            proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
+        else:
+            proof = unread_proof(settings)
 
     return {
         "cluster": settings.cluster,

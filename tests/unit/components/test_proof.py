@@ -78,6 +78,12 @@ def test_a_preview_that_reads_no_node_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert program.outputs["proof"] == {"cp1": {"notProven": "not read"}, "cp2": {"notProven": "not read"}}
 
 
+def test_there_is_none_of_a_stack_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(enabled=False) | {"kubernetes-audit:liveRead": "off"}
+    program = run_program(monkeypatch, config, AssertionError("dialled"), preview=True)
+    assert "proof" not in program.outputs
+
+
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     config = stack_config(proof={"enabled": False})
     program = run_program(monkeypatch, config, {"cp1": untouched()}, proven=Failure("it was tried"))
