@@ -27,7 +27,7 @@ from auditlog.apiserver import manifest
 from auditlog.policy.presets import preset_names, preset_text
 from bench.traffic import Callers, Client, Request, prepared, requests
 from lab.api import Lab, Node
-from lab.observability.compare import file_lines
+from lab.audit_logs import file_lines
 
 OFF = "audit off"
 _PORT = 16443

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from lab.api import Lab
+from lab.audit_logs import file_lines
 from lab.observability import loki_api
 from lab.stack import CLUSTER
 
@@ -78,13 +77,6 @@ def compare(lab: Lab, url: str, since: float = 0, until: float | None = None) ->
                 first = min(first, stamp)
     start = since or first - 1
     return Comparison(files, _in_loki(url, start, end), _counted(url, start, end))
-
-
-def file_lines(folder: Path) -> Iterator[str]:
-    """Every whole line of every log in ``folder``: written to, rotated, compressed, a canary's."""
-    for path in sorted(folder.glob("*.log*")):
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield from (line.decode() for line in file if line.endswith(b"\n"))
 
 
 def seconds(timestamp: str) -> float:

@@ -11,6 +11,7 @@ import pytest
 
 from auditlog.apiserver.desired import sha256
 from lab.api import Lab, Node
+from lab.audit_logs import file_lines
 from tests.lab.clients import Record, four_clients
 from tests.lab.node_change import NodeChanger, restarts
 
@@ -27,10 +28,9 @@ def changer(node: Node) -> NodeChanger:
     return NodeChanger(node, EVERYTHING)
 
 
-def completed(node: Node) -> Counter[str]:
+def completed(lab: Lab, node: Node) -> Counter[str]:
     """How often each request's completion is in the logs of the API server and of its canary, by audit id."""
-    lines = node.run(f"cat {LOGS}/audit*.log").stdout.splitlines()
-    events = [json.loads(line) for line in lines]
+    events = (json.loads(line) for line in file_lines(lab.paths.node(node.name) / LOGS.removeprefix("/")))
     return Counter(event["auditID"] for event in events if event["stage"] == "ResponseComplete")
 
 
@@ -62,7 +62,7 @@ def test_the_first_enabling_is_seamless_and_no_client_notices(lab: Lab, node: No
     assert change.result.rehearsed
     assert change.result.marker.endswith(f" in {LOGS}/audit.log")
     assert "new connections to this node's API go to the canary" in change.printed
-    found = completed(node)
+    found = completed(lab, node)
     answers = {audit_id: began for record in records for audit_id, began in record.answers.items()}
     assert all(found[audit_id] <= 1 for audit_id in answers)
     assert {audit_id for audit_id, began in answers.items() if began > enabled and found[audit_id] != 1} == set()
@@ -74,7 +74,7 @@ def test_every_request_during_a_seamless_change_is_in_one_of_the_two_logs_exactl
         change = NodeChanger(node, WRITES).enable()
     assert change.status == 0, change.printed
     assert_undisturbed(records)
-    found = completed(node)
+    found = completed(lab, node)
     answers = [audit_id for record in records for audit_id in record.answers]
     assert [audit_id for audit_id in answers if found[audit_id] != 1] == []
     by_canary = node.run(f"grep -c configmaps {LOGS}/audit-canary.log").stdout.strip()

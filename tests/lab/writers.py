@@ -17,6 +17,7 @@ import yaml
 
 from lab import access, build, tools
 from lab.api import Lab
+from lab.audit_logs import file_lines
 
 CONNECTIONS = ("fresh", "kept")
 """A writer that makes an HTTP/1.1 connection for each request, as scripts do, and one that keeps one of HTTP/2."""
@@ -118,13 +119,12 @@ def _written(connections: str, line: dict[str, Any]) -> Written:
 
 def recorded(lab: Lab, log: str) -> Counter[tuple[str, str]]:
     """How often each (audit ID, stage) is in the logs of all nodes together, those that were rotated away included."""
-    pattern = f"{log.removesuffix('.log')}*.log"
-    script = f'cat {pattern} | sed -n \'s/.*"auditID":"\\([^"]*\\)","stage":"\\([^"]*\\)".*/\\1 \\2/p\''
-    counted: Counter[tuple[str, str]] = Counter()
-    for node in lab.nodes:
-        lines = node.run(script).stdout.splitlines()
-        counted.update((audit_id, stage) for audit_id, stage in (line.split(" ") for line in lines))
-    return counted
+    events = (
+        json.loads(line)
+        for node in lab.nodes
+        for line in file_lines(lab.paths.node(node.name) / Path(log).parent.relative_to("/"))
+    )
+    return Counter((event["auditID"], event["stage"]) for event in events)
 
 
 def missing(requests: Sequence[Written], counted: Counter[tuple[str, str]], stages: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from lab.api import Lab
+from lab.audit_logs import file_lines
 from lab.observability import compare
 from lab.observability.load import Load
 from lab.observability.stack import Observability
@@ -46,7 +47,7 @@ def restart_alloy(lab: Lab) -> None:
 def written(lab: Lab, wanted: Iterable[compare.EventKey]) -> list[float]:
     """When these events were written, in seconds since 1970."""
     keys = set(wanted)
-    lines = (line for node in lab.nodes for line in compare.file_lines(lab.paths.node(node.name) / compare.LOGS))
+    lines = (line for node in lab.nodes for line in file_lines(lab.paths.node(node.name) / compare.LOGS))
     events = (json.loads(line) for line in lines)
     return [compare.seconds(event["stageTimestamp"]) for event in events if (event["auditID"], event["stage"]) in keys]
 

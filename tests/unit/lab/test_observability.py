@@ -1,8 +1,7 @@
-"""Loki's pages put together without loss or repetition, files of every kind read, and the two sides compared."""
+"""Loki's pages put together without loss or repetition, and the two sides compared."""
 
 from __future__ import annotations
 
-import gzip
 import json
 import threading
 from collections import Counter
@@ -18,7 +17,7 @@ import yaml
 
 from lab.errors import LabError
 from lab.observability import loki, loki_api, prometheus
-from lab.observability.compare import Comparison, file_lines, seconds
+from lab.observability.compare import Comparison, seconds
 from lab.observability.service import member
 from lab.state import plan
 
@@ -82,15 +81,6 @@ def test_more_entries_of_one_nanosecond_than_a_page_holds_are_an_error(monkeypat
 def test_a_loki_that_is_not_there_is_named() -> None:
     with pytest.raises(LabError, match=r"Loki at http://127\.0\.0\.1:9 does not answer"):
         list(loki_api.entries("http://127.0.0.1:9", "{}", 0, 1))
-
-
-def test_lines_come_from_every_kind_of_file_but_not_half_written_ones(tmp_path: Path) -> None:
-    (tmp_path / "audit.log").write_text("1\n2\nhalf")
-    (tmp_path / "audit-canary.log").write_text("3\n")
-    (tmp_path / "audit-2026-06-06T16-51-26.123.log").write_text("4\n")
-    (tmp_path / "audit-2026-06-06T16-51-27.123.log.gz").write_bytes(gzip.compress(b"5\n"))
-    (tmp_path / "other").write_text("6\n")
-    assert sorted(file_lines(tmp_path)) == ["1\n", "2\n", "3\n", "4\n", "5\n"]
 
 
 def test_the_difference_is_shown_on_both_sides() -> None:
