@@ -72,8 +72,9 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
 
-test-exhaustive: up build-tests  ## All seed documents, three nodes in all restart modes, and the package from a YAML program
-	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_three_nodes_under_load.py tests/lab/test_package.py
+test-exhaustive: up build-tests  ## All seed documents, every drift twice, three nodes in all restart modes, the package from a YAML program
+	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
+		tests/lab/test_package.py
 
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
 	$(PYTHON) -m pytest tests/lab/test_promotion.py

@@ -13,6 +13,7 @@ preview shows a few lines and not a second manifest.
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -55,9 +56,15 @@ def canary(text: str, staged: Mapping[str, str], *, loopback: bool) -> Canary:
     the path on the node where that file waits. ``loopback``: only the node itself can reach the canary, as a rehearsal
     needs; otherwise it listens on the addresses of the manifest. Raises CanaryError.
     """
+    return _canary(text, tuple(staged.items()), loopback=loopback)
+
+
+@functools.lru_cache(maxsize=16)
+def _canary(text: str, staged: tuple[tuple[str, str], ...], *, loopback: bool) -> Canary:
+    # A node's plan asks whether there can be one before it knows which way the node restarts.
     source = text if text.endswith("\n") else text + "\n"
     try:
-        made = _canary_manifest(source, staged, loopback=loopback)
+        made = _canary_manifest(source, dict(staged), loopback=loopback)
     except (ManifestError, YamlEditError) as error:
         raise CanaryError(f"no canary can be made from the manifest: {error}") from error
     return Canary(

@@ -43,7 +43,7 @@ def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, F
     before = keeper.before_kubeadm_config.text if keeper and keeper.before_kubeadm_config else live
     try:
         owned = owned_by(configuration, kubeadm_config.present(before))
-        retired = owned_kubeadm_config(keeper, live).beyond(configuration) if keeper else Owned()
+        retired = owned_kubeadm_config(keeper, live).beyond(owned) if keeper else Owned()
         desired = kubeadm_config.edit(kubeadm_config.retire(live, before, retired), configuration)
         if keeper is not None:
             before = given_back(kubeadm_config.revert(desired, before, owned), before)

@@ -41,7 +41,7 @@ def plan_manifest(
         earlier = manifest_edit.strip(text, owned_by(configuration, Present({}, {})))
     before = text if earlier is None else earlier
     owned = owned_by(configuration, manifest.present(before))
-    retired = Owned() if earlier is None else _owned_until_now(facts, text).beyond(configuration)
+    retired = Owned() if earlier is None else _owned_until_now(facts, text).beyond(owned)
     kept = manifest_edit.retire(text, before, retired)
     desired = manifest_edit.edit(kept, configuration, policy_sha256, webhook_sha256)
     if earlier is not None:
@@ -49,7 +49,7 @@ def plan_manifest(
     change = FileChange(MANIFEST_PATH, text, desired, before, live.token)
     reasons = (
         *_differing_flags(configuration, text),
-        *_retired(retired, manifest.present(text), manifest.present(kept)),
+        *_retired(retired, configuration, manifest.present(text), manifest.present(kept)),
     )
     if change.in_sync and facts.owned is not None and retired != Owned():
         reasons = (*reasons, f"{OWNED_PATH} still names what the stack no longer sets; only that record changes")
@@ -72,9 +72,10 @@ def _differing_flags(configuration: AuditConfiguration, live: str) -> Iterator[s
             yield f"the manifest has --{flag.name}={there[flag.name] or ''}, not {flag.value}"
 
 
-def _retired(retired: Owned, live: Present, kept: Present) -> Iterator[str]:
+def _retired(retired: Owned, configuration: AuditConfiguration, live: Present, kept: Present) -> Iterator[str]:
+    still_set = {flag.name for flag in configuration.flags}
     for name in retired.flags:
-        if name in live.flags and live.flags[name] != kept.flags.get(name):
+        if name not in still_set and name in live.flags and live.flags[name] != kept.flags.get(name):
             yield f"the manifest has --{name}, which the stack no longer sets"
     for name, path in sorted(retired.mounts.items()):
         if name in live.mounts and name not in kept.mounts:

@@ -123,7 +123,8 @@ def plan_node(
     ]
     staged = staged_files(webhook=webhook is not None)
     try:
-        restarting = choose_restart(settings.restart, facts, arguments, policy, no_canary(change.desired, staged))
+        lacking = no_canary(change.desired, staged, settings.restart.mode)
+        restarting = choose_restart(settings.restart, facts, arguments, policy, lacking)
     except RestartError as error:
         raise PlanError([*problems, str(error)]) from error
     told = transaction_arguments(change.desired, restarting.mode, rehearsal=restarting.rehearses, staged=staged)

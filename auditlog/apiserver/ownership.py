@@ -47,13 +47,15 @@ class Owned:
         """The line that the node keeps."""
         return json.dumps({"flags": self.flags, "mounts": dict(sorted(self.mounts.items()))})
 
-    def beyond(self, configuration: AuditConfiguration) -> Owned:
-        """What the configuration does not ask for any more."""
-        asked = {flag.name for flag in configuration.flags}
-        wanted = {mount.name: mount.path for mount in configuration.mounts}
+    def beyond(self, now: Owned) -> Owned:
+        """What the stack had and has no more ``now``.
+
+        A flag that is still set is among it where what was there before the stack says the same again: it is given back
+        in the words in which it was found.
+        """
         return Owned(
-            tuple(name for name in self.flags if name not in asked),
-            {name: path for name, path in self.mounts.items() if wanted.get(name) != path},
+            tuple(name for name in self.flags if name not in now.flags),
+            {name: path for name, path in self.mounts.items() if now.mounts.get(name) != path},
         )
 
 

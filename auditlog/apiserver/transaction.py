@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditlog.apiserver import manifest, node_scripts
-from auditlog.apiserver.canary import CanaryError, canary
+from auditlog.apiserver.canary import Canary, CanaryError, canary
 from auditlog.apiserver.desired import POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.apiserver.restart import placed_first
 from auditlog.settings.restart import RestartMode
@@ -43,17 +43,22 @@ def transaction_arguments(
         told["placed_first"] = placed_first(text)
     if rehearsal or mode is RestartMode.SEAMLESS:
         try:
-            made = canary(text, staged, loopback=mode is not RestartMode.SEAMLESS)
+            made = _canary(text, staged, mode)
         except CanaryError:
             return told
         told |= {"canary": made.edits, "canary_sha256": made.sha256, "canary_log": made.log or ""}
     return told
 
 
-def no_canary(text: str, staged: Mapping[str, str]) -> str | None:
-    """Why no canary can be made from the manifest; None when one can."""
+def no_canary(text: str, staged: Mapping[str, str], wanted: RestartMode) -> str | None:
+    """Why no canary can be made from the manifest for a restart in the ``wanted`` mode; None when one can."""
     try:
-        canary(text, staged, loopback=False)
+        _canary(text, staged, wanted)
     except CanaryError as error:
         return str(error)
     return None
+
+
+def _canary(text: str, staged: Mapping[str, str], mode: RestartMode) -> Canary:
+    """One that only rehearses, unless it is to answer in the API server's place."""
+    return canary(text, staged, loopback=mode is not RestartMode.SEAMLESS)

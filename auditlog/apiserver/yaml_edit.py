@@ -25,7 +25,7 @@ class YamlEditError(ValueError):
     """The text is not one YAML document, or is written in a way that cannot be edited in place."""
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def load(text: str) -> Any:
     """The document's plain values. Raises YamlEditError when the text is not exactly one YAML document.
 
@@ -129,7 +129,7 @@ def written_value(text: str, path: Path) -> str:
     return text[node.start_mark.index : _last_leaf(node).end_mark.index]
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=32)
 def _composed(text: str) -> yaml.Node:
     # An edit asks for several places of one text; the nodes are never changed.
     try:

@@ -151,7 +151,7 @@ def test_a_setting_that_leaves_the_stack_takes_its_flag_and_mount_along(
 ) -> None:
     owned = owned_by(first, manifest.present(before))
     once = edit_manifest(before, first)
-    kept = manifest_edit.retire(once, before, owned.beyond(second))
+    kept = manifest_edit.retire(once, before, owned.beyond(owned_by(second, manifest.present(before))))
     twice = edit_manifest(kept, second)
     assert present_of(twice) == present_of(edit_manifest(before, second))
     assert manifest_edit.revert(twice, before, owned_by(second, manifest.present(before))) == before
@@ -205,7 +205,9 @@ def test_cluster_configuration_edits_are_idempotent_and_reversible_to_the_byte(
     extra = yaml_edit.load(edited)["apiServer"]["extraArgs"]
     assert isinstance(extra, dict if "v1beta3" in before else list)
     assert {flag.name: flag.value for flag in first.flags}.items() <= kubeadm_config.extra_args(edited).items()
-    twice = kubeadm_config.edit(kubeadm_config.retire(edited, before, owned.beyond(second)), second)
+    twice = kubeadm_config.edit(
+        kubeadm_config.retire(edited, before, owned.beyond(owned_by(second, kubeadm_config.present(before)))), second
+    )
     directly = kubeadm_config.edit(before, second)
     assert dataclasses.asdict(kubeadm_config.present(twice)) == dataclasses.asdict(kubeadm_config.present(directly))
     assert kubeadm_config.revert(twice, before, owned_by(second, kubeadm_config.present(before))) == before

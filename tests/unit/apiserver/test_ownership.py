@@ -80,6 +80,19 @@ def test_a_setting_that_is_removed_takes_its_flag_out_of_manifest_and_kubeadm_co
     assert again.kubeadm_config.in_sync
 
 
+def test_a_flag_that_comes_to_say_again_what_was_found_is_given_back_in_the_words_that_were_found() -> None:
+    found = with_manifest(
+        untouched(), "    - --advertise-address", "    - --audit_log_compress\n    - --advertise-address"
+    )
+    facts = after_up(wanting(LogSettings(compress=False)), found)
+    assert "--audit-log-compress=false" in text(facts)
+    node = plan(wanting(LogSettings(compress=True)), facts).nodes[0]
+    assert node.reasons == ("the manifest has --audit-log-compress=false, not true",)
+    assert "    - --audit_log_compress\n" in node.manifest.desired
+    assert "audit-log-compress" not in node.owned.flags
+    assert node.manifest.before == text(found)
+
+
 def test_standard_output_takes_the_log_folders_mount_away() -> None:
     facts = after_up(settings(), untouched())
     node = plan(wanting(LogSettings("-")), facts).nodes[0]
