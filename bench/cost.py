@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +22,15 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from auditlog.apiserver import manifest
 from auditlog.policy.presets import preset_names, preset_text
 from bench.traffic import Callers, Client, Request, prepared, requests
 from lab.api import Lab, Node
 from lab.audit_logs import file_lines
+from lab.second_api_server import PORT, second_api_server
 
 OFF = "audit off"
-_PORT = 16443
 _FOLDER = "/var/lib/bench-cost"
-_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 _AGENT, _WARM_UP = "bench-cost", "bench-cost-warm-up"
-_START_SECONDS = 120
 _SETTLE_SECONDS = 5
 _MEBIBYTE = 2**20
 
@@ -54,31 +50,12 @@ class Cost:
 @contextmanager
 def api_server(node: Node, preset: str) -> Iterator[int]:
     """A second API server on the node, with a preset or without audit logging, ready; gives its process id there."""
-    written = manifest.arguments(node.run(f"cat {_MANIFEST}").stdout)[1:]
-    overrides = {"secure-port": str(_PORT), "endpoint-reconciler-type": "none"}
     audit = {"audit-policy-file": f"{_FOLDER}/policy.yaml", "audit-log-path": f"{_FOLDER}/audit.log"}
-    replaced = {*overrides, *audit}
-    kept = [each for each in written if each[2:].split("=")[0] not in replaced]
-    flags = overrides if preset == OFF else overrides | audit
-    command = shlex.join([f"{_FOLDER}/kube-apiserver", *kept, *(f"--{name}={value}" for name, value in flags.items())])
-    node.run(
-        f"rm -rf {_FOLDER}; mkdir -p {_FOLDER}; cp /proc/$(pgrep -o -x kube-apiserver)/exe {_FOLDER}/kube-apiserver"
-    )
-    if preset != OFF:
-        node.run(f"cat >{_FOLDER}/policy.yaml <<'EOF'\n{preset_text(preset)}EOF\n")
-    started = node.run(f"setsid {command} >{_FOLDER}/output 2>&1 </dev/null & echo $!")
-    process = int(started.stdout)
-    try:
-        asked = f"curl -sk -o /dev/null -w '%{{http_code}}' https://localhost:{_PORT}/readyz"
-        deadline = time.monotonic() + _START_SECONDS
-        while node.run(asked, check=False).stdout != "200":
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{preset}: {node.run(f'tail -n 5 {_FOLDER}/output').stdout}")
-            time.sleep(0.5)
+    is_off = preset == OFF
+    files = {} if is_off else {"policy.yaml": preset_text(preset)}
+    with second_api_server(node, _FOLDER, files, {} if is_off else audit) as process:
         time.sleep(_SETTLE_SECONDS)
         yield process
-    finally:
-        node.run(f"kill -KILL {process}; rm -rf {_FOLDER}", check=False)
 
 
 def measure(lab: Lab, callers: Callers, preset: str, made: Sequence[Request]) -> Cost:
@@ -97,7 +74,7 @@ def measure(lab: Lab, callers: Callers, preset: str, made: Sequence[Request]) ->
 
 
 def _send(callers: Callers, node: Node, agent: str, made: Sequence[Request]) -> list[float]:
-    client = Client(callers, node.address, _PORT, agent)
+    client = Client(callers, node.address, PORT, agent)
     try:
         return [client.send(request) for request in made]
     finally:

@@ -72,9 +72,7 @@ def main() -> None:
     stack = PulumiStack.prepare(lab.paths, lab.state, "delay", {"restart": "drain", "rehearsal": False})
     policy = stack.folder / "policy.yaml"
     policy.write_text(POLICY)
-    stack.set_secret("kubeconfig", lab.paths.kubeconfig.read_text())
-    shipping = {"loki": {"url": observability.loki.url}, "alloy": {"image": observability.alloy_image}}
-    stack.configure(lab.state, {"policy": {"file": str(policy)}, **shipping})
+    observability.configure(stack, policy={"file": str(policy)})
     stack.run("up", "--yes", "--skip-preview")
     try:
         print(f"{'requests a second':>18}{'p50':>9}{'p99':>9}{'longest':>9}   a query took")

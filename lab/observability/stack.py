@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from lab import cluster, images, node, tools
 from lab.errors import LabError
 from lab.observability import loki, prometheus, service
 from lab.observability.service import Service
 from lab.paths import Paths
+from lab.stack import PulumiStack
 from lab.state import LabState, load
 
 _NOBODY = "http://127.0.0.1:9093"
@@ -55,6 +57,12 @@ class Observability:
 
     def stop(self, each: Service) -> None:
         service.end(each.member)
+
+    def configure(self, stack: PulumiStack, **more: Any) -> None:
+        """Has the stack ship to this Loki, with the nodes' image of Alloy; ``more`` are further keys."""
+        alloy = {"image": self.alloy_image, **more.pop("alloy", {})}
+        stack.set_secret("kubeconfig", self.paths.kubeconfig.read_text())
+        stack.configure(self.state, {"loki": {"url": self.loki.url}, "alloy": alloy, **more})
 
 
 def up(paths: Paths) -> Observability:

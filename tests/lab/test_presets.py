@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 
 import pytest
 
-from auditlog.apiserver import manifest
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import Level, Request
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.validate import load_policy
 from lab.api import Node
-from tests.lab.test_first_stack import MANIFEST
+from lab.second_api_server import PORT, second_api_server
 
-PORT = 16443
 FOLDER = "/var/lib/preset"
-OVERRIDES = {
-    "secure-port": str(PORT),
+FLAGS = {
     "bind-address": "127.0.0.1",
-    "endpoint-reconciler-type": "none",
     "audit-policy-file": f"{FOLDER}/policy.yaml",
     "audit-log-path": f"{FOLDER}/audit.log",
 }
@@ -48,24 +43,9 @@ REQUESTS = {
 
 @pytest.fixture
 def api_server(node: Node, preset: str) -> Iterator[Node]:
-    """A second API server on the node, beside the static pod, on the same etcd and with the preset."""
-    written = manifest.arguments(node.run(f"cat {MANIFEST}").stdout)[1:]
-    kept = [argument for argument in written if argument[2:].split("=")[0] not in OVERRIDES]
-    program = f"{FOLDER}/kube-apiserver"
-    command = shlex.join([program, *kept, *(f"--{name}={value}" for name, value in OVERRIDES.items())])
-    node.run(f"rm -rf {FOLDER}; mkdir -p {FOLDER}; cat >{FOLDER}/policy.yaml <<'EOF'\n{preset_text(preset)}EOF\n")
-    node.run(f"cp /proc/$(pgrep -o -x kube-apiserver)/exe {program}")  # the static pod's own, wherever it came from
-    node.run(f"setsid {command} >{FOLDER}/output 2>&1 </dev/null & echo $! >{FOLDER}/pid")
-    try:
-        ready = node.run(
-            f"for i in $(seq 60); do {API} get --raw /readyz 2>/dev/null | grep -qx ok && exit 0; "
-            f"kill -0 $(cat {FOLDER}/pid) || break; sleep 0.5; done; tail -n 5 {FOLDER}/output; exit 1",
-            check=False,
-        )
-        assert ready.returncode == 0, ready.stdout
+    """A node that runs a second API server, with the preset."""
+    with second_api_server(node, FOLDER, {"policy.yaml": preset_text(preset)}, FLAGS):
         yield node
-    finally:
-        node.run(f"kill -KILL $(cat {FOLDER}/pid); rm -rf {FOLDER}", check=False)
 
 
 @pytest.mark.parametrize("preset", preset_names())

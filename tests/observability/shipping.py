@@ -5,26 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lab import cgroups, cluster
 from lab.api import Lab
 from lab.observability import loki_api
 from lab.observability.loki_api import Entry
 from lab.observability.stack import Observability
-from lab.stack import PulumiStack
 
 NAMESPACE = "kubernetes-audit"
 SELECTOR = '{job="kubernetes-audit"}'
 STORAGE = "/var/lib/kubernetes-audit-alloy"
 Value = TypeVar("Value")
-
-
-def configure(lab: Lab, observability: Observability, stack: PulumiStack, **more: Any) -> None:
-    """The lab's Loki, its image of Alloy, and access to the cluster; ``more`` are further keys."""
-    alloy = {"image": observability.alloy_image, **more.pop("alloy", {})}
-    stack.set_secret("kubeconfig", lab.paths.kubeconfig.read_text())
-    stack.configure(lab.state, {"loki": {"url": observability.loki.url}, "alloy": alloy, **more})
 
 
 @contextmanager

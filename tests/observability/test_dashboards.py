@@ -30,7 +30,7 @@ from tests.grafana import Query, fill, initial_values, queries
 from tests.observability import dashboard_activity
 from tests.observability.dashboard_activity import ANONYMOUS_ROLE, GONE, IMPERSONATED, SECRET, SERVICE_ACCOUNT, WEBHOOK
 from tests.observability.given_events import push
-from tests.observability.shipping import NAMESPACE, cleared, configure, eventually
+from tests.observability.shipping import NAMESPACE, cleared, eventually
 from tests.unit.observe.detections.examples import FIRES
 
 ADMIN, ALICE = "kubernetes-admin", "alice@example.com"
@@ -176,7 +176,7 @@ def recorded(
     with cleared(lab):
         started = time.time()
         dashboards = {"mode": "configmap", "namespace": "default"}
-        configure(lab, observability, stack, policy={"file": str(policy)}, dashboards=dashboards)
+        observability.configure(stack, policy={"file": str(policy)}, dashboards=dashboards)
         stack.run("up", "--yes", "--skip-preview")
         observability.find_alloy(NAMESPACE)
         with dashboard_activity.stand_ins(lab, observability):

@@ -16,7 +16,7 @@ from lab.observability import loki_api
 from lab.observability.stack import Observability
 from lab.stack import PulumiStack
 from tests.observability.detection_actions import ACTIONS, CLEAN, PREPARE
-from tests.observability.shipping import cleared, configure, eventually
+from tests.observability.shipping import cleared, eventually
 
 ON_EVENTS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Events))
 # What `standard` leaves out of its bodies is not what these actions do, so every detection can fire under it.
@@ -27,7 +27,7 @@ POLICY = {"preset": "standard"}
 def shipped(lab: Lab, node: Node, observability: Observability, stack: PulumiStack) -> Iterator[Observability]:
     """The stack with Alloy and the recommended policy, up, and a namespace for what is done."""
     with cleared(lab):
-        configure(lab, observability, stack, policy=POLICY)
+        observability.configure(stack, policy=POLICY)
         stack.run("up", "--yes", "--skip-preview")
         node.run(CLEAN, check=False)
         lab.kubectl("delete", "namespace", "detections", "--ignore-not-found", "--timeout=120s")

@@ -20,7 +20,7 @@ from lab.observability import loki_api, prometheus_api
 from lab.observability.stack import Observability
 from lab.stack import CLUSTER, PulumiStack
 from tests.observability import normal_operations
-from tests.observability.shipping import NAMESPACE, SELECTOR, cleared, configure, eventually
+from tests.observability.shipping import NAMESPACE, SELECTOR, cleared, eventually
 
 pytestmark = pytest.mark.exhaustive
 
@@ -54,7 +54,7 @@ def operations(
 ) -> Iterator[Operations]:
     """A stack with the policy `standard` that ships to Loki, and everything done on it."""
     with cleared(lab):
-        configure(lab, observability, stack, policy={"preset": "standard"})
+        observability.configure(stack, policy={"preset": "standard"})
         stack.run("up", "--yes", "--skip-preview")
         observability.find_alloy(NAMESPACE)
         started = time.time()

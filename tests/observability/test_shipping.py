@@ -13,7 +13,7 @@ from lab.api import Lab, Node
 from lab.observability import compare
 from lab.observability.stack import Observability
 from lab.stack import PulumiStack
-from tests.observability.shipping import NAMESPACE, SELECTOR, STORAGE, cleared, configure, entries, eventually
+from tests.observability.shipping import NAMESPACE, SELECTOR, STORAGE, cleared, entries, eventually
 
 LOG = "/var/log/kubernetes/audit/audit.log"
 
@@ -23,7 +23,7 @@ def shipping(lab: Lab, observability: Observability, stack: PulumiStack) -> Iter
     """The stack with Alloy, up; gives the second since 1970 at which it was made."""
     with cleared(lab):
         started = time.time()
-        configure(lab, observability, stack)
+        observability.configure(stack)
         stack.run("up", "--yes", "--skip-preview")
         yield started
 
@@ -118,7 +118,7 @@ def test_an_up_whose_event_alloy_does_not_ship_fails_and_says_so(
     shipping: float,  # noqa: ARG001
 ) -> None:
     place_alloy(lab, nowhere=True)
-    configure(lab, observability, stack, proof={"lokiSeconds": 5})
+    observability.configure(stack, proof={"lokiSeconds": 5})
     result = stack.run("up", "--yes", "--skip-preview", check=False)
     place_alloy(lab, nowhere=False)
     assert result.returncode != 0
@@ -141,7 +141,7 @@ def place_alloy(lab: Lab, *, nowhere: bool) -> None:
 def test_events_on_standard_output_arrive_without_what_else_is_said_there(
     lab: Lab, observability: Observability, stack: PulumiStack, shipping: float
 ) -> None:
-    configure(lab, observability, stack, auditLog={"path": "-"})
+    observability.configure(stack, auditLog={"path": "-"})
     stack.run("up", "--yes", "--skip-preview")
     changed = time.time()
     lab.kubectl("create", "configmap", "said-aloud", as_user="alice")

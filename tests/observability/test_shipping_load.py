@@ -22,7 +22,7 @@ from lab.observability import compare
 from lab.observability.load import Load
 from lab.observability.stack import Observability
 from lab.stack import PulumiStack
-from tests.observability.shipping import NAMESPACE, cleared, configure, eventually, restart_node
+from tests.observability.shipping import NAMESPACE, cleared, eventually, restart_node
 
 REQUESTS = int(os.environ.get("SHIPPING_REQUESTS", "10000"))
 # The load has to outlast a minute without Loki and the restart of a node.
@@ -62,7 +62,7 @@ def test_every_event_of_the_files_is_in_loki_once(
         started = time.time()
         # Of the smallest size there is a new file every few seconds; none may go before Loki is back.
         log = {"maxSize": 1, "maxBackup": 2000, "maxAge": 1}
-        configure(lab, observability, stack, policy={"file": str(policy)}, auditLog=log, alloy={"catchUpMinutes": 120})
+        observability.configure(stack, policy={"file": str(policy)}, auditLog=log, alloy={"catchUpMinutes": 120})
         stack.run("up", "--yes", "--skip-preview")
         with Load(lab, REQUESTS, rate=REQUESTS / SECONDS) as load:
             load.wait_for(0.1)

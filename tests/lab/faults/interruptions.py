@@ -55,6 +55,12 @@ def _kill_guard(experiment: Experiment, halt: Halt, running: Operation) -> None:
     running.succeeds()
 
 
+def _kill_guard_on_the_way_back(experiment: Experiment, halt: Halt, running: Operation) -> None:
+    kill(experiment.node, GUARD)
+    halt.release()
+    running.fails()
+
+
 def _kill_worker_and_guard(experiment: Experiment, halt: Halt, running: Operation) -> None:
     kill(experiment.node, GUARD)
     _kill_worker(experiment, halt, running)
@@ -80,6 +86,7 @@ POWER_CUT = Interruption("power cut", _cut_power, every_moment)
 SSH_KILLED = Interruption("SSH killed", _kill_ssh, after_each_record)
 WORKER_KILLED = Interruption("worker killed", _kill_worker, after_each_record)
 GUARD_KILLED = Interruption("guard killed", _kill_guard, after_each_record)
+GUARD_KILLED_ON_THE_WAY_BACK = Interruption("guard killed", _kill_guard_on_the_way_back, after_each_record)
 BOTH_KILLED = Interruption("worker and guard killed", _kill_worker_and_guard, every_moment)
 DISK_FULL = Interruption("disk full", _fill_disk, after_each_record, small_file_system)
 READ_ONLY = Interruption("read-only", _turn_read_only, after_each_record, small_file_system)

@@ -16,7 +16,12 @@ from lab.api import Lab
 from tests.lab.faults.experiment import STATE, Experiment, Observed
 from tests.lab.faults.filesystem import small_file_system
 from tests.lab.faults.halt import Halt, halted
-from tests.lab.faults.interruptions import GUARD_KILLED, SSH_KILLED, WORKER_KILLED, Interruption
+from tests.lab.faults.interruptions import (
+    GUARD_KILLED_ON_THE_WAY_BACK,
+    SSH_KILLED,
+    WORKER_KILLED,
+    Interruption,
+)
 from tests.lab.faults.machine import cut_power, frozen_etcd, start
 from tests.lab.faults.operation import Operation, operation
 from tests.lab.faults.steps import WAY_BACK, Moment, after, before
@@ -104,15 +109,19 @@ def test_a_folder_where_the_log_should_be(patient: Experiment) -> None:
 
 
 @pytest.mark.exhaustive
-def test_a_full_disk_where_the_log_should_be(patient: Experiment) -> None:
-    folder = LOG.rpartition("/")[0]
-    patient.node.run(f"mkdir -p {folder} && mount -t tmpfs -o size=4k tmpfs {folder}")
-    patient.node.run(f"head -c 4096 /dev/zero >{folder}/full")
+def test_a_disk_of_the_log_that_fills_up_before_the_first_event(patient: Experiment) -> None:
+    node, folder = patient.node, LOG.rpartition("/")[0]
+    node.run(f"mkdir -p {folder} && mount -t tmpfs -o size=2g tmpfs {folder}")
     try:
-        assert f"is not in {LOG}" in patient.fails()
+        with halted(node, PUTS_IN_PLACE.rename, PUTS_IN_PLACE.side) as halt, operation(patient.stack, "up") as up:
+            halt.wait(up)
+            node.run(f"mount -o remount,size=1m {folder}; head -c 1048576 /dev/zero >{folder}/full", check=False)
+            halt.release()
+            printed = up.fails()
+        assert f"is not in {LOG}" in printed
         patient.nothing_happened()
     finally:
-        patient.node.run(f"umount --lazy {folder}")
+        node.run(f"umount --lazy {folder}")
 
 
 @pytest.mark.exhaustive
@@ -162,7 +171,7 @@ def test_power_cut_on_the_way_back(patient: Experiment, moment: Moment) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("interruption", [SSH_KILLED, WORKER_KILLED, GUARD_KILLED], ids=str)
+@pytest.mark.parametrize("interruption", [SSH_KILLED, WORKER_KILLED, GUARD_KILLED_ON_THE_WAY_BACK], ids=str)
 @pytest.mark.parametrize("step", WAY_BACK)
 def test_cut_off_on_the_way_back(patient: Experiment, interruption: Interruption, step: str) -> None:
     with on_the_way_back(patient, after(step)) as (halt, up):

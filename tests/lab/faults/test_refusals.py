@@ -15,7 +15,7 @@ from tests.lab.faults.filesystem import small_file_system
 from tests.lab.faults.halt import Rename, halted
 from tests.lab.faults.machine import missing_image, stopped_kubelet
 from tests.lab.faults.operation import operation
-from tests.lab.test_first_stack import ARCHIVE, MANIFEST
+from tests.lab.test_first_stack import ARCHIVE, LOG, MANIFEST
 
 # What is refused is so before any restart; those of the last test are the plainest there are.
 PLAIN = {"restart": "drain", "rehearsal": False}
@@ -83,6 +83,16 @@ def test_a_read_only_or_full_file_system(refused: Experiment) -> None:
         assert "No space left on device" in refused.fails()
         refused.nothing_happened()
         file_system.empty()
+
+
+def test_a_disk_too_small_for_the_log(refused: Experiment) -> None:
+    folder = LOG.rpartition("/")[0]
+    refused.node.run(f"mkdir -p {folder} && mount -t tmpfs -o size=4k tmpfs {folder}")
+    try:
+        assert "its file system has room for 0 MB" in refused.fails("preview")
+    finally:
+        refused.node.run(f"umount {folder}; rmdir {folder}")
+    refused.nothing_happened()
 
 
 def test_a_full_file_system_that_is_the_archives_own(refused: Experiment) -> None:
