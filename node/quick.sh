@@ -9,14 +9,56 @@ place_first() {
 }
 
 # end_old_at_once: the second half of a quick restart. kubelet tries a pod that had to wait for another one again after
-# some ten seconds; a manifest that is put in place once the old process has been killed is another pod, which starts at
+# some ten seconds; a manifest that is put in place once it is done with the old pod is another pod, which starts at
 # once. A valid manifest is in place all the time.
 end_old_at_once() {
-    sleep 2
+    await_closed "${endpoint##*:}"
+    groups=$(control_groups)
     end_processes KILL
     killed_at=$(date -u +%Y-%m-%dT%H:%M:%S)
-    sleep 1.2
+    await_removed "$groups"
     swap "$STATE/staged/kube-apiserver.yaml"
+}
+
+# await_closed PORT: until kubelet has asked the old API server to end, which takes no new connections from then on. Two
+# seconds are more than kubelet takes to see a changed manifest.
+await_closed() {
+    tenths=0
+    while is_listened_on "$1" && [ "$tenths" -lt 20 ]; do
+        sleep 0.1
+        tenths=$((tenths + 1))
+    done
+}
+
+# control_groups: those of the pods whose processes must go, as paths in any of the mounted hierarchies.
+control_groups() {
+    for pid in $before; do
+        sed 's/^[^:]*:[^:]*://; s,/[^/]*$,,' "/proc/$pid/cgroup" 2>/dev/null
+    done | sort -u
+}
+
+# await_removed PATHS: until kubelet has removed these control groups, which is all but the last that it does for a pod
+# (pkg/kubelet/kubelet.go, SyncTerminatedPod). Where they cannot be seen, for as long as that mostly takes.
+await_removed() {
+    if ! a_group_exists "$1"; then
+        sleep 1.2
+        return
+    fi
+    tenths=0
+    while a_group_exists "$1" && [ "$tenths" -lt 50 ]; do
+        sleep 0.1
+        tenths=$((tenths + 1))
+    done
+    sleep 0.3
+}
+
+a_group_exists() {
+    for path in $1; do
+        for folder in "/sys/fs/cgroup$path" /sys/fs/cgroup/*"$path"; do
+            if [ -d "$folder" ]; then return 0; fi
+        done
+    done
+    return 1
 }
 
 # say_cut_off_writes LOG: the writes that had begun and were not finished when the old process was killed. Each may or may

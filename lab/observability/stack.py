@@ -49,9 +49,10 @@ class Observability:
         service.start(self.state, each)
 
     def find_alloy(self, namespace: str) -> dict[str, str]:
-        """The address of each Alloy pod by its node, which Prometheus scrapes from now on."""
+        """The address of each Alloy pod that has one, by its node, which Prometheus scrapes from now on."""
         printed = cluster.kubectl(self.paths, self.state, "-n", namespace, "get", "pods", "-o", "json")
-        pods = {pod["spec"]["nodeName"]: pod["status"]["podIP"] for pod in json.loads(printed)["items"]}
+        running = [pod for pod in json.loads(printed)["items"] if "podIP" in pod["status"]]
+        pods = {pod["spec"]["nodeName"]: pod["status"]["podIP"] for pod in running}
         prometheus.write_alloy_targets(self.prometheus.folder, pods)
         return pods
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from lab.api import Lab
-from tests.observability.shipping import restart_node
+from lab.observability.stack import Observability
+from tests.observability.shipping import NAMESPACE, restart_node
 
 TEAM = "normal-operations"
 _APP = "web"
@@ -22,13 +23,17 @@ _WAIT = "--timeout=120s"
 _ON_THE_CONTROL_PLANE = {"tolerations": [{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}]}
 
 
-def operate(lab: Lab, folder: Path, seconds: float) -> None:
-    """Releases, reads and maintenance for at least so many seconds, a restart of the node among them."""
+def operate(lab: Lab, observability: Observability, folder: Path, seconds: float) -> None:
+    """Releases, reads and maintenance for at least so many seconds, a restart of the node among them.
+
+    Prometheus is told of Alloy's address as it goes, as service discovery does it: the restart changes it.
+    """
     remove(lab)
     ends = time.monotonic() + seconds
     _welcome_a_team(lab)
     for release in itertools.count(1):
         began = time.monotonic()
+        observability.find_alloy(NAMESPACE)
         _release(lab, folder, release)
         _look_into_the_application(lab)
         _look_after_the_cluster(lab)

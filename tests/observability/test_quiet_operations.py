@@ -20,7 +20,7 @@ from lab.observability import loki_api, prometheus_api
 from lab.observability.stack import Observability
 from lab.stack import CLUSTER, PulumiStack
 from tests.observability import normal_operations
-from tests.observability.shipping import NAMESPACE, SELECTOR, cleared, eventually
+from tests.observability.shipping import SELECTOR, cleared, eventually
 
 pytestmark = pytest.mark.exhaustive
 
@@ -56,9 +56,8 @@ def operations(
     with cleared(lab):
         observability.configure(stack, policy={"preset": "standard"})
         stack.run("up", "--yes", "--skip-preview")
-        observability.find_alloy(NAMESPACE)
         started = time.time()
-        normal_operations.operate(lab, tmp_path_factory.mktemp("operations"), SECONDS)
+        normal_operations.operate(lab, observability, tmp_path_factory.mktemp("operations"), SECONDS)
         ended = time.time()
         # Each evaluation is of a moment that is over, and Loki has what happened until then.
         time.sleep(INTERVAL)
