@@ -22,9 +22,12 @@ What decides its shape:
 
 What is not covered: a file that was rotated longer than ``catch_up_minutes`` before Alloy came back, or that the API
 server has deleted by then (``maxBackup``, ``maxAge``); of a Loki that is away while the log rotates more than once, the
-files between the first and the last, unless Alloy starts again within ``catch_up_minutes``; and what a killed Alloy had
-read of the file that is still written to and not delivered, at most a batch of 1 MiB, unless that file is rotated and
-read at a later start. An Alloy that is shut down delivers first, so an update of its pod loses nothing.
+files between the first and the last, unless Alloy starts again within ``catch_up_minutes``; what a killed Alloy had
+read of the file that is still written to and not delivered, at most a batch of 1 MiB; and, where the log is rotated
+while Alloy is away, the beginning of the new file, as far as Alloy had come in the old one of that name (it keeps the
+place also when the file is shorter: alloy v1.0.0, loki/source/file/tailer.go, newTailer). Both come at a later start
+once their file has been rotated, within ``catch_up_minutes``. An Alloy that is shut down delivers first, so that an
+update of its pod leaves out nothing unless the log is rotated in the seconds between.
 """
 
 from __future__ import annotations
