@@ -22,13 +22,7 @@ end_old_at_once() {
 
 # await_closed PORT: until kubelet has asked the old API server to end, which takes no new connections from then on. Two
 # seconds are more than kubelet takes to see a changed manifest.
-await_closed() {
-    tenths=0
-    while is_listened_on "$1" && [ "$tenths" -lt 20 ]; do
-        sleep 0.1
-        tenths=$((tenths + 1))
-    done
-}
+await_closed() { for_tenths 20 is_listened_on "$1"; }
 
 # control_groups: those of the pods whose processes must go, as paths in any of the mounted hierarchies.
 control_groups() {
@@ -44,11 +38,7 @@ await_removed() {
         sleep 1.2
         return
     fi
-    tenths=0
-    while a_group_exists "$1" && [ "$tenths" -lt 50 ]; do
-        sleep 0.1
-        tenths=$((tenths + 1))
-    done
+    for_tenths 50 a_group_exists "$1"
     sleep 0.3
 }
 
@@ -59,6 +49,16 @@ a_group_exists() {
         done
     done
     return 1
+}
+
+# for_tenths COUNT COMMAND...: waits while COMMAND succeeds, no longer than so many tenths of a second.
+for_tenths() {
+    tenths=$1
+    shift
+    while [ "$tenths" -gt 0 ] && "$@"; do
+        sleep 0.1
+        tenths=$((tenths - 1))
+    done
 }
 
 # say_cut_off_writes LOG: the writes that had begun and were not finished when the old process was killed. Each may or may
