@@ -33,7 +33,12 @@ def file_lines(folder: Path) -> Iterator[str]:
                 break
             opened.close()
         for file in [*written_to, *(_rotated(folder / name, opened) for name in names if _ROTATED.search(name))]:
-            yield from (line.decode() for line in file if line.endswith(b"\n"))
+            yield from whole_lines(file)
+
+
+def whole_lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of one log; the last one may be half-written, and is left out then."""
+    return (line.decode() for line in file if line.endswith(b"\n"))
 
 
 def _names(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from lab.api import Lab
+from lab.audit_logs import whole_lines
 from lab.observability import compare
 from lab.observability.load import Load
 from lab.observability.stack import Observability
@@ -49,12 +50,13 @@ def files_with(lab: Lab, wanted: Iterable[compare.EventKey]) -> set[int]:
     """Which of the node's files, counted from the first, hold any of these events."""
     keys = set(wanted)
     files = [*rotated(lab), lab.paths.node(lab.nodes[0].name) / compare.LOGS / "audit.log"]
-    return {
-        number
-        for number, file in enumerate(files)
-        for event in map(json.loads, file.read_text().splitlines())
-        if (event["auditID"], event["stage"]) in keys
-    }
+    found = set()
+    for number, file in enumerate(files):
+        with file.open("rb") as opened:
+            events = map(json.loads, whole_lines(opened))
+            if any((event["auditID"], event["stage"]) in keys for event in events):
+                found.add(number)
+    return found
 
 
 @pytest.mark.timeout(3600)
