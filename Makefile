@@ -37,7 +37,7 @@ lint: setup  ## Every static check
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
-	.venv/bin/shellcheck node/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
+	.venv/bin/shellcheck node/*.sh auditlog/observe/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -

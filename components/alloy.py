@@ -8,10 +8,17 @@ import pulumi
 from pulumi_command import remote
 from pulumi_kubernetes import apps, core, meta
 
-from auditlog.observe.alloy import CERTIFICATE_AUTHORITY_FILE, PASSWORD_FILE, alloy_configuration, alloy_snippet
+from auditlog.observe.alloy import (
+    CERTIFICATE_AUTHORITY_FILE,
+    PASSWORD_FILE,
+    PLACES_SCRIPT,
+    STORAGE,
+    alloy_configuration,
+    alloy_snippet,
+)
 from auditlog.observe.source import Source, source_of
 from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
-from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, STORAGE, alloy_pod
+from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, PLACES_FILE, alloy_pod
 from components.scope import Scope
 
 
@@ -44,7 +51,7 @@ class Alloy(pulumi.ComponentResource):
             self.last = self._daemon_set(source, settings.loki, namespace, [*storage, *depends_on])
         else:
             snippet = alloy_snippet(settings.cluster, source, settings.alloy, settings.loki)
-            self.last = self._config_map(snippet, namespace)
+            self.last = self._config_map({CONFIGURATION_FILE: snippet}, namespace)
             self.state["snippet"] = snippet
         self.register_outputs({})
 
@@ -59,11 +66,11 @@ class Alloy(pulumi.ComponentResource):
             opts=self._options(),
         )
 
-    def _config_map(self, text: str, namespace: core.v1.Namespace) -> core.v1.ConfigMap:
+    def _config_map(self, files: Mapping[str, str], namespace: core.v1.Namespace) -> core.v1.ConfigMap:
         return core.v1.ConfigMap(
             f"{self._name}-configuration",
             metadata=self._metadata(),
-            data={CONFIGURATION_FILE: text},
+            data=dict(files),
             opts=self._options(namespace),
         )
 
@@ -98,7 +105,8 @@ class Alloy(pulumi.ComponentResource):
     ) -> apps.v1.DaemonSet:
         alloy = self._settings.alloy
         text = alloy_configuration(self._settings.cluster, source, alloy, loki)
-        configuration = self._config_map(text, namespace)
+        files = {CONFIGURATION_FILE: text, PLACES_FILE: PLACES_SCRIPT}
+        configuration = self._config_map(files, namespace)
         credentials = self._credentials(loki, namespace)
         account = core.v1.ServiceAccount(
             f"{self._name}-account",
@@ -111,7 +119,7 @@ class Alloy(pulumi.ComponentResource):
             metadata=self._metadata(),
             spec=apps.v1.DaemonSetSpecArgs(
                 selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
-                template=alloy_pod(alloy, source, text, NAME if credentials else None),
+                template=alloy_pod(alloy, source, files, NAME if credentials else None),
             ),
             opts=self._options(configuration, account, *([credentials] if credentials else []), *depends_on),
         )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 
 from pulumi_kubernetes import core, meta
 
-from auditlog.observe.alloy import CREDENTIALS_FOLDER, NODE_VARIABLE
+from auditlog.observe.alloy import CREDENTIALS_FOLDER, NODE_VARIABLE, STORAGE
 from auditlog.observe.source import Source
 from auditlog.settings import AlloySettings
 
 NAME = "alloy-audit"
 CONFIGURATION_FILE = "config.alloy"
-STORAGE = "/var/lib/kubernetes-audit-alloy"
-"""The folder on each node in which Alloy keeps its place in the log files."""
+PLACES_FILE = "places.sh"
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "kubernetes-audit"}
 
 _PORT = 12345
@@ -22,16 +23,17 @@ _TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/mas
 
 
 def alloy_pod(
-    alloy: AlloySettings, source: Source, configuration: str, credentials: str | None
+    alloy: AlloySettings, source: Source, files: Mapping[str, str], credentials: str | None
 ) -> core.v1.PodTemplateSpecArgs:
-    """The pod for ``configuration``, the text that the ConfigMap holds; ``credentials`` is the name of the Secret.
+    """The pod for ``files``, the texts that the ConfigMap holds by name; ``credentials`` is the name of the Secret.
 
-    A changed configuration changes an annotation and with it the pod. Credentials are files that Alloy reads anew.
+    A changed text changes an annotation and with it the pod. Credentials are files that Alloy reads anew.
     """
+    checksum = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     return core.v1.PodTemplateSpecArgs(
         metadata=meta.v1.ObjectMetaArgs(
             labels=LABELS,
-            annotations={"checksum/config": hashlib.sha256(configuration.encode()).hexdigest()},
+            annotations={"checksum/config": checksum},
         ),
         spec=core.v1.PodSpecArgs(
             service_account_name=NAME,
@@ -63,7 +65,9 @@ def _container(alloy: AlloySettings, source: Source, credentials: str | None) ->
     return core.v1.ContainerArgs(
         name="alloy",
         image=alloy.image,
+        command=["/bin/sh", f"{_CONFIGURATION_FOLDER}/{PLACES_FILE}", STORAGE, str(alloy.catch_up_minutes)],
         args=[
+            "alloy",
             "run",
             f"{_CONFIGURATION_FOLDER}/{CONFIGURATION_FILE}",
             f"--storage.path={STORAGE}",

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import pulumi
 
-from auditlog.apiserver.node_plan import PlanError
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.read_nodes import ReadError
 from auditlog.policy.model import PolicyError
 from auditlog.policy.overlay import OverlayError

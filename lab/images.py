@@ -9,7 +9,7 @@ import platform
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lab.errors import LabError
@@ -22,11 +22,15 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """``reference`` is the full name with tag; ``program`` the static binary it holds, as ``target`` in the image."""
+    """``reference`` is the full name with tag; ``program`` the binary it holds, as ``target`` in the image.
+
+    ``beside`` are further files with their places in the image, ``("bin/sh", Path("/usr/bin/dash"))``.
+    """
 
     reference: str
     program: Path
     target: str
+    beside: tuple[tuple[str, Path], ...] = ()
 
 
 def images_for(references: Sequence[str], programs: Path, pause: Path, etcd: Path) -> list[Image]:
@@ -89,14 +93,17 @@ def write_archive(path: Path, images: Sequence[Image], machine: str = "") -> Non
 
 def _layer(image: Image) -> bytes:
     buffer = io.BytesIO()
+    folders: set[str] = set()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
-        parts = Path(image.target).parts
-        for depth in range(1, len(parts)):
-            folder = tarfile.TarInfo("/".join(parts[:depth]))
-            folder.type = tarfile.DIRTYPE
-            folder.mode = 0o755
-            layer.addfile(folder)
-        _add(layer, image.target, image.program.read_bytes(), mode=0o755)
+        for target, file in ((image.target, image.program), *image.beside):
+            for parent in reversed(PurePosixPath(target).parents[:-1]):
+                if str(parent) not in folders:
+                    folders.add(str(parent))
+                    folder = tarfile.TarInfo(str(parent))
+                    folder.type = tarfile.DIRTYPE
+                    folder.mode = 0o755
+                    layer.addfile(folder)
+            _add(layer, target, file.read_bytes(), mode=0o755)
     return buffer.getvalue()
 
 
@@ -104,7 +111,7 @@ def _config(image: Image, layer_digest: str, architecture: str) -> dict[str, Any
     return {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Env": ["PATH=/usr/local/bin"], "Entrypoint": [f"/{image.target}"]},
+        "config": {"Env": ["PATH=/usr/local/bin:/bin"], "Entrypoint": [f"/{image.target}"]},
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         "history": [{"created_by": "kubernetes-audit lab"}],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -12,3 +13,7 @@ settings.register_profile(
     "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
 settings.load_profile("project")
+
+# A shell without job control, as the one of .ci/test, has what it puts in the background ignore SIGINT, and all that is
+# started from there. Pulumi ends its plugins by SIGINT, and waits five seconds for each that goes on.
+signal.signal(signal.SIGINT, signal.default_int_handler)

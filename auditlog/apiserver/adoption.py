@@ -14,8 +14,8 @@ import yaml
 from auditlog.apiserver.backends import LogBackend
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.inspection import NodeReport
-from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.plan import make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import (
     DEFAULT_LOG_PATH,
     DEFAULT_POLICY_PATH,

@@ -10,8 +10,8 @@ from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange, given_back
 from auditlog.apiserver.kubeadm_config import KubeadmConfigError
-from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.ownership import Owned, OwnershipError, owned_by, recorded
+from auditlog.apiserver.plan_error import PlanError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
 from auditlog.apiserver.ownership import Owned
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.reasons import node_reasons
 from auditlog.apiserver.restart import Restart, RestartError, choose_restart
 from auditlog.apiserver.transaction import no_canary, staged_files, transaction_arguments
@@ -27,14 +28,6 @@ from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, Policy
 from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
 from auditlog.settings import Host, LogFormat, Settings
-
-
-class PlanError(Exception):
-    """The nodes are not in a state that can be changed safely. ``problems`` holds one line for each reason."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)

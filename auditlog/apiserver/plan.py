@@ -15,8 +15,9 @@ from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_config
-from auditlog.apiserver.node_plan import NodePlan, PlanError, plan_node
+from auditlog.apiserver.node_plan import NodePlan, plan_node
 from auditlog.apiserver.ownership import Owned
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.preparation import PreparationPlan, plan_preparation
 from auditlog.settings import Host, Settings
 

@@ -13,7 +13,7 @@ from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.node_plan import PlanError
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Host, Settings
 
 

@@ -14,7 +14,7 @@ from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.manifest import MANIFEST_PATH
-from auditlog.apiserver.node_plan import PlanError
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Host, Settings
 
 

@@ -20,20 +20,25 @@ What decides its shape:
   ``catch_up_minutes`` again. Their positions are tied to a value that is new at each start, so that what a killed Alloy
   had read but not delivered is read again. Files that rotate while it runs it reads to their end before the next.
 
+- Two things in the files that are still written to would not be read again: what a killed Alloy had read before its
+  last note of its place and not delivered, at most a batch of 1 MiB; and, where the log is rotated while Alloy is away,
+  the beginning of the new file, as far as Alloy had come in the old one of that name (it keeps the place also when the
+  file is shorter: alloy v1.0.0, loki/source/file/tailer.go, newTailer). An Alloy of the stack's own has
+  ``alloy_places.sh`` run before it, which forgets such a place, and lays what may wait in a batch at ``READ_AGAIN``.
+
 What is not covered: a file that was rotated longer than ``catch_up_minutes`` before Alloy came back, or that the API
 server has deleted by then (``maxBackup``, ``maxAge``); of a Loki that is away while the log rotates more than once, the
-files between the first and the last, unless Alloy starts again within ``catch_up_minutes``; what a killed Alloy had
-read of the file that is still written to and not delivered, at most a batch of 1 MiB; and, where the log is rotated
-while Alloy is away, the beginning of the new file, as far as Alloy had come in the old one of that name (it keeps the
-place also when the file is shorter: alloy v1.0.0, loki/source/file/tailer.go, newTailer). Both come at a later start
-once their file has been rotated, within ``catch_up_minutes``. An Alloy that is shut down delivers first, so that an
-update of its pod leaves out nothing unless the log is rotated in the seconds between.
+files between the first and the last, unless Alloy starts again within ``catch_up_minutes``; and a batch that waited for
+Loki longer than ``catch_up_minutes`` when its Alloy ended. An Alloy that takes a snippet has no such script: it leaves
+out those two things as well, until it starts again after their file was rotated, within ``catch_up_minutes``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from auditlog.observe.source import Source
 from auditlog.settings.shipping import AlloySettings, LokiSettings
@@ -46,6 +51,13 @@ OWN_RECEIVER = "loki.write.audit.receiver"
 CREDENTIALS_FOLDER = "/etc/alloy-loki"
 PASSWORD_FILE = f"{CREDENTIALS_FOLDER}/password"
 CERTIFICATE_AUTHORITY_FILE = f"{CREDENTIALS_FOLDER}/ca.crt"
+
+STORAGE = "/var/lib/kubernetes-audit-alloy"
+"""The folder on each node in which an Alloy of the stack's own keeps its place in the log files."""
+READ_AGAIN = f"{STORAGE}/read-again.log"
+"""Where ``PLACES_SCRIPT`` lays what is to be read once more."""
+PLACES_SCRIPT = Path(__file__).with_name("alloy_places.sh").read_text()
+"""Run with ``STORAGE``, ``catch_up_minutes`` and the command of Alloy, which it becomes."""
 
 STRUCTURED_METADATA = {
     "verb": "verb",
@@ -74,8 +86,9 @@ _EVENT = r'"^\\{\"kind\":\"Event\",\"apiVersion\":\"audit\\.k8s\\.io/"'
 
 
 def alloy_configuration(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings) -> str:
-    """The whole configuration of an Alloy that does nothing else. Basic authentication and TLS come from files."""
-    return "\n".join((_pipeline(cluster, source, alloy, OWN_RECEIVER), _write(loki)))
+    """The whole configuration of an Alloy of the stack's own. Basic authentication and TLS come from files."""
+    with_more = replace(source, rotated=(*source.rotated, READ_AGAIN))
+    return "\n".join((_pipeline(cluster, with_more, alloy, OWN_RECEIVER), _write(loki)))
 
 
 def alloy_snippet(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings | None) -> str:

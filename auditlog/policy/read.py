@@ -12,6 +12,7 @@ Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 from collections.abc import Iterable
@@ -104,6 +105,7 @@ def read_policy(text: str, source: str) -> Policy:
     return parsed.policy
 
 
+@functools.lru_cache(maxsize=8)  # each node's plan asks for the same policy
 def parse_policy(text: str, source: str) -> ParsedPolicy:
     """`read_policy` without raising: the policy as far as it can be read, and every problem in the order of
     the text.

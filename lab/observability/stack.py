@@ -10,6 +10,7 @@ from typing import Any
 from lab import cluster, images, node, tools
 from lab.errors import LabError
 from lab.observability import loki, prometheus, service
+from lab.observability.alloy_image import alloy_image
 from lab.observability.service import Service
 from lab.paths import Paths
 from lab.stack import PulumiStack
@@ -43,7 +44,7 @@ class Observability:
     def alloy_image(self) -> str:
         """The name under which the nodes have Alloy; no registry could be asked for it."""
         (alloy,) = (tool for tool in tools.observability_tools() if tool.name == "alloy")
-        return f"lab.invalid/alloy:{tools.version_of(alloy)}"
+        return f"lab.invalid/alloy:{tools.version_of(alloy)}-with-shell"
 
     def start(self, each: Service) -> None:
         service.start(self.state, each)
@@ -95,7 +96,7 @@ def _load_image(found: Observability) -> None:
         if node.execute(each, ["ctr", "--namespace=k8s.io", "images", "list", "--quiet", f"name=={wanted}"]).stdout:
             continue
         if not archive.exists():
-            images.write_archive(archive, [images.Image(wanted, found.paths.bin / "alloy", "bin/alloy")])
+            images.write_archive(archive, [alloy_image(wanted, found.paths.bin / "alloy")])
         offered = found.paths.node(each.name) / "var/lib/alloy-image.tar"
         offered.unlink(missing_ok=True)
         os.link(archive, offered)

@@ -9,9 +9,9 @@ import pytest
 from auditlog.apiserver import kubeadm_config, manifest, manifest_edit
 from auditlog.apiserver.desired import audit_configuration, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process
-from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.ownership import Owned, owned_by
 from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Delivery, LogFormat, LogSettings, Mode, Settings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 from tests.unit.apiserver.nodes import OWNER, POLICY, applied, remote, settings, untouched

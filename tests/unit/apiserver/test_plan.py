@@ -13,8 +13,8 @@ from auditlog.apiserver.desired import POLICY_ANNOTATION, sha256
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, StrayManifest
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.marker import transaction_marker
-from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.policy.validate import load_policy
 from auditlog.settings import LogSettings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST

@@ -8,8 +8,8 @@ import pytest
 
 from auditlog.apiserver import manifest
 from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, Role
-from auditlog.apiserver.node_plan import PlanError
 from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import LogSettings
 from auditlog.settings.shipping import LokiSettings
 from tests.unit.apiserver.nodes import OWNER, POLICY, applied, remote, settings, untouched

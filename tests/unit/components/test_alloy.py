@@ -67,6 +67,13 @@ def test_the_pod_reads_logs_writes_its_storage_and_nothing_else(program: Program
     assert spec["hostNetwork"] is False
 
 
+def test_a_script_of_the_config_map_becomes_alloy(program: Program) -> None:
+    (container,) = pod(program)["spec"]["containers"]
+    assert container["command"] == ["/bin/sh", "/etc/alloy/places.sh", STORAGE, "15"]
+    assert container["args"][:3] == ["alloy", "run", "/etc/alloy/config.alloy"]
+    assert set(program.resources["alloy-configuration"].inputs["data"]) == {"config.alloy", "places.sh"}
+
+
 def test_the_pod_runs_on_control_plane_nodes_in_spite_of_their_taint(program: Program) -> None:
     spec = pod(program)["spec"]
     assert spec["nodeSelector"] == {"node-role.kubernetes.io/control-plane": ""}

@@ -74,3 +74,21 @@ def test_an_image_that_nothing_was_built_for_is_named(tmp_path: Path) -> None:
 def test_an_unknown_processor_is_named(tmp_path: Path, images: list[Image]) -> None:
     with pytest.raises(LabError, match="riscv64"):
         write_archive(tmp_path / "images.tar", images, machine="riscv64")
+
+
+def test_further_files_lie_where_they_are_said_to_and_each_folder_comes_once(tmp_path: Path) -> None:
+    for name in ("program", "shell", "library"):
+        (tmp_path / name).write_bytes(name.encode())
+    beside = (("bin/sh", tmp_path / "shell"), ("lib/machine/libc.so", tmp_path / "library"))
+    image = Image("registry.example/more:1", tmp_path / "program", "bin/program", beside)
+    write_archive(tmp_path / "images.tar", [image], machine="x86_64")
+    files = contents(tmp_path / "images.tar")
+    (entry,) = json.loads(files["index.json"])["manifests"]
+    (layer,) = json.loads(blob(files, entry))["layers"]
+    with tarfile.open(fileobj=io.BytesIO(blob(files, layer))) as tree:
+        assert tree.getnames() == ["bin", "bin/program", "bin/sh", "lib", "lib/machine", "lib/machine/libc.so"]
+        assert {name: file.read() for name in tree.getnames() if (file := tree.extractfile(name))} == {
+            "bin/program": b"program",
+            "bin/sh": b"shell",
+            "lib/machine/libc.so": b"library",
+        }

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from auditlog.observe.alloy import STRUCTURED_METADATA, alloy_configuration, alloy_snippet
+from auditlog.observe.alloy import READ_AGAIN, STRUCTURED_METADATA, alloy_configuration, alloy_snippet
 from auditlog.observe.source import source_of
 from auditlog.settings import AlloyMode, AlloySettings, LokiSettings
 
@@ -65,6 +65,10 @@ def test_only_rotated_files_are_bounded_by_the_time_to_catch_up(minutes: int) ->
     assert "sync_period" not in live
 
 
+def test_an_alloy_of_the_stacks_own_reads_again_what_is_laid_there_for_it_as_a_rotated_file() -> None:
+    assert f'__path__ = "{READ_AGAIN}", start = ' in block(configuration(), 'local.file_match "audit_rotated"')
+
+
 def test_container_logs_are_unwrapped_on_both_ways_and_files_are_not() -> None:
     text = alloy_configuration("prod", STDOUT, AlloySettings(), LOKI)
     assert "[loki.process.audit_container_log.receiver]" in block(text, 'loki.source.file "audit"')
@@ -92,7 +96,8 @@ def test_credentials_are_named_as_files_and_never_written() -> None:
 
 def test_a_snippet_forwards_to_the_receiver_that_is_there_or_brings_its_own() -> None:
     own = alloy_snippet("prod", FILE, SNIPPET, LOKI)
-    assert own == alloy_configuration("prod", FILE, SNIPPET, LOKI)
+    whole = alloy_configuration("prod", FILE, SNIPPET, LOKI)
+    assert own == "".join(line for line in whole.splitlines(keepends=True) if READ_AGAIN not in line)
     theirs = AlloySettings(AlloyMode.SNIPPET, forward_to="loki.write.default.receiver")
     for loki in (None, LOKI):
         text = alloy_snippet("prod", FILE, theirs, loki)
