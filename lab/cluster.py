@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab import access, balancer, cgroups, host, members, network, node, snapshot, tools
 from lab.errors import LabError
+from lab.lock import exclusive
 from lab.namespaces import holder
 from lab.observability import service as observability
 from lab.paths import Paths
@@ -28,6 +29,8 @@ _SYSCTLS = (
 # A node uses about twenty inotify instances, and many kernels allow root 128 in all. Left raised by `down`, since
 # another lab may rely on it.
 _INOTIFY_INSTANCES = 1024
+# Of the whole machine, as the subnets are that labs choose from.
+_SUBNETS = Path("/run/kubernetes-audit-lab-subnets.lock")
 _START_SECONDS = 300
 
 
@@ -47,8 +50,11 @@ def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
         _remove(paths, state)
         state = None
     if state is None:
-        state = _plan(paths, nodes, minor)
-        save(paths.state, state)
+        # Its bridge is what another lab that starts at this moment sees of the subnet.
+        with exclusive(_SUBNETS, "another lab to choose its subnet"):
+            state = _plan(paths, nodes, minor)
+            save(paths.state, state)
+            network.ensure_bridge(state)
     return _ensure(paths, state)
 
 
