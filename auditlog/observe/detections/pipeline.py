@@ -164,7 +164,8 @@ DETECTIONS = (
         threshold=50_000_000,
         hold=600,
         summary="Alloy {{ $labels.instance }} still has {{ $value | humanize1024 }}B of the audit log to read",
-        meaning="Alerts come late, and what is rotated away twice before it is read is lost to Loki.",
+        meaning="Alerts come late, and what is rotated away twice before it is read comes only when Alloy starts again."
+        " It then reads what was rotated in the last alloy.catchUpMinutes.",
         false_positives="The first minutes after Alloy was put on a node with a long log.",
     ),
     Detection(
