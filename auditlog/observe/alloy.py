@@ -19,7 +19,6 @@ What decides its shape:
   it therefore reads the rotated files that it finds, from their beginning, and sends events of the last
   ``catch_up_minutes`` again. Their positions are tied to a value that is new at each start, so that what a killed Alloy
   had read but not delivered is read again. Files that rotate while it runs it reads to their end before the next.
-
 - Two things in the files that are still written to would not be read again: what a killed Alloy had read before its
   last note of its place and not delivered, at most a batch of 1 MiB; and, where the log is rotated while Alloy is away,
   the beginning of the new file, as far as Alloy had come in the old one of that name (it keeps the place also when the
