@@ -24,7 +24,7 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
 
 
 def begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
-    """Reads every node, in a thread of its own: the program runs in an event loop, and a loop takes no second one."""
+    """Reads every node in the background."""
     settings = configuration.settings
     thread = ThreadPoolExecutor(max_workers=1)
     reading = thread.submit(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +69,7 @@ def read_nodes(
     """
     targets = [target_of(node, account.user) for node in nodes]
     question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
-    results = asyncio.run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
+    results = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
@@ -81,7 +82,13 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
 
     Raises ReadError when the bastion lets nobody through.
     """
-    return asyncio.run(_read_all(targets, bastion, access, _Question(None)))
+    return _run(_read_all(targets, bastion, access, _Question(None)))
+
+
+def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
+    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, reading).result()
 
 
 def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
