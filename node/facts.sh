@@ -19,6 +19,16 @@ facts() {
     log=$(given log "$@") || log=$(manifest_flag audit-log-path)
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
+    # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
+    fact_kubeadm_config &
+    others=$(facts_without_kubectl)
+    wait
+    say "$others"
+    echo "end"
+}
+
+# The facts of the node's own, of the files at $policy, $log and $webhook.
+facts_without_kubectl() {
     say "hostname $(uname -n)"
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
@@ -50,11 +60,9 @@ facts() {
     say "memory-running-bytes $(($(resident_kilobytes) * 1024))"
     if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
     fact_log_space "$log"
-    fact_kubeadm_config
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
     done
-    echo "end"
 }
 
 # role: what the node is to kubeadm. A node without admin.conf cannot change kubeadm-config, whatever runs on it.
