@@ -12,7 +12,13 @@ from tests.lab.faults.filesystem import SmallFileSystem, small_file_system
 from tests.lab.faults.halt import Halt
 from tests.lab.faults.machine import GUARD, SSH_SESSIONS, WORKER, cut_power, kill, power_on
 from tests.lab.faults.operation import Operation
-from tests.lab.faults.steps import Moment, after_each_record, every_moment
+from tests.lab.faults.steps import (
+    Moment,
+    after_each_guarded_record,
+    after_each_record,
+    every_guarded_moment,
+    every_moment,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +91,9 @@ def _turn_read_only(experiment: Experiment, halt: Halt, running: Operation) -> N
 POWER_CUT = Interruption("power cut", _cut_power, every_moment)
 SSH_KILLED = Interruption("SSH killed", _kill_ssh, after_each_record)
 WORKER_KILLED = Interruption("worker killed", _kill_worker, after_each_record)
-GUARD_KILLED = Interruption("guard killed", _kill_guard, after_each_record)
+GUARD_KILLED = Interruption("guard killed", _kill_guard, after_each_guarded_record)
 GUARD_KILLED_ON_THE_WAY_BACK = Interruption("guard killed", _kill_guard_on_the_way_back, after_each_record)
-BOTH_KILLED = Interruption("worker and guard killed", _kill_worker_and_guard, every_moment)
+BOTH_KILLED = Interruption("worker and guard killed", _kill_worker_and_guard, every_guarded_moment)
 DISK_FULL = Interruption("disk full", _fill_disk, after_each_record, small_file_system)
 READ_ONLY = Interruption("read-only", _turn_read_only, after_each_record, small_file_system)
 EVERY_INTERRUPTION = (POWER_CUT, SSH_KILLED, WORKER_KILLED, GUARD_KILLED, BOTH_KILLED, DISK_FULL, READ_ONLY)

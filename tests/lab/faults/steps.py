@@ -66,5 +66,15 @@ def after_each_record() -> tuple[Moment, ...]:
     return tuple(after(step) for step in step_names())
 
 
+def every_guarded_moment() -> tuple[Moment, ...]:
+    """Those at which there is a guard: the worker opens the journal, and then starts one."""
+    return every_moment()[2:]
+
+
+def after_each_guarded_record() -> tuple[Moment, ...]:
+    """The same of each record."""
+    return after_each_record()[1:]
+
+
 def _code() -> str:
     return "\n".join(line for line in bundle().splitlines() if not line.lstrip().startswith("#"))
