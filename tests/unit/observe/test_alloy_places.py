@@ -54,7 +54,7 @@ class Node:
         return file.read_bytes() if file.exists() else b""
 
     def run(self, minutes: str = "15") -> str:
-        command = ["/bin/sh", SCRIPT, self.storage, minutes, "printf", "%s", "Alloy runs"]
+        command: list[str | Path] = ["/bin/sh", SCRIPT, self.storage, minutes, "printf", "%s", "Alloy runs"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "Alloy runs"), done.stderr
         return done.stderr
