@@ -11,10 +11,10 @@ from pulumi_kubernetes import apps, core, meta
 from auditlog.observe.alloy import (
     CERTIFICATE_AUTHORITY_FILE,
     PASSWORD_FILE,
-    PLACES_SCRIPT,
     STORAGE,
     alloy_configuration,
     alloy_snippet,
+    places_script,
 )
 from auditlog.observe.source import Source, source_of
 from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
@@ -105,7 +105,7 @@ class Alloy(pulumi.ComponentResource):
     ) -> apps.v1.DaemonSet:
         alloy = self._settings.alloy
         text = alloy_configuration(self._settings.cluster, source, alloy, loki)
-        files = {CONFIGURATION_FILE: text, PLACES_FILE: PLACES_SCRIPT}
+        files = {CONFIGURATION_FILE: text, PLACES_FILE: places_script()}
         configuration = self._config_map(files, namespace)
         credentials = self._credentials(loki, namespace)
         account = core.v1.ServiceAccount(

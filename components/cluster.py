@@ -16,14 +16,14 @@ from components.scope import Scope
 def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, Any]:
     """Declares everything that the configuration asks for; gives the outputs by the names of ``auditlog.outputs``."""
     policy = selected_policy(configuration.settings.policy)
-    reading = begin_reading(configuration) if configuration.settings.live_read else None
+    reading = _begin_reading(configuration) if configuration.settings.live_read else None
     # The nodes take a while to answer, and the components to be imported: both at once.
     from components.declared import declare_cluster
 
     return declare_cluster(configuration, policy, reading, scope)
 
 
-def begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
+def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
     """Reads every node in the background."""
     settings = configuration.settings
     thread = ThreadPoolExecutor(max_workers=1)

@@ -54,9 +54,7 @@ CERTIFICATE_AUTHORITY_FILE = f"{CREDENTIALS_FOLDER}/ca.crt"
 STORAGE = "/var/lib/kubernetes-audit-alloy"
 """The folder on each node in which an Alloy of the stack's own keeps its place in the log files."""
 READ_AGAIN = f"{STORAGE}/read-again.log"
-"""Where ``PLACES_SCRIPT`` lays what is to be read once more."""
-PLACES_SCRIPT = Path(__file__).with_name("alloy_places.sh").read_text()
-"""Run with ``STORAGE``, ``catch_up_minutes`` and the command of Alloy, which it becomes."""
+"""Where ``alloy_places.sh`` lays what is to be read once more."""
 
 STRUCTURED_METADATA = {
     "verb": "verb",
@@ -82,6 +80,14 @@ _TIME = "stageTimestamp"
 _NEVER = "87600h"
 _EVENT = r'"^\\{\"kind\":\"Event\",\"apiVersion\":\"audit\\.k8s\\.io/"'
 """How an event begins, as a string in double quotes: the selectors of Alloy 1.0 know no other."""
+
+
+def places_script() -> str:
+    """What starts an Alloy of the stack's own.
+
+    It is run with ``STORAGE``, ``catch_up_minutes`` and Alloy's command, which it becomes.
+    """
+    return Path(__file__).with_name("alloy_places.sh").read_text()
 
 
 def alloy_configuration(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings) -> str:

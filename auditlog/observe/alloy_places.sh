@@ -14,7 +14,6 @@
 #
 # It never keeps Alloy from starting: without it, what is in the file behind the noted place still arrives.
 set -u
-umask 077
 
 storage=$1
 minutes=$2
@@ -30,7 +29,7 @@ noted=$storage/noted
 is_rotated() {
     base=${1##*/}
     case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
-    # As the API server names them, and as kubelet names those of containers.
+    # As the API server names them, and as kubelet names those of containers: auditlog/observe/source.py has both.
     [ -n "$(find "${1%"$extension"}"-????-??-??T??-??-??.???"$extension"* "$1".????????-??????* \
         \( -cnewer "$noted" -o -cmin "-$minutes" \) -print 2>/dev/null)" ]
 }
@@ -41,6 +40,7 @@ keep() {
 }
 
 (
+    umask 077
     rm -f "$again"
     [ -s "$positions" ] || exit
     touch -r "$positions" -d '-1 minute' "$noted" || exit
