@@ -25,7 +25,7 @@ fail() {
 
 # hash_of FILE: its sha256, or "absent".
 hash_of() {
-    if [ -f "$1" ]; then sha256sum <"$1" | cut -d ' ' -f 1; else echo absent; fi
+    if [ -f "$1" ]; then sum=$(sha256sum <"$1") && printf '%s\n' "${sum%% *}"; else echo absent; fi
 }
 
 # given NAME KEY=VALUE...: the value given for NAME; status 1 when it is not given.

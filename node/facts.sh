@@ -53,11 +53,12 @@ facts_without_kubectl() {
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
     if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
     fact_manifests
-    for pid in $(apiserver_pids); do
+    running=$(apiserver_pids)
+    for pid in $running; do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
     done
     say "memory-available-bytes $(awk '$1 == "MemAvailable:" { printf "%.0f\n", $2 * 1024 }' /proc/meminfo)"
-    say "memory-running-bytes $(($(resident_kilobytes) * 1024))"
+    say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
     if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
     fact_log_space "$log"
     for tool in kubectl flock base64 sha256sum setsid; do
@@ -82,7 +83,7 @@ fact_file() {
     if [ -f "$2" ]; then
         say "file $1 $(stat -c '%Z %Y %a' "$2") $(base64 -w 0 <"$2")"
     else
-        say "file $1 absent $(stat -c %Z "$(dirname "$2")" 2>/dev/null || echo 0)"
+        say "file $1 absent $(stat -c %Z "${2%/*}/" 2>/dev/null || echo 0)"
     fi
 }
 
@@ -91,8 +92,9 @@ fact_file() {
 fact_manifests() {
     for entry in "$MANIFESTS"/*; do
         if [ ! -f "$entry" ] || [ "$entry" = "$MANIFEST" ]; then continue; fi
-        if [ "$(stat -L -c %s "$entry")" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
-        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text $(stat -L -c %Z "$entry")"
+        size_and_change=$(stat -L -c '%s %Z' "$entry") || continue
+        if [ "${size_and_change% *}" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
+        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text ${size_and_change#* }"
     done
 }
 
@@ -123,8 +125,8 @@ fact_log_space() {
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
     say "log-used-bytes $used"
     fact_log_written "$log_file"
-    say "log-free-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $4 * 1024 }')"
-    say "log-size-bytes $(df -P -k "$folder" | awk 'NR == 2 { printf "%.0f\n", $2 * 1024 }')"
+    df -P -k "$folder" |
+        awk 'NR == 2 { printf "log-free-bytes %.0f\nlog-size-bytes %.0f\n", $4 * 1024, $2 * 1024 }'
     # Root may write everything but what is mounted read-only.
     if [ ! -w "$folder" ]; then say "log-folder-read-only $(printf %s "$folder" | base64 -w 0)"; fi
 }

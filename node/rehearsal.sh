@@ -39,7 +39,7 @@ canary_is_possible() {
         problem="no canary can be made from the manifest"
         return 1
     fi
-    needed=$(($(resident_kilobytes) * 5 / 4 + MEMORY_RESERVE))
+    needed=$(($(resident_kilobytes "$(apiserver_pids)") * 5 / 4 + MEMORY_RESERVE))
     available=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
     if [ "$available" -lt "$needed" ]; then
         problem="it takes $((needed / 1024)) MiB of memory and $((available / 1024)) MiB are available"
@@ -52,9 +52,9 @@ canary_is_possible() {
     return 1
 }
 
-# resident_kilobytes: the memory that the running API server takes; 0 when none runs.
+# resident_kilobytes PIDS: the memory that the largest of these API servers takes; 0 when there is none.
 resident_kilobytes() {
-    for pid in $(apiserver_pids); do
+    for pid in $1; do
         sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null
     done | sort -n | tail -n 1 | grep . || echo 0
 }

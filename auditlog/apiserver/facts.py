@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-import yaml
-
+from auditlog.apiserver import yaml_edit
 from auditlog.apiserver.desired import sha256
+from auditlog.apiserver.yaml_edit import YamlEditError
 
 ABSENT = "absent"
 CANARY = "kube-apiserver-canary"
@@ -292,8 +292,8 @@ def apiserver_pod(text: str) -> str | None:
     A half-written file that is no YAML yet counts when it names that pod: kubelet tries it again until it is.
     """
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
+        document = yaml_edit.load(text)
+    except YamlEditError:
         found = re.search(rf"^\s*name:\s*[\"']?({CANARY}|kube-apiserver\b)", text, re.MULTILINE)
         return found.group(1) if found else None
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):

@@ -43,7 +43,7 @@ class NodePlan:
     what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook;
     its text is no part of the plan. ``staged_webhook_sha256`` is as of the policy. ``restarting`` is how the API server
     is restarted; ``transaction`` and ``removal`` are what the node is told for it, now and when audit logging is
-    removed.
+    removed. A node in sync is told nothing for now.
     """
 
     node: Host
@@ -114,13 +114,20 @@ def plan_node(
         for argument in arguments
         if "$(" in argument
     ]
+    quarantined = facts.stray_manifests if settings.quarantine_strays else ()
+    reasons = node_reasons(files, edit, configuration, lag, quarantined, facts)
     staged = staged_files(webhook=webhook is not None)
     try:
-        lacking = no_canary(change.desired, staged, settings.restart.mode)
+        # Making a canary takes as long as all the rest of a node's plan, and a node in sync needs none.
+        lacking = no_canary(change.desired, staged, settings.restart.mode) if reasons else None
         restarting = choose_restart(settings.restart, facts, arguments, policy, lacking)
     except RestartError as error:
         raise PlanError([*problems, str(error)]) from error
-    told = transaction_arguments(change.desired, restarting.mode, rehearsal=restarting.rehearses, staged=staged)
+    told = (
+        transaction_arguments(change.desired, restarting.mode, rehearsal=restarting.rehearses, staged=staged)
+        if reasons
+        else {}
+    )
     told_at_removal = transaction_arguments(
         change.before or "", settings.restart.mode, rehearsal=settings.restart.rehearsal, staged={}
     )
@@ -138,7 +145,6 @@ def plan_node(
     if problems:
         raise PlanError(problems)
     log = log_backend(planned.flags, minor)
-    quarantined = facts.stray_manifests if settings.quarantine_strays else ()
     return NodePlan(
         node=node,
         kubernetes_minor=_nearest_known(minor),
@@ -159,7 +165,7 @@ def plan_node(
         restarting=restarting,
         transaction=tuple(told.items()),
         removal=tuple(told_at_removal.items()),
-        reasons=node_reasons(files, edit, configuration, lag, quarantined, facts),
+        reasons=reasons,
         warnings=warnings(findings),
         webhook=webhook,
         staged_webhook_sha256=facts.staged_webhook_sha256,

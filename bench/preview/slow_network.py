@@ -30,7 +30,9 @@ _FIRST_PORT = 18480
 def delayed(paths: Paths, nodes: Sequence[Node], milliseconds: int) -> Iterator[Mapping[str, int]]:
     """Ports on 127.0.0.1, by the nodes' names, that lead to their SSH ports with so much added to a round trip."""
     build.build(paths, [TOXIPROXY])
-    command = [str(TOXIPROXY.path(paths)), "-host", "127.0.0.1", "-port", str(_CONTROL_PORT)]
+    # A benchmark that is killed takes its proxy along, which the next one's would find in its place.
+    dies_with_us = ["setpriv", "--pdeathsig", "TERM"]
+    command = [*dies_with_us, str(TOXIPROXY.path(paths)), "-host", "127.0.0.1", "-port", str(_CONTROL_PORT)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             _wait_for_control(server)

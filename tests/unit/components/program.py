@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import runpy
@@ -125,7 +126,11 @@ def run_program(
 
     def declare() -> None:
         pulumi.runtime.set_all_config(dict(config), secret)
-        runpy.run_path(str(REPOSITORY / "__main__.py"))
+        try:
+            runpy.run_path(str(REPOSITORY / "__main__.py"))
+        finally:
+            # The program keeps what it made from the collector, since it is about to end; these tests go on.
+            gc.unfreeze()
 
     return run_declared(monkeypatch, declare, facts, preview=preview, proven=proven)
 
