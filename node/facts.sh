@@ -11,8 +11,9 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH]: the paths are those of the live manifest's own flags where they are not
-# given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no]: the paths are those of the live manifest's own flags
+# where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without kubeadm-config
+# where another node of the cluster is asked for it, unless a change of this node was cut off.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -20,7 +21,7 @@ facts() {
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
-    fact_kubeadm_config &
+    if [ -e "$STATE/journal" ] || ! given kubeadm-config "$@" >/dev/null; then fact_kubeadm_config & fi
     others=$(facts_without_kubectl)
     wait
     say "$others"

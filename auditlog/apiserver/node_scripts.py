@@ -51,17 +51,19 @@ _END = "END-OF-THE-EARLIER-TEXT"
 
 @cache
 def bundle() -> str:
-    """The whole node side as one POSIX sh script."""
-    return "".join((_SOURCE / part).read_text() for part in _PARTS)
+    """The whole node side as one POSIX sh script, without its comments: the stack keeps it for every node."""
+    lines = "".join((_SOURCE / part).read_text() for part in _PARTS).splitlines(keepends=True)
+    return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-def facts_command(user: str, paths: tuple[str, str, str] | None) -> str:
+def facts_command(user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
-    names in its flags.
+    names in its flags. Without ``kubeadm_config`` another node is asked for that, which is the cluster's.
     """
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths)])
+    without = [] if kubeadm_config else ["kubeadm-config=no"]
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *without])
 
 
 def installed_facts_command() -> str:

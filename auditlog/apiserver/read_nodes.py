@@ -12,7 +12,7 @@ import asyncssh
 
 from auditlog.apiserver import manifest, node_scripts
 from auditlog.apiserver.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
-from auditlog.apiserver.facts import Facts, FactsError, parse_facts
+from auditlog.apiserver.facts import Facts, FactsError, KubeadmConfig, parse_facts
 from auditlog.apiserver.manifest import ManifestError
 from auditlog.settings import Host
 from auditlog.ssh import (
@@ -67,9 +67,10 @@ def read_nodes(
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.
     """
-    targets = [target_of(node, account.user) for node in nodes]
+    targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
     question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
-    results = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
+    readings = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
+    results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
@@ -101,25 +102,54 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
-    them), by which script."""
+    them), by which script, and whether for kubeadm-config as well."""
 
     paths: tuple[str, str, str] | None
     installed: bool = False
+    kubeadm_config: bool = True
 
     def command(self, user: str) -> str:
-        return (
-            node_scripts.installed_facts_command() if self.installed else node_scripts.facts_command(user, self.paths)
-        )
+        if self.installed:
+            return node_scripts.installed_facts_command()
+        return node_scripts.facts_command(user, self.paths, kubeadm_config=self.kubeadm_config)
 
 
 async def _read_as(
     account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
 ) -> Readings:
     try:
-        async with access_of(account) as access:
-            return await _read_all(targets, bastion, access, question)
+        async with access_of(account) as access, bastion_of(bastion, access) as (tunnel, through):
+            results = await _read_cluster(targets, access, tunnel, question)
     except SshError as error:
         raise ReadError([str(error)]) from error
+    return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
+
+
+async def _read_cluster(
+    targets: Sequence[Target], access: Access, tunnel: asyncssh.SSHClientConnection | None, question: _Question
+) -> list[Reading | str]:
+    """Reads the nodes of one cluster. kubeadm-config is the cluster's: the first is asked for it, the others where it
+    cannot tell."""
+
+    async def answers(some: Sequence[Target], what: _Question) -> list[Reading | str]:
+        return await asyncio.gather(*(_read(target, access, tunnel, what) for target in some))
+
+    if not targets:
+        return []
+    without = replace(question, kubeadm_config=False)
+    (first,), others = await asyncio.gather(answers(targets[:1], question), answers(targets[1:], without))
+    if question.installed or isinstance(first, str):
+        return [first, *others]
+    config = first.facts.kubeadm_config
+    if config is None or config.stale:
+        return [first, *await answers(targets[1:], question)]
+    return [first, *(other if isinstance(other, str) else _with_kubeadm_config(other, config) for other in others)]
+
+
+def _with_kubeadm_config(reading: Reading, config: KubeadmConfig) -> Reading:
+    if reading.facts.kubeadm_config is not None:
+        return reading
+    return replace(reading, facts=replace(reading.facts, kubeadm_config=config, kubeadm_config_error=None))
 
 
 async def _read_all(targets: Sequence[Target], bastion: Target | None, access: Access, question: _Question) -> Readings:

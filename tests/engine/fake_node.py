@@ -67,6 +67,11 @@ class FakeNode:
         (self.root / "facts").write_text(facts_output(facts))
         self._command("sudo", 'cat >/dev/null; case $* in *"sh -s facts "*) cat "{root}/facts" ;; esac')
 
+    def tell_kubeadm_config_from(self, question: int) -> None:
+        """The API server does not answer before it is asked for the ``question``-th time, counted from 1."""
+        refused = f"if [ $(wc -c <\"{{root}}/asked\") -lt {question} ]; then echo 'connection refused' >&2; exit 1; fi"
+        self._command("kubectl", f'printf . >>"{{root}}/asked"; {refused}; {_COMMANDS["kubectl"]}')
+
     def refuse(self) -> None:
         """From now on nobody becomes root on the node."""
         self._command("sudo", "echo 'sudo: a password is required' >&2; exit 1")

@@ -44,6 +44,35 @@ def test_paths_come_from_the_settings(server: SshServer, node: FakeNode) -> None
     assert facts["cp1"].log_path == str(node.log)
 
 
+def test_one_node_is_asked_for_kubeadm_config_and_a_machine_that_joins_is_not_that_one(
+    server: SshServer, node: FakeNode
+) -> None:
+    joining, first, second = (
+        dataclasses.replace(host(server), name=name, joining=name == "cp0") for name in ("cp0", "cp1", "cp2")
+    )
+    nodes = [joining, first, second]
+    facts = read_nodes(nodes, None, Account(server.private_key), str(node.policy), str(node.log))
+    commands = server.commands()
+    assert len(commands) == 3
+    assert sorted(command.endswith(" kubeadm-config=no") for command in commands) == [False, True, True]
+    assert list(facts) == ["cp0", "cp1", "cp2"]
+    read = {each.kubeadm_config for each in facts.values()}
+    assert len(read) == 1
+    assert None not in read
+
+
+def test_where_the_first_node_cannot_tell_kubeadm_config_the_others_are_asked(
+    server: SshServer, node: FakeNode
+) -> None:
+    node.tell_kubeadm_config_from(2)
+    first, second = (dataclasses.replace(host(server), name=name) for name in ("cp1", "cp2"))
+    facts = read_nodes([first, second], None, Account(server.private_key), str(node.policy), str(node.log))
+    assert facts["cp1"].kubeadm_config is None
+    assert facts["cp1"].kubeadm_config_error == "connection refused"
+    assert facts["cp2"].kubeadm_config is not None
+    assert len(server.commands()) == 3
+
+
 def test_through_a_bastion(server: SshServer, node: FakeNode) -> None:
     read_nodes([host(server)], host(server), Account(server.private_key), str(node.policy), str(node.log))
     assert server.tunnels == [f"{server.host}:{server.port}"]

@@ -63,6 +63,14 @@ def test_after_up_nothing_is_to_be_done_and_removal_still_gives_back_the_first_m
     assert planned.keeps_scripts(node, "a newer version of the node side")
 
 
+def test_a_node_in_sync_is_told_nothing_of_a_restart_and_removal_has_its_canary_all_the_same() -> None:
+    (node,) = plan(applied()).nodes
+    assert node.transaction == ()
+    assert dict(node.removal)["canary_sha256"]
+    (changed_node,) = plan(untouched()).nodes
+    assert dict(changed_node.transaction)["canary_sha256"]
+
+
 def test_scripts_are_renewed_where_something_is_to_be_done() -> None:
     planned = plan(changed(applied(), policy=None))
     assert not planned.keeps_scripts(planned.nodes[0], "a newer version of the node side")
