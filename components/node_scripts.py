@@ -43,7 +43,7 @@ class NodeScripts(pulumi.ComponentResource):
                 connections[host.name],
                 parent=self,
                 depends_on=(),
-                apply=node_scripts.install_command(host.user, script, installed=node.scripts_sha256),
+                apply=node_scripts.install_command(host.user, script, there_now=node.scripts_token),
                 delete=node_scripts.call(host.user, "uninstall", owner=scope.owner),
                 stdin=script,
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),

@@ -37,12 +37,14 @@ class PulumiStack:
 
     The ``pulumi stack`` commands take no ``--config-file``; they run in ``folder``, which has a ``Pulumi.yaml`` of the
     project's name for them. ``always`` are settings, by the project's keys, that each of its configurations has.
+    ``project`` is where the program is.
     """
 
     paths: Paths
     name: str
     folder: Path
     always: Mapping[str, Any] = field(default_factory=dict)
+    project: Path = REPOSITORY
 
     @classmethod
     def prepare(cls, paths: Paths, state: LabState, name: str, always: Mapping[str, Any] | None = None) -> PulumiStack:
@@ -88,7 +90,7 @@ class PulumiStack:
         """Runs ``pulumi WORDS`` in the project and returns what it printed, both streams together."""
         result = subprocess.run(
             self.command(*words),
-            cwd=REPOSITORY,
+            cwd=self.project,
             env=environment(self.paths),
             text=True,
             stdin=subprocess.DEVNULL,

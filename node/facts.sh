@@ -44,7 +44,7 @@ facts_without_kubectl() {
     fact_file owner "$STATE/owner"
     fact_file owned "$STATE/owned"
     fact_file owned-kubeadm-config "$STATE/owned-kubeadm-config"
-    say "scripts $(hash_of "$STATE/node.sh")"
+    fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
     say "staged-webhook $(hash_of "$STATE/staged/audit-webhook.yaml")"
@@ -76,6 +76,16 @@ role() {
     else
         echo none
     fi
+}
+
+# The hash of the installed scripts; where they are gone, when the folder was last changed that they would be in or that
+# it would be in, so that a second loss is told from the first installation.
+fact_scripts() {
+    scripts=$(hash_of "$STATE/node.sh")
+    if [ "$scripts" = absent ]; then
+        scripts="absent $(stat -c %Z "$STATE" 2>/dev/null || stat -c %Z "${STATE%/*}" 2>/dev/null || echo 0)"
+    fi
+    say "scripts $scripts"
 }
 
 # fact_file NAME PATH: change and modification time in seconds, mode, and the text; or "absent" and when its folder was

@@ -125,6 +125,7 @@ class Facts:
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
     ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
+    ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     """
 
     hostname: str
@@ -164,6 +165,12 @@ class Facts:
     proof: str | None = None
     log_written_bytes: int = 0
     log_written_seconds: int = 0
+    scripts_folder_changed: int = 0
+
+    @property
+    def scripts_token(self) -> str:
+        """Names the installed scripts, or their absence at this time."""
+        return self.scripts_sha256 or f"none@{self.scripts_folder_changed}"
 
     @property
     def policy_token(self) -> str:
@@ -192,6 +199,7 @@ def parse_facts(output: str) -> Facts:
     static_pods: list[tuple[StrayManifest, str | None]] = []
     written: dict[str, str] = {}
     policy_folder_changed = 0
+    scripts_folder_changed = 0
     log_written = (0, 0)
     processes: list[Process] = []
     missing_tools: list[str] = []
@@ -229,7 +237,11 @@ def parse_facts(output: str) -> Facts:
                     webhook = None if words == ["absent"] else HashedFile(words[0], int(words[1]), int(words[2]))
                 case "missing-tool":
                     missing_tools.append(words[0])
-                case "hostname" | "scripts" | "staged-policy" | "staged-webhook" | "role" | "kubelet" | "redirect-tool":
+                case "scripts":
+                    single[kind] = words[0]
+                    if words[0] == ABSENT:
+                        scripts_folder_changed = _time(words, 1)
+                case "hostname" | "staged-policy" | "staged-webhook" | "role" | "kubelet" | "redirect-tool":
                     single[kind] = words[0]
                 case "memory-available-bytes" | "memory-running-bytes":
                     single[kind] = words[0]
@@ -281,6 +293,7 @@ def parse_facts(output: str) -> Facts:
             proof=single.get("proof"),
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
+            scripts_folder_changed=scripts_folder_changed,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

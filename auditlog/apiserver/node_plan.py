@@ -39,11 +39,11 @@ class NodePlan:
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
     the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
     are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
-    of the node side and of the policy that waits there. ``written`` says what the stack wrote last, ``owned``
-    what of the desired manifest is the stack's own. ``webhook`` is the webhook's kubeconfig, None without a webhook;
-    its text is no part of the plan. ``staged_webhook_sha256`` is as of the policy. ``restarting`` is how the API server
-    is restarted; ``transaction`` and ``removal`` are what the node is told for it, now and when audit logging is
-    removed. A node in sync is told nothing for now.
+    of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
+    says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
+    webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
+    the policy. ``restarting`` is how the API server is restarted; ``transaction`` and ``removal`` are what the node is
+    told for it, now and when audit logging is removed. A node in sync is told nothing for now.
     """
 
     node: Host
@@ -59,6 +59,7 @@ class NodePlan:
     restart: tuple[Process, ...]
     quarantined: tuple[StrayManifest, ...]
     scripts_sha256: str | None
+    scripts_token: str
     staged_policy_sha256: str | None
     owned: Owned
     written: Written
@@ -159,6 +160,7 @@ def plan_node(
         restart=facts.processes if lag is not None and files_in_sync else (),
         quarantined=quarantined,
         scripts_sha256=facts.scripts_sha256,
+        scripts_token=facts.scripts_token,
         staged_policy_sha256=facts.staged_policy_sha256,
         owned=edit.owned,
         written=facts.written,

@@ -72,10 +72,10 @@ def installed_facts_command() -> str:
     return f"sudo -n {INSTALLED_FACTS}"
 
 
-def install_command(user: str, script: str, installed: str | None) -> str:
+def install_command(user: str, script: str, there_now: str) -> str:
     """The command that installs ``script``, which it takes on standard input, by a rename, and the way to its facts.
 
-    ``installed`` is the hash of the copy that the node has now; it is only there to make the loss of it a diff.
+    ``there_now`` names the copy that the node has, or its absence; it is only there to make the loss of it a diff.
     """
     digest = hashlib.sha256(script.encode()).hexdigest()
     steps = (
@@ -86,7 +86,7 @@ def install_command(user: str, script: str, installed: str | None) -> str:
         f" && chmod 700 {INSTALLED_FACTS}.new && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
-    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {installed or 'none'}"
+    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
 
 
 def call(user: str, command: str, **arguments: str) -> str:

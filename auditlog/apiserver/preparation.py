@@ -29,6 +29,7 @@ class PreparationPlan:
     policy: FileChange
     log_path: str
     scripts_sha256: str | None
+    scripts_token: str
     reasons: tuple[str, ...]
     webhook: Companion | None = None
 
@@ -57,4 +58,6 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
     webhook = webhook_companion(settings.webhook, facts, None)
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
-    return PreparationPlan(node, policy, settings.log_file or "", facts.scripts_sha256, tuple(reasons), webhook)
+    return PreparationPlan(
+        node, policy, settings.log_file or "", facts.scripts_sha256, facts.scripts_token, tuple(reasons), webhook
+    )

@@ -13,13 +13,16 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bench.preview.peers import Peers
+from bench.preview.requirements_environment import install
 from bench.preview.slow_network import delayed
 from lab import node
 from lab.api import Lab
 from lab.environment import environment
+from lab.paths import REPOSITORY, Paths
 from lab.stack import PulumiStack
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -43,7 +46,7 @@ def main() -> None:
             peers = prepared_peers(lab, stack.folder, ports)
             seconds = timed(
                 {
-                    "a Pulumi program that does nothing": nothing(lab, stack.folder),
+                    "a Pulumi program that does nothing": nothing(lab.paths),
                     "pulumi preview": lambda: stack.run("preview", "--expect-no-changes"),
                     "pyinfra --dry": peers.pyinfra,
                     "ansible-playbook --check --diff": peers.ansible,
@@ -64,9 +67,22 @@ def in_sync(lab: Lab, ports: Mapping[str, int]) -> PulumiStack:
         for each in lab.nodes
     ]
     stack = PulumiStack.prepare(lab.paths, lab.state, "preview", {"nodes": nodes, "restart": "drain"})
+    stack = replace(stack, project=installed_project(lab.paths))
     print("bringing audit logging to the nodes; some minutes", flush=True)
     stack.run("up", "--yes", "--skip-preview")
     return stack
+
+
+def installed_project(paths: Paths) -> Path:
+    """The project as a user has it, in the environment that ``pulumi install`` makes, without tests and their tools."""
+    project = paths.root / "project"
+    for name in ("auditlog", "components", "node", "policies"):
+        shutil.rmtree(project / name, ignore_errors=True)
+        shutil.copytree(REPOSITORY / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__main__.py", "Pulumi.yaml", "requirements.txt"):
+        shutil.copy(REPOSITORY / name, project / name)
+    install(project / ".venv", project / "requirements.txt", "this program's requirements")
+    return project
 
 
 def prepared_peers(lab: Lab, folder: Path, ports: Mapping[str, int]) -> Peers:
@@ -94,11 +110,11 @@ def prepared_peers(lab: Lab, folder: Path, ports: Mapping[str, int]) -> Peers:
     return peers
 
 
-def nothing(lab: Lab, folder: Path) -> Callable[[], object]:
-    """A preview of a program without resources, on a stack that has been applied."""
-    program = folder / "nothing"
-    shutil.copytree(Path(__file__).parent / "nothing", program)
-    variables = environment(lab.paths)
+def nothing(paths: Paths) -> Callable[[], object]:
+    """A preview of a program without resources, on a stack that has been applied, in the same environment as ours."""
+    program = paths.root / "project" / "nothing"
+    shutil.copytree(Path(__file__).parent / "nothing", program, dirs_exist_ok=True)
+    variables = environment(paths)
 
     def pulumi(*words: str) -> None:
         done = subprocess.run(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from bench.preview.requirements_environment import install
 
 _HERE = Path(__file__).parent
 _REQUIREMENTS = _HERE / "requirements.txt"
@@ -31,14 +32,7 @@ class Peers:
 
     def install(self) -> None:
         """Makes the environment from the pinned requirements, or leaves the one made from them."""
-        done = self.environment / ".complete"
-        if done.exists() and done.read_bytes() == _REQUIREMENTS.read_bytes():
-            return
-        print("installing Ansible and pyinfra into an environment of their own", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", self.environment], check=True)
-        pip = str(self.environment / "bin" / "pip")
-        subprocess.run([pip, "install", "--quiet", "--require-hashes", "-r", str(_REQUIREMENTS)], check=True)
-        done.write_bytes(_REQUIREMENTS.read_bytes())
+        install(self.environment, _REQUIREMENTS, "Ansible and pyinfra")
 
     def write_inventories(self, known_hosts: str) -> None:
         """Writes both inventories, with the nodes' host keys in a known_hosts file that both use."""

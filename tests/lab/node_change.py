@@ -58,7 +58,7 @@ class NodeChanger:
         """What ``up`` does to the node, with this edit of the planned manifest and this policy if one is given."""
         plan = self.plan(**settings)
         script = node_scripts.bundle()
-        self._run(node_scripts.install_command("root", script, None), script)
+        self._run(node_scripts.install_command("root", script, "none"), script)
         desired, wanted = edit(plan.manifest.desired), policy or self.policy
         told: Mapping[str, str] = dict(plan.transaction)
         if desired != plan.manifest.desired:

@@ -111,6 +111,17 @@ def test_manifest_and_policy_edited_by_hand(lab: Lab, node: Node, stack: PulumiS
         assert (hashes(node), node.sha256(POLICY)) == good
 
 
+def test_the_scripts_deleted(node: Node, stack: PulumiStack) -> None:
+    installed = "cd /etc/kubernetes/audit-logging && sha256sum node.sh facts"
+    good = node.run(installed).stdout
+    for lost in ("node.sh", "node.sh", "*"):
+        node.run(f"rm -r /etc/kubernetes/audit-logging/{lost}")
+        assert stack.run("preview", "--expect-no-changes", check=False).returncode != 0
+        stack.run("up", "--yes", "--skip-preview")
+        stack.run("preview", "--expect-no-changes")
+        assert node.run(installed).stdout == good
+
+
 @once_or_twice
 def test_everything_lost_to_kubeadm_and_the_policy_deleted(
     lab: Lab, node: Node, stack: PulumiStack, before: str, times: int

@@ -12,7 +12,7 @@ from auditlog.apiserver.checks.finding import Finding, Severity
 from auditlog.apiserver.checks.flags import flag_findings
 from auditlog.apiserver.checks.kubeadm_config import kubeadm_config_findings
 from auditlog.apiserver.checks.mounts import missing_policy, mount_findings
-from auditlog.apiserver.checks.node_state import kind_of_node, kubelet, strays, unfinished
+from auditlog.apiserver.checks.node_state import forgotten, kind_of_node, kubelet, strays, unfinished
 from auditlog.apiserver.checks.process import process_findings
 from auditlog.apiserver.checks.retention import retention_findings
 from auditlog.policy.model import Policy
@@ -27,6 +27,7 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
         *kubelet(server.facts),
         *strays(server.facts),
         *unfinished(server.facts),
+        *forgotten(server.facts),
         *mount_findings(server),
         *missing_policy(server),
         *process_findings(server),
@@ -44,6 +45,7 @@ def planned_findings(
     """
     log = log_backend(server.flags, server.minor)
     return (
+        *forgotten(server.facts),
         *flag_findings(server),
         *batch_findings(server.flags),
         *line_findings(server.flags, policy, max_line_bytes),

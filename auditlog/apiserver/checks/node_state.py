@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from auditlog.apiserver import manifest
 from auditlog.apiserver.checks.finding import Finding, Severity
 from auditlog.apiserver.facts import Facts, Role
 from auditlog.apiserver.manifest import MANIFEST_PATH
@@ -105,6 +106,20 @@ def unfinished(facts: Facts) -> Iterator[Finding]:
             "unfinished-change",
             "a change of this node by pulumi was cut off",
             "the next pulumi up finishes it or puts everything back first",
+        )
+
+
+def forgotten(facts: Facts) -> Iterator[Finding]:
+    """A stack wrote the manifest, and the node has lost what it kept of the time before."""
+    if facts.manifest is None or facts.owner is not None or facts.unfinished_change:
+        return
+    if manifest.policy_annotation(facts.manifest.text) is not None:
+        yield Finding(
+            "forgotten",
+            "a stack wrote the manifest, and its record in /etc/kubernetes/audit-logging is gone",
+            "after the next pulumi up the present manifest counts as the one from before, and removal leaves audit "
+            "logging on",
+            remedy=f"put the folder back first; the manifest from before is in the oldest folder of {ARCHIVE}",
         )
 
 

@@ -40,7 +40,10 @@ def facts_output(facts: Facts) -> str:
         ),
     ):
         lines.append(f"file {name} {_file(file, facts.policy_folder_changed if name == 'policy' else 0)}")
-    lines += [f"scripts {facts.scripts_sha256 or 'absent'}", f"staged-policy {facts.staged_policy_sha256 or 'absent'}"]
+    lines += [
+        f"scripts {facts.scripts_sha256 or f'absent {facts.scripts_folder_changed}'}",
+        f"staged-policy {facts.staged_policy_sha256 or 'absent'}",
+    ]
     if facts.webhook is not None:
         lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
     lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")

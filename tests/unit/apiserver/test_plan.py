@@ -63,6 +63,12 @@ def test_after_up_nothing_is_to_be_done_and_removal_still_gives_back_the_first_m
     assert planned.keeps_scripts(node, "a newer version of the node side")
 
 
+def test_scripts_that_were_lost_again_are_not_taken_for_those_of_the_first_time() -> None:
+    first = plan(changed(untouched(), scripts_folder_changed=100)).nodes[0].scripts_token
+    lost = plan(changed(applied(), scripts_sha256=None, scripts_folder_changed=200)).nodes[0].scripts_token
+    assert first != lost
+
+
 def test_a_node_in_sync_is_told_nothing_of_a_restart_and_removal_has_its_canary_all_the_same() -> None:
     (node,) = plan(applied()).nodes
     assert node.transaction == ()

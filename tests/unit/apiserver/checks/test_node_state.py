@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from auditlog.apiserver.checks.finding import Severity
-from auditlog.apiserver.checks.node_state import obstacles
+from auditlog.apiserver.checks.node_state import forgotten, obstacles
 from auditlog.apiserver.facts import Facts, Role, StrayManifest
-from tests.unit.apiserver.nodes import OWNER, applied
+from tests.unit.apiserver.nodes import OWNER, applied, untouched
 
 STRAY = StrayManifest("kube-apiserver.yaml.bak", 4000)
 
@@ -50,6 +50,16 @@ def test_kubelet_is_down() -> None:
 def test_everything_is_said_at_once() -> None:
     several = found(role=Role.CONTROL_PLANE, manifest=None, kubelet_runs=False, owner="a/b", missing_tools=("flock",))
     assert list(several) == ["no-manifest", "kubelet-down", "missing-tools", "other-owner"]
+
+
+def test_a_node_that_lost_the_record_of_its_stack() -> None:
+    lost = dataclasses.replace(applied(), owner=None)
+    (finding,) = forgotten(lost)
+    assert finding.severity is Severity.WARNING
+    assert "removal leaves audit logging on; put the folder back first" in str(finding)
+    assert not list(forgotten(applied()))
+    assert not list(forgotten(untouched()))
+    assert not list(forgotten(dataclasses.replace(lost, unfinished_change=True)))
 
 
 def test_a_stray_manifest_is_an_obstacle_unless_it_is_to_be_moved() -> None:
