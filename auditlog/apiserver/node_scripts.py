@@ -46,6 +46,7 @@ _PARTS = (
     "main.sh",
 )
 _SOURCE = Path(__file__).parents[2] / "node"
+_HEADER = "# The node's side of the Pulumi project kubernetes-audit, without the comments of its source.\n"
 _END = "END-OF-THE-EARLIER-TEXT"
 
 
@@ -53,7 +54,7 @@ _END = "END-OF-THE-EARLIER-TEXT"
 def bundle() -> str:
     """The whole node side as one POSIX sh script, without its comments: the stack keeps it for every node."""
     lines = "".join((_SOURCE / part).read_text() for part in _PARTS).splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def facts_command(user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True) -> str:
