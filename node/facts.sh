@@ -78,8 +78,8 @@ role() {
     fi
 }
 
-# The hash of the installed scripts; where they are gone, when the folder was last changed that they would be in or that
-# it would be in, so that a second loss is told from the first installation.
+# The hash of the installed scripts; where there are none, when their folder, or the one above it, was last changed, so
+# that their loss is told from the time before they came.
 fact_scripts() {
     scripts=$(hash_of "$STATE/node.sh")
     if [ "$scripts" = absent ]; then
