@@ -85,7 +85,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             ignore_changes=("create", "update") if node.in_sync else (),
             secret=change.carries_credentials,
         )
-        restarts = node.restarting.sentences if node.reasons and not node.is_record_only else ()
+        restarts = node.restarting.sentences if node.restarts else ()
         explain(name, change, (*((RECORD_ONLY,) if node.is_record_only else node.reasons), *restarts), self.command)
         warn(name, node.warnings, self.command)
         self.state = self.command.stdout.apply(

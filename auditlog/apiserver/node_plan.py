@@ -42,8 +42,8 @@ class NodePlan:
     of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
     says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
     webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
-    the policy. ``restarting`` is how the API server is restarted; ``transaction`` and ``removal`` are what the node is
-    told for it, now and when audit logging is removed. A node in sync is told nothing for now.
+    the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
+    ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
     """
 
     node: Host
@@ -63,6 +63,7 @@ class NodePlan:
     staged_policy_sha256: str | None
     owned: Owned
     written: Written
+    restarts: bool
     restarting: Restart
     transaction: tuple[tuple[str, str], ...]
     removal: tuple[tuple[str, str], ...]
@@ -117,16 +118,18 @@ def plan_node(
     ]
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()
     reasons = node_reasons(files, edit, configuration, lag, quarantined, facts)
+    files_in_sync = change.in_sync and all(file.in_sync for file in files)
+    restarts = not files_in_sync or lag is not None or facts.unfinished_change
     staged = staged_files(webhook=webhook is not None)
     try:
-        # Making a canary takes as long as all the rest of a node's plan, and a node in sync needs none.
-        lacking = no_canary(change.desired, staged, settings.restart.mode) if reasons else None
+        # Making a canary takes as long as all the rest of a node's plan, and is for a restart only.
+        lacking = no_canary(change.desired, staged, settings.restart.mode) if restarts else None
         restarting = choose_restart(settings.restart, facts, arguments, policy, lacking)
     except RestartError as error:
         raise PlanError([*problems, str(error)]) from error
     told = (
         transaction_arguments(change.desired, restarting.mode, rehearsal=restarting.rehearses, staged=staged)
-        if reasons
+        if restarts
         else {}
     )
     told_at_removal = transaction_arguments(
@@ -140,7 +143,6 @@ def plan_node(
         before=policy_before.text if policy_before else None,
         token=facts.policy_token,
     )
-    files_in_sync = change.in_sync and all(file.in_sync for file in files)
     if lag is Lag.NO_PROCESS and files_in_sync and not facts.unfinished_change:
         problems.append(str(no_process()))
     if problems:
@@ -164,6 +166,7 @@ def plan_node(
         staged_policy_sha256=facts.staged_policy_sha256,
         owned=edit.owned,
         written=facts.written,
+        restarts=restarts,
         restarting=restarting,
         transaction=tuple(told.items()),
         removal=tuple(told_at_removal.items()),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditlog.apiserver import manifest
+from auditlog.apiserver.checks.node_state import forgotten
 from auditlog.apiserver.checks.process import Lag
 from auditlog.apiserver.companions import Companion
 from auditlog.apiserver.desired import AuditConfiguration, HostMount, sha256
@@ -40,6 +41,10 @@ def node_reasons(
     half_way = sha256(change.live or "") in facts.unfinished_sha256
     if not change.in_sync and not half_way and lag is None and all(file.in_sync for file in files):
         reasons += [f"the manifest names the hash of another {file.what}" for file in files if _names_another(file)]
+    if any(forgotten(facts)):
+        reasons.append(
+            "the stack's record on the node is gone; what is there now is recorded as what removal gives back"
+        )
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
         if facts.kubeadm_config is not None and facts.kubeadm_config.stale:

@@ -69,6 +69,14 @@ def test_scripts_that_were_lost_again_are_not_taken_for_those_of_the_first_time(
     assert first != lost
 
 
+def test_a_node_that_lost_the_record_of_its_stack_is_recorded_anew_without_a_restart() -> None:
+    (node,) = plan(changed(applied(), owner=None, before_manifest=None, before_kubeadm_config=None)).nodes
+    assert node.manifest.in_sync
+    assert [reason.partition(";")[0] for reason in node.reasons] == ["the stack's record on the node is gone"]
+    assert not node.restarts
+    assert [finding.id for finding in node.warnings] == ["forgotten"]
+
+
 def test_a_node_in_sync_is_told_nothing_of_a_restart_and_removal_has_its_canary_all_the_same() -> None:
     (node,) = plan(applied()).nodes
     assert node.transaction == ()
