@@ -12,6 +12,7 @@ import asyncssh
 import pytest
 import yaml
 
+from auditlog.apiserver.desired import POLICY_ANNOTATION
 from auditlog.apiserver.facts import parse_facts
 from auditlog.apiserver.plan import make_plan
 from auditlog.cli import main
@@ -295,7 +296,10 @@ def test_a_user_without_sudo(inspect: Inspect, node: FakeNode) -> None:
 
 
 def test_a_draft_for_which_the_plan_edits_nothing(inspect: Inspect, node: FakeNode, server: SshServer) -> None:
-    facts = dataclasses.replace(WELL, owner=None, before_manifest=None, before_kubeadm_config=None)
+    assert WELL.manifest is not None
+    lines = WELL.manifest.text.splitlines(keepends=True)
+    by_hand = dataclasses.replace(WELL.manifest, text="".join(line for line in lines if POLICY_ANNOTATION not in line))
+    facts = dataclasses.replace(WELL, manifest=by_hand, owner=None, before_manifest=None, before_kubeadm_config=None)
     node.answer(facts_output(facts))
     result = inspect("--write-config", "prod", "--bastion", f"jump@{server.host}:{server.port}")
     assert (result.code, result.stderr) == (0, "")
@@ -312,6 +316,14 @@ def test_a_draft_for_which_the_plan_edits_nothing(inspect: Inspect, node: FakeNo
     assert plan.nodes[0].manifest.in_sync
     assert plan.nodes[0].policy.in_sync
     assert plan.kubeadm_config.in_sync
+
+
+def test_a_draft_for_a_node_that_lost_the_record_of_its_stack_says_so(inspect: Inspect, node: FakeNode) -> None:
+    facts = dataclasses.replace(WELL, owner=None, before_manifest=None, before_kubeadm_config=None)
+    node.answer(facts_output(facts))
+    result = inspect("--write-config", "prod")
+    assert result.code == 1
+    assert "the stack's record on the node is gone" in result.stdout
 
 
 def test_a_draft_that_leaves_something_to_decide(inspect: Inspect) -> None:
