@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,14 @@ def remains(identity: str) -> list[str]:
         # A zombie has ended; it waits for its parent to look.
         if f"lab-{identity}-" in text and status != "Z":
             found.append(str(membership))
+    return found
+
+
+def remains_after_down(identity: str) -> list[str]:
+    """The same once what was killed has come to its end: a process out of its cgroup takes a moment to be a zombie."""
+    deadline = time.monotonic() + 10
+    while (found := remains(identity)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     return found
 
 
