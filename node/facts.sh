@@ -21,7 +21,7 @@ facts() {
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
-    if [ -e "$STATE/journal" ] || ! given kubeadm-config "$@" >/dev/null; then fact_kubeadm_config & fi
+    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then fact_kubeadm_config & fi
     others=$(facts_without_kubectl)
     wait
     say "$others"

@@ -118,31 +118,28 @@ async def _read_as(
     account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
 ) -> Readings:
     try:
-        async with access_of(account) as access, bastion_of(bastion, access) as (tunnel, through):
-            results = await _read_cluster(targets, access, tunnel, question)
+        async with access_of(account) as access:
+            return await _read_all(targets, bastion, access, question)
     except SshError as error:
         raise ReadError([str(error)]) from error
-    return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
 
 
 async def _read_cluster(
     targets: Sequence[Target], access: Access, tunnel: asyncssh.SSHClientConnection | None, question: _Question
 ) -> list[Reading | str]:
-    """Reads the nodes of one cluster. kubeadm-config is the cluster's: the first is asked for it, the others where it
+    """Reads the nodes of one stack. kubeadm-config is the cluster's: the first is asked for it, the others where it
     cannot tell."""
-
-    async def answers(some: Sequence[Target], what: _Question) -> list[Reading | str]:
-        return await asyncio.gather(*(_read(target, access, tunnel, what) for target in some))
-
     if not targets:
         return []
     without = replace(question, kubeadm_config=False)
-    (first,), others = await asyncio.gather(answers(targets[:1], question), answers(targets[1:], without))
-    if question.installed or isinstance(first, str):
+    (first,), others = await asyncio.gather(
+        _read_each(targets[:1], access, tunnel, question), _read_each(targets[1:], access, tunnel, without)
+    )
+    if isinstance(first, str):
         return [first, *others]
     config = first.facts.kubeadm_config
     if config is None or config.stale:
-        return [first, *await answers(targets[1:], question)]
+        return [first, *await _read_each(targets[1:], access, tunnel, question)]
     return [first, *(other if isinstance(other, str) else _with_kubeadm_config(other, config) for other in others)]
 
 
@@ -155,10 +152,18 @@ def _with_kubeadm_config(reading: Reading, config: KubeadmConfig) -> Reading:
 async def _read_all(targets: Sequence[Target], bastion: Target | None, access: Access, question: _Question) -> Readings:
     try:
         async with bastion_of(bastion, access) as (tunnel, through):
-            results = await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
+            # Of an installed script, and of nodes of which nothing is known, each is asked for everything.
+            each_alone = question.installed or question.paths is None
+            results = await (_read_each if each_alone else _read_cluster)(targets, access, tunnel, question)
     except SshError as error:
         raise ReadError([str(error)]) from error
     return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
+
+
+async def _read_each(
+    targets: Sequence[Target], access: Access, tunnel: asyncssh.SSHClientConnection | None, question: _Question
+) -> list[Reading | str]:
+    return await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
 
 
 async def _read(

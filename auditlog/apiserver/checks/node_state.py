@@ -119,7 +119,8 @@ def forgotten(facts: Facts) -> Iterator[Finding]:
             "a stack wrote the manifest, and its record in /etc/kubernetes/audit-logging is gone",
             "after the next pulumi up the present manifest counts as the one from before, and removal leaves audit "
             "logging on",
-            remedy=f"put the folder back first; the manifest from before is in the oldest folder of {ARCHIVE}",
+            remedy=f"put the folder back first; the manifest from before is in the newest folder of {ARCHIVE} "
+            "with a file before-audit-logging",
         )
 
 
