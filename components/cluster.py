@@ -9,6 +9,7 @@ from typing import Any
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.read_nodes import read_nodes
 from auditlog.policy.selection import selected_policy
+from components.command_provider import start_command_provider
 from components.configuration import Configuration
 from components.scope import Scope
 
@@ -17,7 +18,9 @@ def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, An
     """Declares everything that the configuration asks for; gives the outputs by the names of ``auditlog.outputs``."""
     policy = selected_policy(configuration.settings.policy)
     reading = _begin_reading(configuration) if configuration.settings.live_read else None
-    # The nodes take a while to answer, and the components to be imported: both at once.
+    # The nodes take a while to answer, the provider to start and the components to be imported: all at once.
+    if reading is not None and configuration.settings.enabled:
+        start_command_provider()
     from components.declared import declare_cluster
 
     return declare_cluster(configuration, policy, reading, scope)

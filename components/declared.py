@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.removal import plan_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.queries import loki_queries, on_node_search
-from auditlog.observe.rules import RuleScope
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import DashboardMode
-from components.alerts import Alerts
-from components.alloy import Alloy
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
-from components.dashboards import Dashboards
-from components.kubernetes_provider import kubernetes_provider
 from components.node_connection import connections
 from components.proof import proof_of, unread_proof
 from components.scope import Scope
+
+if TYPE_CHECKING:
+    from components.in_cluster import InCluster
 
 
 def declare_cluster(
@@ -47,17 +45,13 @@ def declare_cluster(
         else:
             control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
 
-    rule_groups: Mapping[str, list[str]] = {}
-    alloy: Alloy | None = None
+    in_cluster: InCluster | None = None
     if settings.in_cluster:
-        provider = kubernetes_provider(configuration.kubeconfig or "", scope)
-        if settings.ships:
-            alloy = Alloy("alloy", settings, connection, control_plane.last, scope, provider)
-        if dashboards:
-            Dashboards("dashboards", settings.dashboards, dashboards, control_plane.last, scope, provider)
-        if settings.alerts.are_on and settings.enabled:
-            rules, rule_scope = read_policy(policy.text, policy.source), RuleScope.of(settings)
-            rule_groups = Alerts("alerts", rule_scope, rules, control_plane.last, scope, provider).groups
+        # Nothing else needs Kubernetes' own resources, and they take long to be imported.
+        from components.in_cluster import declare_in_cluster
+
+        in_cluster = declare_in_cluster(configuration, policy, connection, dashboards, control_plane.last, scope)
+    alloy = in_cluster.alloy if in_cluster else None
 
     proof: Any = None
     if settings.enabled and settings.proof.enabled:
@@ -75,7 +69,7 @@ def declare_cluster(
         "logPath": settings.log_file,
         "queries": loki_queries(),
         "dashboards": {each.uid: {"title": each.title, "path": each.path} for each in dashboards},
-        "ruleGroups": rule_groups,
+        "ruleGroups": in_cluster.rule_groups if in_cluster else {},
         "onNodeSearch": on_node_search(settings.log),
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),

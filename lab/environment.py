@@ -11,20 +11,23 @@ from lab import build, tools
 from lab.paths import NODE_FILES, Paths
 from lab.state import load
 
+_NOT_OURS = ("SSH_AUTH_SOCK", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE")
+"""No agent may offer other keys, no other cluster be meant, and a program is compiled once, as a user's is."""
 
-def environment(paths: Paths | None = None) -> dict[str, str]:
+
+def environment(paths: Paths | None = None, python: Path | None = None) -> dict[str, str]:
     """All variables for running ``pulumi`` against the lab.
 
-    PATH has the Python environment first, since the language host takes ``python3`` from it; then the Pulumi CLI and
-    its language host, official or the lab's own, and the lab's kubectl. No agent may offer other keys.
+    PATH has the Python environment first, ``python`` or the one that runs now, since the language host takes
+    ``python3`` from it; then the Pulumi CLI and its language host, official or the lab's own, and the lab's kubectl.
     """
     where = paths or Paths.of()
     state = load(where.state)
     minor = state.kubernetes if state else tools.KUBERNETES_MINORS[0]
     where.pulumi_state.mkdir(parents=True, exist_ok=True)
     _install(where)
-    folders = (Path(sys.prefix) / "bin", where.pulumi_home / "bin", where.kubernetes_bin(minor))
-    variables = {name: value for name, value in os.environ.items() if name not in ("SSH_AUTH_SOCK", "KUBECONFIG")}
+    folders = ((python or Path(sys.prefix)) / "bin", where.pulumi_home / "bin", where.kubernetes_bin(minor))
+    variables = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
     return {
         **variables,
         "PATH": os.pathsep.join([*map(str, folders), variables.get("PATH", "")]),

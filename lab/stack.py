@@ -37,7 +37,7 @@ class PulumiStack:
 
     The ``pulumi stack`` commands take no ``--config-file``; they run in ``folder``, which has a ``Pulumi.yaml`` of the
     project's name for them. ``always`` are settings, by the project's keys, that each of its configurations has.
-    ``project`` is where the program is.
+    ``project`` is where the program is, ``python`` its Python environment, None for the one that runs now.
     """
 
     paths: Paths
@@ -45,6 +45,7 @@ class PulumiStack:
     folder: Path
     always: Mapping[str, Any] = field(default_factory=dict)
     project: Path = REPOSITORY
+    python: Path | None = None
 
     @classmethod
     def prepare(cls, paths: Paths, state: LabState, name: str, always: Mapping[str, Any] | None = None) -> PulumiStack:
@@ -91,7 +92,7 @@ class PulumiStack:
         result = subprocess.run(
             self.command(*words),
             cwd=self.project,
-            env=environment(self.paths),
+            env=environment(self.paths, self.python),
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,5 +1,7 @@
 # shellcheck shell=sh
 # Reads what the plan needs and changes nothing. One line a fact: a name, then base64 where it is a text of its own.
+# Starting processes is what takes the time, on every node at every preview: files are asked about together, and what the
+# shell can do by itself it does.
 
 # recorded_facts: the facts, with the paths of the stack's last change. The caller, who may be let to do just this as root,
 # chooses nothing: a path of their own would show them any file.
@@ -30,35 +32,33 @@ facts() {
 
 # The facts of the node's own, of the files at $policy, $log and $webhook.
 facts_without_kubectl() {
-    say "hostname $(uname -n)"
+    read -r name </proc/sys/kernel/hostname
+    say "hostname $name"
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
     say "webhook-path $(printf %s "$webhook" | base64 -w 0)"
     say "role $(role)"
     if [ -n "$(processes_named kubelet)" ]; then say "kubelet running"; else say "kubelet stopped"; fi
-    fact_file manifest "$MANIFEST"
-    fact_file policy "$policy"
-    fact_file before-manifest "$STATE/before/kube-apiserver.yaml"
-    fact_file before-policy "$STATE/before/audit-policy.yaml"
-    fact_file before-kubeadm-config "$STATE/before/cluster-configuration.yaml"
-    fact_file owner "$STATE/owner"
-    fact_file owned "$STATE/owned"
-    fact_file owned-kubeadm-config "$STATE/owned-kubeadm-config"
+    fact_files manifest "$MANIFEST" policy "$policy" \
+        before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
+        before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
+        owner "$STATE/owner" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
     say "staged-webhook $(hash_of "$STATE/staged/audit-webhook.yaml")"
     for name in manifest policy kubeadm-config; do
-        if [ -f "$STATE/written/$name" ]; then say "written $name $(cat "$STATE/written/$name")"; fi
+        if [ -f "$STATE/written/$name" ] && read -r hash <"$STATE/written/$name"; then say "written $name $hash"; fi
     done
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
-    if [ -e "$STATE/journal" ]; then fact_file journal "$STATE/journal"; fi
+    if [ -e "$STATE/journal" ]; then fact_files journal "$STATE/journal"; fi
     fact_manifests
     running=$(apiserver_pids)
     for pid in $running; do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
     done
-    say "memory-available-bytes $(awk '$1 == "MemAvailable:" { printf "%.0f\n", $2 * 1024 }' /proc/meminfo)"
+    while read -r name kilobytes _ && [ "$name" != MemAvailable: ]; do :; done </proc/meminfo
+    say "memory-available-bytes $((kilobytes * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
     if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
     fact_log_space "$log"
@@ -88,24 +88,69 @@ fact_scripts() {
     say "scripts $scripts"
 }
 
-# fact_file NAME PATH: change and modification time in seconds, mode, and the text; or "absent" and when its folder was
-# last changed, so that a file that is deleted once more is told from the first time.
-fact_file() {
-    if [ -f "$2" ]; then
-        say "file $1 $(stat -c '%Z %Y %a' "$2") $(base64 -w 0 <"$2")"
-    else
-        say "file $1 absent $(stat -c %Z "${2%/*}/" 2>/dev/null || echo 0)"
-    fi
+line_break='
+'
+
+# fact_files [NAME PATH]...: of each change and modification time in seconds, mode, and the text; or "absent" and when its
+# folder was last changed, so that a file that is deleted once more is told from the first time.
+fact_files() {
+    stat_files_and_folders "$@"
+    while [ $# -gt 0 ]; do
+        if [ -f "$2" ]; then
+            stat_of "$2"
+            say "file $1 $found $(base64 -w 0 <"$2")"
+        else
+            stat_of "${2%/*}/"
+            say "file $1 absent ${found%% *}"
+        fi
+        shift 2
+    done
+}
+
+stat_files_and_folders() {
+    pairs=$(($# / 2))
+    while [ "$pairs" -gt 0 ]; do
+        path=$2
+        shift 2
+        set -- "$@" "$path" "${path%/*}/"
+        pairs=$((pairs - 1))
+    done
+    stat_all '%Z %Y %a' "$@"
+}
+
+# stat_all FORMAT PATH...: asks about all of them at once; stat_of has the answers. Of a link, what it leads to counts.
+stat_all() {
+    format=$1
+    shift
+    answers=$line_break$(stat -L -c "$format %n" "$@" 2>/dev/null)$line_break
+}
+
+# stat_of PATH: the answer about it, as $found; 0 where there is no such thing. What came after it was asked about is
+# asked about now.
+stat_of() {
+    case $answers in
+        *" $1$line_break"*)
+            found=${answers%%" $1$line_break"*}
+            found=${found##*"$line_break"}
+            ;;
+        *) found=$(stat -L -c "$format" "$1" 2>/dev/null || echo 0) ;;
+    esac
 }
 
 # Every other file that kubelet would run as a static pod: it reads all but dot files, whatever they are called.
 # A file too large to be a manifest is named and not sent. Last comes its change time.
 fact_manifests() {
+    set --
     for entry in "$MANIFESTS"/*; do
-        if [ ! -f "$entry" ] || [ "$entry" = "$MANIFEST" ]; then continue; fi
-        size_and_change=$(stat -L -c '%s %Z' "$entry") || continue
-        if [ "${size_and_change% *}" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
-        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text ${size_and_change#* }"
+        if [ -f "$entry" ] && [ "$entry" != "$MANIFEST" ]; then set -- "$@" "$entry"; fi
+    done
+    [ $# -gt 0 ] || return 0
+    stat_all '%s %Z' "$@"
+    for entry in "$@"; do
+        stat_of "$entry"
+        [ "$found" != 0 ] || continue
+        if [ "${found% *}" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
+        say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text ${found#* }"
     done
 }
 
@@ -128,18 +173,31 @@ manifest_flag() {
 # standard output) counts as one in /var/log.
 fact_log_space() {
     case $1 in /*) log_file=$1 ;; *) log_file=/var/log/kubernetes ;; esac
-    folder=$(dirname "$log_file")
-    name=$(basename "$log_file")
-    used=$(for file in "$log_file" "$folder/${name%.*}"-[0-9]*; do
-        if [ -f "$file" ]; then stat -c %s "$file"; fi
-    done | awk '{ bytes += $1 } END { printf "%.0f\n", bytes }')
-    while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
-    say "log-used-bytes $used"
+    folder=${log_file%/*} name=${log_file##*/}
+    say "log-used-bytes $(bytes_of "$log_file" "$folder/${name%.*}"-[0-9]*)"
+    while [ ! -d "$folder/" ]; do folder=${folder%/*}; done
     fact_log_written "$log_file"
-    df -P -k "$folder" |
-        awk 'NR == 2 { printf "log-free-bytes %.0f\nlog-size-bytes %.0f\n", $4 * 1024, $2 * 1024 }'
+    df -P -k "$folder/" | {
+        read -r _
+        read -r _ size _ free _
+        say "log-free-bytes $((free * 1024))"
+        say "log-size-bytes $((size * 1024))"
+    }
     # Root may write everything but what is mounted read-only.
-    if [ ! -w "$folder" ]; then say "log-folder-read-only $(printf %s "$folder" | base64 -w 0)"; fi
+    if [ ! -w "$folder/" ]; then say "log-folder-read-only $(printf %s "${folder:-/}" | base64 -w 0)"; fi
+}
+
+# bytes_of PATH...: what those of them that are files hold together.
+bytes_of() {
+    bytes=0
+    for path in "$@"; do
+        shift
+        [ ! -f "$path" ] || set -- "$@" "$path"
+    done
+    if [ $# -gt 0 ]; then
+        for size in $(stat -c %s "$@"); do bytes=$((bytes + size)); done
+    fi
+    say "$bytes"
 }
 
 # fact_log_written LOG: how much was written to it since when: from the first event of its oldest uncompressed file to now.
@@ -147,26 +205,26 @@ fact_log_space() {
 fact_log_written() {
     base=${1##*/}
     case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
-    files=$(find "${1%/*}" -maxdepth 1 -type f -name "${base%"$extension"}-[0-9]*$extension" 2>/dev/null | sort)
-    [ ! -f "$1" ] || files="$files
-$1"
-    oldest=$(printf '%s\n' "$files" | grep . | head -n 1)
-    [ -n "$oldest" ] || return 0
-    began=$(head -c 1048576 "$oldest" | head -n 1 | sed -n 's/.*"stageTimestamp":"\([^"]*\)".*/\1/p')
+    log_itself=$1
+    # The time in their names puts them in order.
+    set -- "${1%/*}/${base%"$extension"}-"[0-9]*"$extension"
+    [ -f "$1" ] || shift
+    set -- "$@" "$log_itself"
+    [ -f "$1" ] || return 0
+    began=$(head -c 1048576 "$1" | sed -n '1s/.*"stageTimestamp":"\([^"]*\)".*/\1/p; 1q')
     began=$([ -z "$began" ] || date -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
-    bytes=$(printf '%s\n' "$files" | grep . | while IFS= read -r file; do stat -c %s "$file"; done |
-        awk '{ bytes += $1 } END { printf "%.0f\n", bytes }')
-    say "log-written $bytes $(($(date +%s) - began))"
+    say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
 }
 
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what
 # was read at the beginning of that change counts where none comes.
+# kubectl ends before it would pay to collect what it no longer needs.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
     deadline=0
     if [ -e "$STATE/journal" ]; then deadline=$(($(date +%s) + 60)); fi
-    until found=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
+    until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
         if [ "$(date +%s)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then

@@ -8,10 +8,10 @@ all_apiserver_pids() { processes_named kube-apiserver; }
 
 # processes_named NAME: the process ids in this node's own network: a kind or vcluster API server has another one.
 processes_named() {
-    here=$(readlink /proc/self/ns/net)
     grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | while IFS= read -r comm; do
         process=${comm%/comm}
-        if [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$here" ]; then echo "${process#/proc/}"; fi
+        # shellcheck disable=SC3013 # -ef is in dash, bash and busybox
+        if [ "$process/ns/net" -ef /proc/self/ns/net ]; then echo "${process#/proc/}"; fi
     done
 }
 
@@ -28,11 +28,13 @@ listens_as_canary() { tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qx -e
 
 kubelet_runs() { grep -qx kubelet /proc/[0-9]*/comm 2>/dev/null; }
 
-# started PID: when it started, in seconds since the epoch.
+# started PID: when it started, in seconds since the epoch. The kernel tells processes hundredths of a second wherever
+# Kubernetes runs.
 started() {
-    ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
-    boot=$(awk '$1 == "btime" { print $2 }' /proc/stat)
-    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v boot="$boot" -v ticks="$ticks" '{ printf "%.0f\n", int(boot + $20 / ticks) }'
+    awk '
+        $1 == "btime" { boot = $2 }
+        FILENAME != "/proc/stat" && sub(/^.*\) /, "") { printf "%.0f\n", int(boot + $20 / 100) }
+    ' /proc/stat "/proc/$1/stat" 2>/dev/null
 }
 
 # identity PID: "PID:START", which no later process with the same number has; empty when it has ended.

@@ -55,8 +55,8 @@ canary_is_possible() {
 # resident_kilobytes PIDS: the memory that the largest of these API servers takes; 0 when there is none.
 resident_kilobytes() {
     for pid in $1; do
-        sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null
-    done | sort -n | tail -n 1 | grep . || echo 0
+        cat "/proc/$pid/status" 2>/dev/null
+    done | awk '$1 == "VmRSS:" && $2 > most { most = $2 } END { printf "%.0f\n", most }'
 }
 
 # is_listened_on PORT: whether anything of this network listens there.

@@ -14,7 +14,8 @@ from auditlog.cli.loki import add_loki, loki_store
 from auditlog.events import questions
 from auditlog.events.coverage import TimeRange
 from auditlog.events.event import Sighting
-from auditlog.events.loki import LokiStore, filters
+from auditlog.events.loki import filters
+from auditlog.events.loki.store import LokiStore
 from auditlog.events.questions import Answer, Reach, WhoQuery
 from auditlog.events.reading import DamageLog, read
 from auditlog.events.render import Reading, answer_json, answer_text

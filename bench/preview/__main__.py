@@ -67,7 +67,8 @@ def in_sync(lab: Lab, ports: Mapping[str, int]) -> PulumiStack:
         for each in lab.nodes
     ]
     stack = PulumiStack.prepare(lab.paths, lab.state, "preview", {"nodes": nodes, "restart": "drain"})
-    stack = replace(stack, project=installed_project(lab.paths))
+    project = installed_project(lab.paths)
+    stack = replace(stack, project=project, python=project / ".venv")
     print("bringing audit logging to the nodes; some minutes", flush=True)
     stack.run("up", "--yes", "--skip-preview")
     return stack
@@ -114,7 +115,7 @@ def nothing(paths: Paths) -> Callable[[], object]:
     """A preview of a program without resources, on a stack that has been applied, in the same environment as ours."""
     program = paths.root / "project" / "nothing"
     shutil.copytree(Path(__file__).parent / "nothing", program, dirs_exist_ok=True)
-    variables = environment(paths)
+    variables = environment(paths, paths.root / "project" / ".venv")
 
     def pulumi(*words: str) -> None:
         done = subprocess.run(

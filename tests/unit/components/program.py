@@ -48,25 +48,33 @@ class Registration:
 
 @dataclass
 class Program:
-    """What a run of the program left: registrations by name in their order, stack outputs, messages."""
+    """What a run of the program left: registrations by name in their order, commands on the operator's machine, stack
+    outputs, messages."""
 
     resources: dict[str, Registration] = field(default_factory=dict)
+    local_commands: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
 
 
 class _Mocks(mocks.Mocks):
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         outputs = {"stdout": "done", "stderr": ""} if args.typ == "command:remote:Command" else {}
         return f"{args.name}-id", {**args.inputs, **outputs}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the program calls {args.token}")
+        if args.token != "command:local:run":
+            raise AssertionError(f"the program calls {args.token}")
+        self._program.local_commands.append(args.args["command"])
+        return {}, []
 
 
 class _Recorder(mocks.MockMonitor):
     def __init__(self, program: Program) -> None:
-        super().__init__(_Mocks())
+        super().__init__(_Mocks(program))
         self._program = program
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
@@ -159,7 +167,8 @@ def run_declared(
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():
-        pulumi.runtime.set_mocks(_Mocks(), PROJECT, STACK, preview=preview, logger=logger, monitor=_Recorder(program))
+        recorder = _Recorder(program)
+        pulumi.runtime.set_mocks(recorder.mocks, PROJECT, STACK, preview=preview, logger=logger, monitor=recorder)
         stack = settings.get_root_resource()
         assert isinstance(stack, Stack)
         stack.outputs.clear()  # mocks keep the stack of an earlier program, with its outputs

@@ -32,6 +32,15 @@ def words(program: Program, name: str, which: str = "create") -> list[str]:
     return shlex.split(program.resources[name].inputs[which].split(" <<", 1)[0])
 
 
+def test_the_provider_is_started_while_the_nodes_are_read(first: Program) -> None:
+    assert first.local_commands == ["exit 0"]
+
+
+def test_no_provider_is_started_where_no_command_will_be_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for config in (stack_config(enabled=False), stack_config() | {"kubernetes-audit:liveRead": "off"}):
+        assert not run_program(monkeypatch, config, {"cp1": untouched()}, preview=True).local_commands
+
+
 def test_every_command_belongs_to_its_component(first: Program) -> None:
     assert {(resource.parent, resource.name) for resource in first.resources.values()} == {
         ("kubernetes-audit-test", "node-scripts"),

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from auditlog.cli import main
-from auditlog.events.loki import LokiAccess, LokiClient, LokiError, LokiStore, store
+from auditlog.events.loki import LokiAccess, LokiClient, LokiError, store
 from auditlog.events.loki.filters import who_filter
+from auditlog.events.loki.store import LokiStore
 from auditlog.events.questions import WhoQuery
 from auditlog.events.reading import DamageLog
 from tests.unit.events.fake_loki import FakeLoki, certificate_and_key, serve

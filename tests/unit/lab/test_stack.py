@@ -36,8 +36,10 @@ def test_the_stack_is_configured_with_every_node_and_its_host_key_and_without_th
 def test_pulumi_gets_a_home_and_state_of_the_lab_and_no_agent(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
     monkeypatch.setenv("PULUMI_HOME", "/elsewhere")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     variables = environment(paths)
     assert "SSH_AUTH_SOCK" not in variables
+    assert "PYTHONDONTWRITEBYTECODE" not in variables
     assert variables["PULUMI_HOME"] == str(paths.root / "pulumi-home")
     assert variables["PULUMI_BACKEND_URL"] == f"file://{paths.root}/pulumi-state"
     assert (paths.root / "pulumi-state").is_dir()

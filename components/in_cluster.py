@@ -1,0 +1,51 @@
+"""What goes into the cluster itself, through its API server: Alloy, dashboards, alerting rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_command import remote
+
+from auditlog.observe.dashboards import RenderedDashboard
+from auditlog.observe.rules import RuleScope
+from auditlog.policy.read import read_policy
+from auditlog.policy.selection import SelectedPolicy
+from components.alerts import Alerts
+from components.alloy import Alloy
+from components.configuration import Configuration
+from components.dashboards import Dashboards
+from components.kubernetes_provider import kubernetes_provider
+from components.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class InCluster:
+    """What was declared: Alloy, if any, and the names of the alerts' rule groups."""
+
+    alloy: Alloy | None = None
+    rule_groups: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def declare_in_cluster(
+    configuration: Configuration,
+    policy: SelectedPolicy,
+    connections: Mapping[str, remote.ConnectionArgs],
+    dashboards: Sequence[RenderedDashboard],
+    depends_on: Sequence[pulumi.Resource],
+    scope: Scope,
+) -> InCluster:
+    """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away."""
+    settings = configuration.settings
+    provider = kubernetes_provider(configuration.kubeconfig or "", scope)
+    alloy: Alloy | None = None
+    if settings.ships:
+        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider)
+    if dashboards:
+        Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider)
+    if not (settings.alerts.are_on and settings.enabled):
+        return InCluster(alloy)
+    rules = read_policy(policy.text, policy.source)
+    alerts = Alerts("alerts", RuleScope.of(settings), rules, depends_on, scope, provider)
+    return InCluster(alloy, alerts.groups)
