@@ -17,3 +17,6 @@ settings.load_profile("project")
 # A shell without job control, as the one of .ci/test, has what it puts in the background ignore SIGINT, and all that is
 # started from there. Pulumi ends its plugins by SIGINT, and waits five seconds for each that goes on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Pulumi programs that the tests run are compiled once, as a user's are, and not at every run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
