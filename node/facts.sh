@@ -32,8 +32,7 @@ facts() {
 
 # The facts of the node's own, of the files at $policy, $log and $webhook.
 facts_without_kubectl() {
-    read -r name </proc/sys/kernel/hostname
-    say "hostname $name"
+    say "hostname $(uname -n)"
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
     say "webhook-path $(printf %s "$webhook" | base64 -w 0)"

@@ -1,11 +1,12 @@
 """A control-plane node that is a folder: the node's own scripts run on it, root and kubectl are stand-ins.
 
-There is no process on it, since nothing can pose as another program in /proc.
+There is no process on it: nothing can pose as another program in /proc, and those of this machine are none of its.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _COMMANDS = {
     "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g" | exec sh "$@"',
     "id": "echo 0",
     "uname": "echo cp1",
+    "grep": f'case $* in */proc/*) exit 1 ;; *) exec {shutil.which("grep")} "$@" ;; esac',
     "kubectl": "printf '7 '; cat '{root}/cluster-configuration.yaml'; printf .",
 }
 
