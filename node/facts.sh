@@ -56,8 +56,7 @@ facts_without_kubectl() {
     for pid in $running; do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
     done
-    while read -r name kilobytes _ && [ "$name" != MemAvailable: ]; do :; done </proc/meminfo
-    say "memory-available-bytes $((kilobytes * 1024))"
+    say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
     if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
     fact_log_space "$log"

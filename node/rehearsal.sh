@@ -40,7 +40,7 @@ canary_is_possible() {
         return 1
     fi
     needed=$(($(resident_kilobytes "$(apiserver_pids)") * 5 / 4 + MEMORY_RESERVE))
-    available=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+    available=$(available_kilobytes)
     if [ "$available" -lt "$needed" ]; then
         problem="it takes $((needed / 1024)) MiB of memory and $((available / 1024)) MiB are available"
         return 1
@@ -57,6 +57,12 @@ resident_kilobytes() {
     for pid in $1; do
         cat "/proc/$pid/status" 2>/dev/null
     done | awk '$1 == "VmRSS:" && $2 > most { most = $2 } END { printf "%.0f\n", most }'
+}
+
+# available_kilobytes: the memory that the node can give to a new process.
+available_kilobytes() {
+    while read -r what kilobytes _ && [ "$what" != MemAvailable: ]; do :; done </proc/meminfo
+    say "$kilobytes"
 }
 
 # is_listened_on PORT: whether anything of this network listens there.

@@ -62,7 +62,7 @@ def load(text: str) -> Any:
     """
     try:
         # A merge key is resolved in the nodes themselves, which are then no longer those of the text.
-        node = _composed(text) if "<<" not in text else yaml.compose(text, Loader=_PlaceLoader)
+        node = _compose(text) if "<<" in text else _composed(text)
         return None if node is None else yaml.constructor.SafeConstructor().construct_document(node)
     except yaml.YAMLError as error:
         raise YamlEditError(_reason(error)) from error
@@ -160,19 +160,21 @@ def written_value(text: str, path: Path) -> str:
     return text[node.start_mark.index : _last_leaf(node).end_mark.index]
 
 
-@functools.lru_cache(maxsize=32)
-def _composed(text: str) -> yaml.Node | None:
-    """The document's nodes; None when it has none. Raises yaml.YAMLError."""
-    # An edit asks for several places of one text, and for its values; the nodes are never changed.
-    node: yaml.Node | None = yaml.compose(text, Loader=_PlaceLoader)
+def _compose(text: str) -> yaml.Node | None:
+    """The document's nodes; None when it has none."""
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_PlaceLoader)
+    except yaml.YAMLError as error:
+        raise YamlEditError(_reason(error)) from error
     return node
 
 
+_composed = functools.lru_cache(maxsize=32)(_compose)
+"""The same for whoever never changes the nodes: an edit asks for several places of one text, and for its values."""
+
+
 def _node_at(text: str, path: Path) -> yaml.Node:
-    try:
-        node = _composed(text)
-    except yaml.YAMLError as error:
-        raise YamlEditError(_reason(error)) from error
+    node = _composed(text)
     if node is None:
         raise YamlEditError("the document is empty")
     for depth, step in enumerate(path):

@@ -46,7 +46,7 @@ def main() -> None:
             peers = prepared_peers(lab, stack.folder, ports)
             seconds = timed(
                 {
-                    "a Pulumi program that does nothing": nothing(lab.paths),
+                    "a Pulumi program that does nothing": nothing(stack),
                     "pulumi preview": lambda: stack.run("preview", "--expect-no-changes"),
                     "pyinfra --dry": peers.pyinfra,
                     "ansible-playbook --check --diff": peers.ansible,
@@ -111,11 +111,11 @@ def prepared_peers(lab: Lab, folder: Path, ports: Mapping[str, int]) -> Peers:
     return peers
 
 
-def nothing(paths: Paths) -> Callable[[], object]:
+def nothing(ours: PulumiStack) -> Callable[[], object]:
     """A preview of a program without resources, on a stack that has been applied, in the same environment as ours."""
-    program = paths.root / "project" / "nothing"
+    program = ours.project / "nothing"
     shutil.copytree(Path(__file__).parent / "nothing", program, dirs_exist_ok=True)
-    variables = environment(paths, paths.root / "project" / ".venv")
+    variables = environment(ours.paths, ours.python)
 
     def pulumi(*words: str) -> None:
         done = subprocess.run(

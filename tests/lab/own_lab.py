@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +57,7 @@ class OwnLab:
 
 
 def remains(identity: str) -> list[str]:
-    """What carries the name of a lab: links, cgroups, and living processes."""
+    """What carries the name of a lab: links, cgroups, and living processes. A killed one takes a moment to end."""
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
     found = re.findall(rf"lab{identity}\w*", links)
     found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/lab-{identity}-*")]
@@ -71,14 +70,6 @@ def remains(identity: str) -> list[str]:
         # A zombie has ended; it waits for its parent to look.
         if f"lab-{identity}-" in text and status != "Z":
             found.append(str(membership))
-    return found
-
-
-def remains_after_down(identity: str) -> list[str]:
-    """The same once what was killed has come to its end: a process out of its cgroup takes a moment to be a zombie."""
-    deadline = time.monotonic() + 10
-    while (found := remains(identity)) and time.monotonic() < deadline:
-        time.sleep(0.1)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -15,6 +15,8 @@ from auditlog.apiserver.desired import sha256
 from auditlog.policy.presets import preset_text
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
+
+Value = TypeVar("Value")
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 POLICY = "/etc/kubernetes/audit-policy.yaml"
@@ -68,7 +70,7 @@ def cluster_configuration(lab: Lab) -> str:
     )
 
 
-def eventually(read: Callable[[], str], wanted: Callable[[str], bool], seconds: int = 120) -> str:
+def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: int = 120) -> Value:
     deadline = time.monotonic() + seconds
     while True:
         value = read()

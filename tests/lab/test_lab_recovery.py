@@ -10,7 +10,8 @@ import pytest
 from lab import cgroups, network
 from lab.api import Lab
 from lab.state import load
-from tests.lab.own_lab import OwnLab, machine, remains, remains_after_down
+from tests.lab.own_lab import OwnLab, machine, remains
+from tests.lab.test_first_stack import eventually
 
 SECOND = OwnLab("second")
 PATHS = SECOND.paths
@@ -33,7 +34,7 @@ def test_down_removes_everything_after_a_kill(marker: str) -> None:
     assert remains(state.identity), "nothing was made before the kill"
     done = SECOND.command("down")
     assert done.returncode == 0, done.stderr
-    assert remains_after_down(state.identity) == []
+    assert eventually(lambda: remains(state.identity), lambda found: not found, seconds=10) == []
     assert machine() == before
     assert [path.name for path in PATHS.root.iterdir()] == ["lock"]
 

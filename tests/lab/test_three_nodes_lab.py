@@ -14,7 +14,7 @@ from lab import cgroups, network
 from lab.api import Lab
 from lab.state import load
 from tests.lab.nodes import etcd_members, ready_nodes
-from tests.lab.own_lab import OwnLab, machine, remains, remains_after_down
+from tests.lab.own_lab import OwnLab, machine, remains
 from tests.lab.test_first_stack import MANIFEST, eventually, process_arguments
 
 # The first test makes the lab, which on a busy machine alone takes minutes.
@@ -98,6 +98,6 @@ def test_down_removes_everything_after_a_kill_in_the_middle_of_a_join() -> None:
     assert remains(state.identity), "nothing was made before the kill"
     done = own.command("down")
     assert done.returncode == 0, done.stderr
-    assert remains_after_down(state.identity) == []
+    assert eventually(lambda: remains(state.identity), lambda found: not found, seconds=10) == []
     assert machine() == before
     assert [path.name for path in own.paths.root.iterdir()] == ["lock"]

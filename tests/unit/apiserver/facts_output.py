@@ -21,11 +21,11 @@ def facts_output(facts: Facts) -> str:
         if written is not None:
             lines.append(f"written {name} {written}")
     if facts.policy_path is not None:
-        lines.append(f"policy-path {_encoded(facts.policy_path)}")
+        lines.append(f"policy-path {encoded(facts.policy_path)}")
     if facts.log_path is not None:
-        lines.append(f"log-path {_encoded(facts.log_path)}")
+        lines.append(f"log-path {encoded(facts.log_path)}")
     if facts.webhook_path is not None:
-        lines.append(f"webhook-path {_encoded(facts.webhook_path)}")
+        lines.append(f"webhook-path {encoded(facts.webhook_path)}")
     for name, file in (
         ("manifest", facts.manifest),
         ("policy", facts.policy),
@@ -48,16 +48,16 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
     lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
     if facts.proof is not None:
-        lines.append(f"proof {_encoded(facts.proof)}")
+        lines.append(f"proof {encoded(facts.proof)}")
     if facts.unfinished_change:
-        lines.append(f"file journal 1 1 600 {_encoded('')}")
+        lines.append(f"file journal 1 1 600 {encoded('')}")
     lines += [
-        f"static-pod {_encoded(stray.name)} {_encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
+        f"static-pod {encoded(stray.name)} {encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
         for stray in facts.stray_manifests
     ]
     for process in facts.processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
-        lines.append(f"process {process.pid} {process.started} {_encoded(command_line)}")
+        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}")
     lines += [
         f"log-used-bytes {facts.log_used_bytes}",
         f"log-free-bytes {facts.log_free_bytes}",
@@ -65,7 +65,7 @@ def facts_output(facts: Facts) -> str:
         f"log-written {facts.log_written_bytes} {facts.log_written_seconds}",
     ]
     if facts.log_read_only is not None:
-        lines.append(f"log-folder-read-only {_encoded(facts.log_read_only)}")
+        lines.append(f"log-folder-read-only {encoded(facts.log_read_only)}")
     if facts.memory_available_bytes is not None:
         lines.append(f"memory-available-bytes {facts.memory_available_bytes}")
     lines.append(f"memory-running-bytes {facts.memory_running_bytes}")
@@ -73,9 +73,9 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"redirect-tool {facts.redirect_tool}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
-        lines.append(f"{kind} {facts.kubeadm_config.resource_version} {_encoded(facts.kubeadm_config.text)}")
+        lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")
     if facts.kubeadm_config_error is not None:
-        lines.append(f"kubeadm-config-error {_encoded(facts.kubeadm_config_error)}")
+        lines.append(f"kubeadm-config-error {encoded(facts.kubeadm_config_error)}")
     lines += [f"missing-tool {tool}" for tool in facts.missing_tools]
     return "\n".join([*lines, "end", ""])
 
@@ -83,8 +83,8 @@ def facts_output(facts: Facts) -> str:
 def _file(file: RemoteFile | None, folder_changed: int) -> str:
     if file is None:
         return f"absent {folder_changed}"
-    return f"{file.changed} {file.modified} {file.mode} {_encoded(file.text)}"
+    return f"{file.changed} {file.modified} {file.mode} {encoded(file.text)}"
 
 
-def _encoded(text: str) -> str:
+def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()

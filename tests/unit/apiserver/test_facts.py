@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 
 import pytest
@@ -19,13 +18,9 @@ from auditlog.apiserver.facts import (
     apiserver_pod,
     parse_facts,
 )
-from tests.unit.apiserver.facts_output import facts_output
+from tests.unit.apiserver.facts_output import encoded, facts_output
 from tests.unit.apiserver.kubeadm_files import MANIFEST
 from tests.unit.apiserver.nodes import applied
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def output(*changed: str) -> str:

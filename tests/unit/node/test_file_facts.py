@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.unit.apiserver.facts_output import encoded
 from tests.unit.node.shell import run
-
-
-def encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def change_time(path: Path) -> int:
