@@ -12,16 +12,29 @@ back_up() {
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
+    if ! is_among "$(hash_of "$backup/kube-apiserver.yaml")" "$read_texts" || ! is_as_read audit-policy.yaml "$1" ||
+        ! is_as_read audit-webhook.yaml "$2"; then
+        changed_by_others "" "${changed:-$MANIFEST}"
+        return 1
+    fi
     keep_way_back "$backup" || return 1
     if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
     prune_archive
     say "backup: $backup"
 }
 
+# is_as_read NAME TARGET: whether the backup NAME of TARGET is what this run has read. A change that does not replace the
+# file takes it as it is.
+is_as_read() {
+    case $1 in audit-policy.yaml) wanted=$policy_desired ;; *) wanted=$webhook_desired ;; esac
+    changed=$2
+    [ -z "$wanted" ] || [ ! -f "$backup/$1" ] || is_among "$(hash_of "$backup/$1")" "$read_texts"
+}
+
 # Keeps the newest backups, and every one of a time before audit logging.
 prune_archive() {
-    find "$ARCHIVE" -mindepth 1 -maxdepth 1 -type d | sort -r | tail -n "+$((ARCHIVE_KEEPS + 1))" | while IFS= read -r old; do
-        [ -e "$old/before-audit-logging" ] || rm -rf "$old"
+    find "$ARCHIVE" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -r | tail -n "+$((ARCHIVE_KEEPS + 1))" | while IFS= read -r old; do
+        [ "$old" = "${backup:-}" ] || [ -e "$old/before-audit-logging" ] || rm -rf "$old"
     done
 }
 
@@ -30,6 +43,7 @@ prune_archive() {
 keep_before() {
     problem="cannot write $STATE/before"
     mkdir -p "$STATE/before" || return 1
+    if [ -n "${begins_anew:-}" ] && [ ! -e "$STATE/owner" ] && [ -e "$STATE/before/kube-apiserver.yaml" ]; then return 0; fi
     if [ ! -e "$STATE/owner" ]; then
         rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
         put "$1" "$STATE/before/kube-apiserver.yaml" 600 || return 1
@@ -56,30 +70,69 @@ keep_copy() {
     [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || { cp -p "$1" "$2" && sync "$2"; }
 }
 
-# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP.
+# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays; $left_alone names
+# it, and $edited says whether they wrote into a file that came back. The manifest comes before the files that it no longer needs go, and they stay where that manifest is somebody else's.
 restore_files() {
-    restore_file "$1/audit-policy.yaml" "$2" && restore_file "$1/audit-webhook.yaml" "$3" || return 1
-    if [ "$(hash_of "$MANIFEST")" != "$(hash_of "$1/kube-apiserver.yaml")" ]; then
-        keep_copy "$1/kube-apiserver.yaml" "$STATE/staged/put-back-kube-apiserver.yaml" || return 1
-        problem="cannot put $1/kube-apiserver.yaml back"
-        swap "$STATE/staged/put-back-kube-apiserver.yaml" || return 1
+    left_alone='' edited=''
+    put_back "$1/audit-policy.yaml" "$2" && put_back "$1/audit-webhook.yaml" "$3" &&
+        put_back "$1/kube-apiserver.yaml" "$MANIFEST" || return 1
+    case " $left_alone " in *" $MANIFEST "*) return 0 ;; esac
+    take_back "$1/audit-policy.yaml" "$2" && take_back "$1/audit-webhook.yaml" "$3"
+}
+
+# put_back FILE TARGET: FILE's text becomes TARGET again; nothing where FILE is not there. What came out of TARGET when the
+# new file came, and lies in its slot, is the very file that was there: what its writer wrote into it since comes back too.
+put_back() {
+    if [ ! -f "$1" ] || [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then return 0; fi
+    known=$(known_texts)
+    if ! is_expected "$2" "$known"; then
+        leave "$2"
+        return 0
     fi
-    if [ ! -f "$1/audit-policy.yaml" ]; then rm -f "$2"; fi
-    if [ -n "$3" ] && [ ! -f "$1/audit-webhook.yaml" ]; then rm -f "$3"; fi
-    rm -f "$(temporary_of "$2")" ${3:+"$(temporary_of "$3")"} || :
-}
-
-# restore_file FILE TARGET: by a rename of FILE's copy where it is on TARGET's file system; nothing where FILE is not there.
-restore_file() {
-    if [ ! -f "$1" ] || [ "$(hash_of "$1")" = "$(hash_of "$2")" ]; then return; fi
-    copy=$STATE/staged/put-back-${1##*/}
-    keep_copy "$1" "$copy" || return 1
+    slot=$(slot_of "$2") copy=$STATE/staged/put-back-${1##*/}
+    if was_displaced "$slot" "$1" "$known"; then
+        if [ "$(hash_of "$slot")" != "$(hash_of "$1")" ]; then
+            keep_copy_of_others "$slot" "$2"
+            record "known=$(journal known) $(hash_of "$slot")" && edited=yes
+        fi
+        copy=$slot
+    else
+        keep_copy "$1" "$copy" || return 1
+        if [ "$(stat -c %d "$copy")" != "$(stat -c %d "$(dirname "$2")")" ]; then
+            fill_slot "$copy" "$2" 600 "$slot" || return 1
+            copy=$slot
+        fi
+    fi
     problem="cannot put $1 back"
-    if [ "$(stat -c %d "$copy")" = "$(stat -c %d "$(dirname "$2")")" ]; then mv -f "$copy" "$2"; else put "$copy" "$2" 600; fi
+    if swap_in "$copy" "$2" "$known"; then return 0; fi
+    is_expected "$2" "$known" && return 1
+    leave "$2"
 }
 
-# swap FILE: FILE becomes the manifest by one rename from outside the manifests folder.
-swap() {
-    chown --reference="$MANIFEST" "$1" && chmod --reference="$MANIFEST" "$1" && sync "$1" && mv -f "$1" "$MANIFEST" &&
-        sync "$MANIFESTS"
+# was_displaced SLOT FILE KNOWN: whether SLOT holds what came out of the target, and not the new file on its way in.
+was_displaced() {
+    [ -f "$1" ] && [ ! -L "$1" ] || return 1
+    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || ! is_among "$(hash_of "$1")" "$3"
+}
+
+# take_back FILE TARGET: TARGET goes where there was none before, which FILE's absence tells.
+take_back() {
+    if [ -z "$2" ] || [ -f "$1" ]; then return 0; fi
+    withdraw "$2" "$(known_texts)" || leave "$2"
+}
+
+# leave TARGET: it stays as somebody else wrote it.
+leave() {
+    left_alone="$left_alone $1"
+    keep_copy_of_others "$1" "$1"
+    say "left: $1 stays as somebody else wrote it meanwhile"
+}
+
+# clear_slots POLICY WEBHOOK: the change is over. What somebody wrote into a file that it displaced is kept.
+clear_slots() {
+    known=$(known_texts)
+    for target in "$MANIFEST" "$1" "$2"; do
+        [ -z "$target" ] || clear_slot "$target" "$known"
+    done
+    clear_slot "$MANIFEST" "$known" "$(slot_of_first)"
 }

@@ -89,8 +89,11 @@ temporary_of() { printf '%s\n' "$(dirname "$1")/.$(basename "$1").kubernetes-aud
 
 # record_written NAME SHA256: what the stack last wrote as manifest, policy or kubeadm-config. The operator's side cannot
 # read its own state; by this it tells an edit by hand from a change of its settings.
-record_written() {
-    mkdir -p "$STATE/written" && echo "$2" >"$STATE/written/$1.new" && mv "$STATE/written/$1.new" "$STATE/written/$1"
+record_written() { mkdir -p "$STATE/written" && echo "$2" | keep_record "$STATE/written/$1"; }
+
+# keep_record FILE: standard input becomes FILE, whole or not at all, also if the power goes. An empty FILE never comes of it.
+keep_record() {
+    cat >"$1.new" && [ -s "$1.new" ] && sync "$1.new" && mv "$1.new" "$1" && sync "$(dirname "$1")"
 }
 
 # One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them. Where a

@@ -8,6 +8,8 @@
 #   processes=PID...      the API servers that must go
 #   canary-port=PORT      where the canary listens; empty once it is gone
 #   placed-first=SHA256   the manifest that a quick restart puts in place before the new one
+#   known=SHA256...       further texts that this change has read or written, such as those of the run before it
+#   edited=yes            the way back left a manifest in place that somebody else wrote meanwhile
 #   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, webhook=PATH,
 #   webhook-desired=SHA256, endpoint=URL, timeout=SECONDS
 #                         what the operator asked for
@@ -21,8 +23,7 @@ record() {
     for entry in "$@"; do
         entries=$(printf '%s\n' "$entries" | sed "/^${entry%%=*}=/d; /^\$/d"; printf '%s\n' "$entry")
     done
-    printf '%s\n' "$entries" >"$STATE/journal.new" && sync "$STATE/journal.new" &&
-        mv "$STATE/journal.new" "$STATE/journal" && sync "$STATE"
+    printf '%s\n' "$entries" | keep_record "$STATE/journal"
 }
 
 # step NAME: from here on the change is at this step.
@@ -33,6 +34,22 @@ step() { record "step=$1"; }
 files_may_have_changed() {
     [ -e "$STATE/journal" ] || return 1
     case $(journal step) in back-up | rehearse | stand-in | restored) return 1 ;; *) return 0 ;; esac
+}
+
+# known_texts: the hashes of every text that this change has read or wants to write, on one line. Any other text in a file
+# of this change is somebody else's.
+known_texts() {
+    {
+        for known_entry in known desired placed-first policy-desired webhook-desired; do journal "$known_entry"; done
+        for known_file in kube-apiserver audit-policy audit-webhook; do hash_of "$(journal backup)/$known_file.yaml"; done
+    } | tr '\n' ' '
+}
+
+# is_nobody_elses: whether manifest, policy and webhook's kubeconfig are all texts of this change.
+is_nobody_elses() {
+    known=$(known_texts)
+    [ -f "$MANIFEST" ] && is_expected "$MANIFEST" "$known" && is_expected "$(journal policy)" "$known" &&
+        is_expected "$(journal webhook)" "$known"
 }
 
 close_journal() { rm -f "$STATE/journal" && sync "$STATE"; }

@@ -16,7 +16,7 @@ read_kubeadm_config() {
 keep_kubeadm_config() {
     kept=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion}{"\n"}{.data.ClusterConfiguration}{"."}' 2>/dev/null) || return 0
-    printf %s "${kept%.}" >"$STATE/kubeadm-config.new" && mv "$STATE/kubeadm-config.new" "$STATE/kubeadm-config"
+    printf %s "${kept%.}" | keep_record "$STATE/kubeadm-config"
 }
 
 # write_kubeadm_config FILE: replaces the text if the ConfigMap is still at $version. The field manager stays kubeadm,
@@ -66,10 +66,8 @@ apply_kubeadm_config() {
 
 # own_kubeadm_config owned=RECORD...: what of the text is the stack's.
 own_kubeadm_config() {
-    if ! { argument owned "$@" >"$STATE/owned-kubeadm-config.new" &&
-        mv "$STATE/owned-kubeadm-config.new" "$STATE/owned-kubeadm-config"; }; then
+    argument owned "$@" | keep_record "$STATE/owned-kubeadm-config" ||
         fail "cannot write $STATE/owned-kubeadm-config; run again"
-    fi
 }
 
 # restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input.

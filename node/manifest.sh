@@ -28,6 +28,7 @@ apply_manifest() {
     if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
         is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ]; then
         keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
+        [ "$(hash_of "$MANIFEST")" = "$desired" ] || fail "$MANIFEST changed after it was read for this plan; run again"
         { own "$@" && record_change "$@"; } || fail "cannot write $STATE/owner"
         settle "$(argument endpoint "$@")" "$(argument timeout "$@")"
         say "manifest: in sync"
@@ -87,11 +88,11 @@ check_owner() {
 # own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD]...: from now on this node's audit logging is the stack's; RECORD says
 # what of the manifest is.
 own() {
-    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } \
-        >"$STATE/paths.new" &&
-        mv "$STATE/paths.new" "$STATE/paths" &&
-        { ! given owned "$@" >"$STATE/owned.new" || mv "$STATE/owned.new" "$STATE/owned"; } &&
-        argument owner "$@" >"$STATE/owner.new" && mv "$STATE/owner.new" "$STATE/owner"
+    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
+        keep_record "$STATE/paths" &&
+        { ! given owned "$@" >/dev/null || given owned "$@" | keep_record "$STATE/owned"; } &&
+        { ! given entry "$@" >/dev/null || given entry "$@" | keep_record "$STATE/entry"; } &&
+        argument owner "$@" | keep_record "$STATE/owner"
 }
 
 # give_up_ownership: this node's audit logging is nobody's any more.

@@ -24,10 +24,12 @@ settle_moved() {
     if [ "$(hash_of "$left")" != "$last" ]; then
         say "$1: $now is in use now; $left is not as this stack wrote it, and stays"
     elif [ -f "$earlier" ]; then
-        put "$earlier" "$left" 600 || return 1
+        place "$earlier" "$left" 600 "$last" || return 1
+        clear_slot "$left" "$last"
         say "$1: $now is in use now; $left is as it was before audit logging"
     else
-        rm -f "$left" || return 1
+        withdraw "$left" "$last" || return 1
+        clear_slot "$left" "$last"
         say "$1: $now is in use now; $left removed"
     fi
     if [ -s "$moved" ]; then mv "$moved" "$earlier"; elif [ -e "$moved" ]; then rm -f "$earlier" "$moved"; fi

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # The files that the API server reads at its start: the policy and the webhook's kubeconfig. Staging one touches nothing
 # that the API server reads: the file in use changes together with the manifest, in apply_manifest, so that they are always
 # a set that is known to work.
@@ -17,9 +17,8 @@ prepare_webhook() {
     stage_webhook "$@"
     live=$(argument live "$@") || exit 1
     check_staged "webhook's kubeconfig" audit-webhook.yaml "$path" "$live" "$desired"
-    if ! { mkdir -p "$(dirname "$path")" && put "$STATE/staged/audit-webhook.yaml" "$path" 600; }; then
-        fail "cannot write $path"
-    fi
+    place "$STATE/staged/audit-webhook.yaml" "$path" 600 "${live%@*} $desired" || fail "$problem"
+    clear_slot "$path" "${live%@*} $desired"
     say "prepared: $path is there for kubeadm join"
 }
 
@@ -63,9 +62,8 @@ prepare_join() {
     if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ]; then
         fail "$policy changed after it was read for this plan; run again to see its present text"
     fi
-    if ! { mkdir -p "$(dirname "$policy")" && put "$STATE/staged/audit-policy.yaml" "$policy" 600; }; then
-        fail "cannot write $policy"
-    fi
+    place "$STATE/staged/audit-policy.yaml" "$policy" 600 "${live%@*} $desired" || fail "$problem"
+    clear_slot "$policy" "${live%@*} $desired"
     case $log in /*) mkdir -p "$(dirname "$log")" || fail "cannot make the folder of $log" ;; esac
     own "$@" || fail "cannot write $STATE/owner"
     say "prepared: $policy and the folder of $log are there for kubeadm join"
@@ -100,12 +98,12 @@ take_away() {
         fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
             "Run 'pulumi up' first, to finish what was cut off"
     fi
-    rm -f "$(temporary_of "$path")"
     if [ -f "$earlier" ]; then
-        put "$earlier" "$path" 600 || fail "cannot write $path"
+        place "$earlier" "$path" 600 "$written" || fail "$problem"
         say "$what: $path is as it was before audit logging"
     else
-        rm -f "$path"
+        withdraw "$path" "$written" || fail "$problem"
         say "$what: $path removed"
     fi
+    clear_slot "$path" "$written"
 }

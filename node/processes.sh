@@ -84,6 +84,7 @@ wait_until() {
     seconds=$1 deadline=$(($(date +%s) + $1))
     shift
     until "$@"; do
+        manifest_is_ours || return 1
         if crash_loops "$starting"; then
             problem="the API server cannot start"
             return 1

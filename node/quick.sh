@@ -1,11 +1,14 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # A quick restart: the old API server is killed instead of draining, and the new one starts at once.
 
+# slot_of_first: where the manifest lies that comes out last.
+slot_of_first() { say "$STATE/displaced-placed-first.yaml"; }
+
 # place_first: the new manifest but for one annotation.
 place_first() {
     awk 1 "$STATE/staged/kube-apiserver.yaml" | sed -e "$placed_first" >"$STATE/staged/placed-first.yaml" &&
-        record "placed-first=$(hash_of "$STATE/staged/placed-first.yaml")" && swap "$STATE/staged/placed-first.yaml" &&
-        placed=1
+        record "placed-first=$(hash_of "$STATE/staged/placed-first.yaml")" &&
+        place "$STATE/staged/placed-first.yaml" "$MANIFEST" like "$known" && placed=1
 }
 
 # end_old_at_once: the second half of a quick restart. kubelet tries a pod that had to wait for another one again after
@@ -17,7 +20,7 @@ end_old_at_once() {
     end_processes KILL
     killed_at=$(date -u +%Y-%m-%dT%H:%M:%S)
     await_removed "$groups"
-    swap "$STATE/staged/kube-apiserver.yaml"
+    place "$STATE/staged/kube-apiserver.yaml" "$MANIFEST" like "$(known_texts)" "$(slot_of_first)"
 }
 
 # await_closed PORT: until kubelet has asked the old API server to end, which takes no new connections from then on. Two

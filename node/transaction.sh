@@ -30,6 +30,10 @@ transaction() {
     canary_log=$(given canary-log "$@")
     placed_first=$(given placed-first "$@")
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
+    read_texts="$desired $policy_desired $webhook_desired $(given written "$@")"
+    for name in live policy-live webhook-live; do
+        seen=$(given "$name" "$@") && read_texts="$read_texts ${seen%@*}"
+    done
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
     preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
     begin "$(given arguments-before "$@" || running_arguments)"
@@ -39,13 +43,14 @@ transaction() {
     for name in $STEPS; do
         if [ "$name" = "$first_step" ]; then reached=1; fi
         if [ -z "$reached" ]; then continue; fi
-        take_step "$name" "$@" || give_up
+        take_step "$name" "$@" || give_up "$@"
     done
 }
 
 # take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a full
 # disk, still says enough: an earlier step.
 take_step() {
+    if [ "$1" = swap ]; then check_others || return 1; fi
     problem="cannot write $STATE/journal"
     step "$1" || files_may_have_changed || return 1
     keep_guard
@@ -64,7 +69,7 @@ take_step() {
         healthy) wait_for_health "$endpoint" "$arguments" "$timeout" && say "health: /livez and /readyz say ok three times" ;;
         marker) prove_recording ;;
         hand-back) hand_back ;;
-        own) take_or_leave "$@" ;;
+        own) check_result && take_or_leave "$@" ;;
         finish) finish ;;
     esac
 }
@@ -75,13 +80,20 @@ begin() {
     boot=$(cat /proc/sys/kernel/random/boot_id)
     before=$(apiserver_pids | tr '\n' ' ')
     report_guard
-    if files_may_have_changed; then
-        resume
-        return
-    fi
+    begins_anew=
     if [ -e "$STATE/journal" ]; then
-        say "resume: an earlier change of this node was cut off; the files are as they were before it"
+        if files_may_have_changed && is_nobody_elses; then
+            resume
+            return
+        fi
+        if files_may_have_changed || [ -n "$(journal edited)" ]; then
+            say "resume: an earlier change of this node was cut off, and somebody else has written since; theirs is kept"
+            begins_anew=yes
+        else
+            say "resume: an earlier change of this node was cut off; the files are as they were before it"
+        fi
         dismiss_canary 0
+        clear_slots "$(journal policy)" "$(journal webhook)"
         rm -f "$STATE/journal"
     fi
     first_step=${STEPS%% *} resumed_at=
@@ -103,7 +115,8 @@ resume() {
     else
         resumed_at=put-back
     fi
-    record worker="$worker" boot="$boot" processes="$before" arguments="$arguments" desired="$desired" policy="$policy" \
+    # The texts of the earlier change are still this stack's, wherever they are found.
+    record known="$(known_texts)" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" desired="$desired" policy="$policy" \
         policy-desired="$policy_desired" webhook="$webhook" webhook-desired="$webhook_desired" endpoint="$endpoint" \
         timeout="$timeout" || fail "cannot write $STATE/journal; the node stays as it is"
 }
@@ -114,11 +127,52 @@ is_in_place() {
         is_as_desired "$webhook" "$webhook_desired"
 }
 
-# put_in_place: policy and manifest, one rename each. Where the manifest stays the same kubelet restarts nothing, and the
+# check_others: whether the files are still as this run has read them, right before the first of them changes.
+check_others() {
+    known=$(known_texts)
+    for file in "$MANIFEST" "$policy" "$webhook"; do
+        if ! is_expected "$file" "$known"; then
+            changed_by_others "" "$file"
+            return 1
+        fi
+    done
+    if is_absent "$MANIFEST"; then
+        changed_by_others "" "$MANIFEST"
+        return 1
+    fi
+}
+
+# check_result: whether the files are those of this change, and nobody wrote into the ones that they displaced.
+check_result() {
+    check_file "$MANIFEST" "$desired" && check_file "$policy" "$policy_desired" && check_file "$webhook" "$webhook_desired"
+}
+
+# check_file TARGET SHA256: true where this change has no such file.
+check_file() {
+    if [ -n "$2" ] && [ "$(hash_of "$1")" != "$2" ]; then
+        changed_by_others "" "$1"
+        return 1
+    fi
+    slot=$(slot_of "$1")
+    if [ -z "$1" ] || [ ! -f "$slot" ] || [ -L "$slot" ] || is_among "$(hash_of "$slot")" "$(known_texts)"; then return 0; fi
+    keep_copy_of_others "$slot" "$1"
+    problem="somebody else wrote into $1 while it was being replaced"
+    return 1
+}
+
+# manifest_is_ours: status 1, with the reason in $problem, once somebody else has written the manifest of the change that is
+# under way: there is no use in waiting for what it should have led to.
+manifest_is_ours() {
+    if [ -n "${left_alone:-}" ] || [ ! -e "$STATE/journal" ]; then return 0; fi
+    if [ -f "$MANIFEST" ] && is_among "$(hash_of "$MANIFEST")" "$(known_texts)"; then return 0; fi
+    changed_by_others "" "$MANIFEST"
+    return 1
+}
+
+# put_in_place: policy and manifest, one exchange each. Where the manifest stays the same kubelet restarts nothing, and the
 # process that has the old policy must end. A quick restart puts another manifest in place first, see end_old_at_once.
 put_in_place() {
-    problem="the new files could not be written"
-    ends=
+    known=$(known_texts) ends=
     if [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
         case $resumed_at in
             "" | put-back) ends=TERM ;;
@@ -135,7 +189,7 @@ put_in_place() {
     elif [ "$mode" = quick ] && [ -n "$placed_first" ] && [ "$(hash_of "$MANIFEST")" != "$desired" ]; then
         place_first || return 1
     else
-        swap "$STATE/staged/kube-apiserver.yaml" || return 1
+        place "$STATE/staged/kube-apiserver.yaml" "$MANIFEST" like "$known" || return 1
     fi
     say "swap: done; kubelet ends the old API server and starts the new one"
 }
@@ -143,7 +197,8 @@ put_in_place() {
 # put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
 put_companion() {
     [ -n "$3" ] || return 0
-    mkdir -p "$(dirname "$2")" && put "$STATE/staged/$1" "$2" 600
+    # What is there already came in an earlier run; what it displaced waits in the slot.
+    [ "$(hash_of "$2")" = "$3" ] || place "$STATE/staged/$1" "$2" 600 "$known"
 }
 
 # end_processes SIGNAL: to the API servers that must go.
@@ -154,7 +209,6 @@ end_processes() {
 }
 
 await_old_gone() {
-    problem="the new manifest could not be put in place"
     if [ -n "${placed:-}" ]; then end_old_at_once || return 1; fi
     problem="the old API server has not ended"
     wait_until "$timeout" old_are_gone "$before" && say "process: the old one is gone"
@@ -178,11 +232,19 @@ take_or_leave() {
 finish() {
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
+    clear_slots "$policy" "$webhook"
     close_journal || return 1
     settle_moved policy audit-policy.yaml
     settle_moved webhook audit-webhook.yaml
     stop_prober
     say_cut_off_writes "$log"
+    for file in "$MANIFEST" "$policy"; do
+        if [ "$file" = "$MANIFEST" ]; then wants=$desired; else wants=$policy_desired; fi
+        if [ -n "$wants" ] && [ "$(hash_of "$file")" != "$wants" ]; then
+            changed_by_others "" "$file"
+            fail "the change was complete, and at its end $problem; run again to see the present text"
+        fi
+    done
     if [ "$purpose" = enable ]; then
         say "manifest: running and healthy; backup $backup"
     else
@@ -191,13 +253,14 @@ finish() {
     say_result
 }
 
-# give_up: the files as they were, the old API server again, and an error that holds the API server's own words.
+# give_up ARGUMENTS...: the files as they were, the old API server again, and an error that holds the API server's own words.
 give_up() {
     why=$problem
     stop_prober
     if ! files_may_have_changed; then
         words=$(last_words "$starting")
         dismiss_canary 0
+        clear_slots "$policy" "$webhook"
         close_journal
         fail "$why; nothing was changed${words:+. Its last words:
 $words}"
@@ -205,8 +268,16 @@ $words}"
     say "failed: $why; the earlier manifest and policy are put back"
     words=$(last_words kube-apiserver)
     go_back || fail "$why. And the way back failed: $problem"
+    if [ -n "$left_alone" ]; then
+        # Theirs may have grown out of this change: what removal gives back stays on record.
+        if [ "$purpose" = enable ]; then own "$@" && record_change "$@"; fi
+        close_journal
+        fail "$why. What this change wrote is put back except for${left_alone}; run again to see the present text." \
+            "The API server's last words:
+${words:-(none: it wrote no log)}"
+    fi
     close_journal
-    fail "$why. The earlier manifest runs again. The API server's last words:
+    fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }
 

@@ -27,6 +27,7 @@ _PARTS = (
     "marker.sh",
     "moved.sh",
     "prove.sh",
+    "exchange.sh",
     "archive.sh",
     "journal.sh",
     "preconditions.sh",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditlog.apiserver.desired import sha256
 from tests.unit.node.shell import run
 
 FULL_DISK = "cp() { return 1; }\n"
@@ -19,6 +20,8 @@ def node(tmp_path: Path) -> Path:
     for name, live in (("kube-apiserver.yaml", "manifest"), ("audit-policy.yaml", "policy")):
         (tmp_path / "backup" / name).write_text("old")
         (tmp_path / live).write_text("new")
+    journal = f"backup={tmp_path}/backup\npolicy={tmp_path}/policy\ndesired={sha256('new')}\n"
+    (tmp_path / "state/journal").write_text(journal)
     return tmp_path
 
 
@@ -43,16 +46,17 @@ def test_without_room_the_way_back_says_so_and_leaves_whole_files(node: Path) ->
 
 
 def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Path) -> None:
-    script = 'stat() { case $3 in */state/*) echo 1 ;; *) echo 2 ;; esac; }\nmv() { echo "$*"; command mv "$@"; }\n'
+    script = "stat() { case $3 in */state/*) echo 1 ;; *) echo 2 ;; esac; }\n"
+    script += 'swap_in() { echo "$1"; exchange "$2" "$1"; }\n'
     result = run(node, f'{script}chown() {{ :; }}\nrestore_files {node}/backup {node}/policy ""')
-    assert f"-f {node}/.policy.kubernetes-audit {node}/policy" in result.stdout
+    assert f"{node}/.policy.kubernetes-audit" in result.stdout
     assert (node / "policy").read_text() == "old"
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        'restore_files {node}/backup {node}/policy ""',
+        'restore_files {node}/backup {node}/policy "" && clear_slots {node}/policy ""',
         "remove_policy path={node}/policy written=$(hash_of {node}/policy) owner=mine",
     ],
 )
@@ -70,6 +74,7 @@ def test_what_a_power_cut_left_of_a_put_goes_with_the_file(node: Path, call: str
     [("uninstall owner=other", True), ("uninstall owner=mine", False), ("uninstall", False)],
 )
 def test_only_the_owners_folder_is_removed(node: Path, call: str, kept: bool) -> None:
+    (node / "state/journal").unlink()
     (node / "state/owner").write_text("mine\n")
     result = run(node, call)
     assert result.returncode == 0, result.stderr

@@ -81,7 +81,7 @@ def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> 
     node.says("new-runs")
     node.says("healthy")
     said = node.run(
-        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} webhook={new} "
+        f"transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} webhook={new} "
         f"webhook-desired={sha256('a new token')} arguments=a arguments-before=b endpoint=e timeout=5 log=/nowhere "
         "marker=no owner=stack 2>&1"
     )

@@ -24,7 +24,8 @@ def kubeconfig(node: Node) -> Path:  # noqa: F811  the fixture
 
 def enable(node: Node, path: Path) -> str:  # noqa: F811
     return node.run(
-        f"transaction enable policy={node.policy} policy-desired={sha256('new policy')} webhook={path} "
+        f"transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} "
+        f"webhook={path} webhook-live={sha256(path.read_text()) if path.exists() else 'absent'}@1 "
         f"webhook-desired={sha256('new kubeconfig')} arguments=a arguments-before=b endpoint=e timeout=0 log=/nowhere "
         f"marker=no owner=stack owned=record 2>&1"
     )
