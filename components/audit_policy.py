@@ -47,6 +47,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 in_sync=change.in_sync,
                 path=change.path,
                 live=change.token,
+                former=node.former,
                 staged=node.staged_policy_sha256 or "none",
                 desired=sha256(change.desired),
             )
@@ -66,6 +67,8 @@ class AuditPolicy(pulumi.ComponentResource):
                 desired=sha256(change.desired),
                 log=machine.log_path,
                 owner=scope.owner,
+                entry=host.name,
+                former=machine.former,
             )
             explain(host.name, change, machine.reasons, command)
         for host in plan.gone:
@@ -74,7 +77,7 @@ class AuditPolicy(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _declare(
-        self, host: Host, change: FileChange, command: str, *, in_sync: bool, **arguments: str
+        self, host: Host, change: FileChange, command: str, *, in_sync: bool, former: str | None, **arguments: str
     ) -> remote.Command:
         declared = node_command(
             self._scope.name(f"{host.name}-policy"),
@@ -87,6 +90,7 @@ class AuditPolicy(pulumi.ComponentResource):
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if in_sync else (),
+            former=self._scope.former(former, "-policy"),
         )
         self.files[host.name] = declared
         return declared

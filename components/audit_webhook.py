@@ -43,17 +43,18 @@ class AuditWebhook(pulumi.ComponentResource):
         self.files = {}
         for node in plan.nodes:
             if node.webhook is not None:
-                self._declare(node.node, "stage-webhook", node.webhook, staged=node.staged_webhook_sha256 or "none")
+                staged = node.staged_webhook_sha256 or "none"
+                self._declare(node.node, "stage-webhook", node.webhook, node.former, staged=staged)
         for machine in plan.joining:
             if machine.webhook is not None:
                 # No API server runs on the machine yet: the file goes straight where it will be read.
-                self._declare(machine.node, "prepare-webhook", machine.webhook)
+                self._declare(machine.node, "prepare-webhook", machine.webhook, machine.former)
         for host in plan.gone:
             command_name = scope.name(f"{host.name}-webhook")
             untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
 
-    def _declare(self, host: Host, command: str, change: Companion, **more: str) -> None:
+    def _declare(self, host: Host, command: str, change: Companion, former: str | None, **more: str) -> None:
         self.files[host.name] = node_command(
             self._scope.name(f"{host.name}-webhook"),
             self._connections[host.name],
@@ -67,6 +68,7 @@ class AuditWebhook(pulumi.ComponentResource):
             ),
             stdin=self._kubeconfig,
             ignore_changes=("create", "update") if change.in_sync else (),
+            former=self._scope.former(former, "-webhook"),
             secret=True,
             silent=True,
         )

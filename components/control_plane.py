@@ -95,6 +95,19 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
 
 
+def forgotten_nodes(
+    settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope
+) -> ControlPlane:
+    """Declares everything so that it is forgotten without contacting a node: every one of them is gone."""
+    for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
+        forgotten = {f"{host.name}-{suffix}": connections[host.name] for host in settings.nodes}
+        _untouched(scope, kind, name, forgotten, forget=True)
+    _forget_manifests(settings.nodes, connections, scope)
+    writer = connections[settings.nodes[0].name]
+    _untouched(scope, KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": writer}, forget=True)
+    return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in settings.nodes})
+
+
 def _file_groups(*, has_webhook: bool) -> Iterator[tuple[str, str, str]]:
     """The components with one Command for each node: type, name, and what their Commands' names end in."""
     yield NodeScripts.TYPE, "node-scripts", "scripts"

@@ -13,7 +13,7 @@ from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.reasons import RECORD_ONLY
 from auditlog.settings import Settings
-from components.node_command import explain, node_command, warn
+from components.node_command import aliases, explain, node_command, warn
 from components.scope import Scope
 
 
@@ -37,11 +37,14 @@ class ControlPlaneNode(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
     ) -> None:
-        super().__init__(self.TYPE, scope.name(name), None, scope.options())
+        former = scope.former(node.former)
+        own = pulumi.ResourceOptions(aliases=aliases(former))
+        super().__init__(self.TYPE, scope.name(name), None, pulumi.ResourceOptions.merge(scope.options(), own))
         change, user = node.manifest, node.node.user
         desired, policy = sha256(change.desired), sha256(node.policy.desired)
         timeout = str(settings.health_timeout)
         before = change.before or ""
+        identity = {"owner": scope.owner, "entry": name} if node.names_entry else {}
         self.command = node_command(
             scope.name(f"{name}-manifest"),
             connection,
@@ -63,7 +66,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
-                owner=scope.owner,
+                **{"owner": scope.owner, **identity},
                 owned=node.owned.record(),
                 **_webhook(node),
                 **dict(node.transaction),
@@ -72,6 +75,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 user,
                 "restore-manifest",
                 before,
+                **identity,
                 written=desired,
                 restore=sha256(before),
                 arguments=node.arguments_before_sha256,
@@ -83,6 +87,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if node.in_sync else (),
+            former=scope.former(node.former, "-manifest"),
             secret=change.carries_credentials,
         )
         restarts = node.restarting.sentences if node.restarts else ()

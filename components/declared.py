@@ -15,7 +15,8 @@ from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import DashboardMode
 from components.configuration import Configuration
-from components.control_plane import audited_nodes, released_nodes, unread_nodes
+from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
+from components.declaration import hold_declared
 from components.node_connection import connections
 from components.proof import proof_of, unread_proof
 from components.scope import Scope
@@ -35,13 +36,21 @@ def declare_cluster(
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
 
-    if reading is None:
+    if not settings.nodes_to_read:
+        control_plane = forgotten_nodes(settings, connection, scope)
+    elif reading is None:
         control_plane = unread_nodes(settings, connection, scope)
     else:
         facts = reading.result()
         if settings.enabled:
             plan = make_plan(settings, policy.text, facts, scope.owner)
-            control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
+            held = hold_declared(plan, configuration)
+            try:
+                control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
+            except BaseException:
+                held.release()
+                raise
+            held.until(control_plane.last)
         else:
             control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
 
@@ -54,7 +63,7 @@ def declare_cluster(
     alloy = in_cluster.alloy if in_cluster else None
 
     proof: Any = None
-    if settings.enabled and settings.proof.enabled:
+    if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
         if reading is not None:
             rules = read_policy(policy.text, policy.source)
             after = [*control_plane.last, *([alloy.last] if alloy else [])]

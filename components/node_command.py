@@ -6,6 +6,9 @@ What the options are for (reference: pulumi-command 1.2.1 and the engine's own r
   again as a whole, so each is safe to repeat.
 * The text holds what the node looked like when it was read. It is ignored while the node is in sync, which makes
   drift, and only drift, a diff; ``triggers`` would replace, and a replacement runs the old ``delete`` afterwards.
+* A replacement (``up --replace``, ``state taint``) deletes first, while the program still runs, so that the node can
+  tell it from a removal (``auditlog.apiserver.declaration``). The engine's default order would delete last, and take
+  away what the new Command found in order.
 * ``add_previous_output_in_env`` is off: sshd refuses the variables and warns on every run.
 """
 
@@ -30,12 +33,14 @@ def node_command(
     delete: str,
     stdin: str,
     ignore_changes: Sequence[str],
+    former: str | None = None,
     secret: bool = False,
     silent: bool = False,
 ) -> remote.Command:
-    """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view.
+    """Declares the Command ``name``.
 
-    ``silent``: nothing that it prints is shown or kept in the open either.
+    ``former`` is its earlier name in the stack, None if it has not changed. ``secret``: ``stdin`` and ``delete`` hold
+    credentials and are kept from view. ``silent``: nothing that it prints is shown or kept in the open either.
     """
     return remote.Command(
         name,
@@ -50,6 +55,8 @@ def node_command(
             parent=parent,
             depends_on=list(depends_on),
             ignore_changes=list(ignore_changes),
+            delete_before_replace=True,
+            aliases=aliases(former),
             additional_secret_outputs=["stdout", "stderr"] if silent else None,
         ),
     )
@@ -66,8 +73,15 @@ def untouched_node_command(
     return remote.Command(
         name,
         connection=connection,
-        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=inputs, retain_on_delete=forget),
+        opts=pulumi.ResourceOptions(
+            parent=parent, ignore_changes=inputs, retain_on_delete=forget, delete_before_replace=True
+        ),
     )
+
+
+def aliases(former: str | None) -> list[str | pulumi.Alias] | None:
+    """The same resource under the name that it had. A URN holds the types of its parents, not their names."""
+    return None if former is None else [pulumi.Alias(name=former)]
 
 
 def explain(where: str, change: FileChange, reasons: Sequence[str], command: remote.Command) -> None:

@@ -46,6 +46,7 @@ class NodeScripts(pulumi.ComponentResource):
                 apply=node_scripts.install_command(host.user, script, there_now=node.scripts_token),
                 delete=node_scripts.call(host.user, "uninstall", owner=scope.owner),
                 stdin=script,
+                former=scope.former(node.former, "-scripts"),
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
             )
         for host in plan.gone:

@@ -35,6 +35,10 @@ class Scope:
         """The name in the stack of what is called ``name`` within the cluster."""
         return self.prefix + name
 
+    def former(self, entry: str | None, suffix: str = "") -> str | None:
+        """The name that a node's resource had while the node's entry was called ``entry``; None where it was not."""
+        return None if entry is None else self.name(f"{entry}{suffix}")
+
     def options(self, provider: pulumi.ProviderResource | None = None) -> pulumi.ResourceOptions:
         """The options of a resource that has no parent but the scope's."""
         return pulumi.ResourceOptions(parent=self.parent, provider=provider)

@@ -13,6 +13,7 @@ ARCHIVE=/etc/kubernetes/apiserver-manifest-archive
 MANIFESTS=/etc/kubernetes/manifests
 MANIFEST=$MANIFESTS/kube-apiserver.yaml
 ADMIN_CONF=/etc/kubernetes/admin.conf
+KUBELET_CONF=/etc/kubernetes/kubelet.conf
 ARCHIVE_KEEPS=20
 GUARD_SECONDS=900
 

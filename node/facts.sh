@@ -33,15 +33,17 @@ facts() {
 # The facts of the node's own, of the files at $policy, $log and $webhook.
 facts_without_kubectl() {
     say "hostname $(uname -n)"
+    kubelet=$(processes_named kubelet)
+    say "node-name $(node_name "$kubelet")"
     say "policy-path $(printf %s "$policy" | base64 -w 0)"
     say "log-path $(printf %s "$log" | base64 -w 0)"
     say "webhook-path $(printf %s "$webhook" | base64 -w 0)"
     say "role $(role)"
-    if [ -n "$(processes_named kubelet)" ]; then say "kubelet running"; else say "kubelet stopped"; fi
+    if [ -n "$kubelet" ]; then say "kubelet running"; else say "kubelet stopped"; fi
     fact_files manifest "$MANIFEST" policy "$policy" \
         before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
+        owner "$STATE/owner" entry "$STATE/entry" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
@@ -65,11 +67,24 @@ facts_without_kubectl() {
     done
 }
 
+# node_name KUBELET-PID: the machine's name in its cluster: kubelet's --hostname-override, which kubeadm sets where the node has
+# another name than its host; else the user of kubelet's kubeconfig; else the host's name.
+node_name() {
+    for pid in $1; do
+        named=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null |
+            sed -n 's/^--hostname-override=//p; /^--hostname-override$/{n;p;}' | tail -n 1)
+    done
+    [ -n "${named:-}" ] ||
+        named=$(sed -n 's/^ *\(- \)\{0,1\}name: *system:node:\([^@ ]*\)$/\2/p' "$KUBELET_CONF" 2>/dev/null | head -n 1)
+    [ -n "$named" ] || named=$(uname -n | tr '[:upper:]' '[:lower:]')
+    say "$named"
+}
+
 # role: what the node is to kubeadm. A node without admin.conf cannot change kubeadm-config, whatever runs on it.
 role() {
     if [ -f "$ADMIN_CONF" ]; then
         echo control-plane
-    elif [ -f /etc/kubernetes/kubelet.conf ]; then
+    elif [ -f "$KUBELET_CONF" ]; then
         echo worker
     else
         echo none

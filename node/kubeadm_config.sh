@@ -70,12 +70,17 @@ own_kubeadm_config() {
         fail "cannot write $STATE/owned-kubeadm-config; run again"
 }
 
-# restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input.
+# restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input. It comes before any manifest is given
+# back, so the node still has its owner then.
 restore_kubeadm_config() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
     receive "$STATE/staged/cluster-configuration.yaml" "$restore"
+    if is_declared; then
+        say "kubeadm-config: kept, because the program that runs now declares it"
+        return
+    fi
     read_kubeadm_config
     there=$(hash_of "$STATE/staged/live-cluster-configuration.yaml")
     if [ "$there" != "$restore" ]; then

@@ -47,13 +47,14 @@ apply_manifest() {
     detached transaction enable "$@"
 }
 
-# restore_manifest written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
+# restore_manifest [owner=NAME entry=NAME] written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
 #   policy=PATH [webhook=PATH], the earlier manifest on standard input.
 restore_manifest() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
     receive "$STATE/staged/kube-apiserver.yaml" "$restore"
+    if is_kept manifest "$@"; then return; fi
     there=$(hash_of "$MANIFEST")
     if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
@@ -76,6 +77,37 @@ another_owns() {
     [ -e "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
+# is_kept WHAT ARGUMENTS...: whether what a deletion would take away stays, which is said. The engine deletes what is no longer
+# declared under the name it had; the node knows who changed it last.
+is_kept() {
+    thing=$1
+    shift
+    if another_owns "$@"; then
+        say "$thing: kept for the stack $(cat "$STATE/owner")"
+    elif [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+        say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
+    elif is_declared; then
+        say "$thing: kept, because the program that runs now declares it"
+    else
+        return 1
+    fi
+}
+
+# is_needed WHAT [owner=NAME]...: the same for a file that goes once the manifest has been given back: as long as the node has
+# an API server and an owner, it has not been.
+is_needed() {
+    thing=$1
+    shift
+    if another_owns "$@" || { [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; }; then
+        say "$thing: kept for the stack $(cat "$STATE/owner")"
+    else
+        return 1
+    fi
+}
+
+# is_declared: whether a program that declares this node runs now. It holds a lock for as long (auditlog/apiserver/declaration.py).
+is_declared() { [ -e "$STATE/declared" ] && ! flock -n -x "$STATE/declared" true; }
+
 # check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
 check_owner() {
     mine=$(argument owner "$@") || exit 1
@@ -85,8 +117,8 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD]...: from now on this node's audit logging is the stack's; RECORD says
-# what of the manifest is.
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME]...: from now on this node's audit logging is
+# the stack's; RECORD says what of the manifest is, and the entry by which name the stack has the node.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
         keep_record "$STATE/paths" &&
@@ -97,7 +129,7 @@ own() {
 
 # give_up_ownership: this node's audit logging is nobody's any more.
 give_up_ownership() {
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/owned" "$STATE/written/manifest" \
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/owned" "$STATE/written/manifest" \
         "$STATE/written/policy" "$STATE/written/webhook"
 }
 

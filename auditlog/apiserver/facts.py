@@ -126,6 +126,8 @@ class Facts:
     ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
+    ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
+    ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     """
 
     hostname: str
@@ -166,6 +168,8 @@ class Facts:
     log_written_bytes: int = 0
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
+    node_name: str | None = None
+    entry: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -241,7 +245,9 @@ def parse_facts(output: str) -> Facts:
                     single[kind] = words[0]
                     if words[0] == ABSENT:
                         scripts_folder_changed = _time(words, 1)
-                case "hostname" | "staged-policy" | "staged-webhook" | "role" | "kubelet" | "redirect-tool":
+                case "hostname" | "node-name" | "role" | "kubelet" | "redirect-tool":
+                    single[kind] = words[0]
+                case "staged-policy" | "staged-webhook":
                     single[kind] = words[0]
                 case "memory-available-bytes" | "memory-running-bytes":
                     single[kind] = words[0]
@@ -251,7 +257,7 @@ def parse_facts(output: str) -> Facts:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
         except (IndexError, ValueError, binascii.Error) as error:
             raise FactsError(f"line {number}: {error}") from error
-    owner = files.get("owner")
+    owner, entry = files.get("owner"), files.get("entry")
     journal = files.get("journal")
     expected = {None, CANARY} if journal and _names_canary(journal.text) else {None}
     try:
@@ -294,6 +300,8 @@ def parse_facts(output: str) -> Facts:
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
+            node_name=single.get("node-name"),
+            entry=entry.text.strip() if entry else None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

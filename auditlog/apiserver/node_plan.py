@@ -16,6 +16,7 @@ from auditlog.apiserver.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Compa
 from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.identity import former_name, name_findings
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
@@ -44,6 +45,9 @@ class NodePlan:
     webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
     the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
     ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
+    ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
+    ``entry`` is the name that the node has on record, None for none.
+    ``is_owned`` says whether this stack has changed the node before.
     """
 
     node: Host
@@ -71,6 +75,17 @@ class NodePlan:
     warnings: tuple[Finding, ...] = field(repr=False)
     webhook: Companion | None = None
     staged_webhook_sha256: str | None = None
+    former: str | None = None
+    entry: str | None = None
+    is_owned: bool = False
+
+    @property
+    def names_entry(self) -> bool:
+        """Whether the node has, or will have, on record which entry of ``nodes`` it is.
+
+        A stack of an earlier version keeps its commands as they are until there is something to do.
+        """
+        return self.entry is not None or not self.in_sync
 
     @property
     def in_sync(self) -> bool:
@@ -90,7 +105,8 @@ class NodePlan:
 def plan_node(
     node: Host, settings: Settings, configuration: AuditConfiguration, policy_text: str, facts: Facts, owner: str
 ) -> NodePlan:
-    problems = errors(obstacles(facts, owner, quarantine=settings.quarantine_strays))
+    name = tuple(name_findings(node.name, facts, owner))
+    problems = errors((*name, *obstacles(facts, owner, quarantine=settings.quarantine_strays)))
     if problems or facts.manifest is None:
         raise PlanError(problems)
     live = facts.manifest.text
@@ -117,7 +133,7 @@ def plan_node(
         if "$(" in argument
     ]
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()
-    reasons = node_reasons(files, edit, configuration, lag, quarantined, facts)
+    reasons = node_reasons(node.name, files, edit, configuration, lag, quarantined, facts)
     files_in_sync = change.in_sync and all(file.in_sync for file in files)
     restarts = not files_in_sync or lag is not None or facts.unfinished_change
     staged = staged_files(webhook=webhook is not None)
@@ -171,9 +187,12 @@ def plan_node(
         transaction=tuple(told.items()),
         removal=tuple(told_at_removal.items()),
         reasons=reasons,
-        warnings=warnings(findings),
+        warnings=warnings((*name, *findings)),
         webhook=webhook,
         staged_webhook_sha256=facts.staged_webhook_sha256,
+        former=former_name(node, facts, owner, {each.name for each in settings.nodes}),
+        entry=facts.entry,
+        is_owned=facts.owner is not None,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
+DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
     f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
@@ -89,6 +90,18 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
     return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+
+
+def declare_command(user: str) -> str:
+    """The command that locks a node for a program that declares it, and prints ``DECLARED``.
+
+    It ends with its standard input, or a minute after the last dot there: the operator's machine may be gone.
+    """
+    steps = (
+        f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
+        'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
+    )
+    return f"{_root(user)}sh -c {shlex.quote(steps)} 2>&1"
 
 
 def call(user: str, command: str, **arguments: str) -> str:

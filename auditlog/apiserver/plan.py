@@ -14,6 +14,7 @@ from auditlog.apiserver.checks.process import no_process
 from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.identity import same_machines
 from auditlog.apiserver.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_config
 from auditlog.apiserver.node_plan import NodePlan, plan_node
 from auditlog.apiserver.ownership import Owned
@@ -56,7 +57,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     ``owner`` names this stack in the marker on the nodes. Raises PlanError with every problem of every node.
     """
     configuration = audit_configuration(settings.policy, settings.log, settings.webhook)
-    problems: list[str] = []
+    problems = list(same_machines(settings.nodes_to_read, facts))
     nodes: list[NodePlan] = []
     joining: list[PreparationPlan] = []
     for node in settings.nodes_to_read:

@@ -13,6 +13,7 @@ from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.identity import former_name, name_findings
 from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Host, Settings
 
@@ -20,7 +21,7 @@ from auditlog.settings import Host, Settings
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
     """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig where there is one;
-    reasons when something is to be done.
+    reasons when something is to be done. ``former`` is as in ``NodePlan``.
 
     ``log_path`` is empty where the log is no file.
     """
@@ -32,6 +33,7 @@ class PreparationPlan:
     scripts_token: str
     reasons: tuple[str, ...]
     webhook: Companion | None = None
+    former: str | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -40,7 +42,7 @@ class PreparationPlan:
 
 def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
     """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
-    problems = errors(other_owner(facts, owner))
+    problems = errors((*name_findings(node.name, facts, owner), *other_owner(facts, owner)))
     if problems:
         raise PlanError(problems)
     policy = FileChange(
@@ -59,5 +61,12 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
     return PreparationPlan(
-        node, policy, settings.log_file or "", facts.scripts_sha256, facts.scripts_token, tuple(reasons), webhook
+        node,
+        policy,
+        settings.log_file or "",
+        facts.scripts_sha256,
+        facts.scripts_token,
+        tuple(reasons),
+        webhook,
+        former_name(node, facts, owner, {each.name for each in settings.nodes}),
     )

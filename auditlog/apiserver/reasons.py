@@ -20,6 +20,7 @@ KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refre
 
 
 def node_reasons(
+    entry: str,
     files: Sequence[Companion],
     manifest_plan: ManifestPlan,
     configuration: AuditConfiguration,
@@ -27,7 +28,7 @@ def node_reasons(
     quarantined: tuple[StrayManifest, ...],
     facts: Facts,
 ) -> tuple[str, ...]:
-    """Every reason to change the node; empty when there is none."""
+    """Every reason to change the node that ``nodes`` calls ``entry``; empty when there is none."""
     reasons = [
         *(reason for reason in (file.reason() for file in files) if reason is not None),
         *_manifest(manifest_plan, configuration, facts),
@@ -45,6 +46,8 @@ def node_reasons(
         reasons.append(
             "the stack's record on the node is gone; what is there now is recorded as what removal gives back"
         )
+    if facts.entry not in (None, entry):
+        reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
         if facts.kubeadm_config is not None and facts.kubeadm_config.stale:

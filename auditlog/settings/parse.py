@@ -155,13 +155,12 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
 
 
 def _check_together(settings: Settings, mistakes: list[Mistake]) -> None:
-    if settings.nodes and not settings.nodes_with_manifest:
-        mistakes.append(
-            Mistake("nodes", "every one is gone or joining", "at least one control-plane node that is there")
-        )
+    if settings.nodes_to_read and not settings.nodes_with_manifest:
+        mistakes.append(Mistake("nodes", "every one is joining", "at least one control-plane node that is there"))
     for attribute in ("name", "host"):
         seen: set[tuple[str, int]] = set()
-        for node in settings.nodes:
+        # A machine that was renamed stands under its old name too, as gone.
+        for node in settings.nodes if attribute == "name" else settings.nodes_to_read:
             value = getattr(node, attribute)
             identity = (value, node.port if attribute == "host" else 0)
             if value and identity in seen:

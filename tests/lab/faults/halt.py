@@ -1,8 +1,8 @@
 """Stops the node's own scripts at one rename, so that a fault can be made there, and nowhere else, every time.
 
-The transaction says where it is by renaming a new journal over the old one. A folder of the node that is empty
-otherwise, and first in the PATH of a command run by sudo, gets an ``mv`` that waits, before or after one rename, until
-it is let go on. The product knows nothing of it.
+The transaction says where it is by renaming a new journal over the old one, and exchanges files through perl: the lab's
+coreutils cannot. A folder of the node that is empty otherwise, and first in the PATH of a command run by sudo, gets a
+program of that name. It waits, before or after one rename, until it is let go on. The product knows nothing of it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Side = Literal["before", "after"]
 
 # On the node's disk: what was reached has to be known after a power cut too.
 _FOLDER = "var/lib/fault"
-_SHIM = "usr/local/sbin/mv"
+_SHIMS = "usr/local/sbin"
 _TEXT = """\
 #!/bin/sh
-# Stands before the real mv during one test of the lab.
+# Stands before the real {tool} during one test of the lab.
 folder=/{folder}
 the_one() {{
     for word in "$@"; do
@@ -43,21 +43,26 @@ hold() {{
 }}
 if [ ! -e "$folder/over" ] && the_one "$@"; then
     [ {side} = after ] || hold
-    /bin/mv "$@"
+    /usr/bin/{tool} "$@"
     status=$?
     [ {side} = before ] || hold
     exit "$status"
 fi
-exec /bin/mv "$@"
+exec /usr/bin/{tool} "$@"
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A rename that a script makes: a shell pattern that one of its two paths matches, and a line that file holds."""
+    """A rename that a script makes.
+
+    ``path`` is a shell pattern that one of its two paths matches, ``line`` a line that this file holds.
+    ``tool`` is mv, or perl for an exchange.
+    """
 
     path: str
     line: str = ""
+    tool: Literal["mv", "perl"] = "mv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +114,16 @@ def halted(node: Node, rename: Rename, side: Side) -> Iterator[Halt]:
         yield Halt(node)
     finally:
         (folder / "over").touch()
-        (_root(node) / _SHIM).unlink()
+        for tool in ("mv", "perl"):
+            (_root(node) / _SHIMS / tool).unlink(missing_ok=True)
 
 
 def _write_shim(node: Node, rename: Rename, side: Side) -> None:
     staged = _root(node) / _FOLDER / "mv.new"
-    staged.write_text(_TEXT.format(folder=_FOLDER, pattern=rename.path, line=rename.line, side=side))
+    text = _TEXT.format(folder=_FOLDER, pattern=rename.path, line=rename.line, side=side, tool=rename.tool)
+    staged.write_text(text)
     staged.chmod(0o755)
-    staged.replace(_root(node) / _SHIM)
+    staged.replace(_root(node) / _SHIMS / rename.tool)
 
 
 def _root(node: Node) -> Path:

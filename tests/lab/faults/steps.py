@@ -48,11 +48,16 @@ def _recorded(step: str) -> Rename:
     return Rename("*/journal.new", f"step={step}")
 
 
-POLICY_HALF_WRITTEN = Moment("before the policy's rename", "before", Rename("*/.audit-policy.yaml.kubernetes-audit"))
+POLICY_HALF_WRITTEN = Moment("before the policy's rename", "before", Rename("*/.audit-policy.yaml.kubernetes-audit*"))
 """The new policy lies beside the one in use, under a name that nothing reads."""
-BETWEEN_TWO_MANIFESTS = Moment("after placed-first", "after", Rename("*/staged/placed-first.yaml"))
+_MANIFESTS = Rename("*/displaced-kube-apiserver.yaml", tool="perl")
+BEFORE_THE_MANIFEST = Moment("before the manifest", "before", _MANIFESTS)
+"""The manifest was compared, and is about to be exchanged."""
+AFTER_THE_MANIFEST = Moment("after the manifest", "after", _MANIFESTS)
+"""The new manifest is in place, and what came out has not been looked at."""
+BETWEEN_TWO_MANIFESTS = Moment("after placed-first", "after", _MANIFESTS)
 """A quick restart has put the manifest in place that differs by one annotation, and nothing else yet."""
-OLD_ONE_KILLED = Moment("before the exact manifest", "before", Rename("*/staged/kube-apiserver.yaml"))
+OLD_ONE_KILLED = Moment("before the exact manifest", "before", Rename("*/displaced-placed-first.yaml", tool="perl"))
 """The old API server has been killed then too."""
 
 

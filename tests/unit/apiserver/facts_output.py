@@ -10,6 +10,8 @@ from auditlog.apiserver.facts import Facts, RemoteFile
 def facts_output(facts: Facts) -> str:
     """The text that ``parse_facts`` turns into ``facts`` again. Stray manifests are written as such pods."""
     lines = ["format 1", f"hostname {facts.hostname}"]
+    if facts.node_name is not None:
+        lines.append(f"node-name {facts.node_name}")
     if facts.role is not None:
         lines.append(f"role {facts.role}")
     lines.append(f"kubelet {'running' if facts.kubelet_runs else 'stopped'}")
@@ -33,6 +35,7 @@ def facts_output(facts: Facts) -> str:
         ("before-policy", facts.before_policy),
         ("before-kubeadm-config", facts.before_kubeadm_config),
         ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
+        ("entry", RemoteFile(facts.entry, 1, 1, "600") if facts.entry else None),
         ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
         (
             "owned-kubeadm-config",

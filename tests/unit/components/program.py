@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import logging
@@ -21,8 +22,8 @@ from pulumi.runtime.stack import Stack
 from auditlog.apiserver.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
-from auditlog.settings import SECRET_KEYS
-from components import cluster, proof
+from auditlog.settings import SECRET_KEYS, Host
+from components import cluster, declaration, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -44,17 +45,20 @@ class Registration:
     depends_on: frozenset[str]
     ignore_changes: tuple[str, ...]
     forgotten: bool
+    aliases: tuple[str, ...]
+    deleted_before_replaced: bool
 
 
 @dataclass
 class Program:
     """What a run of the program left: registrations by name in their order, commands on the operator's machine, stack
-    outputs, messages."""
+    outputs, messages, and the nodes that were locked and released again."""
 
     resources: dict[str, Registration] = field(default_factory=dict)
     local_commands: list[str] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
 
 
 class _Mocks(mocks.Mocks):
@@ -90,6 +94,8 @@ class _Recorder(mocks.MockMonitor):
                 depends_on=frozenset(urn.rsplit("::", 1)[-1] for urn in request.dependencies),
                 ignore_changes=tuple(request.ignoreChanges),
                 forgotten=request.retainOnDelete,
+                aliases=tuple(alias.spec.name for alias in request.aliases),
+                deleted_before_replaced=request.deleteBeforeReplace,
             )
         return response
 
@@ -164,6 +170,7 @@ def run_declared(
 
     monkeypatch.setattr(cluster, "read_nodes", answer)
     monkeypatch.setattr(proof, "prove_nodes", prove)
+    monkeypatch.setattr(declaration, "Declaration", functools.partial(_Locked, program))
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():
@@ -189,6 +196,16 @@ def _runtime() -> Iterator[None]:
         yield
     finally:
         settings.configure(before)
+
+
+class _Locked:
+    """In place of the locks on nodes."""
+
+    def __init__(self, program: Program, nodes: Sequence[Host], *_: object) -> None:
+        self._program, self._nodes = program, nodes
+
+    def release(self) -> None:
+        self._program.locked += [node.name for node in self._nodes]
 
 
 def _plain(value: Any) -> Any:

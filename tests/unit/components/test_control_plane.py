@@ -131,6 +131,82 @@ def test_another_stacks_node_is_not_given_back(monkeypatch: pytest.MonkeyPatch) 
         run_program(monkeypatch, stack_config(enabled=False), {"cp1": other})
 
 
+def renamed(entry: str | None, node_name: str, configured: str) -> tuple[dict[str, str], dict[str, Facts]]:
+    """The configuration and facts of a node that this stack changed as ``entry``, and that is called otherwise now."""
+    facts = dataclasses.replace(applied(), entry=entry, node_name=node_name)
+    return stack_config(configured), {configured: facts}
+
+
+@pytest.mark.parametrize(
+    ("entry", "node_name", "configured", "former"),
+    [
+        ("cp1", "master-1", "master-1", "cp1"),
+        (None, "cp1", "master-1", "cp1"),
+        ("cp1", "cp1", "cp1", None),
+        (None, "cp1", "cp1", None),
+    ],
+)
+def test_a_renamed_node_keeps_its_resources(
+    monkeypatch: pytest.MonkeyPatch, entry: str | None, node_name: str, configured: str, former: str | None
+) -> None:
+    program = run_program(monkeypatch, *renamed(entry, node_name, configured), preview=True)
+    expected = [()] * 4 if former is None else [(f"{former}-{each}",) for each in ("scripts", "policy", "manifest")]
+    found = [program.resources[f"{configured}-{each}"].aliases for each in ("scripts", "policy", "manifest")]
+    assert found == expected[:3]
+    assert program.resources[configured].aliases == (() if former is None else (former,))
+
+
+def test_a_recorded_rename_changes_the_record_and_restarts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, *renamed("cp1", "master-1", "master-1"), preview=True)
+    manifest = program.resources["master-1-manifest"]
+    assert "record only: the node was cp1 in this stack and is master-1 from now on" in "\n".join(program.messages)
+    assert "restart: " not in "\n".join(program.messages)
+    assert "entry=master-1" in manifest.inputs["create"]
+    assert "entry=master-1" in manifest.inputs["delete"]
+
+
+def test_a_stack_of_an_earlier_version_keeps_its_commands_until_there_is_something_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = run_program(monkeypatch, stack_config(), {"cp1": applied()}).resources["cp1-manifest"]
+    assert " restore-manifest written=" in kept.inputs["delete"]
+    assert kept.ignore_changes == ("create", "update")
+    changed = run_program(monkeypatch, stack_config(), {"cp1": untouched()}).resources["cp1-manifest"]
+    assert f" restore-manifest owner={OWNER} entry=cp1 written=" in changed.inputs["delete"]
+
+
+def test_a_machine_under_two_names_one_of_them_gone_is_forgotten_under_that_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes = [
+        {"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY, "gone": True},
+        {"name": "master-1", "host": "cp1.example.com", "hostKey": HOST_KEY},
+    ]
+    facts = dataclasses.replace(applied(), entry="cp1", node_name="master-1")
+    program = run_program(monkeypatch, stack_config(nodes=nodes), {"master-1": facts})
+    assert program.resources["cp1-manifest"].forgotten
+    assert program.resources["master-1-manifest"].aliases == ()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_last_node_can_be_gone(monkeypatch: pytest.MonkeyPatch, enabled: bool) -> None:
+    gone = [{"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY, "gone": True}]
+    program = run_program(monkeypatch, stack_config(nodes=gone, enabled=enabled), {})
+    commands = {each.name: each for each in program.resources.values() if each.type == "command:remote:Command"}
+    assert set(commands) == {"cp1-scripts", "cp1-policy", "cp1-manifest", "cluster-configuration"}
+    assert all(each.forgotten for each in commands.values())
+    assert program.outputs["nodes"] == {"cp1": {"host": "cp1.example.com", "state": "gone"}}
+
+
+def test_a_replacement_deletes_first_and_the_nodes_are_locked_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_program(monkeypatch, config(), {"cp1": applied(), "cp2": untouched()})
+    commands = [each for each in program.resources.values() if each.type == "command:remote:Command"]
+    assert all(each.deleted_before_replaced for each in commands)
+    assert program.locked == ["cp1"], "a node that the stack has not changed has nothing to keep"
+    preview = run_program(monkeypatch, config(), {"cp1": applied(), "cp2": applied()}, preview=True)
+    assert preview.locked == []
+
+
 def test_an_up_with_the_digest_of_the_preview_goes_on_and_with_another_one_it_stops(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

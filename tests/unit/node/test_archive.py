@@ -61,7 +61,6 @@ def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Pa
     ],
 )
 def test_what_a_power_cut_left_of_a_put_goes_with_the_file(node: Path, call: str) -> None:
-    (node / "state/owner").write_text("mine\n")
     left = Path(run(node, f"temporary_of {node}/policy").stdout.strip())
     left.write_text("half")
     result = run(node, call.format(node=node))
@@ -70,11 +69,21 @@ def test_what_a_power_cut_left_of_a_put_goes_with_the_file(node: Path, call: str
 
 
 @pytest.mark.parametrize(
-    ("call", "kept"),
-    [("uninstall owner=other", True), ("uninstall owner=mine", False), ("uninstall", False)],
+    ("call", "api_server", "kept"),
+    [
+        ("uninstall owner=other", False, True),
+        ("uninstall owner=mine", False, False),
+        ("uninstall", False, False),
+        ("uninstall owner=mine", True, True),
+        ("uninstall", True, True),
+    ],
 )
-def test_only_the_owners_folder_is_removed(node: Path, call: str, kept: bool) -> None:
+def test_only_the_owners_folder_is_removed_and_after_its_manifest(
+    node: Path, call: str, api_server: bool, kept: bool
+) -> None:
     (node / "state/journal").unlink()
+    if not api_server:
+        (node / "manifest").unlink()
     (node / "state/owner").write_text("mine\n")
     result = run(node, call)
     assert result.returncode == 0, result.stderr
@@ -82,10 +91,15 @@ def test_only_the_owners_folder_is_removed(node: Path, call: str, kept: bool) ->
     assert ("kept for the stack mine" in result.stdout) is kept
 
 
-@pytest.mark.parametrize(("owner", "kept"), [("other", True), ("mine", False)])
-def test_only_the_owners_policy_is_removed(node: Path, owner: str, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("owner", "api_server", "kept"), [("other", False, True), ("mine", False, False), ("mine", True, True)]
+)
+def test_only_the_owners_policy_is_removed_and_after_its_manifest(
+    node: Path, owner: str, api_server: bool, kept: bool
+) -> None:
     (node / "state/owner").write_text("mine\n")
-    (node / "manifest").unlink()
+    if not api_server:
+        (node / "manifest").unlink()
     written = run(node, f"hash_of {node}/policy").stdout.strip()
     result = run(node, f"remove_policy path={node}/policy written={written} owner={owner}")
     assert result.returncode == 0, result.stderr

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from auditlog.apiserver.desired import sha256
-from tests.unit.node.test_transaction import Node, node  # noqa: F401  a fixture
+from tests.unit.node.changed_node import Node
 
 
 @pytest.fixture
-def earlier(node: Node) -> Path:  # noqa: F811  the fixture
+def earlier(node: Node) -> Path:
     """Where the stack's last change has put the policy; this one puts it at ``node.policy``."""
     path = node.folder / "earlier-policy"
     path.write_text("the stack's policy")
@@ -24,13 +24,13 @@ def earlier(node: Node) -> Path:  # noqa: F811  the fixture
     return path
 
 
-def succeeds(node: Node) -> str:  # noqa: F811
+def succeeds(node: Node) -> str:
     node.says("new-runs")
     node.says("healthy")
     return node.enable(timeout=5)
 
 
-def test_the_earlier_file_goes_and_what_was_at_the_new_path_is_kept(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_the_earlier_file_goes_and_what_was_at_the_new_path_is_kept(node: Node, earlier: Path) -> None:
     said = succeeds(node)
     assert f"policy: {node.policy} is in use now; {earlier} removed\n" in said
     assert not earlier.exists()
@@ -39,7 +39,7 @@ def test_the_earlier_file_goes_and_what_was_at_the_new_path_is_kept(node: Node, 
     assert "earlier-policy" not in "".join(path.name for path in node.folder.rglob("*moved*"))
 
 
-def test_what_was_there_before_the_stack_comes_back_to_its_own_path(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_what_was_there_before_the_stack_comes_back_to_its_own_path(node: Node, earlier: Path) -> None:
     node.says("before/audit-policy.yaml", "made by hand")
     node.policy.unlink()
     assert f"{earlier} is as it was before audit logging\n" in succeeds(node)
@@ -47,13 +47,13 @@ def test_what_was_there_before_the_stack_comes_back_to_its_own_path(node: Node, 
     assert not (node.folder / "state/before/audit-policy.yaml").exists(), "nothing was at the new path"
 
 
-def test_a_file_that_somebody_changed_stays(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_a_file_that_somebody_changed_stays(node: Node, earlier: Path) -> None:
     earlier.write_text("edited")
     assert f"{earlier} is not as this stack wrote it, and stays\n" in succeeds(node)
     assert earlier.read_text() == "edited"
 
 
-def test_a_change_that_is_put_back_leaves_the_file_that_is_in_use(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_a_change_that_is_put_back_leaves_the_file_that_is_in_use(node: Node, earlier: Path) -> None:
     node.says("healthy")
     assert "The earlier manifest runs again" in node.enable()
     assert earlier.read_text() == "the stack's policy"
@@ -64,7 +64,7 @@ def test_a_change_that_is_put_back_leaves_the_file_that_is_in_use(node: Node, ea
     assert not earlier.exists()
 
 
-def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, earlier: Path) -> None:
     node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
     node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook=\n")
     node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
@@ -72,7 +72,7 @@ def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, e
     assert (node.folder / "state/before/audit-policy.yaml").read_text() == "old policy"
 
 
-def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> None:  # noqa: F811
+def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> None:
     credentials, new = node.folder / "credentials", node.folder / "webhook"
     credentials.write_text("a token")
     (node.folder / "state/staged/audit-webhook.yaml").write_text("a new token")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from auditlog.apiserver.desired import sha256
+from tests.unit.node.changed_node import Node
 from tests.unit.node.shell import run
-from tests.unit.node.test_transaction import Node, node  # noqa: F401  a fixture
 
 STAND_INS = "chown() { :; }\n"
 
 
 @pytest.fixture
-def kubeconfig(node: Node) -> Path:  # noqa: F811  the fixture
+def kubeconfig(node: Node) -> Path:
     """A node whose webhook changes from the old kubeconfig to the staged one."""
     path = node.folder / "webhook"
     path.write_text("old kubeconfig")
@@ -22,7 +22,7 @@ def kubeconfig(node: Node) -> Path:  # noqa: F811  the fixture
     return path
 
 
-def enable(node: Node, path: Path) -> str:  # noqa: F811
+def enable(node: Node, path: Path) -> str:
     return node.run(
         f"transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} "
         f"webhook={path} webhook-live={sha256(path.read_text()) if path.exists() else 'absent'}@1 "
@@ -42,7 +42,7 @@ def test_it_is_staged_and_the_file_in_use_stays(tmp_path: Path) -> None:
     assert staged.stat().st_mode & 0o777 == 0o600
 
 
-def test_it_is_put_in_place_with_the_manifest(node: Node, kubeconfig: Path) -> None:  # noqa: F811
+def test_it_is_put_in_place_with_the_manifest(node: Node, kubeconfig: Path) -> None:
     node.says("new-runs")
     node.says("healthy")
     enable(node, kubeconfig)
@@ -54,7 +54,7 @@ def test_it_is_put_in_place_with_the_manifest(node: Node, kubeconfig: Path) -> N
 
 
 def test_it_is_put_back_with_the_manifest_when_the_api_server_does_not_start(
-    node: Node,  # noqa: F811
+    node: Node,
     kubeconfig: Path,
 ) -> None:
     enable(node, kubeconfig)
@@ -63,7 +63,7 @@ def test_it_is_put_back_with_the_manifest_when_the_api_server_does_not_start(
 
 
 def test_one_that_was_not_there_before_goes_again_when_the_api_server_does_not_start(
-    node: Node,  # noqa: F811
+    node: Node,
     kubeconfig: Path,
 ) -> None:
     kubeconfig.unlink()
@@ -73,7 +73,7 @@ def test_one_that_was_not_there_before_goes_again_when_the_api_server_does_not_s
 
 @pytest.mark.parametrize(("there", "status"), [("old kubeconfig", 0), ("new kubeconfig", 0), ("somebody's", 1)])
 def test_it_is_placed_only_over_the_file_that_the_plan_has_seen(
-    node: Node,  # noqa: F811
+    node: Node,
     kubeconfig: Path,
     there: str,
     status: int,

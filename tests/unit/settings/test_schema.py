@@ -39,7 +39,7 @@ BETWEEN_KEYS = {
     "a_webhook_token_over_http",
     "alloy_without_loki",
     "events_larger_than_their_batch",
-    "every_node_gone",
+    "every_node_joining",
     "loki_without_a_kubeconfig",
     "no_log_and_no_webhook",
     "rotation_of_standard_output",

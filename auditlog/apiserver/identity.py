@@ -1,0 +1,56 @@
+"""Which machine an entry of ``nodes`` stands for, and under which name the stack's resources of it stand until now.
+
+An entry may be renamed, and a machine may come back under another address. Neither may take audit logging off: the
+engine deletes whatever is no longer declared under its old name.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from auditlog.apiserver.checks.finding import Finding, Severity
+from auditlog.apiserver.facts import Facts
+from auditlog.settings import Host
+
+
+def name_findings(entry: str, facts: Facts, owner: str) -> Iterator[Finding]:
+    """Whether the entry has the machine's own name.
+
+    An error for an entry that the stack does not have yet, else a warning. Nothing where the installed script does not
+    report the machine's name.
+    """
+    own = facts.node_name
+    if own is None or own == entry:
+        return
+    exists = facts.owner == owner and facts.entry in (None, entry)
+    yield Finding(
+        "node-name",
+        f"this machine is the node {own!r} of its cluster, and nodes calls it {entry!r}",
+        "resources, outputs and labels name another machine",
+        Severity.WARNING if exists else Severity.ERROR,
+        f"write name: {own}" + (" instead; nothing on the node changes by that" if exists else ""),
+    )
+
+
+def former_name(host: Host, facts: Facts, owner: str, configured: Collection[str]) -> str | None:
+    """The name under which the stack may have had this machine: the recorded one, else the machine's own.
+
+    None where that is today's name, where another entry has it, or where the machine is not the stack's.
+    """
+    before = facts.entry or facts.node_name
+    if facts.owner != owner or before in (None, host.name) or before in configured:
+        return None
+    return before
+
+
+def same_machines(nodes: Sequence[Host], facts: Mapping[str, Facts]) -> Iterator[str]:
+    """One sentence for every machine that two entries lead to, by host key and the machine's own name."""
+    entries: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for node in nodes:
+        own = facts[node.name].node_name
+        if own is not None:
+            entries[(node.host_key, own)].append(node.name)
+    for (_, own), names in entries.items():
+        if len(names) > 1:
+            yield f"{' and '.join(names)}: the entries lead to the same machine, the node {own!r}; list it once"

@@ -1,0 +1,47 @@
+"""Locks the nodes that the program declares while ``up`` runs (``auditlog.apiserver.declaration``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from auditlog.apiserver.declaration import Declaration
+from auditlog.apiserver.plan import Plan
+from auditlog.ssh import Account
+from components.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The locks of this run, None where there are none."""
+
+    declaration: Declaration | None
+
+    def until(self, resources: Sequence[pulumi.Resource]) -> None:
+        """Releases the locks once these resources are registered or have failed.
+
+        The Automation API may run a destroy in the same process afterwards.
+        """
+        if self.declaration is not None:
+            task = asyncio.get_running_loop().create_task(_all_over(resources))
+            task.add_done_callback(lambda _: self.release())
+
+    def release(self) -> None:
+        """Releases the locks at once."""
+        if self.declaration is not None:
+            self.declaration.release()
+
+
+def hold_declared(plan: Plan, configuration: Configuration) -> Held:
+    """Locks the nodes that this stack has changed before, in ``up`` only. Raises ReadError if one cannot be locked."""
+    nodes = [node.node for node in plan.nodes if node.is_owned]
+    if pulumi.runtime.is_dry_run() or not nodes:
+        return Held(None)
+    return Held(Declaration(nodes, configuration.settings.bastion, Account(configuration.private_key)))
+
+
+async def _all_over(resources: Sequence[pulumi.Resource]) -> None:
+    await asyncio.gather(*(resource.urn.future() for resource in resources), return_exceptions=True)
