@@ -180,6 +180,8 @@ put_in_place() {
         esac
     fi
     note_logs kube-apiserver || return 1
+    staged_is_whole kube-apiserver.yaml "$desired" && staged_is_whole audit-policy.yaml "$policy_desired" &&
+        staged_is_whole audit-webhook.yaml "$webhook_desired" || return 1
     put_companion audit-policy.yaml "$policy" "$policy_desired" || return 1
     put_companion audit-webhook.yaml "$webhook" "$webhook_desired" || return 1
     if [ -n "$ends" ]; then
@@ -192,6 +194,12 @@ put_in_place() {
         place "$STATE/staged/kube-apiserver.yaml" "$MANIFEST" like "$known" || return 1
     fi
     say "swap: done; kubelet ends the old API server and starts the new one"
+}
+
+# staged_is_whole NAME SHA256: whether the staged file is one of this change; true where it has no such file.
+staged_is_whole() {
+    problem="$STATE/staged/$1 is not what was sent"
+    [ -z "$2" ] || is_among "$(hash_of "$STATE/staged/$1")" "$known"
 }
 
 # put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.

@@ -30,6 +30,18 @@ _COMMANDS = {
 }
 
 
+_AGREES = """\
+case $* in
+    *"sh -s facts "*) cat >/dev/null; cat "{root}/facts" ;;
+    *"echo declared"*) touch "{root}/locked"; echo declared; cat >/dev/null; rm -f "{root}/locked" ;;
+    *)
+        cat >/dev/null
+        command=$(printf %s "$*" | sed -n 's#.*/node.sh \\([a-z-]*\\) .*#\\1#p' | head -n 1)
+        if [ -e "{root}/locked" ]; then state=locked; else state=free; fi
+        [ -z "$command" ] || echo "$command $state" >>"{root}/told" ;;
+esac"""
+
+
 @dataclass(frozen=True, slots=True)
 class FakeNode:
     """The folder, and the files in it that are the node's."""
@@ -67,7 +79,12 @@ class FakeNode:
     def agree(self, facts: Facts) -> None:
         """From now on these are the node's facts, and everything else that it is told to do succeeds."""
         (self.root / "facts").write_text(facts_output(facts))
-        self._command("sudo", 'cat >/dev/null; case $* in *"sh -s facts "*) cat "{root}/facts" ;; esac')
+        self._command("sudo", _AGREES)
+
+    def told(self) -> list[str]:
+        """The node scripts' commands that it was told since it agrees, each with "locked" or "free" for that moment."""
+        file = self.root / "told"
+        return file.read_text().splitlines() if file.exists() else []
 
     def tell_kubeadm_config_from(self, question: int) -> None:
         """The API server does not answer before it is asked for the ``question``-th time, counted from 1."""

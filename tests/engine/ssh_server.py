@@ -126,10 +126,10 @@ class _Connection(asyncssh.SSHServer):
         return channel, asyncssh.SSHServerProcess(self._run, None, 0, False)
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
-        stdin = await process.stdin.read()
         environment = dict(process.env)
         command = process.command or ""
-        self._server.executions.append(Execution(command, stdin.decode(), environment))
+        number = len(self._server.executions)
+        self._server.executions.append(Execution(command, "", environment))
         shell = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
@@ -140,10 +140,34 @@ class _Connection(asyncssh.SSHServer):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        stdout, stderr = await shell.communicate(stdin)
-        process.stdout.write(stdout)
-        process.stderr.write(stderr)
-        process.exit(shell.returncode or 0)
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        assert shell.stderr is not None
+        stdin, *_ = await asyncio.gather(
+            _feed(process.stdin, shell.stdin),
+            _pass_on(shell.stdout, process.stdout),
+            _pass_on(shell.stderr, process.stderr),
+        )
+        self._server.executions[number] = Execution(command, stdin.decode(), environment)
+        process.exit(await shell.wait())
+
+
+async def _feed(given: asyncssh.SSHReader[bytes], shell: asyncio.StreamWriter) -> bytes:
+    """Hands the input on as it comes; gives all of it."""
+    taken = b""
+    while chunk := await given.read(_PACKET):
+        taken += chunk
+        with contextlib.suppress(ConnectionError):
+            shell.write(chunk)
+            await shell.drain()
+    with contextlib.suppress(ConnectionError):
+        shell.close()
+    return taken
+
+
+async def _pass_on(shell: asyncio.StreamReader, client: asyncssh.SSHWriter[bytes]) -> None:
+    while chunk := await shell.read(_PACKET):
+        client.write(chunk)
 
 
 class _Channel(asyncssh.SSHServerChannel[bytes]):

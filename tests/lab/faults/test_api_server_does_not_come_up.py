@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.api import Lab
-from tests.lab.faults.experiment import STATE, Experiment, Observed
+from tests.lab.faults.experiment import JOURNAL, STATE, Experiment, Observed
 from tests.lab.faults.filesystem import small_file_system
 from tests.lab.faults.halt import Halt, halted
 from tests.lab.faults.interruptions import (
@@ -40,11 +40,16 @@ class Spoiled:
     words: str
 
 
-REFUSED_POLICY = Spoiled(f"sed -i 's/^kind: Policy/kind: Polity/' {_POLICY}", 'Polity\\" is registered')
+# The node takes no text for its own that the journal does not know.
+_KNOWN = f"; sha256sum {_POLICY} {_MANIFEST} | sed 's/ .*//; s/^/known=/' >>{JOURNAL}"
+REFUSED_POLICY = Spoiled(f"sed -i 's/^kind: Policy/kind: Polity/' {_POLICY}{_KNOWN}", 'Polity\\" is registered')
 UNKNOWN_FLAG = Spoiled(
-    f"sed -i 's/^    - kube-apiserver$/&\\n    - --no-such-flag=1/' {_MANIFEST}", "unknown flag: --no-such-flag"
+    f"sed -i 's/^    - kube-apiserver$/&\\n    - --no-such-flag=1/' {_MANIFEST}{_KNOWN}",
+    "unknown flag: --no-such-flag",
 )
-IMAGE_GONE = Spoiled(f"sed -i 's/^    image: .*$/&-gone/' {_MANIFEST}", "no API server with the manifest's arguments")
+IMAGE_GONE = Spoiled(
+    f"sed -i 's/^    image: .*$/&-gone/' {_MANIFEST}{_KNOWN}", "no API server with the manifest's arguments"
+)
 
 
 @pytest.fixture(scope="module")
