@@ -9,28 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from auditlog.apiserver.checks.finding import Finding, Severity
 from auditlog.apiserver.facts import Facts
 from auditlog.settings import Host
-
-
-def name_findings(entry: str, facts: Facts, owner: str) -> Iterator[Finding]:
-    """Whether the entry has the machine's own name.
-
-    An error for an entry that the stack does not have yet, else a warning. Nothing where the installed script does not
-    report the machine's name.
-    """
-    own = facts.node_name
-    if own is None or own == entry:
-        return
-    exists = facts.owner == owner and facts.entry in (None, entry)
-    yield Finding(
-        "node-name",
-        f"this machine is the node {own!r} of its cluster, and nodes calls it {entry!r}",
-        "resources, outputs and labels name another machine",
-        Severity.WARNING if exists else Severity.ERROR,
-        f"write name: {own}" + (" instead; nothing on the node changes by that" if exists else ""),
-    )
 
 
 def former_name(host: Host, facts: Facts, owner: str, configured: Collection[str]) -> str | None:

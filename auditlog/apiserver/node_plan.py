@@ -10,13 +10,14 @@ from auditlog.apiserver.backends import log_backend
 from auditlog.apiserver.checks.api_server import ApiServer
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.checks.findings import errors, planned_findings, warnings
+from auditlog.apiserver.checks.node_name import name_findings
 from auditlog.apiserver.checks.node_state import obstacles
 from auditlog.apiserver.checks.process import Lag, no_process, process_lag
 from auditlog.apiserver.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Companion, webhook_companion
 from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.identity import former_name, name_findings
+from auditlog.apiserver.identity import former_name
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditlog.apiserver.checks.findings import errors
+from auditlog.apiserver.checks.node_name import name_findings
 from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.identity import former_name, name_findings
+from auditlog.apiserver.identity import former_name
 from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Host, Settings
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import build, tools
 from lab.environment import package_plugin
-from lab.paths import NODE_FILES, Paths
+from lab.paths import NODE_FILES, REPOSITORY, Paths
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.program_stack import STACK, Run
 from tests.engine.ssh_server import SshServer, serving
+from tests.engine.test_stack_files import pulumi
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +103,33 @@ def server(tmp_path: Path, node: FakeNode) -> Iterator[SshServer]:  # noqa: ARG0
     """An SSH server on loopback by which one logs in to the node."""
     with serving(tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path, server: SshServer, engine_environment: dict[str, str]) -> Path:
+    """The stack file of a new stack of this project, with the node."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "kubernetes-audit", "runtime": "python"}))
+    node = {"name": "cp1", "host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
+    # On a node without an API server nothing can be proved.
+    config = {"cluster": "test", "nodes": [node], "policy": {"preset": "low-write"}, "proof": {"enabled": False}}
+    file = folder / "Pulumi.test.yaml"
+    assert pulumi(folder, engine_environment, "stack", "init", "test").returncode == 0
+    file.write_text(file.read_text() + yaml.safe_dump({"config": config}))
+    key = pulumi(folder, engine_environment, "config", "set", "--secret", "sshPrivateKey", given=server.private_key)
+    assert key.returncode == 0, key.stdout
+    return file
+
+
+@pytest.fixture
+def run(stack_file: Path, engine_environment: dict[str, str]) -> Run:
+    """Runs ``pulumi`` on the stack, which succeeds; gives what it printed."""
+
+    def run(*words: str) -> str:
+        file = () if words[0] in ("state", "stack", "cancel") else ("--config-file", str(stack_file))
+        result = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, *file)
+        assert result.returncode == 0, result.stdout
+        return result.stdout
+
+    return run

@@ -2,42 +2,21 @@
 
 The real engine runs the project's own program on a node that is a folder. A deletion that comes while the program holds
 the node's lock is one half of a replacement: the node keeps its files (tests/unit/node/test_identity.py, and on a real
-kubelet tests/lab/test_engine_commands.py).
+kubelet tests/lab/faults/test_engine_commands.py).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from auditlog.apiserver.facts import Facts
-from lab.paths import REPOSITORY
 from tests.engine.fake_node import FakeNode
-from tests.engine.test_program import STACK, stack_file  # noqa: F401  a fixture
-from tests.engine.test_stack_files import pulumi
+from tests.engine.program_stack import OWNER, Run, configure, deletions, urn, urns
 from tests.unit.apiserver.nodes import applied, untouched
-
-Run = Callable[..., str]
-DELETES = {"restore-manifest", "restore-kubeadm-config", "remove-policy", "uninstall"}
-OWN = "kubernetes-audit/test"
-
-
-@pytest.fixture
-def run(stack_file: Path, engine_environment: dict[str, str]) -> Run:  # noqa: F811  the fixture
-    """Runs ``pulumi`` on the stack, which succeeds; gives what it printed."""
-
-    def run(*words: str) -> str:
-        file = () if words[0] in ("state", "stack", "cancel") else ("--config-file", str(stack_file))
-        result = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, *file)
-        assert result.returncode == 0, result.stdout
-        return result.stdout
-
-    return run
 
 
 @pytest.fixture
@@ -52,19 +31,7 @@ def deployed(node: FakeNode, run: Run) -> FakeNode:
 
 
 def as_applied(**more: object) -> Facts:
-    return dataclasses.replace(applied(), owner=OWN, entry="cp1", node_name="cp1", **more)  # type: ignore[arg-type]
-
-
-def urn(run: Run, name: str) -> str:
-    """The URN of the stack's Command of this name."""
-    resources = json.loads(run("stack", "export"))["deployment"]["resources"]
-    (found,) = [each["urn"] for each in resources if each["urn"].endswith(f"::{name}")]
-    return str(found)
-
-
-def deletions(node: FakeNode) -> list[str]:
-    """The deletions that the node was told, each with whether it was locked then."""
-    return [line for line in node.told() if line.split()[0] in DELETES]
+    return dataclasses.replace(applied(), owner=OWNER, entry="cp1", node_name="cp1", **more)  # type: ignore[arg-type]
 
 
 COMMANDS = {
@@ -115,7 +82,7 @@ def test_destroy_deletes_a_node_that_no_program_has_locked(deployed: FakeNode, r
 def test_switching_off_deletes_a_node_that_no_program_has_locked(
     deployed: FakeNode,
     run: Run,
-    stack_file: Path,  # noqa: F811
+    stack_file: Path,
 ) -> None:
     configure(stack_file, enabled=False)
     run("up", "--yes", "--skip-preview")
@@ -128,7 +95,7 @@ def test_switching_off_deletes_a_node_that_no_program_has_locked(
 def test_a_renamed_node_is_the_same_resources(
     deployed: FakeNode,
     run: Run,
-    stack_file: Path,  # noqa: F811
+    stack_file: Path,
     entry: str | None,
     node_name: str,
 ) -> None:
@@ -145,7 +112,7 @@ def test_a_renamed_node_is_the_same_resources(
     assert not any(name.startswith("cp1") for name in names)
 
 
-def test_the_name_of_another_machine_is_refused(deployed: FakeNode, run: Run, stack_file: Path) -> None:  # noqa: F811
+def test_the_name_of_another_machine_is_refused(deployed: FakeNode, run: Run, stack_file: Path) -> None:
     (node,) = yaml.safe_load(stack_file.read_text())["config"]["kubernetes-audit:nodes"]
     configure(stack_file, nodes=[node | {"name": "master-1"}])
     with pytest.raises(
@@ -153,14 +120,3 @@ def test_the_name_of_another_machine_is_refused(deployed: FakeNode, run: Run, st
     ):
         run("preview")
     assert deployed.told() == []
-
-
-def configure(stack_file: Path, **values: object) -> None:  # noqa: F811
-    """Writes these settings into the stack file."""
-    document = yaml.safe_load(stack_file.read_text())
-    document["config"] |= {f"kubernetes-audit:{key}": value for key, value in values.items()}
-    stack_file.write_text(yaml.safe_dump(document))
-
-
-def urns(run: Run) -> list[str]:
-    return [each["urn"] for each in json.loads(run("stack", "export"))["deployment"]["resources"]]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
-import pytest
-import yaml
-
 from lab.paths import REPOSITORY
 from tests.engine.fake_node import FakeNode
-from tests.engine.ssh_server import SshServer
+from tests.engine.program_stack import STACK
 from tests.engine.test_stack_files import pulumi
 from tests.unit.apiserver.nodes import applied, untouched
 
-STACK = "organization/kubernetes-audit/test"
 URNS = {
     "kubernetes-audit:index:NodeScripts::node-scripts",
     "kubernetes-audit:index:NodeScripts$command:remote:Command::cp1-scripts",
@@ -27,23 +24,6 @@ URNS = {
 }
 """What every stack holds since the first version. A resource of another URN would be a new one, and the engine would
 delete this one: audit logging would go off and on again on every node, with two restarts of each API server."""
-
-
-@pytest.fixture
-def stack_file(tmp_path: Path, server: SshServer, engine_environment: dict[str, str]) -> Path:
-    """The stack file of a new stack of this project, with the node."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": "kubernetes-audit", "runtime": "python"}))
-    node = {"name": "cp1", "host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
-    # On a node without an API server nothing can be proved.
-    config = {"cluster": "test", "nodes": [node], "policy": {"preset": "low-write"}, "proof": {"enabled": False}}
-    file = folder / "Pulumi.test.yaml"
-    assert pulumi(folder, engine_environment, "stack", "init", "test").returncode == 0
-    file.write_text(file.read_text() + yaml.safe_dump({"config": config}))
-    key = pulumi(folder, engine_environment, "config", "set", "--secret", "sshPrivateKey", given=server.private_key)
-    assert key.returncode == 0, key.stdout
-    return file
 
 
 def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_are(
@@ -60,5 +40,5 @@ def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_
     resources = json.loads(run("stack", "export"))["deployment"]["resources"]
     found = {resource["urn"].removeprefix("urn:pulumi:test::kubernetes-audit::") for resource in resources}
     assert {urn for urn in found if not urn.startswith("pulumi:")} == URNS
-    node.agree(applied())
+    node.agree(dataclasses.replace(applied(), entry="cp1"))
     run("preview", "--expect-no-changes", *file)

@@ -1,8 +1,8 @@
 """Somebody else writes the manifest while a change is under way: what they wrote stays, and nothing is lost.
 
-Each case is a moment of a change (``up``, its way back, ``destroy``), and a way to write: a rename, as editors and kubeadm
-do it, or into the file itself. ``tests/unit/node/test_transaction.py`` has every moment on files alone; ``make test-faults``
-has every moment on a real kubelet, ``make test`` one of each kind.
+Each case is a moment of a change (``up``, its way back, ``destroy``) and a way to write: by a rename, as editors and
+kubeadm do, or into the file itself. ``tests/unit/node/test_transaction.py`` has every moment on files alone. ``make
+test-faults`` has every moment on a real kubelet, ``make test`` one of each kind.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def test_a_real_kubeadm_upgrade_in_the_middle(edited: Experiment, step: str) -> 
         halt.wait(up)
         # kubeadm asks an API server first.
         node.run(
-            "timeout 240 sh -c 'until kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz; do sleep 1; done'"
+            "for try in $(seq 240); do kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz && break;"
+            " sleep 1; done"
         )
         node.run(upgrade)
         text = node.run(f"cat {MANIFEST}").stdout

@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 from auditlog.apiserver.checks.finding import Severity
+from auditlog.apiserver.checks.node_name import name_findings
 from auditlog.apiserver.facts import Facts, parse_facts
-from auditlog.apiserver.identity import former_name, name_findings
+from auditlog.apiserver.identity import former_name
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.plan_error import PlanError
 from tests.unit.apiserver.facts_output import facts_output

@@ -1,0 +1,58 @@
+"""A stack that an earlier version deployed: what today's program shows of it, and does to it, under the real engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.earlier_version import earlier_version
+from tests.engine.fake_node import FakeNode
+from tests.engine.program_stack import OWNER, STACK, Run, configure, deletions
+from tests.engine.test_stack_files import pulumi
+from tests.unit.apiserver.nodes import applied, untouched
+
+
+@pytest.fixture
+def deployed(
+    node: FakeNode,
+    stack_file: Path,
+    engine_environment: dict[str, str],
+    tmp_path: Path,
+) -> FakeNode:
+    """A node on which the earlier version has turned audit logging on."""
+    node.agree(untouched())
+    words = ("up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", str(stack_file))
+    result = pulumi(earlier_version(tmp_path / "earlier"), engine_environment, *words)
+    assert result.returncode == 0, result.stdout
+    node.agree(dataclasses.replace(applied(), owner=OWNER, node_name="cp1"))
+    (node.root / "told").unlink()
+    return node
+
+
+def test_a_preview_shows_nothing_and_up_does_nothing(deployed: FakeNode, run: Run) -> None:
+    run("preview", "--expect-no-changes")
+    run("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert deployed.told() == []
+
+
+def test_it_is_removed_as_it_was_deployed(deployed: FakeNode, run: Run) -> None:
+    run("destroy", "--yes", "--skip-preview")
+    assert [line.split()[0] for line in deletions(deployed)] == [
+        "restore-kubeadm-config",
+        "restore-manifest",
+        "remove-policy",
+        "uninstall",
+    ]
+
+
+def test_a_changed_policy_brings_owner_and_entry(
+    deployed: FakeNode,
+    run: Run,
+    stack_file: Path,
+) -> None:
+    configure(stack_file, policy={"preset": "minimal"})
+    run("up", "--yes", "--skip-preview")
+    assert deletions(deployed) == []
+    assert f"restore-manifest owner={OWNER} entry=cp1 written=" in run("stack", "export")
