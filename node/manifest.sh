@@ -74,7 +74,7 @@ is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 # this program does not say whose it is.
 another_owns() {
     caller=$(given owner "$@") || return 1
-    [ -e "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+    [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
 # is_kept WHAT ARGUMENTS...: whether what a deletion would take away stays, which is said. The engine deletes what is no longer

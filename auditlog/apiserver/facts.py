@@ -268,7 +268,8 @@ def parse_facts(output: str) -> Facts:
             before_manifest=files["before-manifest"],
             before_policy=files["before-policy"],
             before_kubeadm_config=files["before-kubeadm-config"],
-            owner=owner.text.strip() if owner else None,
+            # A power cut may have left an empty record of an earlier version, which says nothing.
+            owner=(owner.text.strip() if owner else "") or None,
             scripts_sha256=_hash(single["scripts"]),
             staged_policy_sha256=_hash(single["staged-policy"]),
             unfinished_change=journal is not None,
@@ -301,7 +302,7 @@ def parse_facts(output: str) -> Facts:
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
             node_name=single.get("node-name"),
-            entry=entry.text.strip() if entry else None,
+            entry=(entry.text.strip() if entry else "") or None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

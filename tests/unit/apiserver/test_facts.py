@@ -116,6 +116,11 @@ def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
     assert parse_facts(facts_output(facts)) == facts
 
 
+def test_a_record_that_a_power_cut_left_empty_says_nothing() -> None:
+    facts = parse_facts(output(f"file owner 1 1 600 {encoded('')}", f"file entry 1 1 600 {encoded('')}"))
+    assert (facts.owner, facts.entry) == (None, None)
+
+
 def test_an_owner_a_journal_and_missing_tools() -> None:
     facts = parse_facts(
         output(
