@@ -19,10 +19,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HEADINGS: dict[type[Exception], str] = {
-    SettingsError: "The configuration is wrong; no node was dialled.",
-    PolicyError: "The policy is wrong; no node was dialled.",
-    OverlayError: "The policy is wrong; no node was dialled.",
-    PresetError: "The policy is wrong; no node was dialled.",
+    SettingsError: "The configuration is wrong; no node was contacted.",
+    PolicyError: "The policy is wrong; no node was contacted.",
+    OverlayError: "The policy is wrong; no node was contacted.",
+    PresetError: "The policy is wrong; no node was contacted.",
     ReadError: "Nodes cannot be read; nothing was changed.",
     PlanError: "The nodes cannot be changed as they are; nothing was changed.",
 }

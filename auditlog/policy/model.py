@@ -83,9 +83,12 @@ class Problem:
     refused_by_api_server: bool = True
 
     def __str__(self) -> str:
-        place = f"line {self.line}, column {self.column}: " if self.line else ""
-        subject = f"{self.path}: " if self.path else ""
-        return f"{place}{subject}{self.message}"
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+    def at(self, source: str) -> str:
+        """One line as compilers write it, ``SOURCE:LINE:COLUMN: …``, so that editors jump to the place."""
+        place = f"{source}:{self.line}:{self.column}" if self.line else source
+        return f"{place}: {self}"
 
 
 class PolicyError(ValueError):
@@ -96,7 +99,7 @@ class PolicyError(ValueError):
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
         self.source = source
         self.problems = problems
-        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        super().__init__("\n".join(problem.at(source) for problem in problems))
 
 
 @dataclass(frozen=True, slots=True)

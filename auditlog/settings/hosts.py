@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from auditlog.settings.host_name import HOST_NAME
 from auditlog.settings.kinds import Boolean, Integer, Text
 from auditlog.settings.model import Host
 from auditlog.settings.reader import Group, Reader
@@ -47,7 +48,7 @@ JOINING = defaulted(
     False,
     "The machine is about to join: it gets the policy file and the log's folder that `kubeadm join` will need.",
 )
-HOST = required("host", Text("a host name or an address"), "The name or address that is dialled.")
+HOST = required("host", HOST_NAME, "The name or address that the program connects to, without user and port.")
 USER = defaulted("user", _USER, "root", "The account; one that is not root needs `sudo` without a password.")
 PORT = defaulted("port", Integer(1, 65535), 22, "The port of the SSH server.")
 HOST_KEY = required(

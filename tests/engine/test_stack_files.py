@@ -107,4 +107,4 @@ def test_a_mistake_ends_a_preview_with_the_words_of_the_check(stack: Path, engin
     )
     assert run.returncode != 0
     assert mistake.message == "auditLog.batch: is given with mode blocking; allowed: only with mode batch"
-    assert f"The configuration is wrong; no node was dialled.\n    {mistake.message}" in run.stdout
+    assert f"The configuration is wrong; no node was contacted.\n    {mistake.message}" in run.stdout

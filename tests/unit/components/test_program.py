@@ -184,7 +184,10 @@ DIALLED = AssertionError("a node was dialled")
         (stack_config(policy={"preset": "nothing"}), "policy.preset: is 'nothing'; allowed: one of "),
         (stack_config(policy={"file": "/nowhere.yaml"}), "policy.file '/nowhere.yaml': cannot be read: No such file"),
         ({**stack_config(), "kubernetes-audit:nodes": "[oops"}, "nodes: is '[oops'; allowed: a list with at"),
-        ({**stack_config(), "kubernetes-audit:nodez": "[]"}, "nodez: is not a key of the configuration; allowed: "),
+        (
+            {**stack_config(), "kubernetes-audit:nodez": "[]"},
+            "nodez: is not a key of the configuration, did you mean 'nodes'; ",
+        ),
         ({**stack_config(), "kubernetes-audit:sshPrivateKey": ""}, "sshPrivateKey: is missing; allowed: a private key"),
     ],
 )
@@ -193,7 +196,7 @@ def test_a_mistake_ends_the_program_before_any_node_is_dialled(
 ) -> None:
     with pytest.raises(pulumi.RunError) as raised:
         run_program(monkeypatch, config, DIALLED)
-    assert "no node was dialled" in str(raised.value)
+    assert "no node was contacted" in str(raised.value)
     assert message in str(raised.value)
 
 
@@ -204,7 +207,7 @@ def test_a_policy_that_the_api_server_would_refuse_is_refused_before_any_node_is
     file.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Everything\n")
     with pytest.raises(pulumi.RunError) as raised:
         run_program(monkeypatch, stack_config(policy={"file": str(file)}), DIALLED)
-    assert "line 4, column 10" in str(raised.value)
+    assert "policy.yaml:4:10: " in str(raised.value)
     assert "Everything" in str(raised.value)
 
 
