@@ -83,12 +83,17 @@ class Problem:
     refused_by_api_server: bool = True
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
+        place = f"line {self.line}, column {self.column}: " if self.line else ""
+        return f"{place}{self._subject}{self.message}"
 
     def at(self, source: str) -> str:
         """One line as compilers write it, ``SOURCE:LINE:COLUMN: …``, so that editors jump to the place."""
         place = f"{source}:{self.line}:{self.column}" if self.line else source
-        return f"{place}: {self}"
+        return f"{place}: {self._subject}{self.message}"
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.path}: " if self.path else ""
 
 
 class PolicyError(ValueError):

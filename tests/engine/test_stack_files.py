@@ -44,6 +44,14 @@ pathlib.Path(os.environ["GIVEN"]).write_text(json.dumps(CONFIG.get()))
 """
 
 
+THE_PROJECTS = f"""\
+import runpy, sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+runpy.run_path({str(REPOSITORY / "__main__.py")!r}, run_name="__main__")
+"""
+"""The project's own program, from a folder with a stack file of the test's."""
+
+
 @pytest.fixture
 def stack(tmp_path: Path, engine_environment: dict[str, str]) -> Path:
     """The file of a new stack, with what its passphrase needs, in the folder of a project with this one's settings."""
@@ -90,21 +98,63 @@ def meaning(written: str) -> Any:
         return written
 
 
-def test_a_mistake_ends_a_preview_with_the_words_of_the_check(stack: Path, engine_environment: dict[str, str]) -> None:
-    wrong = "  kubernetes-audit:auditLog:\n    mode: blocking\n    batch:\n      maxSize: 5\n"
-    stack.write_text(f"{stack.read_text()}config:\n  kubernetes-audit:cluster: test\n{NODES}{wrong}")
-    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given="a key")
+WRONG = {
+    "auditLog.batch: is given with mode blocking; allowed: only with mode batch": (
+        "  kubernetes-audit:auditLog:\n    mode: blocking\n    batch:\n      maxSize: 5\n"
+    ),
+    "kubernetes_audit:policy: has the namespace 'kubernetes_audit', did you mean 'kubernetes-audit:policy'; "
+    "allowed: kubernetes-audit for the settings of this project": "  kubernetes_audit:policy:\n    preset: minimal\n",
+    "healthTimeoutSeconds: is not a key of a stack file; allowed: config, environment, secretsprovider, encryptedkey, "
+    "encryptionsalt": "healthTimeoutSeconds: 600\n",
+}
+"""A kind of mistake each: in a value, in a namespace, in the form of the file."""
+
+
+@pytest.fixture
+def wrong_stack(stack: Path, engine_environment: dict[str, str], request: pytest.FixtureRequest) -> Path:
+    """The file of a stack that is right but for these lines, beside a program that runs this project's."""
+    stack.write_text(f"{stack.read_text()}config:\n  kubernetes-audit:cluster: test\n{NODES}")
+    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given="0123456789")
     assert key.returncode == 0, key.stdout
-    (mistake,) = check_stack_file(stack.name, stack.read_text(), PROJECT, stack.parent).mistakes
-    run = pulumi(
-        REPOSITORY,
-        engine_environment,
-        "preview",
-        "--stack",
-        "organization/kubernetes-audit/test",
-        "--config-file",
-        str(stack),
-    )
+    stack.write_text(stack.read_text() + request.param)
+    (stack.parent / "__main__.py").write_text(THE_PROJECTS)
+    return stack
+
+
+@pytest.mark.parametrize(("message", "wrong_stack"), WRONG.items(), indirect=["wrong_stack"])
+@pytest.mark.parametrize("words", [("preview",), ("up", "--yes", "--skip-preview")], ids=["preview", "up"])
+def test_a_mistake_ends_a_run_with_the_words_of_the_check_and_one_message(
+    wrong_stack: Path, engine_environment: dict[str, str], message: str, words: tuple[str, ...]
+) -> None:
+    (mistake,) = check_stack_file(wrong_stack.name, wrong_stack.read_text(), PROJECT, wrong_stack.parent).mistakes
+    assert mistake.message == message
+    run = pulumi(wrong_stack.parent, engine_environment, *words)
     assert run.returncode != 0
-    assert mistake.message == "auditLog.batch: is given with mode blocking; allowed: only with mode batch"
-    assert f"The configuration is wrong; no node was contacted.\n    {mistake.message}" in run.stdout
+    diagnostics = run.stdout.partition("Diagnostics:")[2]
+    assert f"error: The configuration is wrong; no node was contacted.\n    {message}\n" in diagnostics
+    assert diagnostics.count("error:") == 1
+    assert "unhandled" not in run.stdout
+
+
+@pytest.mark.parametrize("wrong_stack", [WRONG[message] for message in WRONG if "namespace" in message], indirect=True)
+def test_a_configuration_from_elsewhere_is_read_the_same_way(
+    wrong_stack: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = wrong_stack.rename(tmp_path / "elsewhere.yaml")
+    run = pulumi(wrong_stack.parent, engine_environment, "preview", "--stack", "test", "--config-file", str(elsewhere))
+    assert run.returncode != 0
+    assert "did you mean 'kubernetes-audit:policy'" in run.stdout
+
+
+@pytest.mark.parametrize("wrong_stack", [WRONG[message] for message in WRONG if "stack file" in message], indirect=True)
+def test_the_stacks_own_file_says_nothing_of_a_configuration_from_elsewhere(
+    wrong_stack: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(
+        wrong_stack.read_text().partition("healthTimeout")[0].replace("cluster: test", "cluster: east")
+    )
+    run = pulumi(wrong_stack.parent, engine_environment, "preview", "--stack", "test", "--config-file", str(elsewhere))
+    assert "is not a key of a stack file" not in run.stdout
+    assert "Nodes cannot be read; nothing was changed." in run.stdout
+    assert run.stdout.partition("Diagnostics:")[2].count("error:") == 1

@@ -39,7 +39,7 @@ def as_engine(text: str) -> tuple[dict[str, str], frozenset[str]]:
         _in_full(written[key]): value if isinstance(value, str) else json.dumps(_decrypted(value, key))
         for key, value in values.items()
     }
-    return config | dict.fromkeys(file.others, "others"), frozenset(
+    return config | dict.fromkeys(file.others, "other"), frozenset(
         key for key, value in values.items() if not _holds_a_secret(value)
     )
 
