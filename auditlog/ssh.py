@@ -5,13 +5,13 @@ Host keys are required: without one, anybody on the way could answer in the node
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncssh
 
+from auditlog.connecting import connection_reason
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15
@@ -96,7 +96,7 @@ async def access_of(account: Account) -> AsyncIterator[Access]:
     try:
         agent = await asyncssh.connect_agent()
     except OSError as error:
-        raise SshError(f"the SSH agent (SSH_AUTH_SOCK) does not answer: {error}") from error
+        raise SshError(f"the SSH agent (SSH_AUTH_SOCK) does not answer: {connection_reason(error)}") from error
     async with agent:
         keys = await agent.get_keys()
         if not keys:
@@ -167,9 +167,8 @@ class Login:
     def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
         """What the finished login was like."""
         key = connection.get_server_host_key()
-        words = key.export_public_key().decode().split()[:2] if key else []
         user = str(connection.get_extra_info("username"))
-        return Reached(self.host, user, self.port, " ".join(words), self._jump)
+        return Reached(self.host, user, self.port, _text(key) if key else "", self._jump)
 
     def _take_offered(self, key: asyncssh.SSHKey) -> None:
         self._offered = key
@@ -184,38 +183,59 @@ class Login:
             return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
         if isinstance(error, asyncssh.TimeoutError):
             return f"the node did not say all it was asked within {READ_SECONDS} s"
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and not error.errno:
             return f"no answer within {CONNECT_SECONDS} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "the connection is refused: no SSH server listens there, or a firewall is in between"
-        if isinstance(error, socket.gaierror):
-            return f"the name cannot be resolved: {error.strerror}"
+        if isinstance(error, OSError):
+            return connection_reason(error)
         if isinstance(error, asyncssh.ChannelOpenError):
             return f"the bastion cannot reach it: {error.reason}"
+        if isinstance(error, asyncssh.ConnectionLost | asyncssh.KeyExchangeFailed):
+            return self._ended_early(error)
         if isinstance(error, asyncssh.Error):
             return str(error.reason)
         return str(error)
 
+    def _ended_early(self, error: asyncssh.DisconnectError) -> str:
+        pinned = self._target.host_key
+        also = f", unless it has no {pinned.split(' ', 1)[0]} host key, which {self._given_as} is" if pinned else ""
+        return f"the server ended the connection ({error.reason}): sshd's log on the machine says why{also}"
+
+    @property
+    def _given_as(self) -> str:
+        return "--host-key" if self._access.user_configuration else "hostKey"
+
     def _unknown_host_key(self) -> str:
         pinned = self._target.host_key
         if pinned:
-            given_as = "--host-key" if self._access.user_configuration else "hostKey"
-            return (
-                f"it answers with another host key than {given_as} says. Either the machine was made anew, or somebody "
-                "is in between; compare with /etc/ssh/ssh_host_ed25519_key.pub on the machine. "
-                f"Configured: {pinned[:60]}…"
-            )
+            return self._changed_host_key(asyncssh.import_public_key(pinned))
         port = f" -p {self.port}" if self.port != 22 else ""
         offered = ""
         if self._offered is not None:
-            key = self._offered.export_public_key().decode().split(" ")
-            offered = f" It offers '{key[0]} {key[1].strip()}', {self._offered.get_fingerprint()}."
+            offered = f" It offers '{_text(self._offered)}', {self._offered.get_fingerprint()}."
         return (
             f"its host key is not in known_hosts, or is another one there.{offered} On the machine itself, "
             "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
             f"ssh-keyscan -t ed25519{port} {self.host} | ssh-keygen -lf -; when they are equal, add the line of "
             f"ssh-keyscan to known_hosts, or give it as --host-key"
         )
+
+    def _changed_host_key(self, known: asyncssh.SSHKey) -> str:
+        kind = known.get_algorithm()
+        file = f"/etc/ssh/ssh_host_{kind.removeprefix('ssh-').partition('-')[0]}_key.pub"
+        offered = ""
+        if self._offered is not None:
+            offered = f" it offers {_text(self._offered)}, {self._offered.get_fingerprint()}, and"
+        return (
+            f"it answers with another host key than {self._given_as} says:{offered} {self._given_as} is {kind} "
+            f"{known.get_fingerprint()}. Either the machine was made anew, or somebody is in between. Compare the "
+            f"fingerprint offered with what the machine itself says: ssh-keygen -lf {file}; only when they are equal, "
+            f"set {self._given_as} to the key offered"
+        )
+
+
+def _text(key: asyncssh.SSHKey) -> str:
+    """The public key as in authorized_keys, without a comment."""
+    return " ".join(key.export_public_key().decode().split()[:2])
 
 
 class _Client(asyncssh.SSHClient):

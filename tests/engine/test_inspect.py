@@ -209,7 +209,8 @@ def test_a_host_key_on_the_command_line(inspect: Inspect, node: FakeNode, server
     assert inspect("--host-key", f"[{server.host}]:{server.port} {server.host_key}").code == 0
     wrong = inspect("--host-key", public_text(new_key()))
     assert wrong.code == 2
-    assert "another host key than --host-key says" in wrong.stderr
+    assert "another host key than --host-key says: it offers ssh-ed25519 " in wrong.stderr
+    assert f", {asyncssh.import_public_key(server.host_key).get_fingerprint()}, and --host-key is " in wrong.stderr
 
 
 @pytest.mark.parametrize(
