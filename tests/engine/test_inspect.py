@@ -76,11 +76,24 @@ def test_a_node_is_reported_on_and_not_changed(inspect: Inspect, node: FakeNode,
     assert node.snapshot() == before
     assert result.code == 1
     assert result.stderr == ""
-    assert result.stdout.startswith(f"{address(server)} (cp1): audit logging is on, Kubernetes 1.36.3\n")
+    assert result.stdout.startswith(
+        f"{address(server)} (cp1): kubelet does not run\n  audit       on, Kubernetes 1.36.3\n"
+    )
     assert result.stdout.count("[") == 2
     assert "kubelet does not run [kubelet-down]" in result.stdout
     assert "no API server runs on this node [no-process]" in result.stdout
     assert server.commands() == ["sudo -n sh -s facts"]
+
+
+def test_a_node_whose_api_server_restarts_is_told_so_first(inspect: Inspect, node: FakeNode) -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    node.answer(facts_output(dataclasses.replace(WELL, kubeadm_config=None, kubeadm_config_error=refused)))
+    result = inspect()
+    assert result.code == 1
+    first, *others = result.stdout.splitlines()
+    assert " (cp1): the API server does not answer" in first
+    assert "did you specify" not in result.stdout
+    assert any(line.startswith("    - kube-system/kubeadm-config cannot be read while the API") for line in others)
 
 
 def test_a_node_without_audit_logging(inspect: Inspect) -> None:
@@ -88,7 +101,7 @@ def test_a_node_without_audit_logging(inspect: Inspect) -> None:
     assert result.code == 1
     value = json.loads(result.stdout)
     assert value["nodes"][0]["audit_is_on"] is False
-    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["audit-off", "kubelet-down", "no-process"]
+    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["kubelet-down", "no-process", "audit-off"]
 
 
 def test_policy_and_log_are_found_by_the_flags_of_the_manifest(inspect: Inspect, node: FakeNode) -> None:
@@ -325,6 +338,16 @@ def test_a_draft_for_a_node_that_lost_the_record_of_its_stack_says_so(inspect: I
     result = inspect("--write-config", "prod")
     assert result.code == 1
     assert "the stack's record on the node is gone" in result.stdout
+
+
+def test_a_draft_for_a_node_of_another_stack_says_whose_it_is(inspect: Inspect, node: FakeNode) -> None:
+    node.answer(facts_output(WELL))
+    result = inspect("--write-config", "prod")
+    assert result.code == 1
+    owned = "cp1: managed by the Pulumi stack kubernetes-audit/test, and a preview of any other stack is refused"
+    assert result.stderr == f"auditlog: {owned}; the draft says what to do\n"
+    assert result.stdout.startswith(f"# {owned}\n")
+    assert yaml.safe_load(result.stdout)["config"]["kubernetes-audit:cluster"] == "prod"
 
 
 def test_a_draft_that_leaves_something_to_decide(inspect: Inspect) -> None:

@@ -223,6 +223,22 @@ def test_nodes_that_cannot_be_read_or_changed_end_the_program_with_one_line_each
         run_program(monkeypatch, stack_config(), {"cp1": stray})
 
 
+def test_while_the_api_server_does_not_answer_a_preview_shows_the_files_and_up_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    silent = dataclasses.replace(untouched(), kubeadm_config=None, kubeadm_config_error=refused)
+    shown: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", lambda message, *_, **__: shown.append(message))
+    for preview in (True, False):
+        shown.clear()
+        with pytest.raises(pulumi.RunError, match="nothing was changed") as raised:
+            run_program(monkeypatch, stack_config(), {"cp1": silent}, preview=preview)
+        assert "cp1: the API server does not answer, though its process runs since " in str(raised.value)
+        assert any("+++ /etc/kubernetes/manifests/kube-apiserver.yaml" in message for message in shown) is preview
+        assert any("+++ /etc/kubernetes/audit-policy.yaml" in message for message in shown) is preview
+
+
 WEBHOOK = {"server": "https://siem.example.com/audit", "token": "hunter2"}
 
 
