@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 
@@ -24,8 +25,30 @@ def is_name(value: str) -> bool:
 
 
 def is_host_key(value: str) -> bool:
-    """Whether this is the public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
-    return bool(_HOST_KEY.fullmatch(value.strip()))
+    """Whether this is the whole public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
+    return bool(_HOST_KEY.fullmatch(value.strip())) and _is_whole(*value.split()[:2])
+
+
+def _is_whole(kind: str, encoded: str) -> bool:
+    """Whether the key's data are of that kind and end where they say, which a key that was cut in copying does not.
+
+    They are texts, each behind its length in four bytes: the kind, for ECDSA the curve, and the point
+    (https://www.rfc-editor.org/rfc/rfc8709#section-4, https://www.rfc-editor.org/rfc/rfc5656#section-3.1).
+    """
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    parts: list[bytes] = []
+    while data:
+        end = 4 + int.from_bytes(data[:4])
+        parts.append(data[4:end])
+        if len(data) < end:
+            return False
+        data = data[end:]
+    if kind == "ssh-ed25519":
+        return len(parts) == 2 and parts[0] == kind.encode() and len(parts[1]) == 32
+    return len(parts) == 3 and parts[0] == kind.encode() == b"ecdsa-sha2-" + parts[1]
 
 
 def _host_key_kind(host: str) -> Text:
@@ -35,6 +58,7 @@ def _host_key_kind(host: str) -> Text:
         f"ssh-keyscan -t ed25519 {host or 'HOST'}",
         rf"\s*{_KEY}\s*",
         is_host_key,
+        instead=lambda value: "; this one is not whole" if _HOST_KEY.fullmatch(value.strip()) else "",
     )
 
 

@@ -121,7 +121,7 @@ class _Document:
         if isinstance(found, Mapping):
             yield "written in the file"
             found = found.get("imports")
-        for entry in found if isinstance(found, list) else ():
+        for entry in found if isinstance(found, list) else [found] if isinstance(found, str) and found else ():
             yield from map(str, entry) if isinstance(entry, Mapping) else [str(entry)]
 
     def _read_config(self, config: MappingNode) -> None:

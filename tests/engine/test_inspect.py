@@ -230,8 +230,23 @@ def test_a_host_key_on_the_command_line(inspect: Inspect, node: FakeNode, server
     ("arguments", "message"),
     [
         (["cp1", "--host-key", "ssh-rsa AAAA"], "with an Ed25519 or ECDSA key"),
-        (["cp1", "--host-key", "cp2 ssh-ed25519 AAAA"], "'cp2' is none of the hosts; here they are called cp1"),
-        (["cp1", "cp2", "--host-key", "ssh-ed25519 AAAA"], "whose is it?"),
+        (
+            [
+                "cp1",
+                "--host-key",
+                "cp2 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+            ],
+            "'cp2' is none of the hosts; here they are called cp1",
+        ),
+        (
+            [
+                "cp1",
+                "cp2",
+                "--host-key",
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+            ],
+            "whose is it?",
+        ),
         (["cp1", "cp1"], "a HOST stands twice"),
         (["cp1:ssh"], "'cp1:ssh' is no host"),
         (["cp1:70000"], "'cp1:70000' is no host"),

@@ -21,7 +21,7 @@ NODES = """\
     - name: cp1
       host: 127.0.0.1
       port: 9
-      hostKey: ssh-ed25519 AAAA
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh
 """
 FORMS = """\
   cluster: 1.50

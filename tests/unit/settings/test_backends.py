@@ -23,7 +23,13 @@ from auditlog.settings import (
 )
 from tests.unit.certificates import CERTIFICATE, KEY
 
-NODES = [{"name": "cp1", "host": "cp1.example.com", "hostKey": "ssh-ed25519 AAAA"}]
+NODES = [
+    {
+        "name": "cp1",
+        "host": "cp1.example.com",
+        "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+    }
+]
 SERVER = "https://siem.example.com/audit"
 
 

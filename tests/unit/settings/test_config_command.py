@@ -19,7 +19,7 @@ config:
   kubernetes-audit:nodes:
     - name: cp1
       host: cp1.example.com
-      hostKey: ssh-ed25519 AAAA
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh
   kubernetes-audit:sshPrivateKey:
     secure: v1:AAAA
 """

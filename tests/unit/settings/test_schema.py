@@ -55,6 +55,7 @@ IN_THE_NAMESPACE = {
 }
 """What a schema leaves alone: the keys of other namespaces are their providers'."""
 IN_THE_VALUE = {
+    "a_host_key_that_was_cut",
     "a_log_path_with_two_dots",
     "a_loki_url_with_its_api",
     "a_policy_file_that_is_not_there",
@@ -125,7 +126,13 @@ JUNK = st.one_of(
 )
 GOOD: dict[str, Any] = {
     "cluster": "prod",
-    "nodes": [{"name": "cp1", "host": "10.0.20.11", "hostKey": "ssh-ed25519 AAAA"}],
+    "nodes": [
+        {
+            "name": "cp1",
+            "host": "10.0.20.11",
+            "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+        }
+    ],
     "webhook": {"server": "https://siem.example.com"},
     "loki": {"url": "https://loki.example.com"},
     "kubeconfig": {"secure": "v1:AAAA"},
