@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,8 @@ import yaml
 
 from auditlog.settings.check import check_stack_file
 from lab.paths import REPOSITORY
-from tests.unit.settings.stack_files import PROJECT, as_engine
+from tests.unit.certificates import KEY
+from tests.unit.settings.stack_files import BROKEN, POLICIES, PROJECT, as_engine, message_of
 
 NODES = """\
   kubernetes-audit:nodes:
@@ -134,6 +137,33 @@ def test_a_mistake_ends_a_run_with_the_words_of_the_check_and_one_message(
     assert f"error: The configuration is wrong; no node was contacted.\n    {message}\n" in diagnostics
     assert diagnostics.count("error:") == 1
     assert "unhandled" not in run.stdout
+
+
+OF_EACH_KIND = (
+    "a_host_with_its_user",
+    "a_key_of_the_policy_misspelt",
+    "a_key_with_and_without_the_namespace",
+    "a_policy_file_with_a_mistake",
+    "a_reader_without_a_key",
+    "a_webhook_token_in_clear",
+    "loki_without_a_kubeconfig",
+)
+"""Some of the wrong files of the unit tests, each of another part of the check."""
+
+
+@pytest.mark.parametrize("path", [path for path in BROKEN if path.stem in OF_EACH_KIND], ids=lambda path: path.stem)
+def test_a_mistake_of_each_kind_ends_a_preview(stack: Path, engine_environment: dict[str, str], path: Path) -> None:
+    head = stack.read_text()
+    (stack.parent / "__main__.py").write_text(THE_PROJECTS)
+    shutil.copytree(POLICIES, stack.parent, dirs_exist_ok=True)
+    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given=KEY)
+    assert key.returncode == 0, key.stdout
+    encrypted = yaml.safe_load(stack.read_text())["config"][f"{PROJECT}:sshPrivateKey"]["secure"]
+    stack.write_text(head + re.sub(r"v1:AAAA:\w+", encrypted, path.read_text()))
+    run = pulumi(stack.parent, engine_environment, "preview")
+    assert run.returncode != 0
+    assert f"\n    {message_of(path)}\n" in run.stdout
+    assert run.stdout.count("error: ") == 2, "on the line of the stack, and below Diagnostics"
 
 
 @pytest.mark.parametrize("wrong_stack", [WRONG[message] for message in WRONG if "namespace" in message], indirect=True)
