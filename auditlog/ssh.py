@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from auditlog import host_keys
 from auditlog.connecting import connection_reason
 from auditlog.settings import Host
 
@@ -131,6 +132,7 @@ class Login:
         self._target, self._access = target, access
         self._offered: asyncssh.SSHKey | None = None
         self._jump: str | None = None
+        self._known_hosts: object = None
         self.host, self.port = target.host, target.port or 22
 
     @property
@@ -158,6 +160,7 @@ class Login:
             connect_timeout=CONNECT_SECONDS,
         )
         self.host, self.port = options.host, options.port
+        self._known_hosts = options.known_hosts
         self._jump = options.tunnel if isinstance(options.tunnel, str) else None
         if options.known_hosts is None:
             raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
@@ -168,7 +171,7 @@ class Login:
         """What the finished login was like."""
         key = connection.get_server_host_key()
         user = str(connection.get_extra_info("username"))
-        return Reached(self.host, user, self.port, _text(key) if key else "", self._jump)
+        return Reached(self.host, user, self.port, host_keys.text(key) if key else "", self._jump)
 
     def _take_offered(self, key: asyncssh.SSHKey) -> None:
         self._offered = key
@@ -176,7 +179,7 @@ class Login:
     def reason(self, error: BaseException) -> str:
         """What went wrong, in one line that says what to do."""
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return self._unknown_host_key()
+            return self._untrusted_host_key()
         if isinstance(error, asyncssh.PermissionDenied):
             if not self._access.user_configuration:
                 return f"user {self._target.user!r} is not let in with {self._access.keys_from} ({error.reason})"
@@ -204,38 +207,16 @@ class Login:
     def _given_as(self) -> str:
         return "--host-key" if self._access.user_configuration else "hostKey"
 
-    def _unknown_host_key(self) -> str:
+    def _untrusted_host_key(self) -> str:
         pinned = self._target.host_key
         if pinned:
-            return self._changed_host_key(asyncssh.import_public_key(pinned))
-        port = f" -p {self.port}" if self.port != 22 else ""
-        offered = ""
-        if self._offered is not None:
-            offered = f" It offers '{_text(self._offered)}', {self._offered.get_fingerprint()}."
-        return (
-            f"its host key is not in known_hosts, or is another one there.{offered} On the machine itself, "
-            "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
-            f"ssh-keyscan -t ed25519{port} {self.host} | ssh-keygen -lf -; when they are equal, add the line of "
-            f"ssh-keyscan to known_hosts, or give it as --host-key"
-        )
-
-    def _changed_host_key(self, known: asyncssh.SSHKey) -> str:
-        kind = known.get_algorithm()
-        file = f"/etc/ssh/ssh_host_{kind.removeprefix('ssh-').partition('-')[0]}_key.pub"
-        offered = ""
-        if self._offered is not None:
-            offered = f" it offers {_text(self._offered)}, {self._offered.get_fingerprint()}, and"
-        return (
-            f"it answers with another host key than {self._given_as} says:{offered} {self._given_as} is {kind} "
-            f"{known.get_fingerprint()}. Either the machine was made anew, or somebody is in between. Compare the "
-            f"fingerprint offered with what the machine itself says: ssh-keygen -lf {file}; only when they are equal, "
-            f"set {self._given_as} to the key offered"
-        )
-
-
-def _text(key: asyncssh.SSHKey) -> str:
-    """The public key as in authorized_keys, without a comment."""
-    return " ".join(key.export_public_key().decode().split()[:2])
+            known = [asyncssh.import_public_key(pinned)]
+            return host_keys.changed(self._given_as, known, self._offered, f"set {self._given_as} to the key offered")
+        known = [*host_keys.in_known_hosts(self._known_hosts, self.host, self.port)]
+        if known:
+            remove = f"remove the line ({host_keys.remove_line(self.host, self.port)}) and add that of ssh-keyscan"
+            return host_keys.changed("known_hosts", known, self._offered, remove)
+        return host_keys.unknown(self.host, self.port, self._offered)
 
 
 class _Client(asyncssh.SSHClient):

@@ -202,10 +202,14 @@ def test_an_unknown_host_key_is_refused_with_how_to_get_and_check_it(
 
 
 def test_another_host_key_than_the_known_one_is_refused(inspect: Inspect, server: SshServer, home: Path) -> None:
-    (home / ".ssh" / "known_hosts").write_text(f"[{server.host}]:{server.port} {public_text(new_key())}\n")
+    known = new_key()
+    (home / ".ssh" / "known_hosts").write_text(f"[{server.host}]:{server.port} {public_text(known)}\n")
     result = inspect()
     assert (result.code, server.commands()) == (2, [])
-    assert "or is another one there" in result.stderr
+    offered = asyncssh.import_public_key(server.host_key).get_fingerprint()
+    assert "it answers with another host key than known_hosts says: it offers ssh-ed25519 " in result.stderr
+    assert f", {offered}, and known_hosts has ssh-ed25519 {known.get_fingerprint()}. " in result.stderr
+    assert f"remove the line (ssh-keygen -R '[{server.host}]:{server.port}')" in result.stderr
 
 
 def test_a_configuration_that_accepts_any_host_key_is_refused(inspect: Inspect, server: SshServer, home: Path) -> None:
@@ -223,7 +227,7 @@ def test_a_host_key_on_the_command_line(inspect: Inspect, node: FakeNode, server
     wrong = inspect("--host-key", public_text(new_key()))
     assert wrong.code == 2
     assert "another host key than --host-key says: it offers ssh-ed25519 " in wrong.stderr
-    assert f", {asyncssh.import_public_key(server.host_key).get_fingerprint()}, and --host-key is " in wrong.stderr
+    assert f", {asyncssh.import_public_key(server.host_key).get_fingerprint()}, and --host-key has " in wrong.stderr
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_while_the_api_server_restarts_the_file_is_shown_and_nothing_is_touched(
     for words in (("preview", "--diff"), ("up", "--yes", "--skip-preview")):
         run = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, "--config-file", str(stack_file))
         assert run.returncode != 0
-        assert "cp1: the API server does not answer, though its process runs since" in run.stdout
+        assert "cp1: the API server does not answer, though its process has run since" in run.stdout
         assert "did you specify" not in run.stdout
         assert run.stdout.count("error: The nodes cannot be changed as they are; nothing was changed.") >= 1
         assert "unhandled" not in run.stdout

@@ -32,7 +32,7 @@ def unanswered(facts: Facts) -> Finding | None:
     change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
     return Finding(
         "api-server-silent",
-        f"the API server does not answer, though its process runs since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
+        f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
         "it is starting, or hangs",
         remedy="run again when it answers (kubectl get --raw /readyz); its last words are in "
         "/var/log/pods/kube-system_kube-apiserver-*",

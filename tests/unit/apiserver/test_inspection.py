@@ -179,7 +179,7 @@ def test_an_api_server_that_does_not_answer_is_told_first_and_without_kubectls_w
     assert [each.id for each in report.disagreements] == ["api-server-silent", "kubeadm-config-unread"]
     assert report.trouble is report.disagreements[0]
     assert report.trouble.what == (
-        "the API server does not answer, though its process runs since 1970-01-01 00:33:30 UTC"
+        "the API server does not answer, though its process has run since 1970-01-01 00:33:30 UTC"
     )
     assert error not in "".join(map(str, report.disagreements))
 

@@ -33,7 +33,7 @@ def test_what_keeps_everything_else_from_being_true_comes_first() -> None:
     facts = dataclasses.replace(applied(), kubeadm_config=None, kubeadm_config_error=refused)
     lines = text(facts).splitlines()
     assert " ".join(map(str.strip, lines[:2])) == (
-        "ops@10.0.0.11 (cp1): the API server does not answer, though its process runs since 1970-01-01 00:33:30 UTC"
+        "ops@10.0.0.11 (cp1): the API server does not answer, though its process has run since 1970-01-01 00:33:30 UTC"
     )
     assert lines[2] == "  audit       on, Kubernetes 1.36.3"
     assert all(len(line) <= WIDTH for line in lines)

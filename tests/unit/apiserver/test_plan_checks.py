@@ -81,7 +81,7 @@ def test_an_api_server_that_does_not_answer_is_named_and_its_edits_are_known_all
     with pytest.raises(PlanError) as raised:
         plan(cp1=silent(untouched()), cp2=silent(applied()))
     one, two = raised.value.problems
-    assert one.startswith("cp1: the API server does not answer, though its process runs since 1970-01-01 00:18:20 UTC")
+    assert one.startswith("cp1: the API server does not answer, though its process has run since 1970-01-01 00:18:20 UTC")
     assert one.endswith("What up would do to kubeadm-config is unknown until then")
     assert two.startswith("cp2: the API server does not answer")
     assert "did you specify" not in str(raised.value)

@@ -234,7 +234,7 @@ def test_while_the_api_server_does_not_answer_a_preview_shows_the_files_and_up_r
         shown.clear()
         with pytest.raises(pulumi.RunError, match="nothing was changed") as raised:
             run_program(monkeypatch, stack_config(), {"cp1": silent}, preview=preview)
-        assert "cp1: the API server does not answer, though its process runs since " in str(raised.value)
+        assert "cp1: the API server does not answer, though its process has run since " in str(raised.value)
         assert any("+++ /etc/kubernetes/manifests/kube-apiserver.yaml" in message for message in shown) is preview
         assert any("+++ /etc/kubernetes/audit-policy.yaml" in message for message in shown) is preview
 
