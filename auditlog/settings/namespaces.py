@@ -74,6 +74,9 @@ PROVIDERS = frozenset(
 _IN_USE = {"command": (), "kubernetes": ("cluster", "kubeconfig"), "pulumi": ()}
 """The providers of this project's resources, with the settings of theirs that are called like one of this project's."""
 
+TWICE = "stands twice"
+"""How a mistake begins after which it cannot be told which of two values counts."""
+
 _CLOSE = 0.85
 """How alike two namespaces are when one is a slip of the pen; ``kubernetes`` and ``kubernetes-audit`` are 0.8."""
 
@@ -103,7 +106,7 @@ def own_keys(keys: Iterable[str], project: str) -> OwnKeys:
         namespace, name = _parts(key)
         if namespace in ("", project):
             if name in right:
-                mistakes.append(Mistake(key, f"stands twice, as {project}:{name} and {name}", "one of the two"))
+                mistakes.append(Mistake(key, f"{TWICE}, as {project}:{name} and {name}", "one of the two"))
             right.setdefault(name, key)
         elif ":" in namespace:
             mistakes.append(Mistake(key, "is no key", "NAMESPACE:NAME, and what is inside of a setting below it"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from auditlog.settings.mistake import Mistake
-from auditlog.settings.namespaces import own_keys
+from auditlog.settings.namespaces import TWICE, own_keys
 from auditlog.settings.setting import Encrypted
 from auditlog.settings.stack_file import StackFile, StackFileError, read_stack_file
 
@@ -33,7 +33,7 @@ def mistakes_of_form(path: Path, project: str, given: Mapping[str, str]) -> tupl
 
 def _says(file: StackFile, project: str, given: Mapping[str, str]) -> bool:
     written = own_keys(given, project).written
-    ambiguous = {mistake.key.rpartition(":")[2] for mistake in file.mistakes}
+    ambiguous = {mistake.key.rpartition(":")[2] for mistake in file.mistakes if mistake.what.startswith(TWICE)}
     values = {key: value for key, value in file.values.items() if key not in ambiguous}
     return file.others <= given.keys() and all(
         key in written and _is_the_same(value, given[written[key]]) for key, value in values.items()

@@ -20,7 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from auditlog.settings.configuration import decoded, holds_keys
 from auditlog.settings.mistake import Mistake
-from auditlog.settings.namespaces import own_keys
+from auditlog.settings.namespaces import TWICE, own_keys
 from auditlog.settings.setting import Encrypted
 
 KEYS_OF_A_STACK_FILE = ("config", "environment", "secretsprovider", "encryptedkey", "encryptionsalt")
@@ -170,7 +170,7 @@ class _Document:
             if key in seen:
                 here = f"{where}.{key}" if where not in ("", "config") else key.removeprefix(f"{self.project}:")
                 self.lines[here] = key_node.start_mark.line + 1
-                self._mistake(here, "stands twice", "every key once")
+                self._mistake(here, TWICE, "every key once")
                 continue
             seen.add(key)
             yield key, key_node, entry

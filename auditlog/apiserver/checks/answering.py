@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from auditlog.apiserver.checks.finding import Finding
@@ -24,12 +25,13 @@ def unanswered(facts: Facts) -> Finding | None:
     """
     if facts.kubeadm_config is not None and not facts.kubeadm_config.stale:
         return None
+    change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
     if not facts.processes:
-        return no_process()
+        found = no_process()
+        return replace(found, what=found.what + change)
     if not _SILENT.search(facts.kubeadm_config_error or ""):
         return None
     started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
-    change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
     return Finding(
         "api-server-silent",
         f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",

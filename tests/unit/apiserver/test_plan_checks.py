@@ -81,7 +81,9 @@ def test_an_api_server_that_does_not_answer_is_named_and_its_edits_are_known_all
     with pytest.raises(PlanError) as raised:
         plan(cp1=silent(untouched()), cp2=silent(applied()))
     one, two = raised.value.problems
-    assert one.startswith("cp1: the API server does not answer, though its process has run since 1970-01-01 00:18:20 UTC")
+    assert one.startswith(
+        "cp1: the API server does not answer, though its process has run since 1970-01-01 00:18:20 UTC"
+    )
     assert one.endswith("What up would do to kubeadm-config is unknown until then")
     assert two.startswith("cp2: the API server does not answer")
     assert "did you specify" not in str(raised.value)
@@ -101,6 +103,12 @@ def test_kubeadm_config_from_another_node_is_enough_and_the_silence_is_a_warning
 def test_what_kubectl_says_of_itself_is_told_in_its_words() -> None:
     (problem,) = problems(cp1=changed(untouched(), kubeadm_config=None, kubeadm_config_error="x509: expired"))
     assert problem == "the ConfigMap kube-system/kubeadm-config cannot be read; cp1: x509: expired"
+
+
+def test_a_change_that_is_under_way_without_a_process_is_said() -> None:
+    down = changed(silent(untouched()), processes=(), unfinished_change=True)
+    (problem,) = problems(cp1=down)
+    assert problem.startswith("cp1: no API server runs on this node; a change of this node by pulumi is under way, or ")
 
 
 def test_a_cut_off_change_is_finished_though_no_api_server_runs() -> None:
