@@ -200,8 +200,8 @@ class Login:
 
     def _ended_early(self, error: asyncssh.DisconnectError) -> str:
         pinned = self._target.host_key
-        also = f", unless it has no {pinned.split(' ', 1)[0]} host key, which {self._given_as} is" if pinned else ""
-        return f"the server ended the connection ({error.reason}): sshd's log on the machine says why{also}"
+        kind = f"either it has no {pinned.split(' ', 1)[0]} host key, which {self._given_as} is, or " if pinned else ""
+        return f"the server ended the connection ({error.reason}): {kind}sshd's log on the machine says why"
 
     @property
     def _given_as(self) -> str:
