@@ -31,6 +31,8 @@ class Need:
     """The first rule that matches decides: looked for, or not at level None. No match: not looked for."""
     sent_by: Callable[[Sender], bool] = anyone
     """Which senders are looked for."""
+    users: tuple[str, ...] = ()
+    """Users that have to be told from others although no rule names them."""
     advice: tuple[PolicyRule, ...] = ()
     """What a policy needs in front of its own rules to record them; valid on every supported version."""
     final: bool = False
@@ -83,7 +85,7 @@ def recording(policy: Policy, need: Need) -> Recording:
     """What `policy` does with every request of `need`, whoever sends it."""
     found = _Found()
     known: dict[tuple[tuple[int, ...], tuple[int, ...]], frozenset[tuple[int | None, bool]]] = {}
-    for sender in senders((*policy.rules, *need.rules)):
+    for sender in senders((*policy.rules, *need.rules), need.users):
         if not need.sent_by(sender):
             continue
         own = tuple(index for index, rule in enumerate(policy.rules) if sender.meets(rule))

@@ -69,9 +69,12 @@ class Sender:
         return f"{name} in {' and '.join(groups)}" if groups else name
 
 
-def senders(rules: Sequence[PolicyRule]) -> Iterator[Sender]:
-    """Every sender that the rules can tell from the others, with each set of groups that makes a difference."""
-    named = dict.fromkeys(user for rule in rules for user in rule.users)
+def senders(rules: Sequence[PolicyRule], users: Sequence[str] = ()) -> Iterator[Sender]:
+    """Every sender that the rules can tell from the others, with each set of groups that makes a difference.
+
+    `users` are told from the others too.
+    """
+    named = dict.fromkeys((*users, *(user for rule in rules for user in rule.users)))
     groups = dict.fromkeys(group for rule in rules for group in rule.user_groups)
     namespaces = [group.removeprefix("system:serviceaccounts:") for group in groups if _is_of_accounts(group)]
     others = [OTHER, f"{_NODE}{OTHER}", *(f"{_ACCOUNT}{each}:{OTHER}" for each in (*namespaces, OTHER))]

@@ -102,7 +102,7 @@ def _located(mistake: Mistake, file: StackFile) -> LocatedMistake:
 
 def _policy(file: StackFile, folder: Path) -> tuple[SelectedPolicy | None, list[LocatedMistake]]:
     """The policy and what is wrong with it; nothing of it where its settings are wrong or encrypted."""
-    settings = _policy_settings(file.values.get("policy"))
+    settings = policy_settings(file.values.get("policy"))
     if settings is None or isinstance(settings.file, Encrypted) or isinstance(settings.text, Encrypted):
         return None, []
     line = file.line_of("policy.file" if settings.file else "policy")
@@ -117,7 +117,8 @@ def _policy(file: StackFile, folder: Path) -> tuple[SelectedPolicy | None, list[
         return None, [LocatedMistake(line, "policy", str(error), _POLICY_ALLOWED, str(error))]
 
 
-def _policy_settings(values: Any) -> PolicySettings | None:
+def policy_settings(values: Any) -> PolicySettings | None:
+    """The settings under the key `policy`; None where they are wrong or encrypted."""
     mistakes: list[Mistake] = []
     if isinstance(values, Encrypted):
         return None

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from auditlog.events.coverage import Coverage
 from auditlog.events.event import Event, Sighting, resource_name
+from auditlog.events.outcome import Doubt
 
 KEPT_ENTRIES = 10_000
 """Entries an answer keeps at most."""
@@ -53,6 +54,16 @@ class Answer:
 
     coverage: Coverage
     left_out: int
+
+    @property
+    def found(self) -> bool:
+        """Whether it holds what the question looks for."""
+        raise NotImplementedError
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What the requests that were found leave open."""
+        return ()
 
 
 def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:

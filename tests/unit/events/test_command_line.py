@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.events.render import human_bytes, safe, table
+from auditlog.events.layout import safe, table
+from auditlog.events.render import human_bytes
 from tests.unit.events.generate import ALICE, ANONYMOUS, START, encode, event, lines
 
 ROOT = Path(__file__).parents[3]

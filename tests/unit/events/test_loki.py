@@ -305,7 +305,7 @@ def test_gaps_of_less_than_a_second_are_not_asked_of_loki(capsys: pytest.Capture
     ("query", "expected"),
     [
         (WhoQuery(), ""),
-        (WhoQuery(verb="delete", name="app-config"), "|= `delete` |~ `app\\-config|deletecollection`"),
+        (WhoQuery(verbs=("delete",), name="app-config"), "|= `delete` |~ `app\\-config|deletecollection`"),
         (WhoQuery(user="alice@*"), "|= `alice@`"),
         (WhoQuery(user="*"), ""),
         (WhoQuery(user='we"ird'), ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from auditlog.policy.phrase import groups_of
 from auditlog.policy.presets import preset_text
 from auditlog.policy.read import read_policy
 from auditlog.policy.recording import Hole, Need, recording
+from auditlog.policy.remedy import rules_for
 
 SECRETS = (GroupResources("", ("secrets",)),)
-READS = Need("reads of Secrets", (PolicyRule(Level.METADATA, verbs=("get", "list", "watch"), resources=SECRETS),))
+_READ = PolicyRule(Level.METADATA, verbs=("get", "list", "watch"), resources=SECRETS)
+READS = Need("reads of Secrets", (_READ,), advice=(_READ,))
 ALL = PolicyRule(Level.METADATA)
 DROP_ALL = PolicyRule(Level.NONE)
 
@@ -147,8 +151,26 @@ def test_a_policy_without_holes_records_every_request(policy: Policy, requests: 
         assert seen or decision.rule_index in holes
 
 
+def mended(policy: Policy, need: Need) -> Policy:
+    """The policy with the remedy for every hole, the last rule's first."""
+    rules = list(policy.rules)
+    holes = [hole for hole in recording(policy, need).holes if not hole.omitted]
+    for position, hole in sorted(
+        ((len(policy.rules) if hole.rule is None else hole.rule, hole) for hole in holes),
+        key=lambda each: each[0],
+        reverse=True,
+    ):
+        rules[position:position] = rules_for(policy, need, hole)
+    return Policy(tuple(rules), policy.omit_stages)
+
+
 @given(policies)
-def test_what_the_need_advises_closes_every_hole_of_known_senders(policy: Policy) -> None:
-    known = Need(READS.what, READS.rules, sent_by=lambda sender: sender.user is not None)
-    mended = Policy((*READS.rules, *policy.rules))
-    assert recording(mended, known).holes == ()
+def test_the_remedies_close_every_hole_of_known_senders(policy: Policy) -> None:
+    known = replace(READS, sent_by=lambda sender: not sender.is_unauthenticated)
+    assert [hole for hole in recording(mended(policy, known), known).holes if not hole.omitted] == []
+
+
+@given(policies)
+def test_the_remedies_close_every_hole_of_nobody_known(policy: Policy) -> None:
+    nobody = Need("anything", (PolicyRule(Level.METADATA),), sent_by=lambda sender: sender.is_unauthenticated)
+    assert [hole for hole in recording(mended(policy, nobody), nobody).holes if not hole.omitted] == []

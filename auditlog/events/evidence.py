@@ -1,0 +1,126 @@
+"""What a log itself says about how it was written: by which policy, with which heartbeat, on which clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from auditlog.events.coverage import ANY_TIME, SILENCE, TimeRange
+from auditlog.events.event import Event, Sighting, to_request
+from auditlog.policy.evaluate import compile_policy
+from auditlog.policy.model import Decision, Level, Policy, Request, Stage
+
+HEARTBEAT = timedelta(seconds=10)
+"""How often each API server renews its own lease (`cmd/kube-apiserver`, feature APIServerIdentity, on since 1.26)."""
+
+FEWEST_BEATS = 3
+"""Fewer renewals or probes in a node's log do not show that they are recorded all the time."""
+
+_KEPT_NAMES = 10_000
+_API_SERVER = "system:apiserver"
+_PROBES = ("/livez", "/readyz", "/healthz")
+_BEATS = (
+    Request(
+        _API_SERVER,
+        ("system:masters", "system:authenticated"),
+        "update",
+        api_group="coordination.k8s.io",
+        api_version="v1",
+        resource="leases",
+        namespace="kube-system",
+        name="apiserver-\0",
+    ),
+    *(
+        Request("system:anonymous", ("system:unauthenticated",), "get", resource_request=False, path=path)
+        for path in ("/livez", "/readyz")
+    ),
+)
+
+
+def is_heartbeat(event: Event) -> bool:
+    """Whether a node sends such a request to its own API server all the time: a renewed lease, or kubelet's probe."""
+    reference = event.object_ref
+    if reference is None:
+        return event.user.username == "system:anonymous" and event.request_uri.startswith(_PROBES)
+    return (
+        reference.resource == "leases"
+        and reference.namespace == "kube-system"
+        and event.user.username == _API_SERVER
+        and event.verb == "update"
+    )
+
+
+def records_heartbeat(policy: Policy) -> bool:
+    """Whether a policy records a request that every node sends to its own API server all the time."""
+    decide = compile_policy(policy)
+    return any(_is_written(decide(beat)) for beat in _BEATS)
+
+
+def _is_written(decision: Decision) -> bool:
+    always = {Stage.REQUEST_RECEIVED, Stage.RESPONSE_COMPLETE}
+    return decision.level is not Level.NONE and not always <= decision.omit_stages
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Notes what passes by within a range of time."""
+
+    policy: Policy | None = None
+    """The policy that is said to have been in force; None where nobody says."""
+    time: TimeRange = ANY_TIME
+    disagreeing: int = 0
+    """Events that this policy would not have written, or not like this."""
+    verbs: set[str] = field(default_factory=set)
+    """The verbs of all requests."""
+    resources: set[str] = field(default_factory=set)
+    """The plurals of all resources."""
+    namespaces: set[str] = field(default_factory=set)
+    """The namespaces of all requests."""
+    beats: Counter[str] = field(default_factory=Counter)
+    """Heartbeats by node."""
+    steps_back: dict[str, timedelta] = field(default_factory=dict)
+    """By how much the times of a node's log go backwards, where that is more than jitter."""
+    _latest: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes whose logs have events, at any time."""
+        return frozenset(self._latest)
+
+    def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """The same sightings, once they are noted."""
+        decide = compile_policy(self.policy) if self.policy else None
+        for sighting in sightings:
+            self._clock(sighting)
+            event = sighting.event
+            if self.time.overlaps(event.request_received_timestamp, event.stage_timestamp):
+                self._note(sighting.node, event, decide)
+            yield sighting
+
+    def _clock(self, sighting: Sighting) -> None:
+        node, moment = sighting.node, sighting.event.stage_timestamp
+        latest = self._latest.setdefault(node, moment)
+        if moment > latest:
+            self._latest[node] = moment
+        elif latest - moment > SILENCE:
+            self.steps_back[node] = max(latest - moment, self.steps_back.get(node, SILENCE))
+
+    def _note(self, node: str, event: Event, decide: Callable[[Request], Decision] | None) -> None:
+        self.verbs.add(event.verb)
+        reference = event.object_ref
+        if reference is not None:
+            _keep(self.resources, reference.resource)
+            _keep(self.namespaces, reference.namespace)
+        if is_heartbeat(event):
+            self.beats[node] += 1
+        if decide is not None:
+            decision = decide(to_request(event))
+            if event.level != decision.level or event.stage in decision.omit_stages:
+                self.disagreeing += 1
+
+
+def _keep(names: set[str], name: str) -> None:
+    if len(names) < _KEPT_NAMES:
+        names.add(name)
