@@ -89,6 +89,10 @@ class Evidence:
         """The nodes whose logs have events, at any time."""
         return frozenset(self._latest)
 
+    def has_none_of(self, verbs: Iterable[str]) -> bool:
+        """Whether there are requests, and none with one of these verbs. Unknown of a log that was filtered."""
+        return bool(self.verbs) and self.verbs.isdisjoint(verbs)
+
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, once they are noted."""
         decide = compile_policy(self.policy) if self.policy else None

@@ -27,7 +27,6 @@ from auditlog.events.reading import Damage
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
 from auditlog.policy.recording import Hole, Need, Recording, recording
 from auditlog.policy.remedy import rules_for
-from auditlog.policy.senders import Sender
 from auditlog.policy.write import rule_in_short, rule_lines
 
 _NAMED = 3
@@ -75,7 +74,7 @@ def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outco
     coverage = answer.coverage
     first, last = _span(coverage)
     doubts = (
-        *_policy_doubts(need, known.policy, material.evidence),
+        *_policy_doubts(need, known.policy, coverage, material.evidence),
         *answer.doubts,
         *_node_doubts(coverage, known, material),
         *_time_doubts(coverage, material),
@@ -110,9 +109,9 @@ def _span(coverage: Coverage) -> tuple[datetime | None, datetime | None]:
     return (since if since is not None and first - since <= SILENCE else first), last
 
 
-def _policy_doubts(need: Need, policy: Policy | None, evidence: Evidence) -> Iterator[Doubt]:
+def _policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
     if policy is None:
-        yield _unknown_policy(need, evidence)
+        yield _unknown_policy(need, coverage, evidence)
         return
     yield from _contradictions(policy, evidence)
     found = recording(policy, need)
@@ -132,10 +131,11 @@ def _contradictions(policy: Policy | None, evidence: Evidence) -> Iterator[Doubt
         )
 
 
-def _unknown_policy(need: Need, evidence: Evidence) -> Doubt:
+def _unknown_policy(need: Need, coverage: Coverage, evidence: Evidence) -> Doubt:
     verbs = list(dict.fromkeys(verb for rule in need.rules if rule.level is not Level.NONE for verb in rule.verbs))
     advice = "--policy or --stack names the policy that was in force"
-    if verbs and _CONSTANT_VERBS.issuperset(verbs) and evidence.verbs and evidence.verbs.isdisjoint(verbs):
+    is_long = any(node.last - node.first > SILENCE for node in coverage.nodes)
+    if is_long and verbs and _CONSTANT_VERBS.issuperset(verbs) and evidence.has_none_of(verbs):
         return Doubt(
             Cause.POLICY_UNKNOWN,
             f"the log has no {_listed(verbs, 'or')} of anything by anybody, and every control plane sends such "
@@ -152,7 +152,7 @@ def _unknown_policy(need: Need, evidence: Evidence) -> Doubt:
 
 def _dropped(policy: Policy, need: Need, hole: Hole, found: Recording) -> Doubt:
     share = "some " if found.records_some or len(found.holes) > 1 else ""
-    requests = f"{share}{need.what}{_by(hole.senders)}"
+    requests = f"{share}{need.what}{_by(hole)}"
     remedy = _yaml(rules_for(policy, need, hole))
     if hole.rule is None:
         return Doubt(
@@ -194,6 +194,8 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
         yield Doubt(Cause.NODES, f"the log of {node} has no event")
     missing = [name for name in known.node_names if name not in seen]
     if known.nodes is None:
+        if not seen:
+            return
         looked_at = f"only {_listed(seen, 'and')} was looked at" if len(seen) == 1 else f"{len(seen)} logs were read"
         yield Doubt(
             Cause.NODES,
@@ -283,10 +285,10 @@ def _has_heartbeat(node: str, known: Known, evidence: Evidence) -> bool:
     return evidence.beats[node] >= FEWEST_BEATS
 
 
-def _by(senders: Sequence[Sender]) -> str:
+def _by(hole: Hole) -> str:
     """Whose requests, where it is not everybody's."""
-    names = list(dict.fromkeys(map(str, senders)))
-    if "other users" in names:
+    names = list(dict.fromkeys(map(str, hole.senders)))
+    if hole.of_everyone or "other users" in names:
         return ""
     if len(names) > _NAMED + 1:
         names = [*names[:_NAMED], f"{len(names) - _NAMED} others"]

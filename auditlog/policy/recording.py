@@ -49,6 +49,8 @@ class Hole:
     """The stages whose omission hides the requests; empty where they are dropped."""
     senders: tuple[Sender, ...] = ()
     """Whose requests they are."""
+    of_everyone: bool = False
+    """Whether requests of every sender that is looked for are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,14 @@ _ENDS = frozenset({Stage.RESPONSE_COMPLETE, Stage.PANIC})
 
 @dataclass(slots=True)
 class _Found:
-    """The senders by the rule that hides their requests and the stages it omits; `recorded` when one does not."""
+    """The senders by the rule that hides their requests and the stages it omits, and how many there are.
+
+    `recorded` is true once a rule hides none of a sender's requests.
+    """
 
     hidden: dict[tuple[int | None, frozenset[Stage]], dict[Sender, None]] = field(default_factory=dict)
     recorded: bool = False
+    looked_for: int = 0
 
 
 def recording(policy: Policy, need: Need) -> Recording:
@@ -92,6 +98,7 @@ def recording(policy: Policy, need: Need) -> Recording:
         asked = tuple(index for index, rule in enumerate(need.rules) if sender.meets(rule))
         if not asked:
             continue
+        found.looked_for += 1
         if (own, asked) not in known:
             known[own, asked] = frozenset(_deciders(policy, own, need, asked))
         for rule, stays_open in known[own, asked]:
@@ -101,7 +108,8 @@ def recording(policy: Policy, need: Need) -> Recording:
             else:
                 found.hidden.setdefault((rule, omitted), {})[sender] = None
     order = sorted(found.hidden.items(), key=lambda item: (item[0][0] is None, item[0][0] or 0, sorted(item[0][1])))
-    return Recording(tuple(Hole(rule, omitted, tuple(who)) for (rule, omitted), who in order), found.recorded)
+    holes = (Hole(rule, omitted, tuple(who), len(who) == found.looked_for) for (rule, omitted), who in order)
+    return Recording(tuple(holes), found.recorded)
 
 
 def _deciders(

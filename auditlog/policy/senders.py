@@ -58,7 +58,7 @@ class Sender:
 
     def __str__(self) -> str:
         if self.user is None:
-            return "failed authentication"
+            return "users whose authentication failed"
         if self.user.startswith(_NODE) and self.user.endswith(OTHER):
             return "nodes"
         if self.user.startswith(_ACCOUNT) and self.user.endswith(OTHER):

@@ -100,6 +100,9 @@ def in_milliseconds(value: Any) -> Any:
     [
         ["who", "--verb", "delete", "--name", "app-config"],
         ["who", "--verb", "del*", "--user", "alice@*"],
+        ["who", "--verb", "read", "--resource", "Secret"],
+        ["who", "--name", "db"],
+        ["who", "--all", "--limit", "5"],
         ["who", "--user", "carol"],
         ["who", "--resource", "secrets", "--namespace", "prod"],
         ["who", "--resource", "pods/*"],
@@ -128,7 +131,7 @@ def test_an_answer_of_many_pages_has_every_event_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, loki: FakeLoki
 ) -> None:
     monkeypatch.setattr(store, "PAGE", 17)
-    _, whole = answer(capsys, "who", "--limit", "100000", "--loki", loki.url)
+    _, whole = answer(capsys, "who", "--all", "--limit", "100000", "--loki", loki.url)
     ids = [each["audit_id"] for each in whole["answer"]["matches"]]
     stages = {json.loads(line)["auditID"] for _, line in LOG}
     assert sorted(set(ids)) == sorted(stages)
@@ -186,7 +189,7 @@ def test_lines_that_are_no_events_are_named(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_node_that_loki_knows_from_before_and_silence_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     with serve([("cp1", people()[0].strip())]) as fake:
-        assert main(["who", "--loki", fake.url]) == 1
+        assert main(["who", "-o", "wide", "--loki", fake.url]) == 3
     text = capsys.readouterr().out
     assert "test/cp1: the log has no event at all." in text
     assert "Note: the last 24 hours were asked for; --since says otherwise." in text

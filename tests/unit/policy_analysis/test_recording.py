@@ -61,7 +61,7 @@ def test_the_rule_that_hides_some_request_is_named(rules: tuple[PolicyRule, ...]
 def test_everybody_who_is_known_is_authenticated() -> None:
     policy = Policy((PolicyRule(Level.METADATA, user_groups=("system:authenticated",)), DROP_ALL))
     (hole,) = recording(policy, READS).holes
-    assert [str(sender) for sender in hole.senders] == ["failed authentication", "system:anonymous"]
+    assert [str(sender) for sender in hole.senders] == ["users whose authentication failed", "system:anonymous"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_omitted_stages_hide_requests_too(omitted: tuple[Stage, ...], hidden: bo
 def test_a_failed_authentication_has_one_event_at_response_started() -> None:
     policy = Policy((ALL,), (Stage.RESPONSE_STARTED,))
     (hole,) = recording(policy, READS).holes
-    assert hole == Hole(0, frozenset({Stage.RESPONSE_STARTED}), hole.senders)
+    assert hole == Hole(0, frozenset({Stage.RESPONSE_STARTED}), hole.senders, of_everyone=False)
     assert [sender.user for sender in hole.senders] == [None]
 
 
