@@ -82,6 +82,10 @@ class Evidence:
     """Heartbeats by node."""
     steps_back: dict[str, timedelta] = field(default_factory=dict)
     """By how much the times of a node's log go backwards, where that is more than jitter."""
+    before: dict[str, datetime] = field(default_factory=dict)
+    """The last time before the range at which a node wrote: its log reaches over the beginning."""
+    after: dict[str, datetime] = field(default_factory=dict)
+    """The first time after the range at which a node wrote: its log reaches over the end."""
     _latest: dict[str, datetime] = field(default_factory=dict)
 
     @property
@@ -105,6 +109,10 @@ class Evidence:
 
     def _clock(self, sighting: Sighting) -> None:
         node, moment = sighting.node, sighting.event.stage_timestamp
+        if self.time.since is not None and moment < self.time.since:
+            self.before[node] = max(moment, self.before.get(node, moment))
+        if self.time.until is not None and moment > self.time.until:
+            self.after[node] = min(moment, self.after.get(node, moment))
         latest = self._latest.setdefault(node, moment)
         if moment > latest:
             self._latest[node] = moment

@@ -72,7 +72,7 @@ class Material:
 def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outcome:
     """The outcome of a question that looks for the requests of `need`."""
     coverage = answer.coverage
-    first, last = _span(coverage)
+    first, last = _span(coverage, material.evidence)
     doubts = (
         *_policy_doubts(need, known.policy, coverage, material.evidence),
         *answer.doubts,
@@ -86,27 +86,28 @@ def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outco
 def judge_gaps(answer: GapsAnswer, known: Known, material: Material) -> Outcome:
     """The outcome of the question for gaps: a silence is one only where something is written all the time."""
     coverage, evidence = answer.coverage, material.evidence
-    first, last = _span(coverage)
+    first, last = _span(coverage, material.evidence)
     too_short = answer.threshold_seconds < 1.5 * HEARTBEAT.total_seconds()
     gaps = [gap for gap in answer.gaps if not too_short and _has_heartbeat(gap.node, known, evidence)]
     silent = [node for node in coverage.nodes if any(gap.node == node.node and gap not in gaps for gap in answer.gaps)]
     doubts = (
         *_contradictions(known.policy, evidence),
         *([_too_short(answer)] if too_short and answer.gaps else [_quiet(node) for node in silent]),
+        *_silences_over_the_ends(coverage, evidence),
         *_node_doubts(coverage, known, material),
         *_time_doubts(coverage, material),
     )
     return outcome(bool(gaps), doubts, first, last)
 
 
-def _span(coverage: Coverage) -> tuple[datetime | None, datetime | None]:
+def _span(coverage: Coverage, evidence: Evidence) -> tuple[datetime | None, datetime | None]:
     """The time over which the log of every node reaches."""
     if not coverage.nodes:
         return None, None
-    first = max(node.first for node in coverage.nodes)
-    last = min(node.last for node in coverage.nodes)
-    since = coverage.asked.since
-    return (since if since is not None and first - since <= SILENCE else first), last
+    since, until = coverage.asked.since, coverage.asked.until
+    first = max(since if since is not None and each.node in evidence.before else each.first for each in coverage.nodes)
+    last = min(until if until is not None and each.node in evidence.after else each.last for each in coverage.nodes)
+    return first, last
 
 
 def _policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
@@ -212,7 +213,7 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
 
 
 def _time_doubts(coverage: Coverage, material: Material) -> Iterator[Doubt]:
-    first, last = _span(coverage)
+    first, last = _span(coverage, material.evidence)
     if first is None or last is None:
         yield Doubt(Cause.TIME, "the logs have no event of this time")
     elif first > last:
@@ -234,6 +235,7 @@ def _time_doubts(coverage: Coverage, material: Material) -> Iterator[Doubt]:
 
 
 def _silence_doubts(coverage: Coverage, known: Known, evidence: Evidence) -> Iterator[Doubt]:
+    yield from _silences_over_the_ends(coverage, evidence)
     for node in coverage.nodes:
         if node.longest_silence is None:
             continue
@@ -246,6 +248,19 @@ def _silence_doubts(coverage: Coverage, known: Known, evidence: Evidence) -> Ite
             )
         else:
             yield _quiet(node)
+
+
+def _silences_over_the_ends(coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
+    for node in coverage.nodes:
+        before = evidence.before.get(node.node, node.first)
+        after = evidence.after.get(node.node, node.last)
+        ends = (("beginning", before, node.first), ("end", node.last, after))
+        for end, start, stop in ends:
+            if stop - start > SILENCE:
+                yield Doubt(
+                    Cause.SILENCE,
+                    f"{node.node} is silent from {when(start)} to {when(stop)}, over the {end} of the time",
+                )
 
 
 def _quiet(node: NodeCoverage) -> Doubt:

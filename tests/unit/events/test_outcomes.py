@@ -266,6 +266,19 @@ class TestCertainlyNone:
     def test_needs_logs_that_reach_over_the_time(self, time: TimeRange, verdict: Verdict) -> None:
         assert read_secrets(self.log(), Known(preset("standard"), 1), time).verdict is verdict
 
+    def test_holds_from_the_first_event_unless_the_log_begins_earlier(self) -> None:
+        known = Known(preset("standard"), 1)
+        outcome = read_secrets(self.log(), known, TimeRange(at(-50), at(120)))
+        assert (outcome.first, outcome.last) == (at(0), at(70))
+        outcome = read_secrets(self.log(), known, TimeRange(at(5), at(65)))
+        assert (outcome.verdict, outcome.first, outcome.last) == (Verdict.NONE, at(5), at(65))
+
+    def test_a_silence_over_the_beginning_or_the_end_counts_as_a_whole(self) -> None:
+        log = list(log_of(preset("standard"), [*beats(0, 20), *beats(100, 150), *beats(230, 250)]))
+        outcome = read_secrets(log, Known(preset("standard"), 1), TimeRange(at(60), at(190)))
+        assert (outcome.verdict, causes(outcome)) == (Verdict.UNKNOWN, [Cause.SILENCE, Cause.SILENCE])
+        assert "over the beginning of the time" in outcome.doubts[0].reason
+
     def test_is_about_the_time_that_all_nodes_have(self) -> None:
         sent = [*beats(0, 100, "cp1"), *beats(60, 150, "cp2")]
         outcome = read_secrets(list(log_of(preset("standard"), sent)), Known(preset("standard"), 2))
