@@ -166,7 +166,10 @@ def _from_loki(question: _Question, arguments: argparse.Namespace, known: Known)
         evidence.beats.update(store.counts(filters.HEARTBEAT))
     if not answer.coverage.nodes:
         notes = (*notes, f"Loki has no event of {store.selector} in this time: nothing is known")
-    return _Found(answer, Material(evidence, store.silent_nodes(answer.coverage), damage.result()), notes)
+    silent = store.silent_nodes(answer.coverage)
+    names = (*silent, *(node.node for node in answer.coverage.nodes))
+    clusters = tuple(sorted({name.partition("/")[0] for name in names if "/" in name}))
+    return _Found(answer, Material(evidence, silent, damage.result(), clusters), notes)
 
 
 def _time(arguments: argparse.Namespace) -> TimeRange:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from auditlog.cli.common import UsageError
 from auditlog.events.coverage import TimeRange
 from auditlog.events.evidence import Evidence
+from auditlog.events.layout import safe
 from auditlog.events.questions import WhoAnswer, WhoQuery
 from auditlog.policy.model import NEWEST_MINOR
 from auditlog.policy.phrase import PhraseError, VerbMeaning, verb_meaning
@@ -84,7 +85,7 @@ def _with_subresource(resource: str, meanings: list[VerbMeaning]) -> str:
 def remarks(query: WhoQuery, answer: WhoAnswer, evidence: Evidence) -> Iterator[str]:
     """What people should know about the names they gave. Raises UsageError where one is a slip."""
     if len(answer.similar_users) > 1:
-        names = ", ".join(f"{each.user} ({each.events})" for each in answer.similar_users)
+        names = ", ".join(f"{safe(each.user)} ({each.events})" for each in answer.similar_users)
         raise UsageError(
             f"--user {query.user}: nobody is called that; these names hold it, with their events: {names}; "
             "allowed: one of them, or * for any text"
@@ -111,6 +112,6 @@ def _about_resource(query: WhoQuery, evidence: Evidence) -> Iterator[str]:
         builtin = find_resource_of_any_version(close)
         raise UsageError(
             f"--resource {name}: no such resource is built in or in these logs; did you mean "
-            f"{builtin.resource if builtin and close not in evidence.resources else close}?"
+            f"{builtin.resource if builtin and close not in evidence.resources else safe(close)}?"
         )
     yield f"no event in these logs is about the resource {name}, which is not built in"

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from auditlog.events.coverage import ANY_TIME, SILENCE, TimeRange
+from auditlog.events.coverage import ANY_TIME, SILENCE, Silence, TimeRange
 from auditlog.events.event import Event, Sighting, to_request
 from auditlog.policy.evaluate import compile_policy
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
 
 HEARTBEAT = timedelta(seconds=10)
 """How often each API server renews its own lease (`cmd/kube-apiserver`, feature APIServerIdentity, on since 1.26)."""
+
+MISSED = 3 * HEARTBEAT
+"""Without a renewal for longer than this, a part of a log is missing that has them: fewer may just be late."""
 
 FEWEST_BEATS = 3
 """Fewer renewals or probes in a node's log do not show that they are recorded all the time."""
@@ -41,11 +44,17 @@ _BEATS = (
 
 def is_heartbeat(event: Event) -> bool:
     """Whether a node sends such a request to its own API server all the time: a renewed lease, or kubelet's probe."""
-    reference = event.object_ref
-    if reference is None:
+    if event.object_ref is None:
         return event.user.username == "system:anonymous" and event.request_uri.startswith(_PROBES)
+    return is_renewal(event)
+
+
+def is_renewal(event: Event) -> bool:
+    """Whether an API server renews its own lease."""
+    reference = event.object_ref
     return (
-        reference.resource == "leases"
+        reference is not None
+        and reference.resource == "leases"
         and reference.namespace == "kube-system"
         and event.user.username == _API_SERVER
         and event.verb == "update"
@@ -82,11 +91,14 @@ class Evidence:
     """Heartbeats by node."""
     steps_back: dict[str, timedelta] = field(default_factory=dict)
     """By how much the times of a node's log go backwards, where that is more than jitter."""
+    without_renewal: dict[str, Silence] = field(default_factory=dict)
+    """By node the longest time between two renewals of its API server's lease, where that is more than MISSED."""
     before: dict[str, datetime] = field(default_factory=dict)
     """The last time before the range at which a node wrote: its log reaches over the beginning."""
     after: dict[str, datetime] = field(default_factory=dict)
     """The first time after the range at which a node wrote: its log reaches over the end."""
     _latest: dict[str, datetime] = field(default_factory=dict)
+    _renewed: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -119,6 +131,13 @@ class Evidence:
         elif latest - moment > SILENCE:
             self.steps_back[node] = max(latest - moment, self.steps_back.get(node, SILENCE))
 
+    def _renewal(self, node: str, moment: datetime) -> None:
+        since_last = Silence(self._renewed.get(node, moment), moment)
+        longest = self.without_renewal.get(node)
+        if since_last.length > (longest.length if longest else MISSED):
+            self.without_renewal[node] = since_last
+        self._renewed[node] = moment
+
     def _note(self, node: str, event: Event, decide: Callable[[Request], Decision] | None) -> None:
         self.verbs.add(event.verb)
         reference = event.object_ref
@@ -127,6 +146,8 @@ class Evidence:
             _keep(self.namespaces, reference.namespace)
         if is_heartbeat(event):
             self.beats[node] += 1
+            if is_renewal(event):
+                self._renewal(node, event.stage_timestamp)
         if decide is not None:
             decision = decide(to_request(event))
             if event.level != decision.level or event.stage in decision.omit_stages:

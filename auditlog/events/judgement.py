@@ -67,6 +67,8 @@ class Material:
     """Nodes whose log has no event, or that a store knows from before."""
     damage: Damage = Damage()  # noqa: RUF009 - immutable
     """What could not be read."""
+    clusters: tuple[str, ...] = ()
+    """The clusters whose events a store has, where those of several were asked for."""
 
 
 def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outcome:
@@ -191,9 +193,18 @@ def _omitted(policy: Policy, need: Need, hole: Hole) -> Doubt:
 
 def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterator[Doubt]:
     seen = sorted(node.node for node in coverage.nodes)
+    if len(material.clusters) > 1:
+        yield Doubt(
+            Cause.NODES,
+            f"the events are of {len(material.clusters)} clusters: {_listed(material.clusters, 'and')}",
+            "--cluster names one",
+        )
+        return
     for node in material.empty_nodes:
         yield Doubt(Cause.NODES, f"the log of {node} has no event")
-    missing = [name for name in known.node_names if name not in seen]
+    # A store names a node with its cluster in front.
+    names = {node.rpartition("/")[2] for node in seen}
+    missing = [name for name in known.node_names if name not in names]
     if known.nodes is None:
         if not seen:
             return
@@ -203,13 +214,14 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
             f"how many control-plane nodes there are is not known: {looked_at}",
             "--nodes or --stack tells how many there are. Each API server logs only what it answered itself",
         )
-    elif len(seen) < known.nodes or (missing and not set(seen).isdisjoint(known.node_names)):
-        named = f": {_listed(missing, 'and')} is missing" if missing and len(missing) < len(known.node_names) else ""
-        yield Doubt(
-            Cause.NODES,
-            f"there are events of {len(seen)} of {known.nodes} control-plane nodes{named}",
-            "Give the log of every node. Each API server logs only what it answered itself",
-        )
+        return
+    known_by_name = bool(missing) and not names.isdisjoint(known.node_names)
+    advice = "Give the log of every node. Each API server logs only what it answered itself"
+    if len(seen) < known.nodes:
+        named = f": {_listed(missing, 'and')} is missing" if known_by_name else ""
+        yield Doubt(Cause.NODES, f"there are events of {len(seen)} of {known.nodes} control-plane nodes{named}", advice)
+    elif known_by_name:
+        yield Doubt(Cause.NODES, f"there is no event of {_listed(missing, 'and')}", advice)
 
 
 def _time_doubts(coverage: Coverage, material: Material) -> Iterator[Doubt]:
@@ -238,6 +250,7 @@ def _silence_doubts(coverage: Coverage, known: Known, evidence: Evidence) -> Ite
     yield from _silences_over_the_ends(coverage, evidence)
     for node in coverage.nodes:
         if node.longest_silence is None:
+            yield from _missed(node.node, evidence)
             continue
         if _has_heartbeat(node.node, known, evidence):
             yield Doubt(
@@ -248,6 +261,18 @@ def _silence_doubts(coverage: Coverage, known: Known, evidence: Evidence) -> Ite
             )
         else:
             yield _quiet(node)
+
+
+def _missed(node: str, evidence: Evidence) -> Iterator[Doubt]:
+    """A part that is too short for a silence and too long for the heartbeat."""
+    missed = evidence.without_renewal.get(node)
+    if missed is not None and evidence.beats[node] >= FEWEST_BEATS:
+        yield Doubt(
+            Cause.SILENCE,
+            f"the API server of {node} did not renew its lease from {when(missed.start)} to {when(missed.end)}, which "
+            f"it does every {HEARTBEAT.seconds} seconds: events may be missing",
+            "Give its rotated files too",
+        )
 
 
 def _silences_over_the_ends(coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:

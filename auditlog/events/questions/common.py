@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -49,16 +50,16 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(ABC):
     """What every answer says: how far the events reach, and how many entries did not fit in."""
 
     coverage: Coverage
     left_out: int
 
     @property
+    @abstractmethod
     def found(self) -> bool:
         """Whether it holds what the question looks for."""
-        raise NotImplementedError
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:

@@ -279,6 +279,26 @@ class TestCertainlyNone:
         assert (outcome.verdict, causes(outcome)) == (Verdict.UNKNOWN, [Cause.SILENCE, Cause.SILENCE])
         assert "over the beginning of the time" in outcome.doubts[0].reason
 
+    def test_a_missing_part_that_is_too_short_for_a_silence_shows_in_the_heartbeat(self) -> None:
+        sent = sorted([*beats(0, 40), *beats(90, 130), *writes(45, 85)], key=lambda each: each.seconds)
+        outcome = read_secrets(list(log_of(preset("standard"), sent)), Known(preset("standard"), 1))
+        assert (outcome.verdict, causes(outcome)) == (Verdict.UNKNOWN, [Cause.SILENCE])
+        assert "did not renew its lease from 2025-02-21 00:00:40Z to 2025-02-21 00:01:30Z" in outcome.doubts[0].reason
+
+    def test_nodes_of_several_clusters_are_not_those_of_one(self) -> None:
+        sent = [*beats(node="prod/cp1"), *beats(node="test/cp1")]
+        evidence = Evidence(preset("standard"))
+        answer = questions.secrets(evidence.over(log_of(preset("standard"), sent)))
+        material = Material(evidence, clusters=("prod", "test"))
+        outcome = judge(answer, questions.secrets_need(), Known(preset("standard"), 2), material)
+        assert [doubt.reason for doubt in outcome.doubts] == ["the events are of 2 clusters: prod and test"]
+
+    def test_a_store_names_a_node_with_its_cluster(self) -> None:
+        known = Known(preset("standard"), 2, ("cp1", "cp2"))
+        sent = [*beats(node="prod/cp1"), *beats(node="prod/cp9")]
+        outcome = read_secrets(list(log_of(preset("standard"), sent)), known)
+        assert [doubt.reason for doubt in outcome.doubts] == ["there is no event of cp2"]
+
     def test_is_about_the_time_that_all_nodes_have(self) -> None:
         sent = [*beats(0, 100, "cp1"), *beats(60, 150, "cp2")]
         outcome = read_secrets(list(log_of(preset("standard"), sent)), Known(preset("standard"), 2))
@@ -700,3 +720,29 @@ def test_certainly_none_is_never_said_when_something_was_dropped(name: str) -> N
     check()
     assert _seen[name, Verdict.NONE], "the check would hold of a question that never answers"
     assert _seen[name, Verdict.FOUND]
+
+
+_queries = st.builds(
+    WhoQuery,
+    verbs=st.sampled_from([(), ("delete",), ("get", "list"), ("create",), ("del*",), ("*",)]),
+    name=st.sampled_from(["", "app-config", "d*"]),
+    namespace=st.sampled_from(["", "prod", "p*"]),
+    resource=st.sampled_from(
+        ["", "configmaps", "secrets", "w.x.io", "w", f"clusterrolebindings.{RBAC}", "*s", "*.x.io"]
+    ),
+    user=st.sampled_from(["", "alice", "carol", "system:node:w1", "system:serv*", "system:apiserver", "*", "c*l"]),
+    everything=st.just(True),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(_queries, _policies, st.lists(_sent() | st.sampled_from(_TARGETS), max_size=5))
+def test_who_is_certain_of_none_only_where_every_fitting_request_is_recorded(
+    query: WhoQuery, policy: Policy, sent: list[Sent]
+) -> None:
+    log = list(log_of(policy, sorted(sent, key=lambda each: each.seconds)))
+    evidence = Evidence(policy)
+    answer = questions.who(evidence.over(log), query)
+    verdict = judge(answer, who_need(query, answer.user), Known(policy, 1), Material(evidence)).verdict
+    fitting = [each for each in sent if questions.who(log_of(_EVERYTHING, [each]), query).found]
+    assert not fitting or verdict is not Verdict.NONE
