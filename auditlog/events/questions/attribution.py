@@ -16,7 +16,7 @@ from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Level, Polic
 from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS
 from auditlog.policy.recording import Need
 from auditlog.policy.resources import groups_with
-from auditlog.policy.senders import ANONYMOUS, CONTROL_PLANE, Sender
+from auditlog.policy.senders import CONTROL_PLANE, Sender
 
 _SIMILAR_USERS = 10
 """Users that are named when a part of a name fits several."""
@@ -353,7 +353,7 @@ def _sent_by(user: str) -> Callable[[Sender], bool]:
     fits, beginning = _pattern(user), user.partition("*")[0]
 
     def sends(sender: Sender) -> bool:
-        if sender.user is None or sender.user == ANONYMOUS or fits(sender.user):
+        if sender.user is None or fits(sender.user):
             return fits(sender.user or "")
         # A component of the control plane and a kubelet never act as somebody else.
         acts_alone = sender.user in CONTROL_PLANE or "system:nodes" in sender.groups
