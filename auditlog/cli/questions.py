@@ -12,7 +12,7 @@ from typing import Any
 from auditlog.cli.common import TIME_HELP, UsageError, add_logs, parse_moment, progress_bar, text_width
 from auditlog.cli.known import add_known, known_cluster
 from auditlog.cli.loki import add_loki, loki_store
-from auditlog.cli.who import add_who, remarks, who_query
+from auditlog.cli.who import add_who, custom_resource, remarks, who_query
 from auditlog.events import questions
 from auditlog.events.answer_text import Reading, answer_json, answer_text
 from auditlog.events.coverage import TimeRange
@@ -150,7 +150,7 @@ def _from_loki(question: _Question, arguments: argparse.Namespace, known: Known)
     store, notes = loki_store(arguments)
     arguments.since, arguments.until = store.since, store.until
     damage = DamageLog()
-    evidence = Evidence(known.policy, store.time)
+    evidence = Evidence(known.policy, store.time, is_whole=False)
     answer: Answer
     if question.line_filter is None:
         answer = _gaps_in_loki(arguments, store)
@@ -160,8 +160,9 @@ def _from_loki(question: _Question, arguments: argparse.Namespace, known: Known)
                 arguments, evidence.over(store.read(question.line_filter(arguments), damage, progress))
             )
         answer = replace(answer, coverage=store.coverage())
-    # What passed the filter says nothing about what the log has none of.
-    evidence.verbs.clear()
+    if isinstance(answer, WhoAnswer) and (resource := custom_resource(who_query(arguments))):
+        # Events about it may have been left out for another reason.
+        evidence.resources.update({resource} if any(store.counts(filters.of_resource(resource)).values()) else ())
     if known.policy is None:
         evidence.beats.update(store.counts(filters.HEARTBEAT))
     if not answer.coverage.nodes:

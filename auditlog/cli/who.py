@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import fnmatch
 from collections.abc import Iterator
 
 from auditlog.cli.common import UsageError
@@ -82,30 +83,48 @@ def _with_subresource(resource: str, meanings: list[VerbMeaning]) -> str:
     return f"{whole or '*'}/{first}"
 
 
+def custom_resource(query: WhoQuery) -> str:
+    """The plural that is asked for where it is not built in; "" for any other."""
+    name = query.resource.partition("/")[0].partition(".")[0]
+    return "" if "*" in query.resource or find_resource_of_any_version(name) else name
+
+
 def remarks(query: WhoQuery, answer: WhoAnswer, evidence: Evidence) -> Iterator[str]:
     """What people should know about the names they gave. Raises UsageError where one is a slip."""
+    yield from _about_user(query, answer, evidence)
+    yield from _about_resource(query, evidence)
+    is_seen = "*" in query.namespace or query.namespace in evidence.namespaces
+    if query.namespace and evidence.is_whole and not is_seen:
+        close = difflib.get_close_matches(query.namespace, evidence.namespaces - {""}, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        yield f"no event in these logs is about the namespace {query.namespace}{hint}"
+
+
+def _about_user(query: WhoQuery, answer: WhoAnswer, evidence: Evidence) -> Iterator[str]:
+    nobody = "nobody is called" if evidence.is_whole else "no event that fits is of a user called"
     if len(answer.similar_users) > 1:
         names = ", ".join(f"{safe(each.user)} ({each.events})" for each in answer.similar_users)
         raise UsageError(
-            f"--user {query.user}: nobody is called that; these names hold it, with their events: {names}; "
+            f"--user {query.user}: {nobody} that; these names hold it, with their events: {names}; "
             "allowed: one of them, or * for any text"
         )
     if answer.user:
         events = answer.similar_users[0].events
         yield (
-            f"nobody is called {query.user}; this is about {answer.user}, the only user whose name holds it, who has "
+            f"{nobody} {query.user}; this is about {answer.user}, the only user whose name holds it, who has "
             f"{events} events"
         )
-    yield from _about_resource(query, evidence)
-    if query.namespace and "*" not in query.namespace and query.namespace not in evidence.namespaces:
-        close = difflib.get_close_matches(query.namespace, evidence.namespaces - {""}, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        yield f"no event in these logs is about the namespace {query.namespace}{hint}"
+    elif query.user and evidence.is_whole and not any(_holds(user, query.user) for user in evidence.users):
+        yield f"no event in these logs is of a user whose name holds {query.user}"
+
+
+def _holds(user: str, asked: str) -> bool:
+    return asked.lower() in user.lower() if "*" not in asked else fnmatch.fnmatchcase(user, asked)
 
 
 def _about_resource(query: WhoQuery, evidence: Evidence) -> Iterator[str]:
-    name, _, group = query.resource.partition("/")[0].partition(".")
-    if not name or "*" in query.resource or name in evidence.resources or find_resource_of_any_version(name):
+    name, group = custom_resource(query), query.resource.partition("/")[0].partition(".")[2]
+    if not name or name in evidence.resources:
         return
     close = closest_resource(name, NEWEST_MINOR, evidence.resources)
     if close and (not group or group in builtin_groups(NEWEST_MINOR)):

@@ -79,10 +79,14 @@ class Evidence:
     policy: Policy | None = None
     """The policy that is said to have been in force; None where nobody says."""
     time: TimeRange = ANY_TIME
+    is_whole: bool = True
+    """Whether every event passes by; a store leaves out what the question cannot want."""
     disagreeing: int = 0
     """Events that this policy would not have written, or not like this."""
     verbs: set[str] = field(default_factory=set)
     """The verbs of all requests."""
+    users: set[str] = field(default_factory=set)
+    """The names of all users, impersonated ones too."""
     resources: set[str] = field(default_factory=set)
     """The plurals of all resources."""
     namespaces: set[str] = field(default_factory=set)
@@ -106,8 +110,8 @@ class Evidence:
         return frozenset(self._latest)
 
     def has_none_of(self, verbs: Iterable[str]) -> bool:
-        """Whether there are requests, and none with one of these verbs. Unknown of a log that was filtered."""
-        return bool(self.verbs) and self.verbs.isdisjoint(verbs)
+        """Whether there are requests, and none with one of these verbs. Not known where not every event passed by."""
+        return self.is_whole and bool(self.verbs) and self.verbs.isdisjoint(verbs)
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, once they are noted."""
@@ -140,6 +144,9 @@ class Evidence:
 
     def _note(self, node: str, event: Event, decide: Callable[[Request], Decision] | None) -> None:
         self.verbs.add(event.verb)
+        _keep(self.users, event.user.username)
+        if event.impersonated_user is not None:
+            _keep(self.users, event.impersonated_user.username)
         reference = event.object_ref
         if reference is not None:
             _keep(self.resources, reference.resource)

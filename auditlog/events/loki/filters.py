@@ -45,6 +45,11 @@ def who_filter(query: WhoQuery) -> str:
     return " ".join(parts)
 
 
+def of_resource(plural: str) -> str:
+    """The filter for every event about a resource."""
+    return f'|= `"resource":"{plural}"`' if _PLAIN.fullmatch(plural) else ""
+
+
 def _literal(pattern: str) -> str:
     """The longest text that a value has to hold to fit a pattern, "" when there is none that JSON writes as it is."""
     return max((piece for piece in pattern.split("*") if _PLAIN.fullmatch(piece)), key=len, default="")

@@ -276,20 +276,20 @@ def who_need(query: WhoQuery, user: str = "") -> Need:
     """
     has_verb, asked_user = _verb_filter(query), user or query.user
     verbs = tuple(filter(has_verb, dict.fromkeys((*_EVERY_VERB, *query.verbs)))) if query.verbs else ()
-    entries = _entries(query.resource)
+    every = verbs or _EVERY_VERB
+    entries = _entries(query.resource) or _any_resource(query)
     namespaces = (query.namespace,) if query.namespace and "*" not in query.namespace else ()
     rules: list[PolicyRule] = []
-    if not query.name or "*" in query.name:
-        rules.append(_rule(verbs, entries or _any_resource(query), namespaces))
+    named = tuple(verb for verb in every if verb != "create")
+    if query.name and "*" not in query.name and named:
+        with_name = tuple(replace(entry, resource_names=(query.name,)) for entry in entries)
+        rules.append(_rule(named, with_name, namespaces))
     else:
-        every = verbs or _EVERY_VERB
-        named = tuple(verb for verb in every if verb != "create")
-        with_name = tuple(replace(entry, resource_names=(query.name,)) for entry in entries or _ANY_RESOURCE)
-        rules += [_rule(named, with_name, namespaces)] if named else []
-        # A creation carries its name in the body, and the deletion of a collection none.
-        rules += [_rule(("create",), entries or _ANY_RESOURCE, namespaces)] if "create" in every else []
-        rules += [_rule(("deletecollection",), entries or _ANY_RESOURCE, namespaces)] if "delete" in every else []
-    if namespaces and "create" in (verbs or _EVERY_VERB) and query.resource in ("", "namespaces"):
+        rules.append(_rule(verbs, entries, namespaces))
+    # A creation carries its name in the body, and the deletion of a collection none.
+    nameless = {"create": "create", "delete": "deletecollection"}
+    rules += [_rule((verb,), entries, namespaces) for asked, verb in nameless.items() if query.name and asked in every]
+    if namespaces and "create" in every and query.resource in ("", "namespaces"):
         # A Namespace is created outside of the namespace that it becomes.
         rules.append(_rule(("create",), (GroupResources("", ("namespaces",)),), ("",)))
     return Need(

@@ -169,6 +169,13 @@ def test_the_only_user_whose_name_holds_it_is_answered_for(log: Path) -> None:
     assert "Note: nobody is called alice; this is about alice@example.org, the only user whose name" in done.stdout
 
 
+def test_a_name_that_the_log_does_not_have_is_said(log: Path) -> None:
+    done = auditlog("who", "--user", "mallory", "--namespace", "prodd", "-o", "wide", log)
+    assert done.returncode == 3
+    assert "Note: no event in these logs is of a user whose name holds mallory." in done.stdout
+    assert "Note: no event in these logs is about the namespace prodd (did you mean prod?)." in done.stdout
+
+
 def test_a_custom_resource_in_the_log_is_known_and_another_is_said_to_be_missing(log: Path) -> None:
     reference = {"resource": "widgets", "namespace": "prod", "name": "w", "apiGroup": "x.io", "apiVersion": "v1"}
     log.write_bytes(log.read_bytes() + encode(event(ALICE, "get", "/w", START, reference=reference)))
