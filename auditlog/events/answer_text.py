@@ -22,6 +22,9 @@ from auditlog.events.questions import (
 )
 from auditlog.events.reading import Damage
 
+MOST_DOUBTS = 8
+"""How many reasons the text gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -65,8 +68,7 @@ def _verdict_lines(answer: Answer, outcome: Outcome, width: int | None) -> Itera
     is_silent = isinstance(answer, GapsAnswer) and answer.gaps
     said = "the logs are silent, and that may be a quiet time" if is_silent else f"{nothing} in these logs"
     yield from paragraph(f"Cannot be known: {said}{'' if is_silent else ', and they might not show it'}.", width)
-    for doubt in outcome.doubts:
-        yield from _doubt_lines(doubt, width, with_remedy=True)
+    yield from _doubts_lines(outcome, width, with_remedy=True)
 
 
 def _nothing(answer: Answer) -> str:
@@ -89,8 +91,14 @@ def _nothing(answer: Answer) -> str:
 def _missing_lines(outcome: Outcome, width: int | None) -> Iterator[str]:
     if outcome.doubts:
         yield "More may be missing:"
-        for doubt in outcome.doubts:
-            yield from _doubt_lines(doubt, width, with_remedy=False)
+        yield from _doubts_lines(outcome, width, with_remedy=False)
+
+
+def _doubts_lines(outcome: Outcome, width: int | None, *, with_remedy: bool) -> Iterator[str]:
+    for doubt in outcome.doubts[:MOST_DOUBTS]:
+        yield from _doubt_lines(doubt, width, with_remedy=with_remedy)
+    if len(outcome.doubts) > MOST_DOUBTS:
+        yield f"- and {len(outcome.doubts) - MOST_DOUBTS} more reasons; -o json lists them."
 
 
 def _doubt_lines(doubt: Doubt, width: int | None, *, with_remedy: bool) -> Iterator[str]:

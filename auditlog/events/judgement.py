@@ -13,27 +13,24 @@ Without the policy the log can only show which requests it has, and not which it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from auditlog.events.coverage import SILENCE, Coverage, NodeCoverage
 from auditlog.events.evidence import FEWEST_BEATS, HEARTBEAT, Evidence, records_heartbeat
-from auditlog.events.layout import when
+from auditlog.events.layout import listed, when
 from auditlog.events.outcome import Cause, Doubt, Outcome, outcome
+from auditlog.events.policy_doubts import contradictions, policy_doubts
 from auditlog.events.questions.common import Answer
 from auditlog.events.questions.silence import GapsAnswer
 from auditlog.events.reading import Damage
-from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
-from auditlog.policy.recording import Hole, Need, Recording, recording
-from auditlog.policy.remedy import rules_for
-from auditlog.policy.write import rule_in_short, rule_lines
+from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule
+from auditlog.policy.recording import Need
+from auditlog.policy.write import rules_text
 
 _NAMED = 3
-"""How many senders, or times without events, a reason names."""
-
-_CONSTANT_VERBS = frozenset({"get", "list", "watch", "create", "update", "patch"})
-"""What the control plane of every cluster does all the time."""
+"""How many times without events are named."""
 
 HEARTBEAT_RULE = PolicyRule(
     Level.METADATA,
@@ -76,7 +73,7 @@ def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outco
     coverage = answer.coverage
     first, last = _span(coverage, material.evidence)
     doubts = (
-        *_policy_doubts(need, known.policy, coverage, material.evidence),
+        *policy_doubts(need, known.policy, coverage, material.evidence),
         *answer.doubts,
         *_node_doubts(coverage, known, material),
         *_time_doubts(coverage, material),
@@ -93,7 +90,7 @@ def judge_gaps(answer: GapsAnswer, known: Known, material: Material) -> Outcome:
     gaps = [gap for gap in answer.gaps if not too_short and _has_heartbeat(gap.node, known, evidence)]
     silent = [node for node in coverage.nodes if any(gap.node == node.node and gap not in gaps for gap in answer.gaps)]
     doubts = (
-        *_contradictions(known.policy, evidence),
+        *contradictions(known.policy, evidence),
         *([_too_short(answer)] if too_short and answer.gaps else [_quiet(node) for node in silent]),
         *_silences_over_the_ends(coverage, evidence),
         *_node_doubts(coverage, known, material),
@@ -112,91 +109,12 @@ def _span(coverage: Coverage, evidence: Evidence) -> tuple[datetime | None, date
     return first, last
 
 
-def _policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
-    if policy is None:
-        yield _unknown_policy(need, coverage, evidence)
-        return
-    yield from _contradictions(policy, evidence)
-    found = recording(policy, need)
-    for hole in found.holes:
-        yield _omitted(policy, need, hole) if hole.omitted else _dropped(policy, need, hole, found)
-
-
-def _contradictions(policy: Policy | None, evidence: Evidence) -> Iterator[Doubt]:
-    if policy is not None and evidence.disagreeing:
-        events = (
-            "1 event in the log is" if evidence.disagreeing == 1 else f"{evidence.disagreeing} events in the log are"
-        )
-        yield Doubt(
-            Cause.OTHER_POLICY,
-            f"{events} not what {_source(policy)} writes: a part of the log was written under another policy",
-            "Name the policy that was in force, and ask about the time after the change",
-        )
-
-
-def _unknown_policy(need: Need, coverage: Coverage, evidence: Evidence) -> Doubt:
-    verbs = list(dict.fromkeys(verb for rule in need.rules if rule.level is not Level.NONE for verb in rule.verbs))
-    advice = "--policy or --stack names the policy that was in force"
-    is_long = any(node.last - node.first > SILENCE for node in coverage.nodes)
-    if is_long and verbs and _CONSTANT_VERBS.issuperset(verbs) and evidence.has_none_of(verbs):
-        return Doubt(
-            Cause.POLICY_UNKNOWN,
-            f"the log has no {_listed(verbs, 'or')} of anything by anybody, and every control plane sends such "
-            "requests all the time: the policy in force drops them",
-            f"{advice}. To record {need.what} from now on, put this in front of its rules",
-            remedy=_yaml(need.advice),
-        )
-    return Doubt(
-        Cause.POLICY_UNKNOWN,
-        f"which policy was in force is not known, and it may drop {need.what}",
-        advice,
-    )
-
-
-def _dropped(policy: Policy, need: Need, hole: Hole, found: Recording) -> Doubt:
-    share = "some " if found.records_some or len(found.holes) > 1 else ""
-    requests = f"{share}{need.what}{_by(hole)}"
-    remedy = _yaml(rules_for(policy, need, hole))
-    if hole.rule is None:
-        return Doubt(
-            Cause.NOT_RECORDED,
-            f"no rule of {_source(policy)} matches {requests}: what matches no rule is dropped",
-            "To record them, put this behind the last rule",
-            remedy=remedy,
-        )
-    number = hole.rule + 1
-    return Doubt(
-        Cause.NOT_RECORDED,
-        f"rule {number} of {_source(policy)} drops {requests}",
-        f"To record them, put this in front of rule {number}",
-        number,
-        rule_in_short(policy.rules[hole.rule]),
-        remedy,
-    )
-
-
-def _omitted(policy: Policy, need: Need, hole: Hole) -> Doubt:
-    stages = [stage.value for stage in Stage if stage in hole.omitted]
-    number = None if hole.rule is None else hole.rule + 1
-    by_policy = hole.omitted & frozenset(policy.omit_stages)
-    where = "the policy" if by_policy else f"rule {number}"
-    at_start = Stage.RESPONSE_STARTED in hole.omitted and Stage.RESPONSE_COMPLETE not in hole.omitted
-    which = "requests that are still open or whose authentication failed among " if at_start else ""
-    return Doubt(
-        Cause.NOT_RECORDED,
-        f"rule {number} of {_source(policy)} omits {_listed(stages, 'and')}, which hides {which}{need.what}",
-        f"Take {_listed(stages, 'and')} out of omitStages of {where}",
-        number,
-        rule_in_short(policy.rules[hole.rule]) if hole.rule is not None else "",
-    )
-
-
 def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterator[Doubt]:
     seen = sorted(node.node for node in coverage.nodes)
     if len(material.clusters) > 1:
         yield Doubt(
             Cause.NODES,
-            f"the events are of {len(material.clusters)} clusters: {_listed(material.clusters, 'and')}",
+            f"the events are of {len(material.clusters)} clusters: {listed(material.clusters, 'and')}",
             "--cluster names one",
         )
         return
@@ -208,7 +126,7 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
     if known.nodes is None:
         if not seen:
             return
-        looked_at = f"only {_listed(seen, 'and')} was looked at" if len(seen) == 1 else f"{len(seen)} logs were read"
+        looked_at = f"only {listed(seen, 'and')} was looked at" if len(seen) == 1 else f"{len(seen)} logs were read"
         yield Doubt(
             Cause.NODES,
             f"how many control-plane nodes there are is not known: {looked_at}",
@@ -218,10 +136,10 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
     known_by_name = bool(missing) and not names.isdisjoint(known.node_names)
     advice = "Give the log of every node. Each API server logs only what it answered itself"
     if len(seen) < known.nodes:
-        named = f": {_listed(missing, 'and')} is missing" if known_by_name else ""
+        named = f": {listed(missing, 'and')} is missing" if known_by_name else ""
         yield Doubt(Cause.NODES, f"there are events of {len(seen)} of {known.nodes} control-plane nodes{named}", advice)
     elif known_by_name:
-        yield Doubt(Cause.NODES, f"there is no event of {_listed(missing, 'and')}", advice)
+        yield Doubt(Cause.NODES, f"there is no event of {listed(missing, 'and')}", advice)
 
 
 def _time_doubts(coverage: Coverage, material: Material) -> Iterator[Doubt]:
@@ -294,7 +212,7 @@ def _quiet(node: NodeCoverage) -> Doubt:
         f"{_silent(node)}, and nothing shows that anything is recorded all the time: a quiet time looks like a missing "
         "file",
         "To tell them apart from now on, put this in front of the policy's rules",
-        remedy=_yaml((HEARTBEAT_RULE,)),
+        remedy=rules_text((HEARTBEAT_RULE,)),
     )
 
 
@@ -323,28 +241,6 @@ def _has_heartbeat(node: str, known: Known, evidence: Evidence) -> bool:
     if known.policy is not None and not evidence.disagreeing and records_heartbeat(known.policy):
         return True
     return evidence.beats[node] >= FEWEST_BEATS
-
-
-def _by(hole: Hole) -> str:
-    """Whose requests, where it is not everybody's."""
-    names = list(dict.fromkeys(map(str, hole.senders)))
-    if hole.of_everyone or "other users" in names:
-        return ""
-    if len(names) > _NAMED + 1:
-        names = [*names[:_NAMED], f"{len(names) - _NAMED} others"]
-    return f" by {_listed(names, 'and')}"
-
-
-def _source(policy: Policy) -> str:
-    return policy.source or "the policy"
-
-
-def _yaml(rules: Sequence[PolicyRule]) -> str:
-    return "\n".join(line for rule in rules for line in rule_lines(rule))
-
-
-def _listed(words: Sequence[str], last: str) -> str:
-    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _length(length: timedelta) -> str:

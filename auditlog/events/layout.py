@@ -77,6 +77,11 @@ def paragraph(text: str, width: int | None, indent: str = "") -> Iterator[str]:
     )
 
 
+def listed(words: Sequence[str], last: str) -> str:
+    """Words with commas, and `last` before the last one: `a, b and c`."""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 def when(moment: datetime) -> str:
     """A time in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")

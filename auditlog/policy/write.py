@@ -44,6 +44,11 @@ def rule_lines(rule: PolicyRule) -> list[str]:
     return lines
 
 
+def rules_text(rules: Iterable[PolicyRule]) -> str:
+    """Rules as items of `rules`, to be pasted into a policy; without a newline at the end."""
+    return "\n".join(line for rule in rules for line in rule_lines(rule))
+
+
 def rule_in_short(rule: PolicyRule) -> str:
     """One rule on one line, long lists cut: `level None, verbs [get, list, watch]`."""
     words = [f"level {rule.level.value}"]

@@ -6,7 +6,8 @@ the rest.
 """
 
 from auditlog.events.questions.anonymity import ANONYMOUS_NEED, AnonymousAccess, AnonymousAnswer, Reach, anonymous
-from auditlog.events.questions.attribution import UserCount, WhoAnswer, WhoQuery, who, who_need
+from auditlog.events.questions.attribution import UserCount, WhoAnswer, WhoQuery, who
+from auditlog.events.questions.attribution_need import who_need
 from auditlog.events.questions.common import Answer, Occurrence
 from auditlog.events.questions.deprecation import DEPRECATED_NEED, DeprecatedAnswer, DeprecatedUse, deprecated
 from auditlog.events.questions.escalation import (

@@ -16,7 +16,7 @@ from auditlog.events.outcome import Cause, Doubt
 from auditlog.events.questions.common import KEPT_ENTRIES, Answer, Occurrence, occurrence, one_per_request
 from auditlog.policy.model import GroupResources, Level, PolicyRule
 from auditlog.policy.recording import Need
-from auditlog.policy.write import rule_lines
+from auditlog.policy.write import rules_text
 
 _RBAC = "rbac.authorization.k8s.io"
 _CHANGES = frozenset({"create", "update", "patch"})
@@ -66,7 +66,7 @@ class EscalationsAnswer(Answer):
                 Cause.CONTENT,
                 f"{changes} recorded without the content that says which powers it gives",
                 "Record such changes with their bodies; put this in front of the other rules",
-                remedy="\n".join(rule_lines(_WITH_CONTENT)),
+                remedy=rules_text((_WITH_CONTENT,)),
             ),
         )
 
