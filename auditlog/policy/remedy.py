@@ -21,7 +21,10 @@ def rules_for(policy: Policy, need: Need, hole: Hole) -> tuple[PolicyRule, ...]:
     dropping = PolicyRule(Level.NONE) if hole.rule is None else policy.rules[hole.rule]
     if all(sender.is_unauthenticated for sender in hole.senders):
         return _for_nobody_known(need, dropping, hole.senders)
-    common = (_common(rule, dropping) for rule in need.advice if may_meet(rule, dropping))
+    users = {sender.user for sender in hole.senders}
+    # Somebody who acted as the user is not the user.
+    advice = (replace(rule, users=()) if users.isdisjoint(rule.users) else rule for rule in need.advice)
+    common = (_common(rule, dropping) for rule in advice if may_meet(rule, dropping))
     return tuple(dict.fromkeys(rule for rule in common if rule is not None))
 
 

@@ -18,6 +18,7 @@ def who_need(query: WhoQuery, user: str = "") -> Need:
     """What `query` asks for, as requests; `user` is the one that is answered for, where that is another.
 
     It is never less than that: a value with `*` stands for every value, and somebody else may have acted as the user.
+    A built-in resource without its group means the built-in groups that have it.
     """
     has_verb, asked_user = any_pattern(query.verbs), user or query.user
     verbs = tuple(filter(has_verb, dict.fromkeys((*_EVERY_VERB, *query.verbs)))) if query.verbs else ()
@@ -67,28 +68,21 @@ def _entries(resource: str) -> tuple[GroupResources, ...]:
     if "*" in plural or "*" in group or "*" in subresource:
         is_any_subresource = plural == "*" and not group and subresource and "*" not in subresource
         return (GroupResources("*", (f"*/{subresource}",)),) if is_any_subresource else _ANY_RESOURCE
-    return (GroupResources(group or "*", (f"{plural}/{subresource}" if slash else f"{plural}/*",)),)
+    name = f"{plural}/{subresource}" if slash else f"{plural}/*"
+    return tuple(GroupResources(each, (name,)) for each in ([group] if group else _groups_of(plural)))
+
+
+def _groups_of(plural: str) -> list[str]:
+    """The built-in groups that have the resource; `*` for one of a custom resource definition."""
+    groups = dict.fromkeys(group for minor in SUPPORTED_MINORS for group in groups_with(plural, minor))
+    return list(groups) or ["*"]
 
 
 def _advice(rule: PolicyRule, user: str) -> PolicyRule:
-    """The rule with groups instead of `*`, which API servers before 1.36 refuse, and for the user alone."""
-    entries = tuple(
-        replace(entry, group=group)
-        for entry in rule.resources
-        for group in (_groups_of(entry) if entry.group == "*" else (entry.group,))
-    )
-    if any(entry.group == "*" for entry in entries):
-        entries = ()
+    """The rule for the user alone, and without the group `*`, which API servers before 1.36 refuse."""
+    has_any_group = any(entry.group == "*" for entry in rule.resources)
     users = (user,) if user and "*" not in user else ()
-    return replace(rule, resources=entries, users=users)
-
-
-def _groups_of(entry: GroupResources) -> tuple[str, ...]:
-    """The built-in groups that have the resource; `*` where none has, or any resource is meant."""
-    plural = entry.resources[0].partition("/")[0]
-    if plural == "*":
-        return ("*",)
-    return tuple(dict.fromkeys(group for minor in SUPPORTED_MINORS for group in groups_with(plural, minor))) or ("*",)
+    return replace(rule, resources=() if has_any_group else rule.resources, users=users)
 
 
 def _sent_by(user: str) -> Callable[[Sender], bool]:

@@ -511,6 +511,12 @@ class TestWho:
         outcome = self.ask(policy, WhoQuery(verbs=("delete",), user="alice"), as_alice)
         assert outcome.verdict is Verdict.UNKNOWN
         assert "by bob" in outcome.doubts[0].reason
+        assert "users: [bob]" in outcome.doubts[0].remedy
+
+    def test_a_built_in_resource_is_meant_where_its_name_is_given(self) -> None:
+        query = WhoQuery(verbs=("create", "get"), resource="pods/exec", user="alice")
+        sent = Sent(person("bob", "get", "configmaps", "prod", "x"), 1)
+        assert self.ask(preset("standard"), query, sent).verdict is Verdict.NONE
 
     def test_a_creation_whose_name_the_api_server_chose_may_be_it(self) -> None:
         created = Sent(person("alice", "create", "configmaps", "prod"), 1)
