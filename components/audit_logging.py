@@ -10,10 +10,13 @@ import pulumi
 from auditlog.outputs import OUTPUTS
 from auditlog.settings.configuration import SECRET_STEPS
 from auditlog.settings.package_schema import COMPONENT
-from components.cluster import audit_cluster
+from components.cluster import audit_cluster_meanwhile, unknown_cluster
 from components.configuration import configuration_of
-from components.outcome import stop_on_mistake
+from components.declaration import Declared
+from components.everything_below import EverythingBelow
+from components.outcome import stopping_on_mistakes
 from components.scope import Scope
+from components.untouched import Untouched, unknown_arguments, with_stand_ins
 
 _WITH_SECRETS = {steps[0] for steps in SECRET_STEPS}
 
@@ -22,8 +25,8 @@ class AuditLogging(pulumi.ComponentResource):
     """Everything that a stack of this project has, below one component.
 
     ``args`` are the settings of ``docs/settings.md`` by their keys, secrets included. ``outputs`` are those of
-    ``auditlog.outputs`` by their names. The nodes are read when all arguments are known; a preview in which one of
-    them is not says so and shows nothing of the cluster.
+    ``auditlog.outputs`` by their names. The nodes are read when all arguments are known. In a preview that does not
+    know one of them, the resources stay as they are and the outputs are unknown; an update fails before any change.
     """
 
     outputs: Mapping[str, pulumi.Output[Any]]
@@ -33,27 +36,50 @@ class AuditLogging(pulumi.ComponentResource):
     ) -> None:
         # What is shown as the component's own are not its secrets; the resources that need them keep them encrypted.
         shown = {key: value for key, value in args.items() if key not in _WITH_SECRETS}
-        super().__init__(COMPONENT, name, shown, opts)
+        self._untouched = Untouched()
+        super().__init__(COMPONENT, name, shown, pulumi.ResourceOptions.merge(opts, self._untouched.options))
         self._scope = Scope.of_component(self, name)
         given = {key: pulumi.Output.from_input(value) for key, value in args.items()}
         secret = {key: value.is_secret() for key, value in given.items()}
         # Not secret as a whole: each part is made secret again where it is used, and the outputs hold none.
         everything = pulumi.Output.unsecret(pulumi.Output.from_input({"given": given, "secret": secret}))
-        declared = everything.apply(self._declare, run_with_unknowns=True)
+        declared: pulumi.Output[Declared] = everything.apply(self._declare, run_with_unknowns=True)
+        EverythingBelow(self, declared.apply(self._last))
         self.outputs = {output.name: _output(declared, output.name) for output in OUTPUTS}
         self.register_outputs(dict(self.outputs))
 
-    @stop_on_mistake
-    def _declare(self, everything: Any) -> Mapping[str, Any]:
-        if pulumi.contains_unknowns(everything):
-            pulumi.log.warn("not previewed: not all of its arguments are known before they are applied", self)
-            return {output.name: pulumi.UNKNOWN for output in OUTPUTS}
+    async def _declare(self, everything: Any) -> Declared:
         values = {key: _as_written(value) for key, value in everything["given"].items()}
-        return audit_cluster(configuration_of(values, lambda key: everything["secret"][key]), self._scope)
+        unknown = unknown_arguments(values)
+        with stopping_on_mistakes():
+            if unknown:
+                return self._declare_unknown(values, ", ".join(unknown))
+            configuration = configuration_of(values, lambda key: everything["secret"][key])
+            return await audit_cluster_meanwhile(configuration, self._scope)
+
+    def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:
+        if not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(f"{unknown}: not known, although this is no preview; nothing was changed.")
+        known = with_stand_ins(values)
+        if known is None:
+            pulumi.log.warn(
+                f"not previewed: {unknown} is not known yet, and so the nodes' names are not. Nodes that the stack has "
+                "are shown as deleted; up changes them only by what is known then",
+                self,
+            )
+            return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), ())
+        pulumi.log.warn(f"not previewed: {unknown} is not known yet; every resource is shown as it is", self)
+        self._untouched.applies = True
+        declared = unknown_cluster(configuration_of(known, lambda _: True), self._scope)
+        return Declared(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
+
+    def _last(self, declared: Declared) -> pulumi.Output[str]:
+        urns = [resource.urn for resource in declared.last]
+        return pulumi.Output.all(self.urn, *urns).apply(lambda done: done[-1])
 
 
-def _output(declared: pulumi.Output[Mapping[str, Any]], name: str) -> pulumi.Output[Any]:
-    return declared.apply(lambda outputs: pulumi.Output.from_input(outputs.get(name)))
+def _output(declared: pulumi.Output[Declared], name: str) -> pulumi.Output[Any]:
+    return declared.apply(lambda found: pulumi.Output.from_input(found.outputs.get(name)))
 
 
 def _as_written(value: Any) -> Any:

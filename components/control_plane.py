@@ -64,15 +64,16 @@ def audited_nodes(
     return ControlPlane(states, [config.command])
 
 
-def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
-    """Declares the same for nodes that were not read, with nothing of it compared: no false change is shown.
-
-    In previews only; raises RunError otherwise.
-    """
+def say_unread(settings: Settings) -> None:
+    """Warns that ``liveRead`` is off. Raises RunError outside previews."""
     names = ", ".join(node.name for node in settings.nodes)
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(f"liveRead is off: {names} would be changed unread. Set liveRead to on for pulumi up.")
     pulumi.log.warn(f"liveRead is off: {names} not read; whether they differ from this configuration is not checked")
+
+
+def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
+    """Declares the same for nodes that were not read. It compares nothing, so a preview shows no false change."""
     with_manifest = settings.nodes_with_manifest
     for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
         _untouched(scope, kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from auditlog.apiserver.facts import Facts
@@ -16,6 +15,7 @@ from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import DashboardMode
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
+from components.declaration import Declared
 from components.node_connection import connections
 from components.proof import proof_of, unread_proof
 from components.scope import Scope
@@ -25,25 +25,20 @@ if TYPE_CHECKING:
 
 
 def declare_cluster(
-    configuration: Configuration, policy: SelectedPolicy, reading: Future[Mapping[str, Facts]] | None, scope: Scope
-) -> Mapping[str, Any]:
-    """Declares all resources; gives the outputs by the names of ``auditlog.outputs``.
-
-    ``reading`` is None where nodes are not read.
-    """
+    configuration: Configuration, policy: SelectedPolicy, facts: Mapping[str, Facts] | None, scope: Scope
+) -> Declared:
+    """Declares all resources. ``facts`` is None where nodes are not read."""
     settings = configuration.settings
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
 
-    if reading is None:
+    if facts is None:
         control_plane = unread_nodes(settings, connection, scope)
+    elif settings.enabled:
+        plan = make_plan(settings, policy.text, facts, scope.owner)
+        control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
     else:
-        facts = reading.result()
-        if settings.enabled:
-            plan = make_plan(settings, policy.text, facts, scope.owner)
-            control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
-        else:
-            control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
+        control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
 
     in_cluster: InCluster | None = None
     if settings.in_cluster:
@@ -55,14 +50,14 @@ def declare_cluster(
 
     proof: Any = None
     if settings.enabled and settings.proof.enabled:
-        if reading is not None:
+        if facts is not None:
             rules = read_policy(policy.text, policy.source)
             after = [*control_plane.last, *([alloy.last] if alloy else [])]
             proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
         else:
             proof = unread_proof(settings)
 
-    return {
+    outputs = {
         "cluster": settings.cluster,
         "policy": {"source": policy.source, "sha256": policy.sha256},
         "nodes": control_plane.states,
@@ -74,3 +69,4 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
+    return Declared(outputs, [*control_plane.last, *([alloy.last] if alloy else [])])

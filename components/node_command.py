@@ -18,6 +18,7 @@ from pulumi_command import remote
 
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.file_change import FileChange
+from components.untouched import COMMAND_INPUTS
 
 
 def node_command(
@@ -62,11 +63,10 @@ def untouched_node_command(
 
     With ``forget`` its removal dials nothing either: the node is gone (pulumi/pulumi-command#104).
     """
-    inputs = ["connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"]
     return remote.Command(
         name,
         connection=connection,
-        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=inputs, retain_on_delete=forget),
+        opts=pulumi.ResourceOptions(parent=parent, ignore_changes=list(COMMAND_INPUTS), retain_on_delete=forget),
     )
 
 

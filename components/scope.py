@@ -35,6 +35,10 @@ class Scope:
         """The name in the stack of what is called ``name`` within the cluster."""
         return self.prefix + name
 
+    def given_provider(self, token: str) -> pulumi.ProviderResource | None:
+        """The provider of ``token``'s package that the other program gave to the component, if any."""
+        return self.parent.get_provider(token) if self.parent else None
+
     def options(self, provider: pulumi.ProviderResource | None = None) -> pulumi.ResourceOptions:
         """The options of a resource that has no parent but the scope's."""
         return pulumi.ResourceOptions(parent=self.parent, provider=provider)

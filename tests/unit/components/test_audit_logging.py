@@ -130,11 +130,35 @@ def test_a_mistake_has_the_words_that_it_has_in_a_stack_file(monkeypatch: pytest
     assert mistake.message in str(raised.value)
 
 
-def test_a_preview_that_does_not_know_an_argument_says_so_and_dials_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def declare() -> None:
-        unknown = pulumi.Output.from_input(pulumi.UNKNOWN)
-        AuditLogging("east", arguments(nodes=[{"name": "cp1", "host": unknown, "hostKey": HOST_KEY}]))
+def of_unknown(node: Callable[[pulumi.Output[Any]], Any]) -> Callable[[], None]:
+    """A program with a node that has something unknown."""
 
+    def declare() -> None:
+        declared(nodes=[node(pulumi.Output.from_input(pulumi.UNKNOWN))])()
+
+    return declare
+
+
+def test_a_preview_that_does_not_know_a_host_compares_nothing_and_reads_no_node(
+    monkeypatch: pytest.MonkeyPatch, east: Program
+) -> None:
+    declare = of_unknown(lambda unknown: {"name": "cp1", "host": unknown, "hostKey": unknown})
     program = run_declared(monkeypatch, declare, DIALLED, preview=True)
+    places = [{(each.type, each.parent, each.name) for each in run.resources.values()} for run in (east, program)]
+    assert places[0] == places[1]
+    commands = [each for each in program.resources.values() if each.type == "command:remote:Command"]
+    assert all({"create", "update", "connection", "stdin"} <= set(each.ignore_changes) for each in commands)
+    assert program.messages == ["not previewed: nodes is not known yet; every resource is shown as it is"]
+
+
+def test_a_preview_that_does_not_know_the_names_of_the_nodes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_declared(monkeypatch, of_unknown(lambda unknown: unknown), DIALLED, preview=True)
     assert list(program.resources) == ["east"]
-    assert program.messages == ["not previewed: not all of its arguments are known before they are applied"]
+    (message,) = program.messages
+    assert message.startswith("not previewed: nodes is not known yet, and so the nodes' names are not.")
+
+
+def test_an_update_that_does_not_know_an_argument_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare = of_unknown(lambda unknown: {"name": "cp1", "host": unknown, "hostKey": HOST_KEY})
+    with pytest.raises(pulumi.RunError, match="nodes: not known, although this is no preview; nothing was changed"):
+        run_declared(monkeypatch, declare, DIALLED)
