@@ -14,8 +14,6 @@ from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings
 from auditlog.settings.configuration import check_configuration, decoded, missing_reading_key
 from auditlog.ssh import Account
 
-PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
-
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -29,11 +27,6 @@ class Configuration:
     private_key: str | None
     reading_key: str | None
     kubeconfig: str | None
-
-    @property
-    def plan_digest(self) -> str | None:
-        """The digest that a preview printed, when this run is to apply just what that preview showed."""
-        return os.environ.get(PLAN_DIGEST_VARIABLE) or None
 
     @property
     def account(self) -> Account:

@@ -13,7 +13,6 @@ from typing import Any
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.removal import RemovalPlan
 from auditlog.settings import Host, Settings
@@ -35,14 +34,9 @@ class ControlPlane:
 
 
 def audited_nodes(
-    plan: Plan, settings: Settings, scope: Scope, connections: Mapping[str, remote.ConnectionArgs], expected: str | None
+    plan: Plan, settings: Settings, scope: Scope, connections: Mapping[str, remote.ConnectionArgs]
 ) -> ControlPlane:
-    """Declares audit logging on every node; gives what the stack knows of them.
-
-    ``expected`` is the digest of the plan that was previewed, None when any plan will do. Raises RunError when the
-    plan is another one by now.
-    """
-    _check_digest(plan_digest(plan, settings), expected)
+    """Declares audit logging on every node; gives what the stack knows of them."""
     scripts = NodeScripts("node-scripts", plan, connections, scope)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
     webhook: Mapping[str, remote.Command] = {}
@@ -123,13 +117,3 @@ def _untouched(
         for command, connection in commands.items():
             untouched_node_command(scope.name(command), connection, parent=component, forget=forget)
         component.register_outputs({})
-
-
-def _check_digest(digest: str, expected: str | None) -> None:
-    if pulumi.runtime.is_dry_run():
-        pulumi.log.info(f"plan digest: {digest}")
-    if expected not in (None, digest):
-        raise pulumi.RunError(
-            f"The plan is not the one that was previewed; nothing was changed. Its digest is {digest}, {expected} was "
-            "asked for: nodes, configuration or program have changed since. Preview again."
-        )

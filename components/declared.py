@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.removal import plan_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
+from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
@@ -17,6 +19,7 @@ from components.configuration import Configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.declaration import Declared
 from components.node_connection import connections
+from components.plan_digest import check_plan_digest
 from components.proof import proof_of, unread_proof
 from components.scope import Scope
 
@@ -36,9 +39,12 @@ def declare_cluster(
         control_plane = unread_nodes(settings, connection, scope)
     elif settings.enabled:
         plan = make_plan(settings, policy.text, facts, scope.owner)
-        control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
+        check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
+        control_plane = audited_nodes(plan, settings, scope, connection)
     else:
-        control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
+        removal = plan_removal(settings, facts, scope.owner)
+        check_plan_digest(plan_digest(removal, settings, in_cluster_texts(settings, dashboards)), scope)
+        control_plane = released_nodes(removal, connection, scope)
 
     in_cluster: InCluster | None = None
     if settings.in_cluster:

@@ -31,6 +31,11 @@ class Scope:
         """The stack holds the cluster's resources below a component of this name, beside others."""
         return cls(f"{pulumi.get_project()}/{pulumi.get_stack()}/{name}", component, f"{name}-")
 
+    @property
+    def component(self) -> str:
+        """The component's name; "" in this project's own program."""
+        return self.prefix.removesuffix("-")
+
     def name(self, name: str) -> str:
         """The name in the stack of what is called ``name`` within the cluster."""
         return self.prefix + name

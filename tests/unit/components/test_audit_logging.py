@@ -130,6 +130,33 @@ def test_a_mistake_has_the_words_that_it_has_in_a_stack_file(monkeypatch: pytest
     assert mistake.message in str(raised.value)
 
 
+def digests(monkeypatch: pytest.MonkeyPatch, declare: Callable[[], None]) -> list[str]:
+    messages = run_declared(monkeypatch, declare, {"cp1": untouched()}, preview=True).messages
+    return [message.removeprefix("plan digest: ") for message in messages if message.startswith("plan digest: ")]
+
+
+def test_each_component_has_a_digest_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def both() -> None:
+        declared("east")()
+        declared("west")()
+
+    east, west = sorted(digests(monkeypatch, both))
+    assert (east.partition("=")[0], west.partition("=")[0]) == ("east", "west")
+    for written in (f"{east},{west}", f"{west} {east}"):
+        monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", written)
+        run_declared(monkeypatch, both, {"cp1": untouched()})
+    for written in (east, f"{east},west={'0' * 64}"):
+        monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", written)
+        with pytest.raises(pulumi.RunError, match=r"not the one that was previewed.* Its digest is west="):
+            run_declared(monkeypatch, both, {"cp1": untouched()})
+
+
+def test_a_digest_without_a_name_is_for_every_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    (east,) = digests(monkeypatch, declared("east"))
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", east.partition("=")[2])
+    assert "east-cp1-manifest" in run_declared(monkeypatch, declared("east"), {"cp1": untouched()}).resources
+
+
 def of_unknown(node: Callable[[pulumi.Output[Any]], Any]) -> Callable[[], None]:
     """A program with a node that has something unknown."""
 
