@@ -7,7 +7,7 @@ decision 7): the engine takes dependencies the other way round when it deletes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -18,6 +18,7 @@ from auditlog.apiserver.removal import RemovalPlan
 from auditlog.settings import Host, Settings
 from components.audit_policy import AuditPolicy
 from components.audit_webhook import AuditWebhook
+from components.change import Change
 from components.control_plane_node import ControlPlaneNode
 from components.kubeadm_config import KubeadmConfig
 from components.node_command import diff_message, untouched_node_command
@@ -27,16 +28,24 @@ from components.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What the stack knows of each node, by its name, and the last resources that change on it."""
+    """What the stack knows of each node, by its name, the last resources that change on it, and what changes now."""
 
     states: Mapping[str, Any]
     last: Sequence[pulumi.Resource] = ()
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 def audited_nodes(
-    plan: Plan, settings: Settings, scope: Scope, connections: Mapping[str, remote.ConnectionArgs]
+    plan: Plan,
+    settings: Settings,
+    scope: Scope,
+    connections: Mapping[str, remote.ConnectionArgs],
+    failed_proofs: Mapping[str, str],
 ) -> ControlPlane:
-    """Declares audit logging on every node; gives what the stack knows of them."""
+    """Declares audit logging on every node; gives what the stack knows of them.
+
+    ``failed_proofs`` are names of the failures of those nodes whose last proof failed.
+    """
     scripts = NodeScripts("node-scripts", plan, connections, scope)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
     webhook: Mapping[str, remote.Command] = {}
@@ -46,7 +55,9 @@ def audited_nodes(
     for node in plan.nodes:
         files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
         after = [*files, *(previous.command for previous in nodes[-1:])]
-        nodes.append(ControlPlaneNode(node.node.name, node, settings, connections[node.node.name], after, scope))
+        name = node.node.name
+        failed = failed_proofs.get(name)
+        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, failed))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes], scope)
     _forget_manifests(plan.gone, connections, scope)
@@ -55,7 +66,8 @@ def audited_nodes(
         **{machine.node.name: {"host": machine.node.host, "state": "prepared to join"} for machine in plan.joining},
         **{host.name: {"host": host.host, "state": "gone"} for host in plan.gone},
     }
-    return ControlPlane(states, [config.command])
+    changes = {node.node.name: declared.change for node, declared in zip(plan.nodes, nodes, strict=True)}
+    return ControlPlane(states, [config.command], changes)
 
 
 def say_unread(settings: Settings) -> None:

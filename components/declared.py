@@ -14,13 +14,14 @@ from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.settings import DashboardMode
+from auditlog.proof.verdict import failed_proof
+from auditlog.settings import DashboardMode, Settings
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
 from components.declaration import Declared
 from components.node_connection import connections
 from components.plan_digest import check_plan_digest
-from components.proof import proof_of, unread_proof
+from components.proof import Applied, proof_of, unread_proof
 from components.scope import Scope
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def declare_cluster(
     elif settings.enabled:
         plan = make_plan(settings, policy.text, facts, scope.owner)
         check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
-        control_plane = audited_nodes(plan, settings, scope, connection)
+        control_plane = audited_nodes(plan, settings, scope, connection, _failed_proofs(settings, facts))
     else:
         removal = plan_removal(settings, facts, scope.owner)
         check_plan_digest(plan_digest(removal, settings, in_cluster_texts(settings, dashboards)), scope)
@@ -54,12 +55,14 @@ def declare_cluster(
         in_cluster = declare_in_cluster(configuration, policy, connection, dashboards, control_plane.last, scope)
     alloy = in_cluster.alloy if in_cluster else None
 
+    last = [*control_plane.last, *([alloy.last] if alloy else [])]
+
     proof: Any = None
     if settings.enabled and settings.proof.enabled:
         if facts is not None:
             rules = read_policy(policy.text, policy.source)
-            after = [*control_plane.last, *([alloy.last] if alloy else [])]
-            proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
+            applied = Applied(control_plane.changes, alloy.change if alloy else None, last)
+            proof = proof_of(plan, settings, rules, facts, configuration.account, applied, scope)
         else:
             proof = unread_proof(settings)
 
@@ -75,4 +78,11 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
-    return Declared(outputs, [*control_plane.last, *([alloy.last] if alloy else [])])
+    return Declared(outputs, last)
+
+
+def _failed_proofs(settings: Settings, facts: Mapping[str, Facts]) -> Mapping[str, str]:
+    if not settings.proof.enabled:
+        return {}
+    names = {node: failed_proof(each.proof) for node, each in facts.items()}
+    return {node: name for node, name in names.items() if name is not None}

@@ -33,6 +33,7 @@ def node_command(
     ignore_changes: Sequence[str],
     secret: bool = False,
     silent: bool = False,
+    hooks: pulumi.ResourceHookBinding | None = None,
 ) -> remote.Command:
     """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view.
 
@@ -51,6 +52,7 @@ def node_command(
             parent=parent,
             depends_on=list(depends_on),
             ignore_changes=list(ignore_changes),
+            hooks=hooks,
             additional_secret_outputs=["stdout", "stderr"] if silent else None,
         ),
     )

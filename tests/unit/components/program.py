@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -22,7 +23,7 @@ from auditlog.apiserver.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS
-from components import cluster, proof
+from components import change, cluster, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -73,12 +74,16 @@ class _Mocks(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, hooks: Mapping[str, Callable[[Any], None]]) -> None:
         super().__init__(_Mocks(program))
         self._program = program
+        self._hooks = hooks
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
         response: resource_pb2.RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if "create" not in request.ignoreChanges:
+            for hook in request.hooks.after_create:  # as the engine does, before the program has the outputs
+                self._hooks[hook](None)
         if request.type != "pulumi:pulumi:Stack":
             written = json_format.MessageToDict(request.object)
             self._program.resources[request.name] = Registration(
@@ -162,12 +167,22 @@ def run_declared(
     async def prove(tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
         return {task.node.name: proven for task in tasks}
 
+    hooks: dict[str, Callable[[Any], None]] = {}
+
+    class Hook(pulumi.ResourceHook):
+        """One that is not registered: mocks have nobody who could call it."""
+
+        def __init__(self, name: str, note: Callable[[Any], None], _: pulumi.ResourceHookOptions) -> None:
+            self.name, self._registered = name, asyncio.ensure_future(asyncio.sleep(0))
+            hooks[name] = note
+
+    monkeypatch.setattr(change, "ResourceHook", Hook)
     monkeypatch.setattr(cluster, "read_nodes", answer)
     monkeypatch.setattr(proof, "prove_nodes", prove)
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():
-        recorder = _Recorder(program)
+        recorder = _Recorder(program, hooks)
         pulumi.runtime.set_mocks(recorder.mocks, PROJECT, STACK, preview=preview, logger=logger, monitor=recorder)
         stack = settings.get_root_resource()
         assert isinstance(stack, Stack)
@@ -176,7 +191,7 @@ def run_declared(
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def read_outputs() -> pulumi.Output[Any]:
-            return pulumi.Output.all(**stack.outputs).apply(program.outputs.update)
+            return pulumi.Output.all(**stack.outputs).apply(program.outputs.update, run_with_unknowns=True)
 
         read_outputs()
     return program
