@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
@@ -98,16 +98,13 @@ class ControlPlaneNode(pulumi.ComponentResource):
         again = (PROOF_AGAIN,) if failed_proof else ()
         explain(name, change, (*reasons, *again, *restarts), self.command)
         warn(name, node.warnings, self.command)
-        self.state = self.command.stdout.apply(
-            lambda printed: {
-                "host": node.node.host,
-                "manifestSha256": desired,
-                "policySha256": policy,
-                "policyFile": node.policy.path,
-                "logFile": settings.log_file or "",
-                **_outcome(printed),
-            }
-        )
+        in_place = {
+            "manifestSha256": desired,
+            "policySha256": policy,
+            "policyFile": node.policy.path,
+            "logFile": settings.log_file or "",
+        }
+        self.state = self.command.stdout.apply(lambda printed: {"host": node.node.host, **_state(printed, in_place)})
         self.register_outputs({"state": self.state})
 
 
@@ -119,6 +116,9 @@ def _webhook(node: NodePlan) -> dict[str, str]:
     return {"webhook": change.path, "webhook_live": change.token, "webhook_desired": change.desired_sha256}
 
 
-def _outcome(printed: str) -> dict[str, str | float | bool]:
+def _state(printed: str | None, in_place: Mapping[str, str]) -> dict[str, str | float | bool]:
+    """What the stack knows of the node. None was printed where an update has other targets and the node is new."""
+    if printed is None:
+        return {"state": "not a target of the update"}
     result = parse_result(printed)
-    return result.outputs() if result else {}
+    return {**in_place, **(result.outputs() if result else {})}

@@ -72,21 +72,26 @@ class EngineStack:
             ),
         )
 
-    def preview(self, program: Program) -> Run:
-        """`pulumi preview --diff`; `text` is what it prints."""
-        return self._run(lambda **options: self._stack.preview(program=program, diff=True, **options))
+    def preview(self, program: Program, **more: Any) -> Run:
+        """`pulumi preview --diff`; `text` is what it prints. `more` are further options of the Automation API."""
+        return self._run(lambda **options: self._stack.preview(program=program, diff=True, **more, **options))
 
-    def up(self, program: Program) -> Run:
+    def up(self, program: Program, **more: Any) -> Run:
         """`pulumi up --yes`."""
-        return self._run(lambda **options: self._stack.up(program=program, **options))
+        return self._run(lambda **options: self._stack.up(program=program, **more, **options))
 
-    def refresh(self) -> Run:
-        """`pulumi refresh --yes`."""
-        return self._run(self._stack.refresh)
+    def refresh(self, program: Program | None = None, **more: Any) -> Run:
+        """`pulumi refresh --yes`; with a program, also `--run-program`."""
+        return self._run(lambda **options: self._stack.refresh(**_running(program), **more, **options))
 
-    def destroy(self) -> Run:
-        """`pulumi destroy --yes`, which does not run the program."""
-        return self._run(self._stack.destroy)
+    def destroy(self, program: Program | None = None, **more: Any) -> Run:
+        """`pulumi destroy --yes`; with a program, also `--run-program`."""
+        return self._run(lambda **options: self._stack.destroy(**_running(program), **more, **options))
+
+    def urn(self, name: str) -> str:
+        """The URN of the custom resource called `name`."""
+        urn: str = self.resources()[name]["urn"]
+        return urn
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The stack's custom resources by name, as they stand in the state's file, secrets encrypted."""
@@ -126,6 +131,10 @@ class EngineStack:
             run.error = str(error)
         run.text = "\n".join(printed)
         return run
+
+
+def _running(program: Program | None) -> dict[str, Any]:
+    return {"program": program, "run_program": True} if program else {}
 
 
 def _no_resources() -> None:
