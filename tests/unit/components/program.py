@@ -23,7 +23,7 @@ from auditlog.apiserver.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS
-from components import change, cluster, proof
+from components import change, cluster, kubernetes_provider, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -176,7 +176,8 @@ def run_declared(
             self.name, self._registered = name, asyncio.ensure_future(asyncio.sleep(0))
             hooks[name] = note
 
-    monkeypatch.setattr(change, "ResourceHook", Hook)
+    for module in (change, kubernetes_provider):
+        monkeypatch.setattr(module, "ResourceHook", Hook)
     monkeypatch.setattr(cluster, "read_nodes", answer)
     monkeypatch.setattr(proof, "prove_nodes", prove)
     logger = logging.Logger("program")
