@@ -82,8 +82,9 @@ class _Recorder(mocks.MockMonitor):
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
         response: resource_pb2.RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if "create" not in request.ignoreChanges:
-            for hook in request.hooks.after_create:  # as the engine does, before the program has the outputs
-                self._hooks[hook](None)
+            # As the engine does, before the program has the outputs. A hook of a program that failed has nobody left.
+            for note in filter(None, map(self._hooks.get, request.hooks.after_create)):
+                note(None)
         if request.type != "pulumi:pulumi:Stack":
             written = json_format.MessageToDict(request.object)
             self._program.resources[request.name] = Registration(
