@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -11,11 +12,11 @@ from auditlog.outputs import OUTPUTS
 from auditlog.settings.configuration import SECRET_STEPS
 from auditlog.settings.package_schema import COMPONENT
 from components.cluster import audit_cluster_meanwhile, unknown_cluster
-from components.configuration import configuration_of
-from components.declaration import Declared
+from components.configuration import Configuration, configuration_of
+from components.declared_cluster import Declared
 from components.everything_below import EverythingBelow
 from components.outcome import stopping_on_mistakes
-from components.scope import Scope
+from components.scope import ANY_OBJECT, Scope
 from components.untouched import Untouched, unknown_arguments, with_stand_ins
 
 _WITH_SECRETS = {steps[0] for steps in SECRET_STEPS}
@@ -54,8 +55,14 @@ class AuditLogging(pulumi.ComponentResource):
         with stopping_on_mistakes():
             if unknown:
                 return self._declare_unknown(values, ", ".join(unknown))
-            configuration = configuration_of(values, lambda key: everything["secret"][key])
-            return await audit_cluster_meanwhile(configuration, self._scope)
+            secret = {key for key, is_secret in everything["secret"].items() if is_secret}
+            scope = replace(self._scope, secret_arguments=frozenset(secret - _WITH_SECRETS))
+            return await audit_cluster_meanwhile(self._configuration(values, secret), scope)
+
+    def _configuration(self, values: Mapping[str, Any], secret: Set[str]) -> Configuration:
+        # Where the program gives the provider of the cluster, no kubeconfig is needed.
+        given = {"kubeconfig": "that of the provider"} if self._scope.given_provider(ANY_OBJECT) else {}
+        return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
 
     def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:
         if not pulumi.runtime.is_dry_run():
@@ -70,7 +77,7 @@ class AuditLogging(pulumi.ComponentResource):
             return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), ())
         pulumi.log.warn(f"not previewed: {unknown} is not known yet; every resource is shown as it is", self)
         self._untouched.applies = True
-        declared = unknown_cluster(configuration_of(known, lambda _: True), self._scope)
+        declared = unknown_cluster(self._configuration(known, known.keys()), self._scope)
         return Declared(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
 
     def _last(self, declared: Declared) -> pulumi.Output[str]:

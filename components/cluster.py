@@ -11,7 +11,7 @@ from auditlog.apiserver.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
-from components.declaration import Declared
+from components.declared_cluster import Declared
 from components.scope import Scope
 
 

@@ -104,7 +104,8 @@ class ControlPlaneNode(pulumi.ComponentResource):
             "policyFile": node.policy.path,
             "logFile": settings.log_file or "",
         }
-        self.state = self.command.stdout.apply(lambda printed: {"host": node.node.host, **_state(printed, in_place)})
+        state = self.command.stdout.apply(lambda printed: {"host": node.node.host, **_state(printed, in_place)})
+        self.state = pulumi.Output.secret(state) if scope.hides_nodes or scope.hides_texts else state
         self.register_outputs({"state": self.state})
 
 

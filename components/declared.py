@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import pulumi
+
 from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.removal import plan_removal
+from auditlog.apiserver.secret_plan import secret_plan, secret_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
@@ -18,7 +21,7 @@ from auditlog.proof.verdict import failed_proof
 from auditlog.settings import DashboardMode, Settings
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, released_nodes, unread_nodes
-from components.declaration import Declared
+from components.declared_cluster import Declared
 from components.node_connection import connections
 from components.plan_digest import check_plan_digest
 from components.proof import Applied, proof_of, unread_proof
@@ -40,10 +43,12 @@ def declare_cluster(
         control_plane = unread_nodes(settings, connection, scope)
     elif settings.enabled:
         plan = make_plan(settings, policy.text, facts, scope.owner)
+        plan = secret_plan(plan) if scope.hides_texts else plan
         check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
         control_plane = audited_nodes(plan, settings, scope, connection, _failed_proofs(settings, facts))
     else:
         removal = plan_removal(settings, facts, scope.owner)
+        removal = secret_removal(removal) if scope.hides_texts else removal
         check_plan_digest(plan_digest(removal, settings, in_cluster_texts(settings, dashboards)), scope)
         control_plane = released_nodes(removal, connection, scope)
 
@@ -68,8 +73,8 @@ def declare_cluster(
 
     outputs = {
         "cluster": settings.cluster,
-        "policy": {"source": policy.source, "sha256": policy.sha256},
-        "nodes": control_plane.states,
+        "policy": _kept({"source": policy.source, "sha256": policy.sha256}, secret=scope.hides_texts),
+        "nodes": _kept(control_plane.states, secret=scope.hides_nodes or scope.hides_texts),
         "logPath": settings.log_file,
         "queries": loki_queries(),
         "dashboards": {each.uid: {"title": each.title, "path": each.path} for each in dashboards},
@@ -79,6 +84,10 @@ def declare_cluster(
         **({} if alloy is None else {"alloy": alloy.state}),
     }
     return Declared(outputs, last)
+
+
+def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:
+    return pulumi.Output.secret(output) if secret else output
 
 
 def _failed_proofs(settings: Settings, facts: Mapping[str, Facts]) -> Mapping[str, str]:

@@ -6,13 +6,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import ResourceHook, ResourceHookArgs, ResourceHookBinding, ResourceHookOptions
 
-from components.scope import Scope
+from components.scope import ANY_OBJECT, Scope
 
 LABELS = {"app.kubernetes.io/part-of": "kubernetes-audit", "app.kubernetes.io/managed-by": "pulumi"}
 """Of every object that the stack keeps in the cluster."""
-
-ANY_OBJECT = "kubernetes:core/v1:ConfigMap"
-"""A type of the Kubernetes provider's package."""
 
 IDENTIFIER_RECORDED = (
     "record only: the Kubernetes provider gets the cluster's name as its identifier; nothing in the cluster changes"

@@ -10,7 +10,7 @@ from pulumi import provider
 
 from auditlog.settings.package_schema import COMPONENT, package_schema_text, package_version
 from components.audit_logging import AuditLogging
-from components.declaration import Declared
+from components.declared_cluster import Declared
 
 
 class Package(provider.Provider):

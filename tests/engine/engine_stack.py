@@ -95,12 +95,16 @@ class EngineStack:
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The stack's custom resources by name, as they stand in the state's file, secrets encrypted."""
-        state = json.loads(self._state_file.read_text())
+        state = json.loads(self.state())
         return {
             resource["urn"].rsplit("::", 1)[1]: resource
             for resource in state["checkpoint"]["latest"].get("resources", [])
             if resource["custom"] and not resource["type"].startswith("pulumi:")
         }
+
+    def state(self) -> str:
+        """The text of the state's file."""
+        return self._state_file.read_text()
 
     def outputs(self) -> dict[str, Any]:
         """`pulumi stack output`."""

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_command
+import pulumi_kubernetes
 import pytest
 from pulumi_command import remote
 
@@ -77,6 +79,46 @@ def test_what_depends_on_it_comes_after_its_last_resource(engine_stack: EngineSt
     assert any(" apply-kubeadm-config " in command for command in commands)
     (dependency,) = engine_stack.resources()["after"]["dependencies"]
     assert dependency.endswith("::east-cluster-configuration")
+
+
+def test_the_providers_that_are_given_are_used_and_no_other_is_started(
+    engine_stack: EngineStack, server: SshServer, kubernetes_api: KubernetesApi, namespace: str
+) -> None:
+    def declare() -> None:
+        given: dict[str, pulumi.ProviderResource] = {
+            "command": pulumi_command.Provider("our-command"),
+            "kubernetes": pulumi_kubernetes.Provider("our-cluster", kubeconfig=kubernetes_api.kubeconfig()),
+        }
+        wanted = arguments(server, dashboards={"mode": "configmap", "namespace": namespace})
+        AuditLogging("east", wanted, pulumi.ResourceOptions(providers=given))
+
+    run = engine_stack.up(declare)
+    assert run.error is None, run.error
+    used = {resource["provider"].split("::")[-2] for resource in engine_stack.resources().values()}
+    assert used == {"our-command", "our-cluster"}
+    assert not [step.name for step in run.steps if step.name.startswith("default") or step.name == "east-cluster"]
+
+
+def test_secret_arguments_stay_secret(engine_stack: EngineStack, server: SshServer) -> None:
+    rule = {"level": "Metadata", "namespaces": ["of-a-secret-project"]}
+    policy = {"inline": {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [rule, {"level": "None"}]}}
+
+    def declare() -> None:
+        hidden = arguments(server)
+        secret = {key: pulumi.Output.secret(value) for key, value in {**hidden, "policy": policy}.items()}
+        audit = AuditLogging("east", secret)
+        for name in ("nodes", "policy"):
+            pulumi.export(name, audit.outputs[name])
+
+    preview, run = engine_stack.preview(declare), engine_stack.up(declare)
+    assert run.error is None, run.error
+    shown = [preview.text, run.text, *(each.text for each in preview.diagnostics if each.severity != "debug")]
+    assert any("cp1: the manifest lacks --audit-policy-file" in text for text in shown)
+    for word in ("of-a-secret-project", server.host_key.split()[1]):
+        assert word not in engine_stack.state()
+        assert not any(word in text for text in shown)
+    assert f'"{server.host}"' not in engine_stack.state()
+    assert any("of-a-secret-project" in each.stdin for each in server.executions)
 
 
 def test_a_preview_that_does_not_know_an_argument_shows_every_command_as_it_is(

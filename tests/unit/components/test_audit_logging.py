@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
 
+from auditlog.apiserver.facts import Facts
 from auditlog.settings.check import check_stack_file
+from components import cluster
 from components.audit_logging import AuditLogging
 from tests.unit.apiserver.nodes import HOST_KEY, untouched
 from tests.unit.components.program import PRIVATE_KEY, PROJECT, STACK, Program, run_declared, run_program, stack_config
@@ -73,8 +76,23 @@ def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pyt
     east = [each for each in both.resources.values() if each.name.startswith("east")]
     west = [each for each in both.resources.values() if each.name.startswith("west")]
     assert len(east) == len(west) == len(both.resources) / 2
-    for cluster in ("east", "west"):
-        assert f"owner={PROJECT}/{STACK}/{cluster} " in both.resources[f"{cluster}-cp1-manifest"].inputs["create"]
+    for name in ("east", "west"):
+        assert f"owner={PROJECT}/{STACK}/{name} " in both.resources[f"{name}-cp1-manifest"].inputs["create"]
+
+
+def test_two_clusters_in_one_program_are_read_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def answer(*_: object) -> dict[str, Facts]:
+        both.wait()
+        return {"cp1": untouched()}
+
+    def declare() -> None:
+        monkeypatch.setattr(cluster, "read_nodes", answer)
+        declared("east")()
+        declared("west")()
+
+    assert {"east-cp1-manifest", "west-cp1-manifest"} <= run_declared(monkeypatch, declare, DIALLED).resources.keys()
 
 
 def test_its_own_inputs_are_shown_without_its_secrets(east: Program) -> None:
