@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pulumi
 from auditlog.outputs import OUTPUTS
 from auditlog.settings.configuration import SECRET_STEPS
 from auditlog.settings.package_schema import COMPONENT
+from components.arguments import AuditLoggingArgs
 from components.cluster import audit_cluster_meanwhile, unknown_cluster
 from components.configuration import Configuration, configuration_of
 from components.declared_cluster import Declared
@@ -26,14 +27,18 @@ class AuditLogging(pulumi.ComponentResource):
     """Everything that a stack of this project has, below one component.
 
     ``args`` are the settings of ``docs/settings.md`` by their keys, secrets included. ``outputs`` are those of
-    ``auditlog.outputs`` by their names. The nodes are read when all arguments are known. In a preview that does not
-    know one of them, the resources stay as they are and the outputs are unknown; an update fails before any change.
+    ``auditlog.outputs`` by their names; each is an attribute too. The nodes are read when all arguments are known. In a
+    preview that does not know one of them, the resources stay as they are and the outputs are unknown; an update fails
+    before any change.
     """
 
     outputs: Mapping[str, pulumi.Output[Any]]
 
     def __init__(
-        self, name: str, args: Mapping[str, pulumi.Input[Any]], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: AuditLoggingArgs | Mapping[str, pulumi.Input[Any]],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         # What is shown as the component's own are not its secrets; the resources that need them keep them encrypted.
         shown = {key: value for key, value in args.items() if key not in _WITH_SECRETS}
@@ -48,6 +53,58 @@ class AuditLogging(pulumi.ComponentResource):
         EverythingBelow(self, declared.apply(self._last))
         self.outputs = {output.name: _output(declared, output.name) for output in OUTPUTS}
         self.register_outputs(dict(self.outputs))
+
+    # The SDK takes annotations of a class for the types of its inputs too, which have some of these names.
+
+    @property
+    def cluster(self) -> pulumi.Output[str]:
+        """The cluster's name."""
+        return self.outputs["cluster"]
+
+    @property
+    def policy(self) -> pulumi.Output[Mapping[str, str]]:
+        """Where the audit policy comes from, and its hash."""
+        return self.outputs["policy"]
+
+    @property
+    def nodes(self) -> pulumi.Output[Mapping[str, Mapping[str, Any]]]:
+        """What the stack knows of each node, by name."""
+        return self.outputs["nodes"]
+
+    @property
+    def log_path(self) -> pulumi.Output[str | None]:
+        """The log on the nodes; None without one."""
+        return self.outputs["logPath"]
+
+    @property
+    def queries(self) -> pulumi.Output[Mapping[str, str]]:
+        """LogQL by the name of the question."""
+        return self.outputs["queries"]
+
+    @property
+    def on_node_search(self) -> pulumi.Output[str | None]:
+        """The command that searches the log on a node; None without a log."""
+        return self.outputs["onNodeSearch"]
+
+    @property
+    def dashboards(self) -> pulumi.Output[Mapping[str, Mapping[str, str]]]:
+        """Title and path of each dashboard, by uid."""
+        return self.outputs["dashboards"]
+
+    @property
+    def rule_groups(self) -> pulumi.Output[Mapping[str, Sequence[str]]]:
+        """The names of the rule groups for Loki and Prometheus."""
+        return self.outputs["ruleGroups"]
+
+    @property
+    def proof(self) -> pulumi.Output[Mapping[str, Mapping[str, Any]] | None]:
+        """The proof of each node, by name; None where it is switched off."""
+        return self.outputs["proof"]
+
+    @property
+    def alloy(self) -> pulumi.Output[Mapping[str, str] | None]:
+        """How events are shipped; None where they are not."""
+        return self.outputs["alloy"]
 
     async def _declare(self, everything: Any) -> Declared:
         values = {key: _as_written(value) for key, value in everything["given"].items()}

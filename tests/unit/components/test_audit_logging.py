@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,10 @@ import pulumi
 import pytest
 
 from auditlog.apiserver.facts import Facts
+from auditlog.outputs import OUTPUTS
 from auditlog.settings.check import check_stack_file
 from components import cluster
+from components.arguments import AuditLoggingArgs
 from components.audit_logging import AuditLogging
 from tests.unit.apiserver.nodes import HOST_KEY, untouched
 from tests.unit.components.program import PRIVATE_KEY, PROJECT, STACK, Program, run_declared, run_program, stack_config
@@ -65,6 +68,29 @@ def test_its_outputs_are_those_of_the_program(monkeypatch: pytest.MonkeyPatch) -
     program = run_program(monkeypatch, stack_config(), {"cp1": untouched()})
     east = run_declared(monkeypatch, declared(), {"cp1": untouched()})
     assert {key: value for key, value in east.outputs.items() if value is not None} == program.outputs
+
+
+def test_its_outputs_are_attributes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, pulumi.Output[Any]] = {}
+
+    def declare() -> None:
+        wanted: AuditLoggingArgs = {
+            "cluster": "test",
+            "nodes": [{"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY}],
+            "policy": {"preset": "low-write"},
+            "sshPrivateKey": pulumi.Output.secret(PRIVATE_KEY),
+        }
+        audit = AuditLogging("east", wanted)
+        names.update(log_path=audit.log_path, rule_groups=audit.rule_groups, proof=audit.proof)
+        for name, value in names.items():
+            pulumi.export(name, value)
+
+    outputs = run_declared(monkeypatch, declare, {"cp1": untouched()}).outputs
+    assert outputs["log_path"] == "/var/log/kubernetes/audit/audit.log"
+    assert outputs["rule_groups"] == {}
+    assert outputs["proof"].keys() == {"cp1"}
+    typed = {name for name, value in vars(AuditLogging).items() if isinstance(value, property)}
+    assert {re.sub("_(.)", lambda found: found[1].upper(), name) for name in typed} == {each.name for each in OUTPUTS}
 
 
 def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
