@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +63,7 @@ class EngineStack:
     def __init__(self, work_directory: Path, environment: dict[str, str]) -> None:
         backend = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
         self._state_file = backend / ".pulumi" / "stacks" / _PROJECT / f"{_STACK}.json"
+        self._work_directory, self._environment = work_directory, environment
         self._stack = automation.create_stack(
             _STACK,
             project_name=_PROJECT,
@@ -87,6 +90,21 @@ class EngineStack:
     def destroy(self, program: Program | None = None, **more: Any) -> Run:
         """`pulumi destroy --yes`; with a program, also `--run-program`."""
         return self._run(lambda **options: self._stack.destroy(**_running(program), **more, **options))
+
+    def pulumi(self, *words: str, given: str = "", succeeds: bool = True) -> str:
+        """`pulumi WORDS` on the stack: what it prints, both streams together."""
+        result = subprocess.run(
+            ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"],
+            cwd=self._work_directory,
+            env={**os.environ, **self._environment},
+            input=given,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert (result.returncode == 0) == succeeds, result.stdout
+        return result.stdout
 
     def urn(self, name: str) -> str:
         """The URN of the custom resource called `name`."""

@@ -2,111 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import pulumi
 import pytest
 
-from auditlog.apiserver.facts import Facts
-from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
-from components import proof
-from components.audit_logging import AuditLogging
-from tests.engine.engine_stack import EngineStack, Run
-from tests.engine.fake_node import fake_node
-from tests.engine.ssh_server import SshServer, new_key, serving
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.kubeadm_files import MANIFEST
-from tests.unit.apiserver.nodes import applied, remote, untouched
+from tests.engine.audited_cluster import NODES, Cluster, operations, succeed
+from tests.engine.engine_stack import EngineStack
 
-NODES = ("cp1", "cp2")
-OWNER = "engine-test/test/east"
-_SUDO = 'cat >/dev/null; case $* in *"sh -s facts "*) cat facts ;; esac'
-
-
-@dataclasses.dataclass
-class Cluster:
-    """Two nodes, each a folder with an SSH server, and a proof whose outcome the test chooses.
-
-    ``proven`` are the nodes that were proven, in the order of the runs.
-    """
-
-    servers: Mapping[str, SshServer]
-    outcome: Proven | Failure
-    proven: list[str] = dataclasses.field(default_factory=list)
-
-    def agree(self, facts: Facts, *nodes: str) -> None:
-        """From now on these are the facts of the nodes, of all when none are named."""
-        for name in nodes or NODES:
-            self.servers[name].folder.joinpath("facts").write_text(
-                facts_output(dataclasses.replace(facts, hostname=name))
-            )
-
-    def is_applied(self, note: Proven | Failure | None = None) -> None:
-        """From now on the nodes are as the stack left them, with a note of their last proof."""
-        written = json.dumps((note or self.outcome).outputs())
-        self.agree(dataclasses.replace(applied(), owner=OWNER, proof=written))
-
-    def is_undone(self, *nodes: str) -> None:
-        """From now on somebody has put the manifest from before on the nodes."""
-        note = json.dumps(self.outcome.outputs())
-        self.agree(dataclasses.replace(untouched(), manifest=remote(MANIFEST, 3000), proof=note), *nodes)
-
-    def program(self) -> None:
-        """The program: the nodes as a component, and its outputs."""
-        nodes = [
-            {"name": name, "host": each.host, "port": each.port, "user": "ops", "hostKey": each.host_key}
-            for name, each in self.servers.items()
-        ]
-        key = pulumi.Output.secret(next(iter(self.servers.values())).private_key)
-        arguments = {"cluster": "test", "nodes": nodes, "policy": {"preset": "low-write"}, "sshPrivateKey": key}
-        audit = AuditLogging("east", arguments)
-        for name in ("nodes", "proof"):
-            pulumi.export(name, audit.outputs[name])
-
-    def commands(self) -> list[str]:
-        return [command for each in self.servers.values() for command in each.commands()]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    fake_node(tmp_path / "node", monkeypatch)._command("sudo", _SUDO)
-    for name in NODES:
-        (tmp_path / name).mkdir()
-    key = new_key()
-    with serving(tmp_path / "cp1", key) as first, serving(tmp_path / "cp2", key) as second:
-        outcome = Proven("e1", "2026-01-01T00:00:00+00:00", "/var/log/audit.log", 0.02)
-        made = Cluster(dict(zip(NODES, (first, second), strict=True)), outcome)
-
-        async def prove(tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
-            made.proven += [task.node.name for task in tasks]
-            return {task.node.name: made.outcome for task in tasks}
-
-        monkeypatch.setattr(proof, "prove_nodes", prove)
-        made.agree(untouched())
-        yield made
-
-
-@pytest.fixture
-def audited(engine_stack: EngineStack, cluster: Cluster) -> EngineStack:
-    """The stack after the first ``up``; what has been proven until then is forgotten."""
-    succeed(engine_stack.up(cluster.program))
-    assert sorted(cluster.proven) == list(NODES)
-    cluster.is_applied()
-    del cluster.proven[:]
-    return engine_stack
-
-
-def succeed(run: Run) -> Run:
-    assert run.error is None, run.error
-    return run
-
-
-def operations(run: Run) -> set[str]:
-    return {step.operation for step in run.steps}
+pytest_plugins = ("tests.engine.cluster_fixtures",)
 
 
 def test_an_update_that_changes_nothing_proves_nothing_and_keeps_every_output(
