@@ -15,7 +15,7 @@ TYPES: Mapping[str, Mapping[str, Any]] = {
         "description": "What the stack knows of one node.",
         "properties": {
             "host": {**TEXT, "description": "The node's address, as configured."},
-            "state": {**TEXT, "description": "Why nothing else is known: gone, not read, prepared to join."},
+            "state": {**TEXT, "description": "Why nothing else is known: gone, prepared to join, not a target."},
             "manifestSha256": {**TEXT, "description": "The hash of the kube-apiserver manifest."},
             "policySha256": {**TEXT, "description": "The hash of the audit policy."},
             "policyFile": {**TEXT, "description": "The policy file on the node."},
@@ -101,8 +101,8 @@ OUTPUTS = (
     ),
     Output(
         "proof",
-        "By node: the `auditID` and time of the request that the last `up` made and found, and after how many seconds "
-        "it was in the log and in Loki; or why none was made. Only with `proof.enabled`.",
+        "By node: the `auditID` and time of the event that proved its last change, and after how many seconds it was "
+        "in the log and in Loki; or why there is no proof. Only with `proof.enabled`.",
         _by_name(_type("NodeProof")),
         always=False,
     ),

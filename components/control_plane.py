@@ -87,7 +87,7 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
         _untouched(scope, ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
     writer = connections[with_manifest[0].name]
     _untouched(scope, KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": writer})
-    return ControlPlane({node.name: {"host": node.host, "state": "not read"} for node in settings.nodes})
+    return ControlPlane({node.name: pulumi.UNKNOWN for node in settings.nodes})
 
 
 def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:

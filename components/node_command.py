@@ -34,6 +34,7 @@ def node_command(
     secret: bool = False,
     silent: bool = False,
     hooks: pulumi.ResourceHookBinding | None = None,
+    hide_diffs: Sequence[str] = (),
 ) -> remote.Command:
     """Declares the Command ``name``. ``secret``: ``stdin`` and ``delete`` hold credentials and are kept from view.
 
@@ -53,6 +54,7 @@ def node_command(
             depends_on=list(depends_on),
             ignore_changes=list(ignore_changes),
             hooks=hooks,
+            hide_diffs=list(hide_diffs),
             additional_secret_outputs=["stdout", "stderr"] if silent else None,
         ),
     )

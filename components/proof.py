@@ -78,8 +78,8 @@ def proof_of(
 
 
 def unread_proof(settings: Settings) -> Mapping[str, Any]:
-    """The output in a preview that reads no node, where each keeps the note of its last proof."""
-    return {node.name: {"notProven": "not read"} for node in settings.nodes_with_manifest}
+    """The output in a preview that reads no node, where each keeps the note of its last proof: unknown."""
+    return {node.name: pulumi.UNKNOWN for node in settings.nodes_with_manifest}
 
 
 def _foreseen(name: str, kept: Mapping[str, Any], applied: Applied) -> Callable[[object], Any]:

@@ -36,7 +36,7 @@ def test_a_preview_shows_the_last_proof_as_it_stands_in_the_stack(monkeypatch: p
 def test_a_preview_does_not_know_the_proof_of_a_node_that_up_will_change(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = {"cp1": untouched(), "cp2": dataclasses.replace(applied(), proof=json.dumps(ARRIVED.outputs()))}
     program = run_program(monkeypatch, stack_config("cp1", "cp2"), facts, preview=True)
-    assert isinstance(program.outputs["proof"]["cp1"], type(pulumi.UNKNOWN))
+    assert program.outputs["proof"]["cp1"] is pulumi.UNKNOWN
     assert program.outputs["proof"]["cp2"] == ARRIVED.outputs()
 
 
@@ -107,10 +107,11 @@ def test_where_nothing_can_be_found_preview_and_up_say_the_same(
     assert any(f"up does not prove that events arrive: {reason}" in message for message in program.messages)
 
 
-def test_a_preview_that_reads_no_node_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_that_reads_no_node_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
     config = stack_config("cp1", "cp2") | {"kubernetes-audit:liveRead": "off"}
     program = run_program(monkeypatch, config, AssertionError("dialled"), preview=True)
-    assert program.outputs["proof"] == {"cp1": {"notProven": "not read"}, "cp2": {"notProven": "not read"}}
+    assert program.outputs["proof"] == {"cp1": pulumi.UNKNOWN, "cp2": pulumi.UNKNOWN}
+    assert program.outputs["nodes"] == {"cp1": pulumi.UNKNOWN, "cp2": pulumi.UNKNOWN}
 
 
 def test_there_is_none_of_a_stack_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
