@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
@@ -28,12 +29,13 @@ case $* in *"sh -s facts "*) cat facts ;; esac
 class Cluster:
     """Two nodes, each a folder with an SSH server, and a proof whose outcome the test chooses.
 
-    ``proven`` are the nodes that were proven, in the order of the runs.
+    ``proven`` are the nodes that were proven, in the order of the runs; ``more`` are further arguments of the program.
     """
 
     servers: Mapping[str, SshServer]
     outcome: Proven | Failure
     proven: list[str] = dataclasses.field(default_factory=list)
+    more: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def agree(self, facts: Facts, *nodes: str) -> None:
         """From now on these are the facts of the nodes, of all when none are named."""
@@ -60,7 +62,7 @@ class Cluster:
         ]
         key = pulumi.Output.secret(next(iter(self.servers.values())).private_key)
         arguments = {"cluster": "test", "nodes": nodes, "policy": {"preset": "low-write"}, "sshPrivateKey": key}
-        audit = AuditLogging("east", arguments)
+        audit = AuditLogging("east", {**arguments, **self.more})
         for name in ("nodes", "proof"):
             pulumi.export(name, audit.outputs[name])
 

@@ -8,7 +8,7 @@ import pytest
 
 from auditlog.proof.verdict import Failure, Proven
 from tests.engine.audited_cluster import NODES, Cluster, operations, succeed
-from tests.engine.engine_stack import EngineStack
+from tests.engine.engine_stack import EngineStack, Run
 
 pytest_plugins = ("tests.engine.cluster_fixtures",)
 
@@ -84,11 +84,30 @@ def test_a_proof_that_failed_is_made_again_by_the_next_update_and_by_no_later_on
     assert operations(succeed(engine_stack.preview(cluster.program))) == {"same"}
 
 
+def digest_in(run: Run) -> str:
+    (digest,) = [text for text in run.messages("info") if text.startswith("plan digest: ")]
+    return digest.removeprefix("plan digest: ")
+
+
+def test_switching_off_does_exactly_what_was_previewed(
+    audited: EngineStack, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enabled = digest_in(succeed(audited.preview(cluster.program)))
+    cluster.more["enabled"] = False
+    previewed = digest_in(succeed(audited.preview(cluster.program)))
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", enabled)
+    assert "The plan is not the one that was previewed" in (audited.up(cluster.program).error or "")
+    assert not any("restore-" in command for command in cluster.commands())
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", previewed)
+    succeed(audited.up(cluster.program))
+    assert audited.resources() == {}
+    assert sum(" restore-manifest " in command for command in cluster.commands()) == len(NODES)
+
+
 def test_the_digest_is_compared_when_the_program_runs_for_destroy(
     audited: EngineStack, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    previewed = audited.destroy(cluster.program, preview_only=True).messages("info")
-    (digest,) = [text.removeprefix("plan digest: ") for text in previewed if text.startswith("plan digest: ")]
+    digest = digest_in(audited.destroy(cluster.program, preview_only=True))
     monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", f"east={'0' * 64}")
     assert "The plan is not the one that was previewed" in (audited.destroy(cluster.program).error or "")
     assert audited.resources()
