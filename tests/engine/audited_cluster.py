@@ -20,7 +20,8 @@ from tests.unit.apiserver.nodes import applied, remote, untouched
 
 NODES = ("cp1", "cp2")
 OWNER = "engine-test/test/east"
-SUDO = """cat >/dev/null
+SUDO = """case $* in *"echo declared"*) echo declared; cat >/dev/null; exit ;; esac
+cat >/dev/null
 case $* in *"sh -s facts "*) cat facts ;; esac
 [ ! -e refused ] || case $* in *"$(cat refused)"*) echo "refused" >&2; exit 1 ;; esac"""
 
@@ -41,7 +42,7 @@ class Cluster:
         """From now on these are the facts of the nodes, of all when none are named."""
         for name in nodes or NODES:
             self.servers[name].folder.joinpath("facts").write_text(
-                facts_output(dataclasses.replace(facts, hostname=name))
+                facts_output(dataclasses.replace(facts, hostname=name, entry=name if facts.owner else None))
             )
 
     def is_applied(self, note: Proven | Failure | None = None) -> None:
