@@ -441,6 +441,10 @@ class AuditLoggingArgs(TypedDict, total=False):
     quarantineStrayManifests: Input[bool]
     """Whether `up` moves other files in `/etc/kubernetes/manifests` that define kube-apiserver to the archive; they
     are an error otherwise. Without it: false."""
+    takeOver: Input[str]
+    """The owner whose nodes this stack takes over as they are: the former name of a stack, project or component
+    that was renamed or moved. Without effect once the nodes are taken over. Allowed: an owner as a refusal names
+    it: PROJECT/STACK, or PROJECT/STACK/COMPONENT. Without it: nodes of another owner are refused."""
     restart: Input[Literal["seamless", "quick", "drain"]]
     """How the API server is restarted: `seamless` (a second one answers meanwhile; `drain` where the node does not
     allow it), `quick` (away for 5 to 10 s, only where no audit event can be lost), `drain` (away for about 40 s).

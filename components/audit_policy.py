@@ -12,9 +12,10 @@ from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.reasons import TAKEN_OVER
 from auditlog.policy.change import describe_change
 from auditlog.settings import Host
-from components.node_command import explain, node_command, untouched_node_command
+from components.node_command import explain, explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 
 
@@ -55,6 +56,7 @@ class AuditPolicy(pulumi.ComponentResource):
             if pulumi.runtime.is_dry_run() and not change.in_sync:
                 meaning = () if change.secret else self._meaning(node)
                 explain(host.name, change, (*node.policy_reasons, *meaning), command)
+            explain_hand_over(host.name, node, scope, TAKEN_OVER, command)
         for machine in plan.joining:
             # No API server runs on the machine yet: the policy goes straight where it will be read.
             host, change = machine.node, machine.policy
@@ -70,6 +72,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 owner=scope.owner,
                 entry=host.name,
                 former=machine.former,
+                **({"former_owner": machine.taken_over_from} if machine.taken_over_from else {}),
             )
             explain(host.name, change, machine.reasons, command)
         for host in plan.gone:

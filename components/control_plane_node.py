@@ -73,6 +73,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
                 **{"owner": scope.owner, **identity},
+                **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
                 **_webhook(node),
                 **dict(node.transaction),

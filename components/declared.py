@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -39,6 +40,7 @@ def declare_cluster(
 ) -> Declared:
     """Declares all resources. ``facts`` is None where nodes are not read."""
     settings = configuration.settings
+    scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
 

@@ -21,6 +21,9 @@ from pulumi_command import remote
 
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.node_plan import NodePlan
+from auditlog.apiserver.preparation import PreparationPlan
+from components.scope import Scope
 from components.untouched import COMMAND_INPUTS
 
 
@@ -98,6 +101,15 @@ def explain(where: str, change: FileChange, reasons: Sequence[str], command: rem
     """
     if pulumi.runtime.is_dry_run() and reasons:
         pulumi.log.info(diff_message(where, change, reasons), resource=command)
+
+
+def explain_hand_over(
+    where: str, node: NodePlan | PreparationPlan, scope: Scope, sentence: str, command: remote.Command
+) -> None:
+    """Logs, on a resource that changes for no other reason, that its deletion names the new owner. In previews only."""
+    if pulumi.runtime.is_dry_run() and node.taken_over_from is not None:
+        sentence = sentence.format(former=node.taken_over_from, owner=scope.owner)
+        pulumi.log.info(f"{where}: {sentence}", resource=command)
 
 
 def diff_message(where: str, change: FileChange, reasons: Sequence[str]) -> str:

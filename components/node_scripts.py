@@ -11,7 +11,8 @@ from auditlog.apiserver import node_scripts
 from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.preparation import PreparationPlan
-from components.node_command import node_command, untouched_node_command
+from auditlog.apiserver.reasons import TAKEN_OVER
+from components.node_command import explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 
 
@@ -50,6 +51,7 @@ class NodeScripts(pulumi.ComponentResource):
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
                 hide_diffs=("stdin",),
             )
+            explain_hand_over(host.name, node, scope, TAKEN_OVER, self.commands[host.name])
         for host in plan.gone:
             command_name = scope.name(f"{host.name}-scripts")
             untouched_node_command(command_name, connections[host.name], parent=self, forget=True)

@@ -128,6 +128,7 @@ class Facts:
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
+    ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     """
 
     hostname: str
@@ -170,6 +171,7 @@ class Facts:
     scripts_folder_changed: int = 0
     node_name: str | None = None
     entry: str | None = None
+    former_owner: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -257,7 +259,7 @@ def parse_facts(output: str) -> Facts:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
         except (IndexError, ValueError, binascii.Error) as error:
             raise FactsError(f"line {number}: {error}") from error
-    owner, entry = files.get("owner"), files.get("entry")
+    owner, entry, former_owner = files.get("owner"), files.get("entry"), files.get("former-owner")
     journal = files.get("journal")
     expected = {None, CANARY} if journal and _names_canary(journal.text) else {None}
     try:
@@ -303,6 +305,7 @@ def parse_facts(output: str) -> Facts:
             scripts_folder_changed=scripts_folder_changed,
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
+            former_owner=(former_owner.text.strip() if former_owner else "") or None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

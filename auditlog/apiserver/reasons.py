@@ -17,6 +17,8 @@ from auditlog.apiserver.manifest_plan import ManifestPlan
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
 KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
+TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
+KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"
 PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
 
 

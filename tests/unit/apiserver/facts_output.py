@@ -36,6 +36,7 @@ def facts_output(facts: Facts) -> str:
         ("before-kubeadm-config", facts.before_kubeadm_config),
         ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
         ("entry", RemoteFile(facts.entry, 1, 1, "600") if facts.entry else None),
+        ("former-owner", RemoteFile(facts.former_owner, 1, 1, "600") if facts.former_owner else None),
         ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
         (
             "owned-kubeadm-config",
