@@ -133,6 +133,13 @@ def test_a_renamed_stack_is_switched_off(renamed: Renamed, deployed: FakeNode) -
     assert len(deletions(deployed)) == 4
 
 
+def test_a_renamed_stack_is_destroyed_as_it_is(renamed: Renamed, deployed: FakeNode, server: SshServer) -> None:
+    del server.executions[:]
+    renamed.run("destroy", "--yes", "--skip-preview")
+    assert len(deletions(deployed)) == 4
+    assert sum(f"owner={OWNER}" in command for command in server.commands()) == 3
+
+
 def test_a_node_of_a_third_stack_is_refused(renamed: Renamed, deployed: FakeNode) -> None:
     deployed.agree(owned_by("kubernetes-audit/third"))
     configure(renamed.file, takeOver=OWNER)
