@@ -109,6 +109,7 @@ def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edi
 ) -> None:
     program = run_program(monkeypatch, stack_config(enabled=False), {"cp1": applied()}, preview=True)
     assert program.resources == {}
+    assert (program.outputs["policy"], program.outputs["nodes"]) == ({}, {}), "nothing is claimed of what is given back"
     edits = "\n".join(program.messages)
     assert "-    - --audit-log-path=/var/log/kubernetes/audit/audit.log" in edits
     assert "cp1: restart, the manifest is given back as it was before audit logging" in edits
