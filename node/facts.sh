@@ -236,10 +236,10 @@ fact_log_written() {
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
     deadline=0
-    if [ -e "$STATE/journal" ]; then deadline=$(($(date +%s) + 60)); fi
+    if [ -e "$STATE/journal" ]; then deadline=$(($(uptime_seconds) + 60)); fi
     until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
-        if [ "$(date +%s)" -ge "$deadline" ]; then
+        if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
                 say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
             fi

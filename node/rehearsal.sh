@@ -111,13 +111,18 @@ end_canary() {
     [ ! -e "$(canary_file)" ] || return 1
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
-    deadline=$(($(date +%s) + 60))
-    while is_listened_on "$canary_port" && [ "$(date +%s)" -lt "$deadline" ]; do sleep 0.5; done
-    deadline=$(($(date +%s) + $1)) gone=0
+    deadline=$(($(uptime_seconds) + 60))
+    while is_listened_on "$canary_port" && [ "$(uptime_seconds)" -lt "$deadline" ]; do sleep 0.5; done
+    deadline=$(($(uptime_seconds) + $1)) gone=0
     while [ "$gone" -lt 3 ]; do
         if canary_is_gone "$canary_port"; then gone=$((gone + 1)); else gone=0; fi
-        if [ "$gone" = 0 ] && [ "$(date +%s)" -ge "$deadline" ]; then
+        late=$(($(uptime_seconds) - deadline))
+        if [ "$gone" = 0 ] && [ "$late" -ge 0 ]; then
             for pid in $(canary_pids "$canary_port"); do kill -KILL "$pid"; done
+        fi
+        if [ "$late" -ge 60 ]; then
+            problem="its process does not end"
+            return 1
         fi
         sleep 1
     done
