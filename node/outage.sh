@@ -1,9 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# How long the API was away, seen through the node's address as its clients see it: loopback would not show a redirect.
+# How long the API was away, seen through the node's address from outside the host, as its clients see it: loopback would
+# show neither a redirect nor a firewall.
 
-# start_prober URL: asks for /readyz there, again and again, while the worker lives.
+# start_prober URL: asks for /readyz there, again and again, while the worker lives. Where the API server does not answer an
+# outsider to begin with, the node itself asks.
 start_prober() {
+    if ! go_outside "$1"; then say "outage: measured from the host itself, because $problem"; fi
     (
+        from=$outside
         exec 9>&-
         while alive "$worker"; do
             if [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; then answer=ok; else answer=none; fi
@@ -18,6 +22,7 @@ start_prober() {
 stop_prober() {
     if [ -n "${prober:-}" ]; then kill "$prober" 2>/dev/null; fi
     prober=
+    come_inside
 }
 
 # say_result: the last line of a change, for the operator's side to keep in the stack's state.

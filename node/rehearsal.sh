@@ -82,6 +82,8 @@ start_canary() {
     fi
     sed -e "s/--secure-port=16443/--secure-port=$canary_port/" "$made" >"$made.new" && mv "$made.new" "$made" &&
         record "canary-port=$canary_port" && note_logs "$CANARY" || return 1
+    fence_canary "$canary_port" "${endpoint##*:}" || return 1
+    problem="the canary's manifest could not be written"
     chown --reference="$MANIFEST" "$made" && chmod --reference="$MANIFEST" "$made" && sync "$made" &&
         mv -f "$made" "$(canary_file)" || return 1
     starting=$CANARY problem="the canary API server did not get ready"
@@ -126,5 +128,6 @@ end_canary() {
         fi
         sleep 1
     done
+    withdraw_fence
     record canary-port=
 }

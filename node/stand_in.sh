@@ -5,7 +5,11 @@
 stand_in() {
     [ "$mode" = seamless ] || return 0
     through=https://$(in_brackets "$address"):${endpoint##*:}
-    if redirect "$address" "${endpoint##*:}" "$canary_port" && answers_through "$through"; then
+    problem=$(firewall_about "${endpoint##*:}")
+    if [ -z "$problem" ] && [ -z "$outside" ]; then
+        problem="the redirect could not be tried from outside the host"
+    fi
+    if [ -z "$problem" ] && redirect "$address" "${endpoint##*:}" "$canary_port" && from_outside answers_through "$through"; then
         say "stand-in: new connections to this node's API go to the canary"
         return
     fi
@@ -14,9 +18,9 @@ stand_in() {
     dismiss_canary 0
 }
 
-# answers_through URL: whether the canary answers there.
+# answers_through URL: whether the canary answers there, known by its own log.
 answers_through() {
-    problem="the canary does not answer at $1"
+    problem="the canary does not answer at $1 from outside the host"
     healthy "$1" && { [ "$marker" != yes ] || [ -z "$canary_log" ] || marker_arrives "$1" "$canary_log"; }
 }
 
