@@ -10,13 +10,13 @@ gc.disable()
 
 import pulumi
 
+from components import outcome
 from components.cluster import audit_cluster
 from components.configuration import read_configuration
-from components.outcome import stop_on_mistake
 from components.scope import Scope
 
 
-@stop_on_mistake
+@outcome.stop_on_mistake
 def main() -> None:
     configuration = read_configuration()
     for name, value in audit_cluster(configuration, Scope.of_program()).items():
@@ -25,6 +25,9 @@ def main() -> None:
 
 try:
     main()
+except pulumi.RunError:
+    outcome.end_with_one_message()
+    raise
 finally:
     gc.freeze()
     gc.enable()

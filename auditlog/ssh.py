@@ -5,13 +5,14 @@ Host keys are required: without one, anybody on the way could answer in the node
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncssh
 
+from auditlog import host_keys
+from auditlog.connecting import connection_reason
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15
@@ -96,7 +97,7 @@ async def access_of(account: Account) -> AsyncIterator[Access]:
     try:
         agent = await asyncssh.connect_agent()
     except OSError as error:
-        raise SshError(f"the SSH agent (SSH_AUTH_SOCK) does not answer: {error}") from error
+        raise SshError(f"the SSH agent (SSH_AUTH_SOCK) does not answer: {connection_reason(error)}") from error
     async with agent:
         keys = await agent.get_keys()
         if not keys:
@@ -131,6 +132,7 @@ class Login:
         self._target, self._access = target, access
         self._offered: asyncssh.SSHKey | None = None
         self._jump: str | None = None
+        self._known_hosts: object = None
         self.host, self.port = target.host, target.port or 22
 
     @property
@@ -158,6 +160,7 @@ class Login:
             connect_timeout=CONNECT_SECONDS,
         )
         self.host, self.port = options.host, options.port
+        self._known_hosts = options.known_hosts
         self._jump = options.tunnel if isinstance(options.tunnel, str) else None
         if options.known_hosts is None:
             raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
@@ -167,9 +170,8 @@ class Login:
     def reached(self, connection: asyncssh.SSHClientConnection) -> Reached:
         """What the finished login was like."""
         key = connection.get_server_host_key()
-        words = key.export_public_key().decode().split()[:2] if key else []
         user = str(connection.get_extra_info("username"))
-        return Reached(self.host, user, self.port, " ".join(words), self._jump)
+        return Reached(self.host, user, self.port, host_keys.text(key) if key else "", self._jump)
 
     def _take_offered(self, key: asyncssh.SSHKey) -> None:
         self._offered = key
@@ -177,45 +179,44 @@ class Login:
     def reason(self, error: BaseException) -> str:
         """What went wrong, in one line that says what to do."""
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
-            return self._unknown_host_key()
+            return self._untrusted_host_key()
         if isinstance(error, asyncssh.PermissionDenied):
             if not self._access.user_configuration:
                 return f"user {self._target.user!r} is not let in with {self._access.keys_from} ({error.reason})"
             return f"{error.reason}: none of the keys is let in; give one with --identity, or add it to the SSH agent"
         if isinstance(error, asyncssh.TimeoutError):
             return f"the node did not say all it was asked within {READ_SECONDS} s"
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and not error.errno:
             return f"no answer within {CONNECT_SECONDS} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "the connection is refused: no SSH server listens there, or a firewall is in between"
-        if isinstance(error, socket.gaierror):
-            return f"the name cannot be resolved: {error.strerror}"
+        if isinstance(error, OSError):
+            return connection_reason(error)
         if isinstance(error, asyncssh.ChannelOpenError):
             return f"the bastion cannot reach it: {error.reason}"
+        if isinstance(error, asyncssh.ConnectionLost | asyncssh.KeyExchangeFailed):
+            return self._ended_early(error)
         if isinstance(error, asyncssh.Error):
             return str(error.reason)
         return str(error)
 
-    def _unknown_host_key(self) -> str:
+    def _ended_early(self, error: asyncssh.DisconnectError) -> str:
+        pinned = self._target.host_key
+        kind = f"either it has no {pinned.split(' ', 1)[0]} host key, which {self._given_as} is, or " if pinned else ""
+        return f"the server ended the connection ({error.reason}): {kind}sshd's log on the machine says why"
+
+    @property
+    def _given_as(self) -> str:
+        return "--host-key" if self._access.user_configuration else "hostKey"
+
+    def _untrusted_host_key(self) -> str:
         pinned = self._target.host_key
         if pinned:
-            given_as = "--host-key" if self._access.user_configuration else "hostKey"
-            return (
-                f"it answers with another host key than {given_as} says. Either the machine was made anew, or somebody "
-                "is in between; compare with /etc/ssh/ssh_host_ed25519_key.pub on the machine. "
-                f"Configured: {pinned[:60]}…"
-            )
-        port = f" -p {self.port}" if self.port != 22 else ""
-        offered = ""
-        if self._offered is not None:
-            key = self._offered.export_public_key().decode().split(" ")
-            offered = f" It offers '{key[0]} {key[1].strip()}', {self._offered.get_fingerprint()}."
-        return (
-            f"its host key is not in known_hosts, or is another one there.{offered} On the machine itself, "
-            "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
-            f"ssh-keyscan -t ed25519{port} {self.host} | ssh-keygen -lf -; when they are equal, add the line of "
-            f"ssh-keyscan to known_hosts, or give it as --host-key"
-        )
+            known = [asyncssh.import_public_key(pinned)]
+            return host_keys.changed(self._given_as, known, self._offered, f"set {self._given_as} to the key offered")
+        known = [*host_keys.in_known_hosts(self._known_hosts, self.host, self.port)]
+        if known:
+            remove = f"remove the line ({host_keys.remove_line(self.host, self.port)}) and add that of ssh-keyscan"
+            return host_keys.changed("known_hosts", known, self._offered, remove)
+        return host_keys.unknown(self.host, self.port, self._offered)
 
 
 class _Client(asyncssh.SSHClient):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
-from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings
+from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings, SettingsError
 from auditlog.settings.configuration import check_configuration, decoded, missing_reading_key
+from auditlog.settings.namespaces import own_keys
+from auditlog.settings.own_file import mistakes_of_form
 from auditlog.ssh import Account
 
 PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
@@ -44,13 +47,24 @@ class Configuration:
 
 
 def read_configuration() -> Configuration:
-    """The stack's configuration. Raises SettingsError with every mistake in it.
+    """The stack's configuration. Raises SettingsError with every mistake in it, as ``config check`` finds them.
 
     ``kubeconfig`` is not declared in Pulumi.yaml: the engine asks every stack for a declared secret.
     """
-    project = pulumi.get_project()
-    values = {key: decoded(key, written) for key, written in _written(project).items()}
-    return configuration_of(values, lambda key: is_config_secret(f"{project}:{key}"))
+    project, given = pulumi.get_project(), CONFIG.get()
+    own = own_keys(given, project)
+    stack_file = Path(f"Pulumi.{pulumi.get_stack()}.yaml")
+    mistakes = dict.fromkeys((*own.mistakes, *mistakes_of_form(stack_file, project, given)))
+    written = {key: own.written.get(key, f"{project}:{key}") for key in (*KEYS, *SECRET_KEYS, *own.written)}
+    texts = {key: pulumi.runtime.get_config(name) for key, name in written.items()}
+    values = {key: decoded(key, text) for key, text in texts.items() if text is not None}
+    try:
+        configuration = configuration_of(values, lambda key: is_config_secret(written[key]))
+    except SettingsError as error:
+        raise SettingsError([*mistakes, *error.mistakes]) from error
+    if mistakes:
+        raise SettingsError([*mistakes])
+    return configuration
 
 
 def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]) -> Configuration:
@@ -66,14 +80,6 @@ def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]
         lambda settings: _missing_keys(settings, private_key, reading_key),
     )
     return Configuration(settings, private_key, reading_key, secrets["kubeconfig"])
-
-
-def _written(project: str) -> dict[str, str]:
-    """What stands under the project's name, keys that nobody knows included."""
-    prefix = f"{project}:"
-    unknown = [key.removeprefix(prefix) for key in CONFIG.get() if key.startswith(prefix)]
-    written = {key: pulumi.runtime.get_config(prefix + key) for key in (*KEYS, *SECRET_KEYS, *unknown)}
-    return {key: value for key, value in written.items() if value is not None}
 
 
 def _missing_keys(settings: Settings, private_key: str | None, reading_key: str | None) -> list[Mistake]:

@@ -95,9 +95,7 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
 
 
-def forgotten_nodes(
-    settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope
-) -> ControlPlane:
+def forgotten_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
     """Declares everything so that it is forgotten without contacting a node: every one of them is gone."""
     for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
         forgotten = {f"{host.name}-{suffix}": connections[host.name] for host in settings.nodes}

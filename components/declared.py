@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+import pulumi
+
 from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.plan import make_plan
+from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.removal import plan_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.settings import DashboardMode
+from auditlog.settings import DashboardMode, Settings
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
 from components.declaration import hold_declared
+from components.node_command import diff_message
 from components.node_connection import connections
 from components.proof import proof_of, unread_proof
 from components.scope import Scope
@@ -43,7 +47,7 @@ def declare_cluster(
     else:
         facts = reading.result()
         if settings.enabled:
-            plan = make_plan(settings, policy.text, facts, scope.owner)
+            plan = _plan(settings, policy.text, facts, scope.owner)
             held = hold_declared(plan, configuration)
             try:
                 control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
@@ -83,3 +87,14 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
+
+
+def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str) -> Plan:
+    """The plan. Raises PlanError, after a preview has shown what is known of it."""
+    try:
+        return make_plan(settings, policy_text, facts, owner)
+    except PlanError as error:
+        if pulumi.runtime.is_dry_run():
+            for edit in error.edits:
+                pulumi.log.info(diff_message(edit.where, edit.change, edit.reasons))
+        raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -15,17 +17,34 @@ from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
 from auditlog.settings import SettingsError
 
+_MESSAGE_SHOWN = 32
+"""The exit code by which the language host knows that the person has read why the program failed.
+
+``pythonProcessExitedAfterShowingUserActionableMessage`` in
+https://github.com/pulumi/pulumi/blob/v3.250.0/sdk/python/cmd/pulumi-language-python/main.go
+"""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _HEADINGS: dict[type[Exception], str] = {
-    SettingsError: "The configuration is wrong; no node was dialled.",
-    PolicyError: "The policy is wrong; no node was dialled.",
-    OverlayError: "The policy is wrong; no node was dialled.",
-    PresetError: "The policy is wrong; no node was dialled.",
+    SettingsError: "The configuration is wrong; no node was contacted.",
+    PolicyError: "The policy is wrong; no node was contacted.",
+    OverlayError: "The policy is wrong; no node was contacted.",
+    PresetError: "The policy is wrong; no node was contacted.",
     ReadError: "Nodes cannot be read; nothing was changed.",
     PlanError: "The nodes cannot be changed as they are; nothing was changed.",
 }
+
+
+def end_with_one_message() -> None:
+    """Has this process, whose program is about to fail with a RunError, end without a second message.
+
+    Pulumi shows the error and exits with 1, for which its language host adds ``an unhandled error occurred: program
+    exited with non-zero exit code: 1``. A SystemExit from the program would avoid that, but leaves requests to the
+    engine unfinished, which Python then warns of. Only for a process that runs nothing but this project's program.
+    """
+    atexit.register(os._exit, _MESSAGE_SHOWN)
 
 
 def stop_on_mistake(program: Callable[P, R]) -> Callable[P, R]:

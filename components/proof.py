@@ -16,6 +16,7 @@ from auditlog.proof.tasks import DROPPED, proof_tasks
 from auditlog.proof.verdict import Failure, Proven, kept_outputs
 from auditlog.settings import Settings
 from auditlog.ssh import Account
+from components import outcome
 from components.scope import Scope
 
 _HEADING = "Events do not arrive as they should; the nodes stay as they are now."
@@ -48,9 +49,10 @@ def proof_of(
 
     done: pulumi.Output[Any] = pulumi.Output.all(*(resource.urn for resource in after))
     found: pulumi.Output[Mapping[str, Proven | Failure]] = done.apply(prove)
-    reported: pulumi.Output[Mapping[str, Proven | Failure]] = found.apply(_report)
+    is_program = scope.parent is None
+    reported: pulumi.Output[Mapping[str, Proven | Failure]] = found.apply(lambda each: _report(each, is_program))
     # A component that another process constructs fails by its outputs alone.
-    told = found if scope.parent is None else reported
+    told = found if is_program else reported
     return told.apply(lambda results: {name: result.outputs() for name, result in results.items()})
 
 
@@ -59,8 +61,11 @@ def unread_proof(settings: Settings) -> Mapping[str, Any]:
     return {node.name: {"notProven": "not read"} for node in settings.nodes_with_manifest}
 
 
-async def _report(results: Mapping[str, Proven | Failure]) -> Mapping[str, Proven | Failure]:
-    """The results again, after everybody has been told. Raises RunError for those that fail the update."""
+async def _report(results: Mapping[str, Proven | Failure], is_program: bool) -> Mapping[str, Proven | Failure]:
+    """The results again, after everybody has been told. Raises RunError for those that fail the update.
+
+    ``is_program`` tells whether this process is the program itself, which ends with that error.
+    """
     failed = []
     for name, result in results.items():
         if isinstance(result, Proven):
@@ -72,5 +77,7 @@ async def _report(results: Mapping[str, Proven | Failure]) -> Mapping[str, Prove
     if failed:
         # Outputs that the engine has not taken before the program fails are lost, and those of the last update too.
         await asyncio.sleep(_OUTPUTS_SECONDS)
+        if is_program:
+            outcome.end_with_one_message()
         raise pulumi.RunError("\n".join([_HEADING, *failed]))
     return results

@@ -7,7 +7,7 @@ would edit becomes a comment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -36,16 +36,42 @@ _MANAGED = (
 )
 
 
+_HAND_OVER = (
+    "What to do depends on that stack:",
+    "  - It is the one that this file is for: use the file for it, and for no other stack.",
+    "  - It is in use: pulumi destroy takes audit logging off with it; draft again afterwards.",
+    "  - It is no more: remove /etc/kubernetes/audit-logging/owner on each of these nodes; draft again afterwards.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The settings, and what they do not say: ``remarks`` is empty when they take over everything as it is.
 
     ``fetch`` is the command that brings the policy file to where ``settings.policy.file`` has it; None for a preset.
+    ``owners`` are the Pulumi stacks that manage nodes already, each with the names of its nodes: a preview of any other
+    stack is refused there.
     """
 
     settings: Settings
     remarks: tuple[str, ...]
     fetch: str | None
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def keeps_everything(self) -> bool:
+        """Whether a first preview of a stack of the cluster's name edits nothing and is not refused."""
+        return not self.remarks and not self.others
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """One line for each stack of another name than the cluster's that manages nodes of the draft."""
+        own = f"{PROJECT}/{self.settings.cluster}"
+        return tuple(
+            f"{', '.join(nodes)}: managed by the Pulumi stack {owner}, and a preview of any other stack is refused"
+            for owner, nodes in self.owners.items()
+            if owner != own
+        )
 
 
 def draft(
@@ -79,7 +105,7 @@ def draft(
     unmanaged = [str(flag) for flag in first.flags if flag.name not in _MANAGED]
     if unmanaged:
         remarks.append("kept as they are on the nodes, and not managed by the stack: " + ", ".join(unmanaged))
-    return Draft(settings, tuple(remarks), fetch)
+    return Draft(settings, tuple(remarks), fetch, _owners(facts))
 
 
 def stack_file(draft: Draft) -> str:
@@ -97,10 +123,11 @@ def stack_file(draft: Draft) -> str:
 
 
 def _heading(draft: Draft) -> list[str]:
-    lines = [f"Drafted from what was found on {', '.join(node.name for node in draft.settings.nodes)}."]
+    lines = [*draft.others, *(_HAND_OVER if draft.others else ())]
+    lines.append(f"Drafted from what was found on {', '.join(node.name for node in draft.settings.nodes)}.")
     if draft.remarks:
         lines += ["This file does not say, or changes:", *(f"  - {remark}" for remark in draft.remarks)]
-    else:
+    elif not draft.others:
         lines.append("It keeps everything as it is: the first preview edits no file of a node and restarts nothing.")
     lines.append("Before the first preview:")
     if draft.fetch is not None:
@@ -146,11 +173,17 @@ def _log_values(log: LogSettings) -> dict[str, object]:
     return values
 
 
+def _owners(facts: Mapping[str, Facts]) -> Mapping[str, tuple[str, ...]]:
+    owners = dict.fromkeys(each.owner for each in facts.values() if each.owner)
+    return {owner: tuple(name for name, each in facts.items() if each.owner == owner) for owner in owners}
+
+
 def _would_change(settings: Settings, policy_text: str, facts: Mapping[str, Facts]) -> list[str]:
-    """What the first ``pulumi up`` would do to the nodes with these settings."""
-    owner = next((each.owner for each in facts.values() if each.owner), f"{PROJECT}/{settings.cluster}")
+    """What the first ``pulumi up`` would do to the nodes with these settings, were they all its stack's."""
+    owner = f"{PROJECT}/{settings.cluster}"
+    own = {name: replace(each, owner=owner) if each.owner else each for name, each in facts.items()}
     try:
-        plan = make_plan(settings, policy_text, facts, owner)
+        plan = make_plan(settings, policy_text, own, owner)
     except PlanError as error:
         return [f"pulumi preview would refuse: {problem}" for problem in error.problems]
     changes = [

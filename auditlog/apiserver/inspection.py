@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.apiserver import manifest
@@ -27,6 +27,10 @@ from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Problem
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import validate
+
+LEADING = ("no-manifest", "manifest-unreadable", "kubelet-down", "no-process", "api-server-silent")
+"""The findings that come before everything else that is said of a node, by their ids: while one of them holds, the
+others may be its consequences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,11 @@ class NodeReport:
     policy: PolicyReport | None
     disk: Disk | None
     disagreements: tuple[Finding, ...]
+
+    @property
+    def trouble(self) -> Finding | None:
+        """What a person has to know first; None where the API server runs and answers."""
+        return next((each for each in self.disagreements if each.id in LEADING), None)
 
     @property
     def is_well(self) -> bool:
@@ -124,13 +133,20 @@ def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
         webhook=webhook,
         policy=policy,
         disk=disk_of(log, facts),
-        disagreements=(*_policy_problems(policy), *live_findings(server)),
+        disagreements=_leading_first((*_policy_problems(policy), *live_findings(server))),
     )
 
 
 def _unreadable(name: str, facts: Facts, *found: Finding) -> NodeReport:
     running = manifest.flag_values(facts.processes[-1].arguments) if facts.processes else {}
-    return NodeReport(name, facts.hostname, None, facts.owner, _is_on(running), (), None, None, None, None, found)
+    return NodeReport(
+        name, facts.hostname, None, facts.owner, _is_on(running), (), None, None, None, None, _leading_first(found)
+    )
+
+
+def _leading_first(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    order = {identifier: place for place, identifier in enumerate(LEADING)}
+    return tuple(sorted(found, key=lambda each: order.get(each.id, len(order))))
 
 
 def _is_on(flags: Mapping[str, str]) -> bool:

@@ -54,7 +54,12 @@ def json_report(report: ClusterReport, unreadable: Mapping[str, str]) -> str:
 def _node(node: NodeReport) -> list[str]:
     version = f"Kubernetes {node.kubernetes}" if node.kubernetes else "Kubernetes version unknown"
     name = node.name if node.name == node.hostname else f"{node.name} ({node.hostname})"
-    lines = [f"{name}: audit logging is {'on' if node.audit_is_on else 'OFF'}, {version}"]
+    audit = f"{'on' if node.audit_is_on else 'OFF'}, {version}"
+    if node.trouble is None:
+        lines = [f"{name}: audit logging is {audit}"]
+    else:
+        lines = _wrapped(f"{name}: {node.trouble.what}", "", "  ")
+        lines += _line("audit", f"{audit}")
     lines += _line("backend", "; ".join(_backends(node)) or "none")
     other = [str(flag) for flag in node.flags if flag.name not in _SAID]
     lines += _line("also", " ".join(other)) if other else []
@@ -140,16 +145,12 @@ def _advice(finding: Finding) -> str:
 
 
 def _item(what: str, consequence: str) -> list[str]:
-    return [
-        *textwrap.wrap(what, WIDTH, initial_indent="    - ", subsequent_indent="      ", break_on_hyphens=False),
-        *textwrap.wrap(
-            consequence, WIDTH, initial_indent="      -> ", subsequent_indent="         ", break_on_hyphens=False
-        ),
-    ]
+    return [*_wrapped(what, "    - ", "      "), *_wrapped(consequence, "      -> ", "         ")]
 
 
 def _line(label: str, text: str) -> list[str]:
-    indent = " " * (_LABEL + 2)
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False
-    )
+    return _wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
+
+
+def _wrapped(text: str, first: str, following: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=following, break_on_hyphens=False)

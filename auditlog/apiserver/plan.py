@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auditlog.apiserver import manifest
+from auditlog.apiserver.checks.answering import unanswered
 from auditlog.apiserver.checks.api_server import AUDIT
 from auditlog.apiserver.checks.between_nodes import NodeTraits, audit_differences, version_differences
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.checks.kubeadm_config import cluster_configuration_findings
-from auditlog.apiserver.checks.process import no_process
 from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
@@ -18,7 +18,7 @@ from auditlog.apiserver.identity import same_machines
 from auditlog.apiserver.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_config
 from auditlog.apiserver.node_plan import NodePlan, plan_node
 from auditlog.apiserver.ownership import Owned
-from auditlog.apiserver.plan_error import PlanError
+from auditlog.apiserver.plan_error import Edit, PlanError
 from auditlog.apiserver.preparation import PreparationPlan, plan_preparation
 from auditlog.settings import Host, Settings
 
@@ -74,7 +74,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     except PlanError as error:
         problems.extend(_why_unread(nodes, facts) or ([] if problems else error.problems))
     if problems or config is None:
-        raise PlanError(problems)
+        raise PlanError(problems, list(_edits(nodes)) if config is None else ())
     planned = tuple(_with_kubeadm_config_warnings(node, config.change) for node in nodes)
     return Plan(
         settings.cluster,
@@ -90,12 +90,22 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
 
 
 def _why_unread(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> list[str]:
-    """kubeadm-config cannot be read where no API server runs, which is the line that helps."""
+    """kubeadm-config cannot be read where no API server answers, which is the line that helps."""
+    found = {node.node.name: unanswered(facts[node.node.name]) for node in nodes}
     return [
-        f"{node.node.name}: {no_process()}"
-        for node in nodes
-        if not facts[node.node.name].processes and facts[node.node.name].kubeadm_config is None
+        f"{name}: {silence}. What up would do to kubeadm-config is unknown until then"
+        for name, silence in found.items()
+        if silence is not None
     ]
+
+
+def _edits(nodes: Sequence[NodePlan]) -> Iterator[Edit]:
+    """What is known of the nodes while kubeadm-config cannot be read."""
+    for node in nodes:
+        if node.reasons:
+            yield Edit(node.node.name, node.reasons, node.manifest)
+        if node.policy_reasons:
+            yield Edit(node.node.name, node.policy_reasons, node.policy)
 
 
 def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePlan:

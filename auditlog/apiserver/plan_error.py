@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditlog.apiserver.file_change import FileChange
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edit that is known though the plan is refused: ``where`` is the node, ``reasons`` say why it is made."""
+
+    where: str
+    reasons: tuple[str, ...]
+    change: FileChange
+
 
 class PlanError(Exception):
-    """The nodes are not in a state that can be changed safely. ``problems`` holds one line for each reason."""
+    """The nodes are not in a state that can be changed safely.
 
-    def __init__(self, problems: list[str]) -> None:
+    ``problems`` holds one line for each reason. ``edits`` are what would be changed as far as it can be told, for a
+    preview to show all the same.
+    """
+
+    def __init__(self, problems: list[str], edits: Sequence[Edit] = ()) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems, self.edits = problems, tuple(edits)

@@ -12,7 +12,7 @@ import yaml
 
 from auditlog.cli.common import UsageError
 from auditlog.policy.report import findings_json, text_report
-from auditlog.settings.check import CheckedFile, check_stack_file
+from auditlog.settings.check import CheckedFile, LocatedMistake, check_stack_file
 
 PROJECT_FILE = "Pulumi.yaml"
 
@@ -66,13 +66,19 @@ def _project_name(path: Path) -> str:
 
 
 def _text(file: CheckedFile) -> str:
-    lines = [f"{file.name}:{mistake.line}: {mistake.message}" for mistake in file.mistakes]
+    lines = [f"{file.name}:{_place(mistake)}: {mistake.message}" for mistake in file.mistakes]
     if file.policy is not None and any(each.silenced is None for each in file.findings):
         lines.append(text_report(f"{file.name}: {file.policy}", file.findings).rstrip())
     count = len(file.mistakes)
     said = f"{count or 'no'} mistake{'' if count == 1 else 's'}"
     unchecked = f"; encrypted, not checked: {', '.join(file.encrypted)}" if file.encrypted else ""
+    if file.environments:
+        unchecked += f"; not checked: what comes from an environment ({', '.join(file.environments)})"
     return "\n".join([*lines, f"{file.name}: {said}{unchecked}", ""])
+
+
+def _place(mistake: LocatedMistake) -> str:
+    return str(mistake.line) if mistake.column is None else f"{mistake.line}:{mistake.column}"
 
 
 def _json(files: Sequence[CheckedFile]) -> str:
@@ -82,6 +88,7 @@ def _json(files: Sequence[CheckedFile]) -> str:
             "mistakes": [
                 {
                     "line": mistake.line,
+                    "column": mistake.column,
                     "key": mistake.key,
                     "found": mistake.what,
                     "allowed": mistake.allowed,
@@ -92,6 +99,7 @@ def _json(files: Sequence[CheckedFile]) -> str:
             "policy": file.policy,
             "findings": findings_json(file.findings),
             "encrypted": list(file.encrypted),
+            "environments": list(file.environments),
         }
         for file in files
     ]

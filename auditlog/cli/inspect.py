@@ -15,7 +15,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what "
         "is not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
         epilog="Exit code 0: all is well; 1: something was found; 2: a node cannot be read. "
-        "With --write-config, 1: the draft does not keep everything as it is.",
+        "With --write-config, 1: the draft does not keep everything as it is, or another stack manages a node.",
     )
     parser.add_argument("hosts", nargs="+", metavar="HOST", help="[user@]host[:port] of a control-plane node")
     parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")

@@ -67,8 +67,10 @@ def _write_config(cluster: str, readings: Mapping[str, Reading], bastion: Reache
         facts,
         [f"the SSH configuration leads through ProxyJump {jump}; a stack needs it as bastion" for jump in jumps],
     )
+    for other in drafted.others:
+        print(f"auditlog: {safe(other)}; the draft says what to do", file=sys.stderr)
     sys.stdout.write(stack_file(drafted))
-    return int(bool(drafted.remarks))
+    return int(not drafted.keeps_everything)
 
 
 def _host(name: str, reached: Reached) -> Host:

@@ -84,8 +84,16 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: " if self.line else ""
-        subject = f"{self.path}: " if self.path else ""
-        return f"{place}{subject}{self.message}"
+        return f"{place}{self._subject}{self.message}"
+
+    def at(self, source: str) -> str:
+        """One line as compilers write it, ``SOURCE:LINE:COLUMN: …``, so that editors jump to the place."""
+        place = f"{source}:{self.line}:{self.column}" if self.line else source
+        return f"{place}: {self._subject}{self.message}"
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.path}: " if self.path else ""
 
 
 class PolicyError(ValueError):
@@ -96,7 +104,7 @@ class PolicyError(ValueError):
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
         self.source = source
         self.problems = problems
-        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        super().__init__("\n".join(problem.at(source) for problem in problems))
 
 
 @dataclass(frozen=True, slots=True)

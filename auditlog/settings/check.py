@@ -6,6 +6,7 @@ Whoever checks a file here and whoever runs the program reads the same words: bo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.settings.configuration import check_configuration, missing_reading_key
 from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.model import PolicySettings, Settings
+from auditlog.settings.parse import KEYS, SECRET_KEYS
 from auditlog.settings.policy import POLICY, parse_policy
 from auditlog.settings.setting import Encrypted
 from auditlog.settings.stack_file import StackFile, StackFileError, parse_stack_file
@@ -29,13 +31,17 @@ _POLICY_ALLOWED = f"a policy that the API server of Kubernetes 1.{NEWEST_MINOR} 
 
 @dataclass(frozen=True, slots=True)
 class LocatedMistake:
-    """A mistake with its line, counted from 1, and the message that the program would give."""
+    """A mistake with its place, and the message that the program would give.
+
+    ``line`` and ``column`` are counted from 1; ``column`` is None where only the line is known.
+    """
 
     line: int
     key: str
     what: str
     allowed: str
     message: str
+    column: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class CheckedFile:
     """What was found in one stack file.
 
     ``policy`` names the policy that was linted; None where there is none that can be read. ``encrypted`` are the keys
-    in full of values that are there and were not checked.
+    in full of values that are there and were not checked. ``environments`` are the Pulumi ESC environments that the
+    file imports: whatever it does not set itself may come from there.
     """
 
     name: str
@@ -51,6 +58,7 @@ class CheckedFile:
     policy: str | None = None
     findings: tuple[Finding, ...] = ()
     encrypted: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -67,9 +75,11 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     try:
         file = parse_stack_file(text, project)
     except StackFileError as error:
-        return CheckedFile(name, (LocatedMistake(1, "", str(error), "a stack file in YAML", str(error)),))
-    mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *_mistakes(file))]
-    selected, wrong = _policy(file, folder)
+        line, what = error.line or 1, str(error)
+        return CheckedFile(name, (LocatedMistake(line, "", what, "a stack file in YAML", what, error.column),))
+    values = _with_environments(file)
+    mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *_mistakes(values))]
+    selected, wrong = _policy(values, file, text, folder)
     findings: tuple[Finding, ...] = ()
     if selected is not None:
         policy = read_policy(selected.text, selected.source)
@@ -80,17 +90,25 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
         selected.source if selected else None,
         findings,
         tuple(_encrypted(file.values, "")),
+        file.environments,
     )
 
 
-def _mistakes(file: StackFile) -> Sequence[Mistake]:
+def _with_environments(file: StackFile) -> Mapping[str, Any]:
+    """The file's values; what an environment may set counts as there, and nothing more is known of it."""
+    if not file.environments:
+        return file.values
+    return {**dict.fromkeys((*KEYS, *SECRET_KEYS), Encrypted("from an environment")), **file.values}
+
+
+def _mistakes(values: Mapping[str, Any]) -> Sequence[Mistake]:
     def keys_missing(settings: Settings) -> Sequence[Mistake]:
         # Without sshPrivateKey the SSH agent may hold the key. Only the account for previews has no such way.
         needed = settings.reading_user is not None and settings.live_read
-        return [missing_reading_key(settings)] if needed and not file.values.get("sshReadingPrivateKey") else []
+        return [missing_reading_key(settings)] if needed and not values.get("sshReadingPrivateKey") else []
 
     try:
-        check_configuration(file.values, lambda steps: isinstance(_at(file.values, steps), Encrypted), keys_missing)
+        check_configuration(values, lambda steps: isinstance(_at(values, steps), Encrypted), keys_missing)
     except SettingsError as error:
         return error.mistakes
     return ()
@@ -100,9 +118,11 @@ def _located(mistake: Mistake, file: StackFile) -> LocatedMistake:
     return LocatedMistake(file.line_of(mistake.key), mistake.key, mistake.what, mistake.allowed, str(mistake))
 
 
-def _policy(file: StackFile, folder: Path) -> tuple[SelectedPolicy | None, list[LocatedMistake]]:
+def _policy(
+    values: Mapping[str, Any], file: StackFile, text: str, folder: Path
+) -> tuple[SelectedPolicy | None, list[LocatedMistake]]:
     """The policy and what is wrong with it; nothing of it where its settings are wrong or encrypted."""
-    settings = _policy_settings(file.values.get("policy"))
+    settings = _policy_settings(values.get("policy"))
     if settings is None or isinstance(settings.file, Encrypted) or isinstance(settings.text, Encrypted):
         return None, []
     line = file.line_of("policy.file" if settings.file else "policy")
@@ -110,11 +130,25 @@ def _policy(file: StackFile, folder: Path) -> tuple[SelectedPolicy | None, list[
         return selected_policy(settings, folder), []
     except PolicyError as error:
         return None, [
-            LocatedMistake(line, "policy", str(problem), _POLICY_ALLOWED, f"{error.source}: {problem}")
+            LocatedMistake(
+                _line_of_inline(file, text, problem.line) or line,
+                "policy",
+                str(problem),
+                _POLICY_ALLOWED,
+                problem.at(error.source),
+            )
             for problem in error.problems
         ]
     except (PresetError, OverlayError) as error:
         return None, [LocatedMistake(line, "policy", str(error), _POLICY_ALLOWED, str(error))]
+
+
+def _line_of_inline(file: StackFile, text: str, line: int) -> int | None:
+    """Where this line of a policy stands that is written in the stack file as a block of text; None elsewhere."""
+    start = file.lines.get("policy.inline")
+    if start is None or not line or not re.search(r":\s+[|>][-+\d]*\s*(#.*)?$", text.splitlines()[start - 1]):
+        return None
+    return start + line
 
 
 def _policy_settings(values: Any) -> PolicySettings | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 
+from auditlog.settings.host_name import HOST_NAME
 from auditlog.settings.kinds import Boolean, Integer, Text
 from auditlog.settings.model import Host
 from auditlog.settings.reader import Group, Reader
@@ -23,8 +25,30 @@ def is_name(value: str) -> bool:
 
 
 def is_host_key(value: str) -> bool:
-    """Whether this is the public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
-    return bool(_HOST_KEY.fullmatch(value.strip()))
+    """Whether this is the whole public key of a host as a stack needs it: Ed25519 or ECDSA, as in authorized_keys."""
+    return bool(_HOST_KEY.fullmatch(value.strip())) and _is_whole(*value.split()[:2])
+
+
+def _is_whole(kind: str, encoded: str) -> bool:
+    """Whether the key's data are of that kind and end where they say, which a key that was cut in copying does not.
+
+    They are texts, each behind its length in four bytes: the kind, for ECDSA the curve, and the point
+    (https://www.rfc-editor.org/rfc/rfc8709#section-4, https://www.rfc-editor.org/rfc/rfc5656#section-3.1).
+    """
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except ValueError:
+        return False
+    parts: list[bytes] = []
+    while data:
+        end = 4 + int.from_bytes(data[:4])
+        parts.append(data[4:end])
+        if len(data) < end:
+            return False
+        data = data[end:]
+    if kind == "ssh-ed25519":
+        return len(parts) == 2 and parts[0] == kind.encode() and len(parts[1]) == 32
+    return len(parts) == 3 and parts[0] == kind.encode() == b"ecdsa-sha2-" + parts[1]
 
 
 def _host_key_kind(host: str) -> Text:
@@ -34,6 +58,7 @@ def _host_key_kind(host: str) -> Text:
         f"ssh-keyscan -t ed25519 {host or 'HOST'}",
         rf"\s*{_KEY}\s*",
         is_host_key,
+        instead=lambda value: "; this one is not whole" if _HOST_KEY.fullmatch(value.strip()) else "",
     )
 
 
@@ -47,7 +72,7 @@ JOINING = defaulted(
     False,
     "The machine is about to join: it gets the policy file and the log's folder that `kubeadm join` will need.",
 )
-HOST = required("host", Text("a host name or an address"), "The name or address that is dialled.")
+HOST = required("host", HOST_NAME, "The name or address that the program connects to, without user and port.")
 USER = defaulted("user", _USER, "root", "The account; one that is not root needs `sudo` without a password.")
 PORT = defaulted("port", Integer(1, 65535), 22, "The port of the SSH server.")
 HOST_KEY = required(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 
+from auditlog.settings.hint import did_you_mean
 from auditlog.settings.mistake import Place
 from auditlog.settings.setting import JsonSchema
 
@@ -22,18 +23,23 @@ ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that matches ``pattern`` and is ``valid``. No message repeats one that is ``hidden``."""
+    """A text that matches ``pattern`` and is ``valid``. No message repeats one that is ``hidden``.
+
+    ``instead`` makes of a text that is not allowed what to write, as ``, here …``; empty where it cannot tell.
+    """
 
     allowed: str
     pattern: str = r"[\s\S]+"
     valid: Callable[[str], bool] = bool
     hidden: bool = False
+    instead: Callable[[str], str] = lambda _: ""
     type: ClassVar[str] = "text"
 
     def read(self, value: Any, place: Place) -> str | None:
         if isinstance(value, str) and re.fullmatch(self.pattern, value) and self.valid(value):
             return value
-        place.mistake("is something else" if self.hidden else f"is {value!r}", self.allowed)
+        instead = self.instead(value) if isinstance(value, str) else ""
+        place.mistake("is something else" if self.hidden else f"is {value!r}", f"{self.allowed}{instead}")
         return None
 
     def schema(self) -> JsonSchema:
@@ -58,7 +64,7 @@ class OneOf:
     def read(self, value: Any, place: Place) -> str | None:
         if isinstance(value, str) and value in self.names:
             return value
-        place.mistake(f"is {value!r}", self.allowed)
+        place.mistake(f"is {value!r}{did_you_mean(value, self.names)}", self.allowed)
         return None
 
     def schema(self) -> JsonSchema:
@@ -79,7 +85,7 @@ class Choice(Generic[ChoiceT]):
     def read(self, value: Any, place: Place) -> ChoiceT | None:
         if isinstance(value, str) and value in list(self.choices):
             return self.choices(value)
-        place.mistake(f"is {value!r}", self.allowed)
+        place.mistake(f"is {value!r}{did_you_mean(value, list(self.choices))}", self.allowed)
         return None
 
     def schema(self) -> JsonSchema:

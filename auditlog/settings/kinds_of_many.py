@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
+from auditlog.settings.hint import did_you_mean
 from auditlog.settings.mistake import Place
 from auditlog.settings.setting import Encrypted, JsonSchema, Kind, in_clear_or_encrypted
 
@@ -57,7 +57,7 @@ class Choices(Generic[ChoiceT]):
         known = list(self.choices)
         for text in texts or ():
             if text not in known:
-                place.mistake(f"has {text!r}", self.allowed)
+                place.mistake(f"has {text!r}{did_you_mean(text, known)}", self.allowed)
         return None if texts is None else tuple(self.choices(text) for text in texts if text in known)
 
     def schema(self) -> JsonSchema:
@@ -86,9 +86,7 @@ class Names:
         """Keeps a mistake where ``name`` is none of them."""
         if name in self.names:
             return
-        close = difflib.get_close_matches(str(name), self.names, n=1)
-        hint = f", did you mean {close[0]!r}" if close else ""
-        place.mistake(f"has {name!r}{hint}", self.allowed)
+        place.mistake(f"has {name!r}{did_you_mean(name, self.names)}", self.allowed)
 
     def schema(self) -> JsonSchema:
         return {"type": "array", "items": {"enum": list(self.names)}}

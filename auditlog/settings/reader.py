@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from auditlog.settings.hint import did_you_mean
 from auditlog.settings.kinds import Text
 from auditlog.settings.mistake import Place
 from auditlog.settings.setting import ENCRYPTED, Encrypted, JsonSchema, Setting, in_clear_or_encrypted, plain
@@ -59,11 +60,12 @@ class Group:
         return self.reader(value, place) if value else None
 
     def reader(self, values: Mapping[str, Any], place: Place) -> Reader:
-        """Of a mapping that may be empty; keys that are not declared are mistakes."""
+        """The reader of a mapping that may be empty; keys that are not declared are mistakes."""
         keys = [setting.key for setting in self.settings]
         for key in values:
             if key not in keys:
-                place.at(str(key)).mistake("is not a key of the configuration", ", ".join(keys) or "none")
+                hint = did_you_mean(key, keys)
+                place.at(str(key)).mistake(f"is not a key of the configuration{hint}", ", ".join(keys) or "none")
         return Reader(values, place)
 
     def schema(self) -> JsonSchema:

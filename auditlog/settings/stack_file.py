@@ -7,7 +7,6 @@ counts, so that ``off`` is a text; an empty value is an empty text. Encrypted va
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -21,30 +20,38 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from auditlog.settings.configuration import decoded, holds_keys
 from auditlog.settings.mistake import Mistake
+from auditlog.settings.namespaces import TWICE, own_keys
 from auditlog.settings.setting import Encrypted
 
 KEYS_OF_A_STACK_FILE = ("config", "environment", "secretsprovider", "encryptedkey", "encryptionsalt")
 """workspace.ProjectStack of the Pulumi CLI."""
 
-_CLOSE = 0.9
-"""How alike a namespace is to the project's when it is a slip of the pen; that of the Kubernetes provider is 0.77."""
-
 
 class StackFileError(Exception):
-    """A file that cannot be read, or is no YAML mapping."""
+    """A file that cannot be read, or is no YAML mapping.
+
+    ``line`` and ``column`` are where, counted from 1; None where it is the file as a whole.
+    """
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.line, self.column = line, column
 
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
     """What a stack file gives the program.
 
-    ``values`` by key without namespace, what is encrypted as ``Encrypted``. ``lines`` by key in full as messages write
-    it. ``mistakes`` are those of the file's own form.
+    ``values`` are by key without namespace, what is encrypted as ``Encrypted``; ``others`` are the keys in full of
+    other namespaces. ``lines`` are by key in full as messages write it. ``mistakes`` are those of the file's form.
+    ``environments`` are the names under its key ``environment``: Pulumi ESC adds their values to the file's.
     """
 
     values: Mapping[str, Any]
+    others: frozenset[str]
     lines: Mapping[str, int]
     mistakes: tuple[Mistake, ...]
+    environments: tuple[str, ...] = ()
 
     def line_of(self, key: str) -> int:
         """The line of a key, or of what it is missing from; counted from 1."""
@@ -62,7 +69,8 @@ def read_stack_file(path: Path, project: str) -> StackFile:
     except UnicodeDecodeError as error:
         raise StackFileError(f"{path}: is no UTF-8 text") from error
     except StackFileError as error:
-        raise StackFileError(f"{path}: {error}") from error
+        place = f"{path}:{error.line}:{error.column}" if error.line else str(path)
+        raise StackFileError(f"{place}: {error}") from error
 
 
 def parse_stack_file(text: str, project: str) -> StackFile:
@@ -77,8 +85,8 @@ def parse_stack_file(text: str, project: str) -> StackFile:
         raise StackFileError("an alias stands inside of what it names; allowed: YAML without such aliases") from error
     except YAMLError as error:
         mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise StackFileError(f"{place}{what}; allowed: YAML") from error
+        place = (mark.line + 1, mark.column + 1) if mark else ()
+        raise StackFileError(f"{what}; allowed: YAML", *place) from error
 
 
 @dataclass(slots=True)
@@ -86,14 +94,18 @@ class _Document:
     yaml: YAML
     project: str
     values: dict[str, Any] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
     lines: dict[str, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
     def read(self, root: MappingNode) -> StackFile:
         config: Node | None = None
+        environments: tuple[str, ...] = ()
         for key, key_node, node in self._entries(root, ""):
             if key == "config":
                 config = node
+            elif key == "environment":
+                environments = tuple(self._environments(node))
             elif key not in KEYS_OF_A_STACK_FILE:
                 self.lines.setdefault(key, key_node.start_mark.line + 1)
                 self._mistake(key, "is not a key of a stack file", ", ".join(KEYS_OF_A_STACK_FILE))
@@ -101,22 +113,28 @@ class _Document:
             self._read_config(config)
         elif config is not None and not (isinstance(config, ScalarNode) and config.value in ("", "~", "null")):
             self._mistake("config", "is no mapping", f"a mapping of {self.project}:KEY to values")
-        return StackFile(self.values, self.lines, tuple(self.mistakes))
+        return StackFile(self.values, frozenset(self.others), self.lines, tuple(self.mistakes), environments)
+
+    def _environments(self, node: Node) -> Iterator[str]:
+        """The names in a list of environments, or under ``imports`` of one that is written in the file."""
+        found = self._value(node, "environment")
+        if isinstance(found, Mapping):
+            yield "written in the file"
+            found = found.get("imports")
+        for entry in found if isinstance(found, list) else [found] if isinstance(found, str) and found else ():
+            yield from map(str, entry) if isinstance(entry, Mapping) else [str(entry)]
 
     def _read_config(self, config: MappingNode) -> None:
-        for written, key_node, node in self._entries(config, "config"):
-            namespace, _, key = written.rpartition(":")
-            if namespace not in ("", self.project):
-                if not difflib.get_close_matches(namespace, [self.project], cutoff=_CLOSE):
-                    continue
-                self.lines[written] = key_node.start_mark.line + 1
-                self._mistake(written, f"has the namespace {namespace!r}", f"{self.project}:{key}")
-            if key in self.values:
-                self.lines[written] = key_node.start_mark.line + 1
-                self._mistake(written, f"stands twice, as {self.project}:{key} and {key}", "one of the two")
-                continue
+        entries = {written: (key_node, node) for written, key_node, node in self._entries(config, "config")}
+        own = own_keys(entries, self.project)
+        self.mistakes += own.mistakes
+        wrong = {mistake.key for mistake in own.mistakes}
+        self.lines |= {written: entries[written][0].start_mark.line + 1 for written in wrong}
+        for key, written in own.written.items():
+            key_node, node = entries[written]
             self.lines[key] = key_node.start_mark.line + 1
             self.values[key] = self._top(node, key)
+        self.others = {*entries} - {*own.written.values()} - wrong
 
     def _top(self, node: Node, key: str) -> Any:
         value = self._value(node, key)
@@ -152,7 +170,7 @@ class _Document:
             if key in seen:
                 here = f"{where}.{key}" if where not in ("", "config") else key.removeprefix(f"{self.project}:")
                 self.lines[here] = key_node.start_mark.line + 1
-                self._mistake(here, "stands twice", "every key once")
+                self._mistake(here, TWICE, "every key once")
                 continue
             seen.add(key)
             yield key, key_node, entry

@@ -76,11 +76,24 @@ def test_a_node_is_reported_on_and_not_changed(inspect: Inspect, node: FakeNode,
     assert node.snapshot() == before
     assert result.code == 1
     assert result.stderr == ""
-    assert result.stdout.startswith(f"{address(server)} (cp1): audit logging is on, Kubernetes 1.36.3\n")
+    assert result.stdout.startswith(
+        f"{address(server)} (cp1): kubelet does not run\n  audit       on, Kubernetes 1.36.3\n"
+    )
     assert result.stdout.count("[") == 2
     assert "kubelet does not run [kubelet-down]" in result.stdout
     assert "no API server runs on this node [no-process]" in result.stdout
     assert server.commands() == ["sudo -n sh -s facts"]
+
+
+def test_a_node_whose_api_server_restarts_is_told_so_first(inspect: Inspect, node: FakeNode) -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    node.answer(facts_output(dataclasses.replace(WELL, kubeadm_config=None, kubeadm_config_error=refused)))
+    result = inspect()
+    assert result.code == 1
+    first, *others = result.stdout.splitlines()
+    assert " (cp1): the API server does not answer" in first
+    assert "did you specify" not in result.stdout
+    assert any(line.startswith("    - kube-system/kubeadm-config cannot be read while the API") for line in others)
 
 
 def test_a_node_without_audit_logging(inspect: Inspect) -> None:
@@ -88,7 +101,7 @@ def test_a_node_without_audit_logging(inspect: Inspect) -> None:
     assert result.code == 1
     value = json.loads(result.stdout)
     assert value["nodes"][0]["audit_is_on"] is False
-    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["audit-off", "kubelet-down", "no-process"]
+    assert [each["id"] for each in value["nodes"][0]["disagreements"]] == ["kubelet-down", "no-process", "audit-off"]
 
 
 def test_policy_and_log_are_found_by_the_flags_of_the_manifest(inspect: Inspect, node: FakeNode) -> None:
@@ -189,10 +202,14 @@ def test_an_unknown_host_key_is_refused_with_how_to_get_and_check_it(
 
 
 def test_another_host_key_than_the_known_one_is_refused(inspect: Inspect, server: SshServer, home: Path) -> None:
-    (home / ".ssh" / "known_hosts").write_text(f"[{server.host}]:{server.port} {public_text(new_key())}\n")
+    known = new_key()
+    (home / ".ssh" / "known_hosts").write_text(f"[{server.host}]:{server.port} {public_text(known)}\n")
     result = inspect()
     assert (result.code, server.commands()) == (2, [])
-    assert "or is another one there" in result.stderr
+    offered = asyncssh.import_public_key(server.host_key).get_fingerprint()
+    assert "it answers with another host key than known_hosts says: it offers ssh-ed25519 " in result.stderr
+    assert f", {offered}, and known_hosts has ssh-ed25519 {known.get_fingerprint()}. " in result.stderr
+    assert f"remove the line (ssh-keygen -R '[{server.host}]:{server.port}')" in result.stderr
 
 
 def test_a_configuration_that_accepts_any_host_key_is_refused(inspect: Inspect, server: SshServer, home: Path) -> None:
@@ -209,15 +226,31 @@ def test_a_host_key_on_the_command_line(inspect: Inspect, node: FakeNode, server
     assert inspect("--host-key", f"[{server.host}]:{server.port} {server.host_key}").code == 0
     wrong = inspect("--host-key", public_text(new_key()))
     assert wrong.code == 2
-    assert "another host key than --host-key says" in wrong.stderr
+    assert "another host key than --host-key says: it offers ssh-ed25519 " in wrong.stderr
+    assert f", {asyncssh.import_public_key(server.host_key).get_fingerprint()}, and --host-key has " in wrong.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["cp1", "--host-key", "ssh-rsa AAAA"], "with an Ed25519 or ECDSA key"),
-        (["cp1", "--host-key", "cp2 ssh-ed25519 AAAA"], "'cp2' is none of the hosts; here they are called cp1"),
-        (["cp1", "cp2", "--host-key", "ssh-ed25519 AAAA"], "whose is it?"),
+        (
+            [
+                "cp1",
+                "--host-key",
+                "cp2 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+            ],
+            "'cp2' is none of the hosts; here they are called cp1",
+        ),
+        (
+            [
+                "cp1",
+                "cp2",
+                "--host-key",
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+            ],
+            "whose is it?",
+        ),
         (["cp1", "cp1"], "a HOST stands twice"),
         (["cp1:ssh"], "'cp1:ssh' is no host"),
         (["cp1:70000"], "'cp1:70000' is no host"),
@@ -324,6 +357,16 @@ def test_a_draft_for_a_node_that_lost_the_record_of_its_stack_says_so(inspect: I
     result = inspect("--write-config", "prod")
     assert result.code == 1
     assert "the stack's record on the node is gone" in result.stdout
+
+
+def test_a_draft_for_a_node_of_another_stack_says_whose_it_is(inspect: Inspect, node: FakeNode) -> None:
+    node.answer(facts_output(WELL))
+    result = inspect("--write-config", "prod")
+    assert result.code == 1
+    owned = "cp1: managed by the Pulumi stack kubernetes-audit/test, and a preview of any other stack is refused"
+    assert result.stderr == f"auditlog: {owned}; the draft says what to do\n"
+    assert result.stdout.startswith(f"# {owned}\n")
+    assert yaml.safe_load(result.stdout)["config"]["kubernetes-audit:cluster"] == "prod"
 
 
 def test_a_draft_that_leaves_something_to_decide(inspect: Inspect) -> None:

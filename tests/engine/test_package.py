@@ -107,7 +107,7 @@ def test_mistakes_have_the_words_of_a_stack_file_and_no_node_is_dialled(
     program.set(auditLog={"mode": "blocking", "batch": {"maxSize": 5}}, cluster="PRODUCTION")
     refused = program.run("preview")
     assert refused.returncode != 0
-    assert f"{CLUSTER}' has a problem: The configuration is wrong; no node was dialled." in refused.stdout
+    assert f"{CLUSTER}' has a problem: The configuration is wrong; no node was contacted." in refused.stdout
     assert mistake.message in refused.stdout
     assert "cluster: is 'PRODUCTION'; allowed: a name of lower-case letters" in refused.stdout
     assert "Traceback" not in refused.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 from lab.paths import REPOSITORY
 from tests.engine.fake_node import FakeNode
 from tests.engine.program_stack import STACK
+from tests.engine.ssh_server import SshServer
 from tests.engine.test_stack_files import pulumi
 from tests.unit.apiserver.nodes import applied, untouched
 
@@ -24,6 +25,22 @@ URNS = {
 }
 """What every stack holds since the first version. A resource of another URN would be a new one, and the engine would
 delete this one: audit logging would go off and on again on every node, with two restarts of each API server."""
+
+
+def test_while_the_api_server_restarts_the_file_is_shown_and_nothing_is_touched(
+    stack_file: Path, node: FakeNode, server: SshServer, engine_environment: dict[str, str]
+) -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    node.agree(dataclasses.replace(untouched(), kubeadm_config=None, kubeadm_config_error=refused))
+    for words in (("preview", "--diff"), ("up", "--yes", "--skip-preview")):
+        run = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, "--config-file", str(stack_file))
+        assert run.returncode != 0
+        assert "cp1: the API server does not answer, though its process has run since" in run.stdout
+        assert "did you specify" not in run.stdout
+        assert run.stdout.count("error: The nodes cannot be changed as they are; nothing was changed.") >= 1
+        assert "unhandled" not in run.stdout
+        assert ("+    - --audit-policy-file=/etc/kubernetes/audit-policy.yaml" in run.stdout) is (words[0] == "preview")
+    assert all(" facts " in command for command in server.commands())
 
 
 def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_are(

@@ -21,7 +21,7 @@ from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import AlloyMode, AlloySettings, Host, LokiSettings, ProofSettings, Settings
 from auditlog.ssh import Account
-from components import proof
+from components import outcome, proof
 from components.scope import Scope
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import FakeNode, fake_node
@@ -205,10 +205,13 @@ def test_a_failed_proof_fails_the_update_and_leaves_the_outputs(
         pulumi.export("proof", proof.proof_of(plan, settings(), policy, facts, Account("key"), [], Scope("test")))
         pulumi.export("cluster", "test")
 
+    ended: list[None] = []
     monkeypatch.setattr(proof, "prove_nodes", stand_in)
+    monkeypatch.setattr(outcome, "end_with_one_message", lambda: ended.append(None))
     run = engine_stack.up(program)
     assert run.error is not None
     assert "Events do not arrive as they should; the nodes stay as they are now.\n" in run.error
     assert "cp1: it stopped at the log" in run.error
     assert "Traceback" not in run.error
+    assert ended == [None]
     assert engine_stack.outputs() == {"cluster": "test", "proof": {"cp1": {"failed": "it stopped at the log"}}}

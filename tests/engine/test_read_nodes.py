@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
 
 from auditlog.apiserver.read_nodes import ReadError, read_nodes
@@ -106,7 +107,12 @@ def test_every_node_that_cannot_be_read_is_named_in_one_run_with_what_to_do(
     said = {problem.partition(" ")[0]: problem for problem in raised.value.problems}
     assert list(said) == ["cp1", "cp2", "cp3", "cp4", "cp5"]
     assert "sudo: a password is required (user 'ops' needs sudo without a password" in said["cp1"]
-    assert "another host key than hostKey says" in said["cp2"]
+    offered, configured = (asyncssh.import_public_key(key) for key in (server.host_key, stranger.host_key))
+    assert (
+        f"another host key than hostKey says: it offers {' '.join(server.host_key.split()[:2])}, "
+        f"{offered.get_fingerprint()}, and hostKey has ssh-ed25519 {configured.get_fingerprint()}. " in said["cp2"]
+    )
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; only when they are equal" in said["cp2"]
     assert said["cp3"].startswith(f"cp3 ({server.host}:1): the connection is refused: ")
     assert "user 'ops' is not let in with sshPrivateKey" in said["cp4"]
     assert said["cp5"].startswith(f"cp5 (cp5.invalid:{server.port}): the name cannot be resolved: ")

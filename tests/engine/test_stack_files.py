@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +16,15 @@ import yaml
 
 from auditlog.settings.check import check_stack_file
 from lab.paths import REPOSITORY
-from tests.unit.settings.stack_files import PROJECT, as_engine
+from tests.unit.certificates import KEY
+from tests.unit.settings.stack_files import BROKEN, POLICIES, PROJECT, as_engine, message_of
 
 NODES = """\
   kubernetes-audit:nodes:
     - name: cp1
       host: 127.0.0.1
       port: 9
-      hostKey: ssh-ed25519 AAAA
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh
 """
 FORMS = """\
   cluster: 1.50
@@ -42,6 +45,14 @@ import json, os, pathlib
 from pulumi.runtime.config import CONFIG
 pathlib.Path(os.environ["GIVEN"]).write_text(json.dumps(CONFIG.get()))
 """
+
+
+THE_PROJECTS = f"""\
+import runpy, sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+runpy.run_path({str(REPOSITORY / "__main__.py")!r}, run_name="__main__")
+"""
+"""The project's own program, from a folder with a stack file of the test's."""
 
 
 @pytest.fixture
@@ -90,21 +101,90 @@ def meaning(written: str) -> Any:
         return written
 
 
-def test_a_mistake_ends_a_preview_with_the_words_of_the_check(stack: Path, engine_environment: dict[str, str]) -> None:
-    wrong = "  kubernetes-audit:auditLog:\n    mode: blocking\n    batch:\n      maxSize: 5\n"
-    stack.write_text(f"{stack.read_text()}config:\n  kubernetes-audit:cluster: test\n{NODES}{wrong}")
-    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given="a key")
+WRONG = {
+    "auditLog.batch: is given with mode blocking; allowed: only with mode batch": (
+        "  kubernetes-audit:auditLog:\n    mode: blocking\n    batch:\n      maxSize: 5\n"
+    ),
+    "kubernetes_audit:policy: has the namespace 'kubernetes_audit', did you mean 'kubernetes-audit:policy'; "
+    "allowed: kubernetes-audit for the settings of this project": "  kubernetes_audit:policy:\n    preset: minimal\n",
+    "healthTimeoutSeconds: is not a key of a stack file; allowed: config, environment, secretsprovider, encryptedkey, "
+    "encryptionsalt": "healthTimeoutSeconds: 600\n",
+}
+"""A kind of mistake each: in a value, in a namespace, in the form of the file."""
+
+
+@pytest.fixture
+def wrong_stack(stack: Path, engine_environment: dict[str, str], request: pytest.FixtureRequest) -> Path:
+    """The file of a stack that is right but for these lines, beside a program that runs this project's."""
+    stack.write_text(f"{stack.read_text()}config:\n  kubernetes-audit:cluster: test\n{NODES}")
+    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given="0123456789")
     assert key.returncode == 0, key.stdout
-    (mistake,) = check_stack_file(stack.name, stack.read_text(), PROJECT, stack.parent).mistakes
-    run = pulumi(
-        REPOSITORY,
-        engine_environment,
-        "preview",
-        "--stack",
-        "organization/kubernetes-audit/test",
-        "--config-file",
-        str(stack),
-    )
+    stack.write_text(stack.read_text() + request.param)
+    (stack.parent / "__main__.py").write_text(THE_PROJECTS)
+    return stack
+
+
+@pytest.mark.parametrize(("message", "wrong_stack"), WRONG.items(), indirect=["wrong_stack"])
+@pytest.mark.parametrize("words", [("preview",), ("up", "--yes", "--skip-preview")], ids=["preview", "up"])
+def test_a_mistake_ends_a_run_with_the_words_of_the_check_and_one_message(
+    wrong_stack: Path, engine_environment: dict[str, str], message: str, words: tuple[str, ...]
+) -> None:
+    (mistake,) = check_stack_file(wrong_stack.name, wrong_stack.read_text(), PROJECT, wrong_stack.parent).mistakes
+    assert mistake.message == message
+    run = pulumi(wrong_stack.parent, engine_environment, *words)
     assert run.returncode != 0
-    assert mistake.message == "auditLog.batch: is given with mode blocking; allowed: only with mode batch"
-    assert f"The configuration is wrong; no node was dialled.\n    {mistake.message}" in run.stdout
+    diagnostics = run.stdout.partition("Diagnostics:")[2]
+    assert f"error: The configuration is wrong; no node was contacted.\n    {message}\n" in diagnostics
+    assert diagnostics.count("error:") == 1
+    assert "unhandled" not in run.stdout
+
+
+OF_EACH_KIND = (
+    "a_host_with_its_user",
+    "a_key_of_the_policy_misspelt",
+    "a_key_with_and_without_the_namespace",
+    "a_policy_file_with_a_mistake",
+    "a_reader_without_a_key",
+    "a_webhook_token_in_clear",
+    "loki_without_a_kubeconfig",
+)
+"""Some of the wrong files of the unit tests, each of another part of the check."""
+
+
+@pytest.mark.parametrize("path", [path for path in BROKEN if path.stem in OF_EACH_KIND], ids=lambda path: path.stem)
+def test_a_mistake_of_each_kind_ends_a_preview(stack: Path, engine_environment: dict[str, str], path: Path) -> None:
+    head = stack.read_text()
+    (stack.parent / "__main__.py").write_text(THE_PROJECTS)
+    shutil.copytree(POLICIES, stack.parent, dirs_exist_ok=True)
+    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given=KEY)
+    assert key.returncode == 0, key.stdout
+    encrypted = yaml.safe_load(stack.read_text())["config"][f"{PROJECT}:sshPrivateKey"]["secure"]
+    stack.write_text(head + re.sub(r"v1:AAAA:\w+", encrypted, path.read_text()))
+    run = pulumi(stack.parent, engine_environment, "preview")
+    assert run.returncode != 0
+    assert f"\n    {message_of(path)}\n" in run.stdout
+    assert run.stdout.count("error: ") == 2, "on the line of the stack, and below Diagnostics"
+
+
+@pytest.mark.parametrize("wrong_stack", [WRONG[message] for message in WRONG if "namespace" in message], indirect=True)
+def test_a_configuration_from_elsewhere_is_read_the_same_way(
+    wrong_stack: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = wrong_stack.rename(tmp_path / "elsewhere.yaml")
+    run = pulumi(wrong_stack.parent, engine_environment, "preview", "--stack", "test", "--config-file", str(elsewhere))
+    assert run.returncode != 0
+    assert "did you mean 'kubernetes-audit:policy'" in run.stdout
+
+
+@pytest.mark.parametrize("wrong_stack", [WRONG[message] for message in WRONG if "stack file" in message], indirect=True)
+def test_the_stacks_own_file_says_nothing_of_a_configuration_from_elsewhere(
+    wrong_stack: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(
+        wrong_stack.read_text().partition("healthTimeout")[0].replace("cluster: test", "cluster: east")
+    )
+    run = pulumi(wrong_stack.parent, engine_environment, "preview", "--stack", "test", "--config-file", str(elsewhere))
+    assert "is not a key of a stack file" not in run.stdout
+    assert "Nodes cannot be read; nothing was changed." in run.stdout
+    assert run.stdout.partition("Diagnostics:")[2].count("error:") == 1

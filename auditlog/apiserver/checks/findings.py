@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from auditlog.apiserver.backends import log_backend
+from auditlog.apiserver.checks.answering import answering
 from auditlog.apiserver.checks.api_server import ApiServer
 from auditlog.apiserver.checks.disk import disk_findings
 from auditlog.apiserver.checks.event_size import batch_findings, line_findings
@@ -31,6 +32,7 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
         *mount_findings(server),
         *missing_policy(server),
         *process_findings(server),
+        *answering(server.facts),
         *kubeadm_config_findings(server.facts, server.flags),
         *disk_findings(log_backend(server.flags, server.minor), server.facts),
     )
@@ -45,6 +47,7 @@ def planned_findings(
     """
     log = log_backend(server.flags, server.minor)
     return (
+        *answering(server.facts),
         *forgotten(server.facts),
         *flag_findings(server),
         *batch_findings(server.flags),

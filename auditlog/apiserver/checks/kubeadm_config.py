@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditlog.apiserver import kubeadm_config
+from auditlog.apiserver.checks.answering import unanswered
 from auditlog.apiserver.checks.api_server import AUDIT, FILE_FLAGS
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.checks.process import flag_text
@@ -48,6 +49,9 @@ app/phases/controlplane/manifests.go, the same from 1.30 to 1.36)."""
 def kubeadm_config_findings(facts: Facts, flags: Mapping[str, str]) -> Iterator[Finding]:
     """ClusterConfiguration as this node could read it, against the flags of its manifest."""
     if facts.kubeadm_config is None:
+        if unanswered(facts) is not None:
+            yield _unread("kube-system/kubeadm-config cannot be read while the API server does not answer")
+            return
         yield _unread(
             f"kube-system/kubeadm-config cannot be read: {facts.kubeadm_config_error or 'kubectl is not on the node'}"
         )

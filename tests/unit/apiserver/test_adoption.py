@@ -13,6 +13,7 @@ from auditlog.apiserver.adoption import Draft, draft, stack_file
 from auditlog.apiserver.facts import Facts, StrayManifest
 from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.apiserver.plan_error import PlanError
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.settings import Host, LogSettings, Settings, parse_settings
 from tests.unit.apiserver.nodes import HOST_KEY, POLICY, applied, remote, untouched
@@ -159,6 +160,38 @@ def test_what_the_plan_refuses() -> None:
     facts = dataclasses.replace(by_hand(), stray_manifests=(StrayManifest("old.yaml", 4000),))
     (remark,) = drafted({"cp1": facts}).remarks
     assert remark.startswith("pulumi preview would refuse: cp1: old.yaml in /etc/kubernetes/manifests")
+
+
+def test_a_node_of_another_stack_says_whose_it_is_before_anything_else() -> None:
+    result = drafted({"cp1": applied(), "cp2": applied()}, CP1, CP2)
+    owned = "cp1, cp2: managed by the Pulumi stack kubernetes-audit/test, and a preview of any other stack is refused"
+    assert result.others == (owned,)
+    assert not result.keeps_everything
+    text = stack_file(result)
+    assert text.startswith(f"# {owned}\n# What to do depends on that stack:\n")
+    assert "pulumi destroy" in text
+    assert "edits no file" not in text
+    with pytest.raises(PlanError, match="its audit logging belongs to the stack 'kubernetes-audit/test'"):
+        plan_of(text, POLICY, {"cp1": applied(), "cp2": applied()})
+
+
+def test_nodes_of_two_stacks_are_told_apart_and_what_else_would_change_is_said_too() -> None:
+    lagging = with_manifest(dataclasses.replace(applied(), owner="other/east"), "maxage=30", "maxage=7")
+    result = drafted({"cp1": applied(), "cp2": lagging}, CP1, CP2)
+    assert [each.partition(",")[0] for each in result.others] == [
+        "cp1: managed by the Pulumi stack kubernetes-audit/test",
+        "cp2: managed by the Pulumi stack other/east",
+    ]
+    assert any(each.startswith("cp2: pulumi up would restart the API server: ") for each in result.remarks)
+    assert not any("would refuse" in each for each in result.remarks)
+
+
+def test_a_draft_for_the_stack_that_manages_the_node_keeps_everything() -> None:
+    own = dataclasses.replace(applied(), owner="kubernetes-audit/prod")
+    result = drafted({"cp1": own})
+    assert result.keeps_everything
+    assert "the first preview edits no file of a node" in stack_file(result)
+    assert_edits_nothing(plan_of(stack_file(result), POLICY, {"cp1": own}))
 
 
 def test_a_node_without_audit_logging_gets_the_defaults() -> None:

@@ -24,7 +24,13 @@ from auditlog.settings import parse_settings
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 CASES = Path(__file__).parent / "cases"
-NODES = [{"name": "cp1", "host": "cp1.example.com", "hostKey": "ssh-ed25519 AAAA"}]
+NODES = [
+    {
+        "name": "cp1",
+        "host": "cp1.example.com",
+        "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+    }
+]
 KINDS = {"manifest": MANIFEST, "kubeadm_config": CLUSTER_CONFIGURATION}
 
 

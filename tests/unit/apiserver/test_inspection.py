@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -155,9 +156,55 @@ def test_a_volume_that_kubeadm_config_lacks_would_keep_the_api_server_from_start
     assert ["would not start" in each.consequence for each in disagreements] == [True, False]
 
 
+REFUSED = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+
+
+def silent(error: str = REFUSED, **more: Any) -> Facts:
+    """A node whose API server runs and does not answer."""
+    return dataclasses.replace(applied(), kubeadm_config=None, kubeadm_config_error=error, **more)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        "Unable to connect to the server: dial tcp 10.0.0.11:6443: i/o timeout",
+        "Unable to connect to the server: net/http: TLS handshake timeout",
+        "Unable to connect to the server: EOF",
+        "Error from server (ServiceUnavailable): apiserver not ready",
+    ],
+)
+def test_an_api_server_that_does_not_answer_is_told_first_and_without_kubectls_words(error: str) -> None:
+    report = inspect_node("cp1", silent(error))
+    assert [each.id for each in report.disagreements] == ["api-server-silent", "kubeadm-config-unread"]
+    assert report.trouble is report.disagreements[0]
+    assert report.trouble.what == (
+        "the API server does not answer, though its process has run since 1970-01-01 00:33:30 UTC"
+    )
+    assert error not in "".join(map(str, report.disagreements))
+
+
+def test_a_change_that_is_under_way_is_told_with_the_silence() -> None:
+    change = "; a change of this node by pulumi is under way, or was cut off"
+    for facts in (
+        silent(unfinished_change=True),
+        dataclasses.replace(
+            silent(unfinished_change=True), kubeadm_config=KubeadmConfig(CLUSTER_CONFIGURATION, "7", stale=True)
+        ),
+    ):
+        assert found(facts)["api-server-silent"].what.endswith(change)
+
+
+def test_a_node_without_a_process_is_told_so_before_what_follows_from_it() -> None:
+    report = inspect_node("cp1", silent(processes=()))
+    assert [each.id for each in report.disagreements] == ["no-process", "kubeadm-config-unread"]
+
+
 def test_kubeadm_config_that_cannot_be_read() -> None:
-    facts = dataclasses.replace(applied(), kubeadm_config=None, kubeadm_config_error="connection refused")
-    assert "connection refused" in found(facts)["kubeadm-config-unread"].what
+    expired = "Unable to connect to the server: tls: failed to verify certificate: x509: certificate has expired"
+    only = found(silent(expired))
+    assert list(only) == ["kubeadm-config-unread"]
+    assert expired in only["kubeadm-config-unread"].what
     other = dataclasses.replace(applied(), kubeadm_config=KubeadmConfig("kind: Other\n", "1"))
     assert "is not a ClusterConfiguration" in found(other)["kubeadm-config-unread"].what
 

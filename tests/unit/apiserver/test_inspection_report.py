@@ -28,6 +28,20 @@ def test_a_node_that_is_well() -> None:
     assert lines[-1] == "  nothing found"
 
 
+def test_what_keeps_everything_else_from_being_true_comes_first() -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    facts = dataclasses.replace(applied(), kubeadm_config=None, kubeadm_config_error=refused)
+    lines = text(facts).splitlines()
+    assert " ".join(map(str.strip, lines[:2])) == (
+        "ops@10.0.0.11 (cp1): the API server does not answer, though its process has run since 1970-01-01 00:33:30 UTC"
+    )
+    assert lines[2] == "  audit       on, Kubernetes 1.36.3"
+    assert all(len(line) <= WIDTH for line in lines)
+    found = lines.index("  found:")
+    assert lines[found + 1].startswith("    - the API server does not answer")
+    assert "did you specify" not in text(facts)
+
+
 def test_a_node_without_audit_logging() -> None:
     shown = text(untouched())
     assert shown.startswith("ops@10.0.0.11 (cp1): audit logging is OFF, Kubernetes 1.36.3\n  backend     none\n")

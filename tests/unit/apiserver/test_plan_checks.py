@@ -69,6 +69,48 @@ def test_no_api_server_is_the_reason_why_kubeadm_config_cannot_be_read() -> None
     ]
 
 
+REFUSED = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+
+
+def silent(facts: Facts) -> Facts:
+    """The node while its API server restarts: the process is there and does not answer."""
+    return changed(facts, kubeadm_config=None, kubeadm_config_error=REFUSED)
+
+
+def test_an_api_server_that_does_not_answer_is_named_and_its_edits_are_known_all_the_same() -> None:
+    with pytest.raises(PlanError) as raised:
+        plan(cp1=silent(untouched()), cp2=silent(applied()))
+    one, two = raised.value.problems
+    assert one.startswith(
+        "cp1: the API server does not answer, though its process has run since 1970-01-01 00:18:20 UTC"
+    )
+    assert one.endswith("What up would do to kubeadm-config is unknown until then")
+    assert two.startswith("cp2: the API server does not answer")
+    assert "did you specify" not in str(raised.value)
+    manifest_edit, policy_edit = raised.value.edits
+    assert (manifest_edit.where, policy_edit.where) == ("cp1", "cp1")
+    assert "+    - --audit-policy-file=/etc/kubernetes/audit-policy.yaml" in manifest_edit.change.diff()
+    assert policy_edit.change.live is None
+    assert any("the manifest lacks --audit-policy-file" in reason for reason in manifest_edit.reasons)
+
+
+def test_kubeadm_config_from_another_node_is_enough_and_the_silence_is_a_warning() -> None:
+    planned = plan(cp1=silent(applied()), cp2=applied())
+    assert [finding.id for finding in planned.nodes[0].warnings] == ["api-server-silent"]
+    assert planned.nodes[1].warnings == ()
+
+
+def test_what_kubectl_says_of_itself_is_told_in_its_words() -> None:
+    (problem,) = problems(cp1=changed(untouched(), kubeadm_config=None, kubeadm_config_error="x509: expired"))
+    assert problem == "the ConfigMap kube-system/kubeadm-config cannot be read; cp1: x509: expired"
+
+
+def test_a_change_that_is_under_way_without_a_process_is_said() -> None:
+    down = changed(silent(untouched()), processes=(), unfinished_change=True)
+    (problem,) = problems(cp1=down)
+    assert problem.startswith("cp1: no API server runs on this node; a change of this node by pulumi is under way, or ")
+
+
 def test_a_cut_off_change_is_finished_though_no_api_server_runs() -> None:
     node = plan(cp1=changed(applied(), processes=(), unfinished_change=True)).nodes[0]
     assert "no API server runs" in node.reasons

@@ -23,7 +23,7 @@ from auditlog.apiserver.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS, Host
-from components import cluster, declaration, proof
+from components import cluster, declaration, outcome, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -168,6 +168,8 @@ def run_declared(
     async def prove(tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
         return {task.node.name: proven for task in tasks}
 
+    # The process of the program ends with it; that of the tests does not.
+    monkeypatch.setattr(outcome, "end_with_one_message", lambda: None)
     monkeypatch.setattr(cluster, "read_nodes", answer)
     monkeypatch.setattr(proof, "prove_nodes", prove)
     monkeypatch.setattr(declaration, "Declaration", functools.partial(_Locked, program))

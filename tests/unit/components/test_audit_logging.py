@@ -109,7 +109,7 @@ def test_numbers_are_whole_again_that_travelled_as_floats(monkeypatch: pytest.Mo
             {"webhook": {"server": "https://siem.example.com", "token": "t"}},
             "webhook.token: is kept in clear; allowed: ",
         ),
-        ({"nodez": []}, "nodez: is not a key of the configuration; allowed: cluster, nodes, "),
+        ({"nodez": []}, "nodez: is not a key of the configuration, did you mean 'nodes'; allowed: cluster, nodes, "),
         ({"auditLog": {"maxAge": 2.5}}, "auditLog.maxAge: is 2.5; allowed: a whole number from "),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_mistake_is_answered_before_any_node_is_dialled(
 ) -> None:
     with pytest.raises(pulumi.RunError) as raised:
         run_declared(monkeypatch, declared(**more), DIALLED)
-    assert "The configuration is wrong; no node was dialled.\n" in str(raised.value)
+    assert "The configuration is wrong; no node was contacted.\n" in str(raised.value)
     assert message in str(raised.value)
 
 

@@ -184,7 +184,10 @@ DIALLED = AssertionError("a node was dialled")
         (stack_config(policy={"preset": "nothing"}), "policy.preset: is 'nothing'; allowed: one of "),
         (stack_config(policy={"file": "/nowhere.yaml"}), "policy.file '/nowhere.yaml': cannot be read: No such file"),
         ({**stack_config(), "kubernetes-audit:nodes": "[oops"}, "nodes: is '[oops'; allowed: a list with at"),
-        ({**stack_config(), "kubernetes-audit:nodez": "[]"}, "nodez: is not a key of the configuration; allowed: "),
+        (
+            {**stack_config(), "kubernetes-audit:nodez": "[]"},
+            "nodez: is not a key of the configuration, did you mean 'nodes'; ",
+        ),
         ({**stack_config(), "kubernetes-audit:sshPrivateKey": ""}, "sshPrivateKey: is missing; allowed: a private key"),
     ],
 )
@@ -193,7 +196,7 @@ def test_a_mistake_ends_the_program_before_any_node_is_dialled(
 ) -> None:
     with pytest.raises(pulumi.RunError) as raised:
         run_program(monkeypatch, config, DIALLED)
-    assert "no node was dialled" in str(raised.value)
+    assert "no node was contacted" in str(raised.value)
     assert message in str(raised.value)
 
 
@@ -204,7 +207,7 @@ def test_a_policy_that_the_api_server_would_refuse_is_refused_before_any_node_is
     file.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Everything\n")
     with pytest.raises(pulumi.RunError) as raised:
         run_program(monkeypatch, stack_config(policy={"file": str(file)}), DIALLED)
-    assert "line 4, column 10" in str(raised.value)
+    assert "policy.yaml:4:10: " in str(raised.value)
     assert "Everything" in str(raised.value)
 
 
@@ -218,6 +221,22 @@ def test_nodes_that_cannot_be_read_or_changed_end_the_program_with_one_line_each
     stray = dataclasses.replace(untouched(), stray_manifests=(StrayManifest("kube-apiserver.yaml.bak", 4000),))
     with pytest.raises(pulumi.RunError, match=r"kube-apiserver\.yaml\.bak in /etc/kubernetes/manifests"):
         run_program(monkeypatch, stack_config(), {"cp1": stray})
+
+
+def test_while_the_api_server_does_not_answer_a_preview_shows_the_files_and_up_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
+    silent = dataclasses.replace(untouched(), kubeadm_config=None, kubeadm_config_error=refused)
+    shown: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", lambda message, *_, **__: shown.append(message))
+    for preview in (True, False):
+        shown.clear()
+        with pytest.raises(pulumi.RunError, match="nothing was changed") as raised:
+            run_program(monkeypatch, stack_config(), {"cp1": silent}, preview=preview)
+        assert "cp1: the API server does not answer, though its process has run since " in str(raised.value)
+        assert any("+++ /etc/kubernetes/manifests/kube-apiserver.yaml" in message for message in shown) is preview
+        assert any("+++ /etc/kubernetes/audit-policy.yaml" in message for message in shown) is preview
 
 
 WEBHOOK = {"server": "https://siem.example.com/audit", "token": "hunter2"}

@@ -232,5 +232,5 @@ def test_a_level_that_cannot_be_raised_is_refused(raised: RaisedLevel, message: 
 def test_an_unknown_preset_and_a_broken_custom_text_are_refused() -> None:
     with pytest.raises(PresetError):
         build_policy(Overlay(preset="none"))
-    with pytest.raises(PolicyError, match=r"mine\.yaml: line 1"):
+    with pytest.raises(PolicyError, match=r"mine\.yaml:1:1: "):
         build_policy(Overlay(custom_text="rules: []", custom_source="mine.yaml"))

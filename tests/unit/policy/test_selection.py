@@ -73,12 +73,18 @@ def test_a_presets_parameters_reach_it() -> None:
     [
         ({"rulesBefore": [{"levl": "None"}]}, "policy.rulesBefore[0]"),
         ({"rulesAfter": {"level": "None"}}, "policy.rulesAfter: is {'level': 'None'}; allowed: a list"),
-        ({"drop": {"user": ["a"]}}, "policy.drop.user: is not a key of the configuration; allowed: users, userGroups"),
+        (
+            {"drop": {"user": ["a"]}},
+            "policy.drop.user: is not a key of the configuration, did you mean 'users'; ",
+        ),
         ({"drop": {"users": "a"}}, "policy.drop.users: is 'a'; allowed: a list of texts"),
         ({"raise": [{"resource": "pods"}]}, "policy.raise[0].level: is missing; allowed: one of None, Metadata"),
         ({"raise": [{"level": "All", "resource": "pods"}]}, "policy.raise[0].level: is 'All'; allowed: one of None"),
         ({"raise": [{"level": "Request"}]}, "policy.raise[0].resource: is missing; allowed: a plural"),
-        ({"omitStages": ["Received"]}, "policy.omitStages: has 'Received'; allowed: of RequestReceived"),
+        (
+            {"omitStages": ["Received"]},
+            "policy.omitStages: has 'Received', did you mean 'RequestReceived'; ",
+        ),
         ({"omitManagedFields": "yes"}, "policy.omitManagedFields: is 'yes'; allowed: true or false"),
         ({"preset": "low-write", "parameters": {"namespaces": ["a"]}}, "policy.parameters.namespaces: is not a key"),
     ],

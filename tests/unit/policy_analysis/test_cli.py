@@ -187,7 +187,7 @@ def test_a_policy_that_cannot_be_read_names_line_and_key(capsys: pytest.CaptureF
     for command in ("lint", "cis", "coverage"):
         code, out, err = run(capsys, command, str(policy_file))
         assert (code, out) == (2, "")
-        assert f"{policy_file}: line 6, column 5: rules[0].resource: " in err
+        assert f"{policy_file}:6:5: rules[0].resource: " in err
 
 
 def test_a_policy_that_is_no_text_is_told(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from auditlog.settings.namespaces import own_keys
 from auditlog.settings.setting import Encrypted
 from auditlog.settings.stack_file import parse_stack_file
 from lab.paths import REPOSITORY
@@ -29,12 +32,25 @@ def message_of(path: Path) -> str:
 
 def as_engine(text: str) -> tuple[dict[str, str], frozenset[str]]:
     """What the engine would hand to the program: texts, secrets decrypted, and the keys that hold no secret."""
-    values = parse_stack_file(text, PROJECT).values
+    file = parse_stack_file(text, PROJECT)
+    values = file.values
+    written = own_keys(read_keys(text), PROJECT).written
     config = {
-        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(_decrypted(value, key))
+        _in_full(written[key]): value if isinstance(value, str) else json.dumps(_decrypted(value, key))
         for key, value in values.items()
     }
-    return config, frozenset(key for key, value in values.items() if not _holds_a_secret(value))
+    return config | dict.fromkeys(file.others, "other"), frozenset(
+        key for key, value in values.items() if not _holds_a_secret(value)
+    )
+
+
+def read_keys(text: str) -> list[str]:
+    """The keys of the configuration as they are written in the file."""
+    return [str(key) for key in YAML(typ="safe", pure=True).load(text).get("config") or ()]
+
+
+def _in_full(key: str) -> str:
+    return key if ":" in key else f"{PROJECT}:{key}"
 
 
 def _decrypted(value: Any, key: str) -> Any:

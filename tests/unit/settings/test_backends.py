@@ -23,7 +23,13 @@ from auditlog.settings import (
 )
 from tests.unit.certificates import CERTIFICATE, KEY
 
-NODES = [{"name": "cp1", "host": "cp1.example.com", "hostKey": "ssh-ed25519 AAAA"}]
+NODES = [
+    {
+        "name": "cp1",
+        "host": "cp1.example.com",
+        "hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh",
+    }
+]
 SERVER = "https://siem.example.com/audit"
 
 
@@ -117,7 +123,10 @@ def test_credentials_do_not_show_in_what_settings_print_as() -> None:
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"auditLog": {"mode": "async"}}, "auditLog.mode: is 'async'; allowed: one of batch, blocking, blocking-strict"),
     ({"auditLog": {"format": "text"}}, "auditLog.format: is 'text'; allowed: one of json, legacy"),
-    ({"auditLog": {"version": "audit.k8s.io/v1beta1"}}, "auditLog.version: is 'audit.k8s.io/v1beta1'; allowed: audit"),
+    (
+        {"auditLog": {"version": "audit.k8s.io/v1beta1"}},
+        "auditLog.version: is 'audit.k8s.io/v1beta1', did you mean 'audit.k8s.io/v1'; allowed: audit",
+    ),
     ({"auditLog": {"compress": "yes"}}, "auditLog.compress: is 'yes'; allowed: true or false"),
     (
         {"auditLog": {"batch": {"maxSize": 5}}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pulumi
@@ -24,13 +25,16 @@ def test_the_check_answers_with_one_message(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
-def test_the_program_answers_with_the_same_message_before_a_node_is_dialled(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_program_answers_with_the_same_message_before_a_node_is_contacted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(POLICIES)
+    project = tmp_path / "project"
+    shutil.copytree(POLICIES, project)
+    shutil.copy(path, project / "Pulumi.test.yaml")
+    monkeypatch.chdir(project)
     config, in_clear = as_engine(path.read_text())
     with pytest.raises(pulumi.RunError) as raised:
-        run_program(monkeypatch, config, AssertionError("a node was dialled"), in_clear=in_clear)
+        run_program(monkeypatch, config, AssertionError("a node was contacted"), in_clear=in_clear)
     heading, *messages = str(raised.value).splitlines()
-    assert heading.endswith("no node was dialled.")
+    assert heading.endswith("no node was contacted.")
     assert messages == [message_of(path)]

@@ -19,7 +19,7 @@ config:
   kubernetes-audit:nodes:
     - name: cp1
       host: cp1.example.com
-      hostKey: ssh-ed25519 AAAA
+      hostKey: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuhUzvYIw0RC4/JnaeNRUd7dPxlC1lnHOafEzh4DJqh
   kubernetes-audit:sshPrivateKey:
     secure: v1:AAAA
 """
@@ -94,6 +94,7 @@ def test_json_names_file_line_key_value_and_what_is_allowed(project: Path, capsy
     assert file["mistakes"] == [
         {
             "line": 9,
+            "column": None,
             "key": "healthTimeoutSeconds",
             "found": "is 5",
             "allowed": "a whole number from 30 to 3600",
@@ -174,3 +175,76 @@ def test_a_file_that_is_no_stack_file_is_one_mistake(text: str, what: str) -> No
     checked = check_stack_file("Pulumi.dev.yaml", text, "kubernetes-audit", Path())
     assert len(checked.mistakes) == 1
     assert what in checked.mistakes[0].message
+
+
+BLOCK = """\
+  kubernetes-audit:policy:
+    inline: |
+      apiVersion: audit.k8s.io/v1
+      kind: Policy
+      rules:
+        - level: Everything
+"""
+
+
+def lines(project: Path, text: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the check prints of one wrong stack file."""
+    (project / "Pulumi.dev.yaml").write_text(text)
+    assert main(["config", "check"]) == 1
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ("  kubernetes-audit:policy: {preset: minimal\n", "10:1: "),
+        ("  kubernetes-audit:policy: a: b\n", "9:29: "),
+        ("\tkubernetes-audit:policy: a\n", "9:1: "),
+    ],
+)
+def test_broken_yaml_is_told_at_its_own_line(
+    project: Path, capsys: pytest.CaptureFixture[str], more: str, place: str
+) -> None:
+    first, last = lines(project, GOOD + more, capsys)
+    assert first.startswith(f"Pulumi.dev.yaml:{place}")
+    assert " line " not in first
+    assert last == "Pulumi.dev.yaml: 1 mistake"
+
+
+def test_a_mistake_of_a_policy_file_is_told_at_its_own_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "mine.yaml").write_text(POLICY.replace("level: None", "level: {"))
+    first, _ = lines(project, GOOD + "  kubernetes-audit:policy:\n    file: mine.yaml\n", capsys)
+    assert first.startswith("Pulumi.dev.yaml:10: mine.yaml:6:3: not valid YAML: ")
+
+
+def test_a_mistake_of_a_policy_in_the_stack_file_is_told_at_the_files_line(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, _ = lines(project, GOOD + BLOCK, capsys)
+    assert first.startswith("Pulumi.dev.yaml:14: the policy in the configuration:4:12: rules[0].level: ")
+
+
+def test_a_mistake_of_an_overlay_is_told_at_its_own_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = "    rulesBefore:\n      - level: Metadata\n      - level: Everything\n"
+    first, _ = lines(project, f"{GOOD}  kubernetes-audit:policy:\n    preset: minimal\n{rules}", capsys)
+    assert first.startswith("Pulumi.dev.yaml:13: policy.rulesBefore[1].level: ")
+
+
+ENVIRONMENTS = ("environment:\n  - prod/nodes\n", "environment:\n  imports: [prod/nodes]\n  values: {}\n")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_an_environment_may_set_is_not_missing(
+    project: Path, capsys: pytest.CaptureFixture[str], environment: str
+) -> None:
+    text = "config:\n  kubernetes-audit:loki:\n    url: https://loki.example.com\n"
+    (project / "Pulumi.dev.yaml").write_text(environment + text)
+    assert main(["config", "check"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Pulumi.dev.yaml: no mistakes; not checked: what comes from an environment (")
+    assert "prod/nodes)" in said
+
+
+def test_beside_an_environment_what_the_file_sets_is_checked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, _ = lines(project, ENVIRONMENTS[0] + "config:\n  kubernetes-audit:healthTimeoutSeconds: 5\n", capsys)
+    assert first == "Pulumi.dev.yaml:4: healthTimeoutSeconds: is 5; allowed: a whole number from 30 to 3600"

@@ -125,7 +125,11 @@ def test_everything_that_can_be_set_arrives() -> None:
         (("reading",), {"user": "a b"}, "reading.user: is 'a b'; allowed: a user name"),
         (("bastion",), "b", "bastion: is 'b'; allowed: a mapping of keys"),
         (("bastion",), {"host": "b"}, "bastion.hostKey: is missing; allowed: the host's public Ed25519 or ECDSA key"),
-        (("policy",), {"preset": "lowwrite"}, "policy.preset: is 'lowwrite'; allowed: one of low-write, standard"),
+        (
+            ("policy",),
+            {"preset": "lowwrite"},
+            "policy.preset: is 'lowwrite', did you mean 'low-write'; allowed: one of low-write, standard",
+        ),
         (
             ("policy",),
             {"preset": "low-write", "file": "a"},
@@ -141,14 +145,18 @@ def test_everything_that_can_be_set_arrives() -> None:
         (("auditLog",), {"path": "/audit.log"}, "auditLog.path: is '/audit.log'; allowed: an absolute path"),
         (("auditLog",), {"maxSize": 0}, "auditLog.maxSize: is 0; allowed: a whole number from 1 to"),
         (("auditLog",), {"maxAge": "30"}, "auditLog.maxAge: is '30'; allowed: a whole number from 0 to"),
-        (("auditLog",), {"maxage": 30}, "auditLog.maxage: is not a key of the configuration; allowed: enabled, path"),
+        (
+            ("auditLog",),
+            {"maxage": 30},
+            "auditLog.maxage: is not a key of the configuration, did you mean 'maxAge'; allowed: enabled, path",
+        ),
         (
             ("auditLog",),
             {"path": "/etc/kubernetes/audit-policy.yaml"},
             "auditLog.path: '/etc/kubernetes/audit-policy.yaml' is also policy.path; allowed: different files",
         ),
         (("healthTimeoutSeconds",), 5, "healthTimeoutSeconds: is 5; allowed: a whole number from 30 to 3600"),
-        (("nodez",), [], "nodez: is not a key of the configuration; allowed: cluster, nodes"),
+        (("nodez",), [], "nodez: is not a key of the configuration, did you mean 'nodes'; allowed: cluster, nodes"),
     ],
 )
 def test_a_mistake_is_answered_by_one_message(path: tuple[str | int, ...], value: Any, message: str) -> None:

@@ -1,0 +1,48 @@
+"""Whether the API server answers at all: while it restarts, kubectl's words lead astray."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.checks.process import no_process
+from auditlog.apiserver.facts import Facts
+
+_SILENT = re.compile(
+    r"connection refused|was refused|i/o timeout|handshake timeout|\bEOF\b|deadline exceeded|connection lost"
+    r"|connection reset|no route to host|\(ServiceUnavailable\)|\(Timeout\)|not ready|timed out"
+)
+"""What kubectl says when nobody answers. A certificate that is refused, or a name without an address, is none of it."""
+
+
+def unanswered(facts: Facts) -> Finding | None:
+    """Why the node's API server did not answer when it was asked for kubeadm-config.
+
+    None where it answered, where it was not asked, and where kubectl failed for a reason of its own.
+    """
+    if facts.kubeadm_config is not None and not facts.kubeadm_config.stale:
+        return None
+    change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
+    if not facts.processes:
+        found = no_process()
+        return replace(found, what=found.what + change)
+    if not _SILENT.search(facts.kubeadm_config_error or ""):
+        return None
+    started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
+    return Finding(
+        "api-server-silent",
+        f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
+        "it is starting, or hangs",
+        remedy="run again when it answers (kubectl get --raw /readyz); its last words are in "
+        "/var/log/pods/kube-system_kube-apiserver-*",
+    )
+
+
+def answering(facts: Facts) -> Iterator[Finding]:
+    """Whether a process runs that does not answer; that none runs is a finding of the process."""
+    found = unanswered(facts)
+    if found is not None and facts.processes:
+        yield found
