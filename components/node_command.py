@@ -21,6 +21,7 @@ from pulumi_command import remote
 
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.file_change import FileChange
+from components.untouched import COMMAND_INPUTS
 
 
 def node_command(
@@ -36,6 +37,8 @@ def node_command(
     former: str | None = None,
     secret: bool = False,
     silent: bool = False,
+    hooks: pulumi.ResourceHookBinding | None = None,
+    hide_diffs: Sequence[str] = (),
 ) -> remote.Command:
     """Declares the Command ``name``.
 
@@ -57,6 +60,8 @@ def node_command(
             ignore_changes=list(ignore_changes),
             delete_before_replace=True,
             aliases=aliases(former),
+            hooks=hooks,
+            hide_diffs=list(hide_diffs),
             additional_secret_outputs=["stdout", "stderr"] if silent else None,
         ),
     )
@@ -69,12 +74,14 @@ def untouched_node_command(
 
     With ``forget`` its removal dials nothing either: the node is gone (pulumi/pulumi-command#104).
     """
-    inputs = ["connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"]
     return remote.Command(
         name,
         connection=connection,
         opts=pulumi.ResourceOptions(
-            parent=parent, ignore_changes=inputs, retain_on_delete=forget, delete_before_replace=True
+            parent=parent,
+            ignore_changes=list(COMMAND_INPUTS),
+            retain_on_delete=forget,
+            delete_before_replace=True,
         ),
     )
 

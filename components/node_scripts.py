@@ -19,7 +19,7 @@ class NodeScripts(pulumi.ComponentResource):
     """Installs the scripts on each node.
 
     ``commands`` maps a node's name to its Command. A node that is in sync keeps the scripts it has: a new version of
-    this program shows no diff until there is something to do.
+    this program shows no diff until there is something to do, and then that the scripts change, not their text.
     """
 
     TYPE = "kubernetes-audit:index:NodeScripts"
@@ -48,6 +48,7 @@ class NodeScripts(pulumi.ComponentResource):
                 stdin=script,
                 former=scope.former(node.former, "-scripts"),
                 ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
+                hide_diffs=("stdin",),
             )
         for host in plan.gone:
             command_name = scope.name(f"{host.name}-scripts")

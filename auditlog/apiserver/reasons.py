@@ -17,6 +17,7 @@ from auditlog.apiserver.manifest_plan import ManifestPlan
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
 KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
+PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
 
 
 def node_reasons(
