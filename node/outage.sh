@@ -20,7 +20,11 @@ start_prober() {
 }
 
 stop_prober() {
-    if [ -n "${prober:-}" ]; then kill "$prober" 2>/dev/null; fi
+    if [ -n "${prober:-}" ]; then
+        kill "$prober" 2>/dev/null
+        # A question that is under way ends by its answer, and not by the end of its network.
+        sleep 0.5
+    fi
     prober=
     come_inside
 }
@@ -32,11 +36,12 @@ say_result() {
     rm -f "$STATE/probes"
 }
 
-# outage_seconds: from the first question without an answer to the next answer, all gaps together.
+# outage_seconds: from the first question without an answer to the next answer, or to the last question, all gaps together.
 outage_seconds() {
     { [ ! -f "$STATE/probes" ] || cat "$STATE/probes"; } | awk '
         $2 == "none" && !away { away = 1; since = $1 }
         $2 == "ok" && away { away = 0; total += $1 - since }
-        END { printf "%.1f\n", total }
+        { last = $1 }
+        END { if (away) total += last - since; printf "%.1f\n", total }
     '
 }
