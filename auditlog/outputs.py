@@ -68,7 +68,11 @@ class Output:
 
 OUTPUTS = (
     Output("cluster", "The cluster's name, as configured.", TEXT),
-    Output("policy", "`source`: where the audit policy comes from; `sha256` of its text.", _by_name(TEXT)),
+    Output(
+        "policy",
+        "`source`: where the audit policy comes from; `sha256` of its text. Empty where the stack audits no node.",
+        _by_name(TEXT),
+    ),
     Output(
         "nodes",
         "By the name of each control-plane node: its host, the hashes of manifest and policy, and what became of it.",

@@ -50,7 +50,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
         desired, policy = sha256(change.desired), sha256(node.policy.desired)
         timeout = str(settings.health_timeout)
         before = change.before or ""
-        identity = {"owner": scope.owner, "entry": name} if node.names_entry else {}
+        identity = {"owner": scope.owner, "entry": name}
         self.command = node_command(
             scope.name(f"{name}-manifest"),
             connection,
@@ -72,7 +72,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
-                **{"owner": scope.owner, **identity},
+                **identity,
                 **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
                 **_webhook(node),
@@ -83,7 +83,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 user,
                 "restore-manifest",
                 before,
-                **identity,
+                **(identity if node.names_entry else {}),
                 written=desired,
                 restore=sha256(before),
                 arguments=node.arguments_before_sha256,

@@ -80,9 +80,10 @@ def declare_cluster(
         else:
             proof = unread_proof(settings)
 
+    in_force = {"source": policy.source, "sha256": policy.sha256} if settings.enabled and settings.nodes_to_read else {}
     outputs = {
         "cluster": settings.cluster,
-        "policy": _kept({"source": policy.source, "sha256": policy.sha256}, secret=scope.hides_texts),
+        "policy": _kept(in_force, secret=scope.hides_texts),
         "nodes": _kept(control_plane.states, secret=scope.hides_nodes or scope.hides_texts),
         "logPath": settings.log_file,
         "queries": loki_queries(),

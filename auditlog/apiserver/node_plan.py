@@ -86,10 +86,7 @@ class NodePlan:
 
     @property
     def names_entry(self) -> bool:
-        """Whether the node has, or will have, on record which entry of ``nodes`` it is.
-
-        A stack of an earlier version keeps its commands as they are until there is something to do.
-        """
+        """Whether the node has, or will have, on record which entry of ``nodes`` it is."""
         return self.entry is not None or not self.in_sync
 
     @property

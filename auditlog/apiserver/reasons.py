@@ -51,6 +51,8 @@ def node_reasons(
         )
     if facts.entry not in (None, entry):
         reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
+    if facts.owner is not None and facts.entry is None and facts.node_name is not None:
+        reasons.append(f"record only: the node records from now on that this stack calls it {entry}")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
         if facts.kubeadm_config is not None and facts.kubeadm_config.stale:

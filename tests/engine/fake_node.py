@@ -21,8 +21,9 @@ from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 _COMMANDS = {
-    # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder.
-    "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g" | exec sh "$@"',
+    # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder, and its PATH has
+    # the stand-ins first.
+    "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g; s#^PATH=#PATH={root}/bin:#" | exec sh "$@"',
     "id": "echo 0",
     "uname": "echo cp1",
     "grep": f'case $* in */proc/*) exit 1 ;; *) exec {shutil.which("grep")} "$@" ;; esac',

@@ -109,6 +109,7 @@ def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edi
 ) -> None:
     program = run_program(monkeypatch, stack_config(enabled=False), {"cp1": applied()}, preview=True)
     assert program.resources == {}
+    assert (program.outputs["policy"], program.outputs["nodes"]) == ({}, {}), "nothing is claimed of what is given back"
     edits = "\n".join(program.messages)
     assert "-    - --audit-log-path=/var/log/kubernetes/audit/audit.log" in edits
     assert "cp1: restart, the manifest is given back as it was before audit logging" in edits
@@ -167,12 +168,13 @@ def test_a_recorded_rename_changes_the_record_and_restarts_nothing(monkeypatch: 
     assert "entry=master-1" in manifest.inputs["delete"]
 
 
-def test_a_stack_of_an_earlier_version_keeps_its_commands_until_there_is_something_to_do(
+def test_a_node_whose_script_does_not_report_its_name_keeps_its_commands_until_there_is_something_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = run_program(monkeypatch, stack_config(), {"cp1": applied()}).resources["cp1-manifest"]
     assert " restore-manifest written=" in kept.inputs["delete"]
     assert kept.ignore_changes == ("create", "update")
+    assert f"owner={OWNER} entry=cp1" in kept.inputs["create"], "a Command that is made anew records it"
     changed = run_program(monkeypatch, stack_config(), {"cp1": untouched()}).resources["cp1-manifest"]
     assert f" restore-manifest owner={OWNER} entry=cp1 written=" in changed.inputs["delete"]
 
