@@ -20,11 +20,14 @@ from components.audit_logging import AuditLogging
 from lab.paths import REPOSITORY
 from tests.engine.engine_stack import EngineStack, Program, Run
 from tests.engine.fake_node import FakeNode
+from tests.engine.kubernetes_api import KubernetesApi
 from tests.engine.program_stack import OWNER, STACK, configure, deletions
 from tests.engine.program_stack import Run as Command
 from tests.engine.ssh_server import SshServer
 from tests.engine.test_stack_files import pulumi
 from tests.unit.apiserver.nodes import applied, untouched
+
+pytest_plugins = ("tests.engine.kubernetes_fixtures",)
 
 COMMANDS = ("cp1-scripts", "cp1-policy", "cp1-manifest", "cluster-configuration")
 COMPONENT_STACK = "organization/engine-test/test"
@@ -178,7 +181,7 @@ def test_a_renamed_project_takes_its_nodes_over(
     assert deletions(deployed) == []
 
 
-def component(server: SshServer, name: str = "east", **more: Any) -> Program:
+def component(server: SshServer, name: str = "east", kubeconfig: str | None = None, **more: Any) -> Program:
     """Another program, which has the node below a component."""
     host = {"name": "cp1", "host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
 
@@ -191,6 +194,8 @@ def component(server: SshServer, name: str = "east", **more: Any) -> Program:
             "sshPrivateKey": sdk.Output.secret(server.private_key),
             **more,
         }
+        if kubeconfig is not None:
+            arguments["kubeconfig"] = sdk.Output.secret(kubeconfig)
         AuditLogging(name, arguments)
 
     return declare
@@ -277,6 +282,37 @@ def test_the_resources_of_a_stack_move_below_a_component_and_back(
     assert deletions(deployed) == []
     deployed.agree(owned_by(OWNER, COMPONENT))
     run("preview", "--expect-no-changes")
+
+
+def test_objects_in_the_cluster_move_along(
+    engine_stack: EngineStack,
+    node: FakeNode,
+    server: SshServer,
+    run: Command,
+    stack_file: Path,
+    engine_environment: dict[str, str],
+    kubernetes_api: KubernetesApi,
+    namespace: str,
+) -> None:
+    kubeconfig, dashboards = kubernetes_api.kubeconfig(), {"mode": "configmap", "namespace": namespace}
+    configure(stack_file, dashboards=dashboards)
+    words = ("config", "set", "--secret", "kubeconfig", "--stack", STACK)
+    assert pulumi(stack_file.parent, engine_environment, *words, given=kubeconfig).returncode == 0
+    node.agree(untouched())
+    run("up", "--yes", "--skip-preview")
+    node.agree(owned_by(OWNER))
+    assert engine_stack.up(lambda: None).error is None
+    move(engine_environment, STACK, COMPONENT_STACK, ours(STACK, engine_environment))
+    moved = engine_stack.up(component(server, kubeconfig=kubeconfig, dashboards=dashboards, takeOver=OWNER))
+    assert moved.error is None, moved.error
+    done = {(step.operation, step.name) for step in moved.steps if step.operation != "same"}
+    commands = {("update", f"east-{command}") for command in COMMANDS}
+    # No object is replaced. The provider is updated, as after another address of the cluster.
+    assert done == commands | {("create", "east"), ("update", "east-cluster")}
+    node.agree(owned_by(COMPONENT, OWNER))
+    preview = engine_stack.preview(component(server, kubeconfig=kubeconfig, dashboards=dashboards))
+    assert {step.operation for step in preview.steps} == {"same"}
+    assert any(step.name.startswith("east-dashboard") for step in preview.steps)
 
 
 def test_without_the_move_the_nodes_keep_what_the_former_stack_deletes(

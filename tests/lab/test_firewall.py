@@ -95,7 +95,8 @@ def test_a_rule_that_came_after_the_preview_means_drain_too(node: Node) -> None:
 def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, node: Node) -> None:
     stands_in = after("swap")
     with (
-        four_clients(lab.paths.kubeconfig) as records, halted(node, stands_in.rename, stands_in.side) as halt,
+        four_clients(lab.paths.kubeconfig) as records,
+        halted(node, stands_in.rename, stands_in.side) as halt,
         Running.begin(NodeChanger(node, EVERYTHING)) as running,
     ):
         halt.wait(running)
