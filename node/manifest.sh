@@ -98,8 +98,11 @@ is_kept() {
 is_needed() {
     thing=$1
     shift
-    if another_owns "$@" || { [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; }; then
+    if another_owns "$@"; then
         say "$thing: kept for the stack $(cat "$STATE/owner")"
+    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; then
+        say "$thing: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
+            "run 'pulumi up', then remove it again"
     else
         return 1
     fi

@@ -75,7 +75,8 @@ def facts_output(facts: Facts) -> str:
     lines.append(f"memory-running-bytes {facts.memory_running_bytes}")
     if facts.redirect_tool is not None:
         lines.append(f"redirect-tool {facts.redirect_tool}")
-    lines.append(f"firewall {encoded(facts.firewall)}")
+    if facts.firewall:
+        lines.append(f"firewall {encoded(facts.firewall)}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")
