@@ -31,7 +31,6 @@ SLOW = (
     "components/test_control_plane.py",
     "components/test_program.py",
     "docs/test_commands.py",
-    "events/test_command_line.py",
     "events/test_loki.py",
     "events/test_outcomes.py",
     "lab/test_observability.py",
