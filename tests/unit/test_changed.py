@@ -10,8 +10,8 @@ import pytest
 from tests.changed import SLOW, UNIT, changed, chosen
 
 FILES = (
+    "node/test_archive.py",
     "node/test_exchange.py",
-    "node/test_moved.py",
     "policy/test_read.py",
     "policy/cases/test_more.py",
     "policy_analysis/test_lint.py",
@@ -32,11 +32,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("path", "tests"),
     [
-        ("tests/unit/node/test_moved.py", ["node/test_moved.py"]),
-        ("tests/unit/node/shell.py", ["node/test_exchange.py", "node/test_moved.py"]),
-        ("tests/unit/node/test_deleted.py", ["node/test_exchange.py", "node/test_moved.py"]),
+        ("tests/unit/node/test_archive.py", ["node/test_archive.py"]),
+        ("tests/unit/node/shell.py", ["node/test_archive.py", "node/test_exchange.py"]),
+        ("tests/unit/node/test_deleted.py", ["node/test_archive.py", "node/test_exchange.py"]),
         ("node/exchange.sh", ["node/test_exchange.py"]),
-        ("node/quick.sh", ["node/test_exchange.py", "node/test_moved.py"]),
+        ("node/quick.sh", ["node/test_archive.py", "node/test_exchange.py"]),
         ("auditlog/policy/read.py", ["policy/test_read.py"]),
         ("auditlog/policy/lint.py", ["policy_analysis/test_lint.py"]),
         ("auditlog/policy/x.py", ["policy/cases/test_more.py", "policy/test_read.py", "policy_analysis/test_lint.py"]),
@@ -56,9 +56,9 @@ def test_what_is_chosen_can_be_predicted(root: Path, path: str, tests: list[str]
 
 
 def test_of_several_changes_each_test_runs_once_and_without_any_change_all(root: Path) -> None:
-    assert chosen(["node/moved.sh", "node/moved.sh", "README.md"], root) == [
+    assert chosen(["node/archive.sh", "node/archive.sh", "README.md"], root) == [
         f"{UNIT}/docs/test_links.py",
-        f"{UNIT}/node/test_moved.py",
+        f"{UNIT}/node/test_archive.py",
     ]
     assert chosen([], root) == [f"{UNIT}/{file}" for file in sorted(FILES)]
 
