@@ -85,14 +85,14 @@ def serving(folder: Path, client_key: asyncssh.SSHKey | None = None) -> Iterator
         listener.close()
         await listener.wait_closed()
 
-    listener = asyncio.run_coroutine_threadsafe(listen(), loop).result(timeout=30)
+    listener = asyncio.run_coroutine_threadsafe(listen(), loop).result(timeout=300)
     server.port = listener.get_port()
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(stop(listener), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(stop(listener), loop).result(timeout=300)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
+        thread.join(timeout=300)
         loop.close()
 
 

@@ -1,7 +1,7 @@
 """Somebody else writes the manifest while a change is under way: what they wrote stays, and nothing is lost.
 
 Each case is a moment of a change (``up``, its way back, ``destroy``) and a way to write: by a rename, as editors and
-kubeadm do, or into the file itself. ``tests/unit/node/test_transaction.py`` has every moment on files alone. ``make
+kubeadm do, or into the file itself. ``tests/unit/node/test_other_writers.py`` has every moment on files alone. ``make
 test-faults`` has every moment on a real kubelet, ``make test`` one of each kind.
 """
 

@@ -107,7 +107,7 @@ def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pyt
 
 
 def test_two_clusters_in_one_program_are_read_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    both = threading.Barrier(2, timeout=60)
+    both = threading.Barrier(2, timeout=600)
 
     def answer(*_: object) -> dict[str, Facts]:
         both.wait()

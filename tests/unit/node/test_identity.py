@@ -77,7 +77,10 @@ def test_the_machines_own_name_is_kubelets(node: Node, arguments: str, kubeconfi
         node.folder,
         f"uname() {{ echo The-Host; }}\nKUBELET_CONF={node.folder}/kubelet.conf\n"
         f"sh -c 'read -r _' kubelet {arguments} <{node.folder}/pipe & kubelet=$!\n"
-        'exec 5>"$STATE/../pipe"; sleep 0.2; node_name "$kubelet"; exec 5>&-',
+        'exec 5>"$STATE/../pipe"\n'
+        # At first the process has the command line of the shell that starts it.
+        """runs() { tr '\\0' '\\n' <"/proc/$kubelet/cmdline" | grep -qx kubelet; }\n"""
+        'until_it runs; node_name "$kubelet"; exec 5>&-',
     )
     assert said.stdout == name + "\n", said.stderr
 
