@@ -42,9 +42,10 @@ def environment(paths: Paths | None = None, python: Path | None = None) -> dict[
 def _install(paths: Paths) -> None:
     """Link programs and providers into the lab's Pulumi home, as an installation of Pulumi lays them out.
 
-    The engine warns about each provider that it has to take from PATH, so they are not put there.
+    The engine warns about each provider that it has to take from PATH, so they are not put there. What is not built,
+    as the Kubernetes provider in a lab of the demonstration alone, has no link.
     """
-    for tool in tools.pulumi_tools():
+    for tool in (*tools.pulumi_tools(), tools.kubernetes_provider()):
         program = build.official_path(tool) or tool.path(paths)
         folder = f"plugins/resource-{tool.provider}-v{tool.version}" if tool.provider else "bin"
         for target in (program, *(program.parent / Path(name).name for name in tool.beside)):
@@ -59,6 +60,9 @@ def package_plugin(plugins: Path) -> Path:
 
 
 def _link(link: Path, target: Path) -> None:
+    if not target.exists():
+        link.unlink(missing_ok=True)
+        return
     if link.is_symlink() and link.readlink() == target:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
