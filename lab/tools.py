@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import MODULES, Paths
 
-KUBERNETES_MINORS = ("1.36", "1.35")
+KUBERNETES_MINORS = ("1.37", "1.36", "1.35")
 _COMPONENT_BASE = "k8s.io/component-base/version"
 _PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -112,6 +112,11 @@ def pulumi_tools() -> tuple[Tool, ...]:
     )
 
 
+def kubeadm_of_v1beta3() -> Tool:
+    """The last kubeadm that reads the version v1beta3 of ClusterConfiguration."""
+    return _kubernetes("1.36", "kubeadm")
+
+
 def kubernetes_provider() -> Tool:
     """The official provider of what a stack keeps in the cluster, which takes a quarter of an hour to build.
 
@@ -137,8 +142,8 @@ def providers() -> tuple[Tool, ...]:
 
 def test_tools() -> tuple[Tool, ...]:
     """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, the
-    language host of programs in YAML, and the Kubernetes provider."""
-    modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36"))
+    language host of programs in YAML, an older kubeadm, and the Kubernetes provider."""
+    modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36", "0.37"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
         configmap_writer(),
@@ -150,6 +155,7 @@ def test_tools() -> tuple[Tool, ...]:
             ldflags="-X github.com/pulumi/pulumi-yaml/pkg/version.Version={version}",
             official=True,
         ),
+        kubeadm_of_v1beta3(),
         kubernetes_provider(),
     )
 

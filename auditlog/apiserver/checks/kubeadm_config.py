@@ -43,7 +43,7 @@ KUBEADM_FLAGS: Mapping[str, str | None] = {
     "tls-private-key-file": None,
 }
 """What kubeadm writes without being asked; None where the value is the cluster's own (getAPIServerCommand in kubeadm
-app/phases/controlplane/manifests.go, the same from 1.30 to 1.36)."""
+app/phases/controlplane/manifests.go, the same from 1.30 to 1.37)."""
 
 
 def kubeadm_config_findings(facts: Facts, flags: Mapping[str, str]) -> Iterator[Finding]:
