@@ -62,8 +62,8 @@ test-lab: up build-tests
 test-faults: up  ## Every fault of docs/faults.md at every step of a change, which takes hours
 	$(PYTHON) -m pytest tests/lab/faults
 
-test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.35 to 1.36, which `make test` leaves out
-	$(PYTHON) -m lab build --kubernetes 1.35
+test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.36 to 1.37, which `make test` leaves out
+	$(PYTHON) -m lab build --kubernetes 1.36
 	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
 observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first
