@@ -47,13 +47,12 @@ def _config_map(namespace: str, data: dict[str, str], annotations: dict[str, str
 _FORCE = {"pulumi.com/patchForce": "true"}
 
 
-def test_a_create_is_a_client_side_write_that_the_first_update_takes_over(
+def test_each_object_has_a_field_manager_of_its_own_which_owns_it_after_an_update(
     kubernetes_api: KubernetesApi, stack: Stack, namespace: str
 ) -> None:
     kubeconfig, mutable = kubernetes_api.kubeconfig(), {"enable_config_map_mutable": True}
     stack.up(program(_config_map(namespace, {"a": "1", "b": "1"}), kubeconfig, **mutable))
     created = stack.live("settings")
-    assert _managers(created) == {"pulumi-kubernetes": "Update"}
     manager = created["__fieldManager"]
     assert re.fullmatch(r"pulumi-kubernetes-[0-9a-f]{8}", manager)
     stack.up(program(_config_map(namespace, {"a": "2"}), kubeconfig, **mutable))
@@ -63,7 +62,7 @@ def test_a_create_is_a_client_side_write_that_the_first_update_takes_over(
     assert updated["data"] == {"a": "2"}
 
 
-def test_a_field_of_another_manager_is_a_conflict_until_it_is_forced(
+def test_a_field_of_another_manager_is_a_conflict_until_an_annotation_forces_it(
     kubernetes_api: KubernetesApi, stack: Stack, namespace: str
 ) -> None:
     kubeconfig, mutable = kubernetes_api.kubeconfig(), {"enable_config_map_mutable": True}
@@ -78,10 +77,6 @@ def test_a_field_of_another_manager_is_a_conflict_until_it_is_forced(
     with pytest.raises(automation.CommandError, match=_CONFLICT):
         stack.up(changed)
     assert _data(kubernetes_api, namespace, "settings") == {"a": "theirs"}
-    stack.up(program(_config_map(namespace, {"a": "3"}), kubeconfig, enable_patch_force=True, **mutable))
-    assert _data(kubernetes_api, namespace, "settings") == {"a": "3"}
-
-    kubernetes_api.merge(path, {"data": {"a": "theirs"}}, manager="controller")
     stack.up(program(_config_map(namespace, {"a": "4"}, _FORCE), kubeconfig, **mutable))
     assert _data(kubernetes_api, namespace, "settings") == {"a": "4"}
 
@@ -106,14 +101,17 @@ def test_an_update_that_is_refused_is_recorded_and_tried_again(
     assert _data(kubernetes_api, namespace, "settings") == {"a": "2"}
 
 
-def test_hand_edits_with_kubectl_are_taken_over_without_a_conflict(
+def test_a_hand_edit_with_kubectl_fails_the_preview_of_its_repair_and_is_taken_over_by_up(
     kubernetes_api: KubernetesApi, stack: Stack, namespace: str
 ) -> None:
     kubeconfig, mutable = kubernetes_api.kubeconfig(), {"enable_config_map_mutable": True}
     stack.up(program(_config_map(namespace, {"a": "1"}), kubeconfig, **mutable))
     kubernetes_api.merge(f"{_collection(namespace)}/settings", {"data": {"a": "x"}}, manager="kubectl-edit")
     stack.refresh()
-    stack.up(program(_config_map(namespace, {"a": "1"}), kubeconfig, **mutable))
+    wanted = program(_config_map(namespace, {"a": "1"}), kubeconfig, **mutable)
+    with pytest.raises(automation.CommandError, match=_CONFLICT):
+        stack.preview(wanted)
+    stack.up(wanted)
     assert _data(kubernetes_api, namespace, "settings") == {"a": "1"}
 
 
