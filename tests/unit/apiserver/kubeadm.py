@@ -15,7 +15,8 @@ from lab.tools import Tool
 
 def kubeadm_accepts(configuration: str, folder: Path) -> None:
     """Runs ``kubeadm config validate``; raises AssertionError with what kubeadm says against the text."""
-    _kubeadm(folder, configuration, "config", "validate")
+    experimental = ["--allow-experimental-api"] if "apiVersion: kubeadm.k8s.io/v1\n" in configuration else []
+    _kubeadm(folder, configuration, "config", "validate", *experimental)
 
 
 def kubeadm_manifest(configuration: str, folder: Path) -> str:
