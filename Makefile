@@ -15,7 +15,7 @@ setup: .venv/.complete  ## The Python environment, from the pinned requirements
 build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
 	$(PYTHON) -m lab build
 
-build-tests: setup  ## The tools that only tests run, besides
+build-tests: setup  ## The tools that only tests run, besides (10 minutes more: the Kubernetes provider)
 	$(PYTHON) -m lab build --tests
 
 up: build  ## A real kubeadm control plane on this machine; NODES=3 for three behind a load balancer
