@@ -17,7 +17,7 @@ def own_modules() -> list[Path]:
     return sorted(folder.parent for folder in MODULES.glob("*/go.mod") if _own_files(folder.parent))
 
 
-def tested_modules() -> list[Path]:
+def modules_with_tests() -> list[Path]:
     """Those that have tests."""
     return [folder for folder in own_modules() if any(folder.rglob("*_test.go"))]
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m lab.go_modules vet|test", file=sys.stderr)
         return 2
     failed = 0
-    for folder in own_modules() if arguments[0] == "vet" else tested_modules():
+    for folder in own_modules() if arguments[0] == "vet" else modules_with_tests():
         result = check(folder, arguments[0])
         print(f"go {arguments[0]} {folder.name}: {'ok' if result.returncode == 0 else 'FAILED'}", flush=True)
         if result.returncode != 0:
