@@ -1,7 +1,8 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
+SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down lint test test-unit test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,11 +34,18 @@ demo-destroy: up  ## Take audit logging off the lab's control plane again
 down: setup  ## Remove the lab; built tools stay
 	$(PYTHON) -m lab down
 
+check: setup  ## Before a commit, within a minute: ruff, mypy, shellcheck, and the unit tests of what changed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/shellcheck $(SHELL_FILES)
+	$(PYTHON) -m tests.changed
+
 lint: setup  ## Every static check
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
-	.venv/bin/shellcheck node/*.sh auditlog/observe/*.sh $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
+	.venv/bin/shellcheck $(SHELL_FILES)
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -
@@ -49,6 +57,9 @@ lint: setup  ## Every static check
 
 test: build-tests up  ## Set everything up and run every test
 	.ci/test
+
+slowest: setup  ## Where the time of the last `make test` went
+	$(PYTHON) -m tests.durations
 
 test-unit: build-tests
 	$(PYTHON) -m pytest tests/unit

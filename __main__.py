@@ -19,7 +19,7 @@ from components.scope import Scope
 @outcome.stop_on_mistake
 def main() -> None:
     configuration = read_configuration()
-    for name, value in audit_cluster(configuration, Scope.of_program()).items():
+    for name, value in audit_cluster(configuration, Scope.of_program()).outputs.items():
         pulumi.export(name, value)
 
 

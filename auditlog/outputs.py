@@ -9,6 +9,45 @@ from typing import Any
 TEXT: Mapping[str, Any] = {"type": "string"}
 TEXTS: Mapping[str, Any] = {"type": "array", "items": TEXT}
 
+TYPES: Mapping[str, Mapping[str, Any]] = {
+    "NodeState": {
+        "type": "object",
+        "description": "What the stack knows of one node.",
+        "properties": {
+            "host": {**TEXT, "description": "The node's address, as configured."},
+            "state": {**TEXT, "description": "Why nothing else is known: gone, prepared to join, not a target."},
+            "manifestSha256": {**TEXT, "description": "The hash of the kube-apiserver manifest."},
+            "policySha256": {**TEXT, "description": "The hash of the audit policy."},
+            "policyFile": {**TEXT, "description": "The policy file on the node."},
+            "logFile": {**TEXT, "description": "The log on the node; empty without one."},
+            "restart": {**TEXT, "description": "How the last change restarted the API server."},
+            "outageSeconds": {"type": "number", "description": "How long the node's API did not answer meanwhile."},
+            "rehearsed": {"type": "boolean", "description": "Whether the change was rehearsed first."},
+            "backup": {**TEXT, "description": "The copy of the manifest from before the change, on the node."},
+            "marker": {**TEXT, "description": "The event that was found after the change, and where."},
+        },
+        "required": ["host"],
+    },
+    "NodeProof": {
+        "type": "object",
+        "description": "The proof that events of one node arrive, or why there is none.",
+        "properties": {
+            "auditID": {**TEXT, "description": "The event that was found."},
+            "at": {**TEXT, "description": "When the request was made, or given up (ISO 8601)."},
+            "logSeconds": {"type": "number", "description": "After how many seconds the event was in the log."},
+            "lokiSeconds": {"type": "number", "description": "After how many seconds the event was in Loki."},
+            "failed": {**TEXT, "description": "Where an event stopped that should have arrived."},
+            "notProven": {**TEXT, "description": "Why no proof was made."},
+        },
+        "required": [],
+    },
+}
+"""The types that ``shape`` refers to, by their names."""
+
+
+def _type(name: str) -> Mapping[str, Any]:
+    return {"$ref": f"#/types/kubernetes-audit:index:{name}"}
+
 
 def _by_name(shape: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "object", "additionalProperties": shape}
@@ -29,11 +68,15 @@ class Output:
 
 OUTPUTS = (
     Output("cluster", "The cluster's name, as configured.", TEXT),
-    Output("policy", "`source`: where the audit policy comes from; `sha256` of its text.", _by_name(TEXT)),
+    Output(
+        "policy",
+        "`source`: where the audit policy comes from; `sha256` of its text. Empty where the stack audits no node.",
+        _by_name(TEXT),
+    ),
     Output(
         "nodes",
         "By the name of each control-plane node: its host, the hashes of manifest and policy, and what became of it.",
-        _by_name({"$ref": "pulumi.json#/Any"}),
+        _by_name(_type("NodeState")),
     ),
     Output(
         "logPath",
@@ -62,9 +105,9 @@ OUTPUTS = (
     ),
     Output(
         "proof",
-        "By node: the `auditID` and time of the request that the last `up` made and found, and after how many seconds "
-        "it was in the log and in Loki; or why none was made. Only with `proof.enabled`.",
-        _by_name({"$ref": "pulumi.json#/Any"}),
+        "By node: the `auditID` and time of the event that proved its last change, and after how many seconds it was "
+        "in the log and in Loki; or why there is no proof. Only with `proof.enabled`.",
+        _by_name(_type("NodeProof")),
         always=False,
     ),
     Output(

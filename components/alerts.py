@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes import apiextensions, core, meta
@@ -49,7 +50,7 @@ class Alerts(pulumi.ComponentResource):
         settings = rules.settings
         if settings.loki is not LokiRules.OFF:
             self._loki(loki_rules(rules))
-            if pulumi.runtime.is_dry_run():
+            if pulumi.runtime.is_dry_run() and not scope.hides_texts:
                 self._explain(cross_check(policy, selected(settings, on_metrics=False)))
         if settings.prometheus is not PrometheusRules.OFF:
             self._prometheus(prometheus_rules(rules))
@@ -76,9 +77,13 @@ class Alerts(pulumi.ComponentResource):
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=self._metadata("prometheus-rules", {}, {}),
-            spec={"groups": list(rules.groups)},
+            spec=self._kept({"groups": list(rules.groups)}),
             opts=self._options,
         )
+
+    def _kept(self, value: dict[str, Any]) -> pulumi.Input[dict[str, Any]]:
+        """The value; as a secret if the addresses of the nodes are one, since the rules name them."""
+        return pulumi.Output.secret(value) if self._scope.hides_nodes else value
 
     def _object_name(self, what: str) -> str:
         return f"kubernetes-audit-{self._rules.cluster}-{what}"
@@ -96,6 +101,6 @@ class Alerts(pulumi.ComponentResource):
         core.v1.ConfigMap(
             self._scope.name(what),
             metadata=self._metadata(what, labels, annotations),
-            data={f"{self._object_name(what)}.yaml": rules.text},
+            data=self._kept({f"{self._object_name(what)}.yaml": rules.text}),
             opts=self._options,
         )

@@ -19,6 +19,7 @@ from auditlog.observe.alloy import (
 from auditlog.observe.source import Source, source_of
 from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
 from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, PLACES_FILE, alloy_pod
+from components.change import Change
 from components.scope import Scope
 
 
@@ -26,11 +27,13 @@ class Alloy(pulumi.ComponentResource):
     """Ships events in the way that the settings name, which is not ``off``.
 
     ``provider`` is the cluster's. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
-    stack says of it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last.
+    stack says of it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last,
+    ``change`` whether this run changes any of it.
     """
 
     state: dict[str, str]
     last: pulumi.Resource
+    change: Change
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Alloy(pulumi.ComponentResource):
     ) -> None:
         super().__init__("kubernetes-audit:index:Alloy", scope.name(name), None, scope.options(provider))
         self._name, self._settings, self._scope = scope.name(name), settings, scope
+        self.change = Change(name, scope)
         source = source_of(settings.log.path if settings.log else STDOUT)
         namespace = self._namespace()
         self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}
@@ -128,4 +132,4 @@ class Alloy(pulumi.ComponentResource):
         return meta.v1.ObjectMetaArgs(name=NAME, namespace=self._settings.alloy.namespace, labels=LABELS)
 
     def _options(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), hooks=self.change.hooks)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -10,10 +11,14 @@ import pulumi
 from auditlog.outputs import OUTPUTS
 from auditlog.settings.configuration import SECRET_STEPS
 from auditlog.settings.package_schema import COMPONENT
-from components.cluster import audit_cluster
-from components.configuration import configuration_of
-from components.outcome import stop_on_mistake
-from components.scope import Scope
+from components.arguments import AuditLoggingArgs
+from components.cluster import audit_cluster_meanwhile, unknown_cluster
+from components.configuration import Configuration, configuration_of
+from components.declared_cluster import Declared
+from components.everything_below import EverythingBelow
+from components.outcome import stopping_on_mistakes
+from components.scope import ANY_OBJECT, Scope
+from components.untouched import Untouched, unknown_arguments, with_stand_ins
 
 _WITH_SECRETS = {steps[0] for steps in SECRET_STEPS}
 
@@ -22,38 +27,123 @@ class AuditLogging(pulumi.ComponentResource):
     """Everything that a stack of this project has, below one component.
 
     ``args`` are the settings of ``docs/settings.md`` by their keys, secrets included. ``outputs`` are those of
-    ``auditlog.outputs`` by their names. The nodes are read when all arguments are known; a preview in which one of
-    them is not says so and shows nothing of the cluster.
+    ``auditlog.outputs`` by their names; each is an attribute too. The nodes are read when all arguments are known. In a
+    preview that does not know one of them, the resources stay as they are and the outputs are unknown; an update fails
+    before any change.
     """
 
     outputs: Mapping[str, pulumi.Output[Any]]
 
     def __init__(
-        self, name: str, args: Mapping[str, pulumi.Input[Any]], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: AuditLoggingArgs | Mapping[str, pulumi.Input[Any]],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         # What is shown as the component's own are not its secrets; the resources that need them keep them encrypted.
         shown = {key: value for key, value in args.items() if key not in _WITH_SECRETS}
-        super().__init__(COMPONENT, name, shown, opts)
+        self._untouched = Untouched()
+        super().__init__(COMPONENT, name, shown, pulumi.ResourceOptions.merge(opts, self._untouched.options))
         self._scope = Scope.of_component(self, name)
         given = {key: pulumi.Output.from_input(value) for key, value in args.items()}
         secret = {key: value.is_secret() for key, value in given.items()}
         # Not secret as a whole: each part is made secret again where it is used, and the outputs hold none.
         everything = pulumi.Output.unsecret(pulumi.Output.from_input({"given": given, "secret": secret}))
-        declared = everything.apply(self._declare, run_with_unknowns=True)
+        declared: pulumi.Output[Declared] = everything.apply(self._declare, run_with_unknowns=True)
+        EverythingBelow(self, declared.apply(self._last))
         self.outputs = {output.name: _output(declared, output.name) for output in OUTPUTS}
         self.register_outputs(dict(self.outputs))
 
-    @stop_on_mistake
-    def _declare(self, everything: Any) -> Mapping[str, Any]:
-        if pulumi.contains_unknowns(everything):
-            pulumi.log.warn("not previewed: not all of its arguments are known before they are applied", self)
-            return {output.name: pulumi.UNKNOWN for output in OUTPUTS}
+    # The SDK takes annotations of a class for the types of its inputs too, which have some of these names.
+
+    @property
+    def cluster(self) -> pulumi.Output[str]:
+        """The cluster's name."""
+        return self.outputs["cluster"]
+
+    @property
+    def policy(self) -> pulumi.Output[Mapping[str, str]]:
+        """Where the audit policy comes from, and its hash."""
+        return self.outputs["policy"]
+
+    @property
+    def nodes(self) -> pulumi.Output[Mapping[str, Mapping[str, Any]]]:
+        """What the stack knows of each node, by name."""
+        return self.outputs["nodes"]
+
+    @property
+    def log_path(self) -> pulumi.Output[str | None]:
+        """The log on the nodes; None without one."""
+        return self.outputs["logPath"]
+
+    @property
+    def queries(self) -> pulumi.Output[Mapping[str, str]]:
+        """LogQL by the name of the question."""
+        return self.outputs["queries"]
+
+    @property
+    def on_node_search(self) -> pulumi.Output[str | None]:
+        """The command that searches the log on a node; None without a log."""
+        return self.outputs["onNodeSearch"]
+
+    @property
+    def dashboards(self) -> pulumi.Output[Mapping[str, Mapping[str, str]]]:
+        """Title and path of each dashboard, by uid."""
+        return self.outputs["dashboards"]
+
+    @property
+    def rule_groups(self) -> pulumi.Output[Mapping[str, Sequence[str]]]:
+        """The names of the rule groups for Loki and Prometheus."""
+        return self.outputs["ruleGroups"]
+
+    @property
+    def proof(self) -> pulumi.Output[Mapping[str, Mapping[str, Any]] | None]:
+        """The proof of each node, by name; None where it is switched off."""
+        return self.outputs["proof"]
+
+    @property
+    def alloy(self) -> pulumi.Output[Mapping[str, str] | None]:
+        """How events are shipped; None where they are not."""
+        return self.outputs["alloy"]
+
+    async def _declare(self, everything: Any) -> Declared:
         values = {key: _as_written(value) for key, value in everything["given"].items()}
-        return audit_cluster(configuration_of(values, lambda key: everything["secret"][key]), self._scope)
+        unknown = unknown_arguments(values)
+        with stopping_on_mistakes():
+            if unknown:
+                return self._declare_unknown(values, ", ".join(unknown))
+            secret = {key for key, is_secret in everything["secret"].items() if is_secret}
+            scope = replace(self._scope, secret_arguments=frozenset(secret - _WITH_SECRETS))
+            return await audit_cluster_meanwhile(self._configuration(values, secret), scope)
+
+    def _configuration(self, values: Mapping[str, Any], secret: Set[str]) -> Configuration:
+        # Where the program gives the provider of the cluster, no kubeconfig is needed.
+        given = {"kubeconfig": "that of the provider"} if self._scope.given_provider(ANY_OBJECT) else {}
+        return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
+
+    def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:
+        if not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(f"{unknown}: not known, although this is no preview; nothing was changed.")
+        known = with_stand_ins(values)
+        if known is None:
+            pulumi.log.warn(
+                f"not previewed: {unknown} is not known yet, and so the nodes' names are not. Nodes that the stack has "
+                "are shown as deleted; up changes them only by what is known then",
+                self,
+            )
+            return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), ())
+        pulumi.log.warn(f"not previewed: {unknown} is not known yet; every resource is shown as it is", self)
+        self._untouched.applies = True
+        declared = unknown_cluster(self._configuration(known, known.keys()), self._scope)
+        return Declared(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
+
+    def _last(self, declared: Declared) -> pulumi.Output[str]:
+        urns = [resource.urn for resource in declared.last]
+        return pulumi.Output.all(self.urn, *urns).apply(lambda done: done[-1])
 
 
-def _output(declared: pulumi.Output[Mapping[str, Any]], name: str) -> pulumi.Output[Any]:
-    return declared.apply(lambda outputs: pulumi.Output.from_input(outputs.get(name)))
+def _output(declared: pulumi.Output[Declared], name: str) -> pulumi.Output[Any]:
+    return declared.apply(lambda found: pulumi.Output.from_input(found.outputs.get(name)))
 
 
 def _as_written(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
@@ -10,10 +10,12 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.reasons import TAKEN_OVER
 from auditlog.policy.change import describe_change
 from auditlog.settings import Host
-from components.node_command import explain, node_command, untouched_node_command
+from components.node_command import explain, explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 
 
@@ -52,8 +54,9 @@ class AuditPolicy(pulumi.ComponentResource):
                 desired=sha256(change.desired),
             )
             if pulumi.runtime.is_dry_run() and not change.in_sync:
-                meaning = describe_change(change.live, change.desired, node.kubernetes_minor, node.audit_log_mode)
+                meaning = () if change.secret else self._meaning(node)
                 explain(host.name, change, (*node.policy_reasons, *meaning), command)
+            explain_hand_over(host.name, node, scope, TAKEN_OVER, command)
         for machine in plan.joining:
             # No API server runs on the machine yet: the policy goes straight where it will be read.
             host, change = machine.node, machine.policy
@@ -69,12 +72,17 @@ class AuditPolicy(pulumi.ComponentResource):
                 owner=scope.owner,
                 entry=host.name,
                 former=machine.former,
+                **({"former_owner": machine.taken_over_from} if machine.taken_over_from else {}),
             )
             explain(host.name, change, machine.reasons, command)
         for host in plan.gone:
             command_name = scope.name(f"{host.name}-policy")
             untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
+
+    def _meaning(self, node: NodePlan) -> Sequence[str]:
+        change = node.policy
+        return tuple(describe_change(change.live, change.desired, node.kubernetes_minor, node.audit_log_mode))
 
     def _declare(
         self, host: Host, change: FileChange, command: str, *, in_sync: bool, former: str | None, **arguments: str
@@ -91,6 +99,7 @@ class AuditPolicy(pulumi.ComponentResource):
             stdin=change.desired,
             ignore_changes=("create", "update") if in_sync else (),
             former=self._scope.former(former, "-policy"),
+            secret=change.carries_credentials,
         )
         self.files[host.name] = declared
         return declared

@@ -10,9 +10,10 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.companions import Companion
 from auditlog.apiserver.plan import Plan
+from auditlog.apiserver.reasons import TAKEN_OVER
 from auditlog.apiserver.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import Host, WebhookSettings
-from components.node_command import node_command, untouched_node_command
+from components.node_command import explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 
 
@@ -45,6 +46,7 @@ class AuditWebhook(pulumi.ComponentResource):
             if node.webhook is not None:
                 staged = node.staged_webhook_sha256 or "none"
                 self._declare(node.node, "stage-webhook", node.webhook, node.former, staged=staged)
+                explain_hand_over(node.node.name, node, scope, TAKEN_OVER, self.files[node.node.name])
         for machine in plan.joining:
             if machine.webhook is not None:
                 # No API server runs on the machine yet: the file goes straight where it will be read.

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.read_nodes import read_nodes
-from auditlog.policy.selection import selected_policy
+from auditlog.policy.selection import SelectedPolicy, selected_policy
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
+from components.declared_cluster import Declared
 from components.scope import Scope
 
 
-def audit_cluster(configuration: Configuration, scope: Scope) -> Mapping[str, Any]:
-    """Declares everything that the configuration asks for; gives the outputs by the names of ``auditlog.outputs``."""
-    policy = selected_policy(configuration.settings.policy)
-    reading = _begin_reading(configuration) if configuration.settings.live_read else None
+def audit_cluster(configuration: Configuration, scope: Scope) -> Declared:
+    """Declares everything that the configuration asks for."""
+    policy, reading = _begin(configuration, scope)
+    return _declare(configuration, policy, reading.result() if reading else None, scope)
+
+
+async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) -> Declared:
+    """The same for one of several clusters in a program: the others go on while its nodes answer."""
+    policy, reading = _begin(configuration, scope)
+    if reading is None:
+        return _declare(configuration, policy, None, scope)
+    facts = await asyncio.wrap_future(reading)
+    return _declare(configuration, policy, facts, scope)
+
+
+def unknown_cluster(configuration: Configuration, scope: Scope) -> Declared:
+    """Declares the same without reading a node. For previews in which parts of the configuration are stand-ins."""
+    return _declare(configuration, selected_policy(configuration.settings.policy), None, scope)
+
+
+def _begin(configuration: Configuration, scope: Scope) -> tuple[SelectedPolicy, Future[Mapping[str, Facts]] | None]:
+    settings = configuration.settings
+    policy = selected_policy(settings.policy)
+    if not settings.live_read:
+        from components.control_plane import say_unread
+
+        say_unread(settings)
+        return policy, None
+    reading = _begin_reading(configuration)
     # The nodes take a while to answer, the provider to start and the components to be imported: all at once.
-    if reading is not None and configuration.settings.enabled:
-        start_command_provider()
+    if settings.enabled:
+        start_command_provider(scope)
+    import components.declared  # noqa: F401
+
+    return policy, reading
+
+
+def _declare(
+    configuration: Configuration, policy: SelectedPolicy, facts: Mapping[str, Facts] | None, scope: Scope
+) -> Declared:
     from components.declared import declare_cluster
 
-    return declare_cluster(configuration, policy, reading, scope)
+    return declare_cluster(configuration, policy, facts, scope)
 
 
 def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:

@@ -6,12 +6,16 @@ from contextlib import suppress
 
 from pulumi_command import local
 
+from components.scope import Scope
 
-def start_command_provider() -> None:
+
+def start_command_provider(scope: Scope) -> None:
     """Has the engine start pulumi-command now, while the nodes answer, and not for the first Command only.
 
     There is no request for just that: this is a command on the operator's machine that does nothing. What goes wrong
     with the provider is told by the first Command; the lab's stand-in, which has no local commands, is started too.
+    A provider that the program gives is started by its own registration.
     """
-    with suppress(Exception):
-        local.run(command="exit 0")
+    if scope.given_provider("command:local:run") is None:
+        with suppress(Exception):
+            local.run(command="exit 0")

@@ -17,8 +17,6 @@ from auditlog.settings.namespaces import own_keys
 from auditlog.settings.own_file import mistakes_of_form
 from auditlog.ssh import Account
 
-PLAN_DIGEST_VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"
-
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -32,11 +30,6 @@ class Configuration:
     private_key: str | None
     reading_key: str | None
     kubeconfig: str | None
-
-    @property
-    def plan_digest(self) -> str | None:
-        """The digest that a preview printed, when this run is to apply just what that preview showed."""
-        return os.environ.get(PLAN_DIGEST_VARIABLE) or None
 
     @property
     def account(self) -> Account:

@@ -7,18 +7,18 @@ decision 7): the engine takes dependencies the other way round when it deletes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.removal import RemovalPlan
 from auditlog.settings import Host, Settings
 from components.audit_policy import AuditPolicy
 from components.audit_webhook import AuditWebhook
+from components.change import Change
 from components.control_plane_node import ControlPlaneNode
 from components.kubeadm_config import KubeadmConfig
 from components.node_command import diff_message, untouched_node_command
@@ -28,21 +28,24 @@ from components.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What the stack knows of each node, by its name, and the last resources that change on it."""
+    """What the stack knows of each node, by its name, the last resources that change on it, and what changes now."""
 
     states: Mapping[str, Any]
     last: Sequence[pulumi.Resource] = ()
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 def audited_nodes(
-    plan: Plan, settings: Settings, scope: Scope, connections: Mapping[str, remote.ConnectionArgs], expected: str | None
+    plan: Plan,
+    settings: Settings,
+    scope: Scope,
+    connections: Mapping[str, remote.ConnectionArgs],
+    failed_proofs: Mapping[str, str],
 ) -> ControlPlane:
     """Declares audit logging on every node; gives what the stack knows of them.
 
-    ``expected`` is the digest of the plan that was previewed, None when any plan will do. Raises RunError when the
-    plan is another one by now.
+    ``failed_proofs`` are names of the failures of those nodes whose last proof failed.
     """
-    _check_digest(plan_digest(plan, settings), expected)
     scripts = NodeScripts("node-scripts", plan, connections, scope)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
     webhook: Mapping[str, remote.Command] = {}
@@ -52,7 +55,9 @@ def audited_nodes(
     for node in plan.nodes:
         files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
         after = [*files, *(previous.command for previous in nodes[-1:])]
-        nodes.append(ControlPlaneNode(node.node.name, node, settings, connections[node.node.name], after, scope))
+        name = node.node.name
+        failed = failed_proofs.get(name)
+        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, failed))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes], scope)
     _forget_manifests(plan.gone, connections, scope)
@@ -61,18 +66,20 @@ def audited_nodes(
         **{machine.node.name: {"host": machine.node.host, "state": "prepared to join"} for machine in plan.joining},
         **{host.name: {"host": host.host, "state": "gone"} for host in plan.gone},
     }
-    return ControlPlane(states, [config.command])
+    changes = {node.node.name: declared.change for node, declared in zip(plan.nodes, nodes, strict=True)}
+    return ControlPlane(states, [config.command], changes)
 
 
-def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
-    """Declares the same for nodes that were not read, with nothing of it compared: no false change is shown.
-
-    In previews only; raises RunError otherwise.
-    """
+def say_unread(settings: Settings) -> None:
+    """Warns that ``liveRead`` is off. Raises RunError outside previews."""
     names = ", ".join(node.name for node in settings.nodes)
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(f"liveRead is off: {names} would be changed unread. Set liveRead to on for pulumi up.")
     pulumi.log.warn(f"liveRead is off: {names} not read; whether they differ from this configuration is not checked")
+
+
+def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
+    """Declares the same for nodes that were not read. It compares nothing, so a preview shows no false change."""
     with_manifest = settings.nodes_with_manifest
     for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
         _untouched(scope, kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})
@@ -80,7 +87,7 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
         _untouched(scope, ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
     writer = connections[with_manifest[0].name]
     _untouched(scope, KubeadmConfig.TYPE, "kubeadm-config", {"cluster-configuration": writer})
-    return ControlPlane({node.name: {"host": node.host, "state": "not read"} for node in settings.nodes})
+    return ControlPlane({node.name: pulumi.UNKNOWN for node in settings.nodes})
 
 
 def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
@@ -133,13 +140,3 @@ def _untouched(
         for command, connection in commands.items():
             untouched_node_command(scope.name(command), connection, parent=component, forget=forget)
         component.register_outputs({})
-
-
-def _check_digest(digest: str, expected: str | None) -> None:
-    if pulumi.runtime.is_dry_run():
-        pulumi.log.info(f"plan digest: {digest}")
-    if expected not in (None, digest):
-        raise pulumi.RunError(
-            f"The plan is not the one that was previewed; nothing was changed. Its digest is {digest}, {expected} was "
-            "asked for: nodes, configuration or program have changed since. Preview again."
-        )

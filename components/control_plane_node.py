@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
@@ -11,8 +11,9 @@ from auditlog.apiserver import node_scripts
 from auditlog.apiserver.change_result import parse_result
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.reasons import RECORD_ONLY
+from auditlog.apiserver.reasons import PROOF_AGAIN, RECORD_ONLY
 from auditlog.settings import Settings
+from components.change import Change
 from components.node_command import aliases, explain, node_command, warn
 from components.scope import Scope
 
@@ -22,10 +23,13 @@ class ControlPlaneNode(pulumi.ComponentResource):
 
     ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` carries the manifest
     as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
+    ``failed_proof`` names the failure of the node's last proof; the Command then runs again, and with it the proof.
+    ``change`` says whether this run changes the node.
     """
 
     TYPE = "kubernetes-audit:index:ControlPlaneNode"
     command: remote.Command
+    change: Change
     state: pulumi.Output[dict[str, str | float | bool]]
 
     def __init__(
@@ -36,15 +40,17 @@ class ControlPlaneNode(pulumi.ComponentResource):
         connection: remote.ConnectionArgs,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
+        failed_proof: str | None = None,
     ) -> None:
         former = scope.former(node.former)
         own = pulumi.ResourceOptions(aliases=aliases(former))
         super().__init__(self.TYPE, scope.name(name), None, pulumi.ResourceOptions.merge(scope.options(), own))
+        self.change = Change(name, scope)
         change, user = node.manifest, node.node.user
         desired, policy = sha256(change.desired), sha256(node.policy.desired)
         timeout = str(settings.health_timeout)
         before = change.before or ""
-        identity = {"owner": scope.owner, "entry": name} if node.names_entry else {}
+        identity = {"owner": scope.owner, "entry": name}
         self.command = node_command(
             scope.name(f"{name}-manifest"),
             connection,
@@ -66,16 +72,18 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
-                **{"owner": scope.owner, **identity},
+                **identity,
+                **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
                 **_webhook(node),
                 **dict(node.transaction),
+                **({"failed_proof": failed_proof} if failed_proof else {}),
             ),
             delete=node_scripts.call_with_text(
                 user,
                 "restore-manifest",
                 before,
-                **identity,
+                **(identity if node.names_entry else {}),
                 written=desired,
                 restore=sha256(before),
                 arguments=node.arguments_before_sha256,
@@ -86,23 +94,24 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 **dict(node.removal),
             ),
             stdin=change.desired,
-            ignore_changes=("create", "update") if node.in_sync else (),
+            ignore_changes=("create", "update") if node.in_sync and failed_proof is None else (),
             former=scope.former(node.former, "-manifest"),
             secret=change.carries_credentials,
+            hooks=self.change.hooks,
         )
         restarts = node.restarting.sentences if node.restarts else ()
-        explain(name, change, (*((RECORD_ONLY,) if node.is_record_only else node.reasons), *restarts), self.command)
+        reasons = (RECORD_ONLY,) if node.is_record_only else node.reasons
+        again = (PROOF_AGAIN,) if failed_proof else ()
+        explain(name, change, (*reasons, *again, *restarts), self.command)
         warn(name, node.warnings, self.command)
-        self.state = self.command.stdout.apply(
-            lambda printed: {
-                "host": node.node.host,
-                "manifestSha256": desired,
-                "policySha256": policy,
-                "policyFile": node.policy.path,
-                "logFile": settings.log_file or "",
-                **_outcome(printed),
-            }
-        )
+        in_place = {
+            "manifestSha256": desired,
+            "policySha256": policy,
+            "policyFile": node.policy.path,
+            "logFile": settings.log_file or "",
+        }
+        state = self.command.stdout.apply(lambda printed: {"host": node.node.host, **_state(printed, in_place)})
+        self.state = pulumi.Output.secret(state) if scope.hides_nodes or scope.hides_texts else state
         self.register_outputs({"state": self.state})
 
 
@@ -114,6 +123,9 @@ def _webhook(node: NodePlan) -> dict[str, str]:
     return {"webhook": change.path, "webhook_live": change.token, "webhook_desired": change.desired_sha256}
 
 
-def _outcome(printed: str) -> dict[str, str | float | bool]:
+def _state(printed: str | None, in_place: Mapping[str, str]) -> dict[str, str | float | bool]:
+    """What the stack knows of the node. None was printed where an update has other targets and the node is new."""
+    if printed is None:
+        return {"state": "not a target of the update"}
     result = parse_result(printed)
-    return result.outputs() if result else {}
+    return {**in_place, **(result.outputs() if result else {})}

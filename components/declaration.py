@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pulumi
@@ -35,12 +36,21 @@ class Held:
             self.declaration.release()
 
 
-def hold_declared(plan: Plan, configuration: Configuration) -> Held:
-    """Locks the nodes that this stack has changed before, in ``up`` only. Raises ReadError if one cannot be locked."""
+@contextmanager
+def hold_declared(plan: Plan, configuration: Configuration) -> Iterator[Held]:
+    """Locks the nodes that this stack has changed before, in ``up`` only, and releases them if the block fails.
+
+    Raises ReadError if one cannot be locked.
+    """
     nodes = [node.node for node in plan.nodes if node.is_owned]
-    if pulumi.runtime.is_dry_run() or not nodes:
-        return Held(None)
-    return Held(Declaration(nodes, configuration.settings.bastion, Account(configuration.private_key)))
+    held = Held(None)
+    if nodes and not pulumi.runtime.is_dry_run():
+        held = Held(Declaration(nodes, configuration.settings.bastion, Account(configuration.private_key)))
+    try:
+        yield held
+    except BaseException:
+        held.release()
+        raise
 
 
 async def _all_over(resources: Sequence[pulumi.Resource]) -> None:

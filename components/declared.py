@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from auditlog.apiserver.digest import plan_digest
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.plan import Plan, make_plan
 from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.removal import plan_removal
+from auditlog.apiserver.secret_plan import secret_plan, secret_removal
 from auditlog.observe.dashboards import all_dashboards, options_for
+from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
+from auditlog.proof.verdict import failed_proof
 from auditlog.settings import DashboardMode, Settings
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
 from components.declaration import hold_declared
+from components.declared_cluster import Declared
 from components.node_command import diff_message
 from components.node_connection import connections
-from components.proof import proof_of, unread_proof
+from components.plan_digest import check_plan_digest
+from components.proof import Applied, proof_of, unread_proof
 from components.scope import Scope
 
 if TYPE_CHECKING:
@@ -30,33 +36,30 @@ if TYPE_CHECKING:
 
 
 def declare_cluster(
-    configuration: Configuration, policy: SelectedPolicy, reading: Future[Mapping[str, Facts]] | None, scope: Scope
-) -> Mapping[str, Any]:
-    """Declares all resources; gives the outputs by the names of ``auditlog.outputs``.
-
-    ``reading`` is None where nodes are not read.
-    """
+    configuration: Configuration, policy: SelectedPolicy, facts: Mapping[str, Facts] | None, scope: Scope
+) -> Declared:
+    """Declares all resources. ``facts`` is None where nodes are not read."""
     settings = configuration.settings
+    scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
 
     if not settings.nodes_to_read:
         control_plane = forgotten_nodes(settings, connection, scope)
-    elif reading is None:
+    elif facts is None:
         control_plane = unread_nodes(settings, connection, scope)
-    else:
-        facts = reading.result()
-        if settings.enabled:
-            plan = _plan(settings, policy.text, facts, scope.owner)
-            held = hold_declared(plan, configuration)
-            try:
-                control_plane = audited_nodes(plan, settings, scope, connection, configuration.plan_digest)
-            except BaseException:
-                held.release()
-                raise
+    elif settings.enabled:
+        plan = _plan(settings, policy.text, facts, scope.owner)
+        plan = secret_plan(plan) if scope.hides_texts else plan
+        check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
+        with hold_declared(plan, configuration) as held:
+            control_plane = audited_nodes(plan, settings, scope, connection, _failed_proofs(settings, facts))
             held.until(control_plane.last)
-        else:
-            control_plane = released_nodes(plan_removal(settings, facts, scope.owner), connection, scope)
+    else:
+        removal = plan_removal(settings, facts, scope.owner)
+        removal = secret_removal(removal) if scope.hides_texts else removal
+        check_plan_digest(plan_digest(removal, settings, in_cluster_texts(settings, dashboards)), scope)
+        control_plane = released_nodes(removal, connection, scope)
 
     in_cluster: InCluster | None = None
     if settings.in_cluster:
@@ -66,19 +69,22 @@ def declare_cluster(
         in_cluster = declare_in_cluster(configuration, policy, connection, dashboards, control_plane.last, scope)
     alloy = in_cluster.alloy if in_cluster else None
 
+    last = [*control_plane.last, *([alloy.last] if alloy else [])]
+
     proof: Any = None
     if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
-        if reading is not None:
+        if facts is not None:
             rules = read_policy(policy.text, policy.source)
-            after = [*control_plane.last, *([alloy.last] if alloy else [])]
-            proof = proof_of(plan, settings, rules, facts, configuration.account, after, scope)
+            applied = Applied(control_plane.changes, alloy.change if alloy else None, last)
+            proof = proof_of(plan, settings, rules, facts, configuration.account, applied, scope)
         else:
             proof = unread_proof(settings)
 
-    return {
+    in_force = {"source": policy.source, "sha256": policy.sha256} if settings.enabled and settings.nodes_to_read else {}
+    outputs = {
         "cluster": settings.cluster,
-        "policy": {"source": policy.source, "sha256": policy.sha256},
-        "nodes": control_plane.states,
+        "policy": _kept(in_force, secret=scope.hides_texts),
+        "nodes": _kept(control_plane.states, secret=scope.hides_nodes or scope.hides_texts),
         "logPath": settings.log_file,
         "queries": loki_queries(),
         "dashboards": {each.uid: {"title": each.title, "path": each.path} for each in dashboards},
@@ -87,6 +93,18 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
+    return Declared(outputs, last)
+
+
+def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:
+    return pulumi.Output.secret(output) if secret else output
+
+
+def _failed_proofs(settings: Settings, facts: Mapping[str, Facts]) -> Mapping[str, str]:
+    if not settings.proof.enabled:
+        return {}
+    names = {node: failed_proof(each.proof) for node, each in facts.items()}
+    return {node: name for node, name in names.items() if name is not None}
 
 
 def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str) -> Plan:

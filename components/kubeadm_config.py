@@ -10,8 +10,8 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY
-from components.node_command import explain, node_command, warn
+from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY, KUBEADM_CONFIG_TAKEN_OVER
+from components.node_command import explain, explain_hand_over, node_command, warn
 from components.scope import Scope
 
 
@@ -37,6 +37,8 @@ class KubeadmConfig(pulumi.ComponentResource):
         super().__init__(self.TYPE, scope.name(name), None, scope.options())
         change, user = plan.kubeadm_config, plan.nodes[0].node.user
         desired, before = sha256(change.desired), change.before or ""
+        # Only stacks that took over name their owner: every other stack's command stays as it is.
+        identity = {"owner": scope.owner} if plan.nodes[0].was_taken_over else {}
         self.command = node_command(
             scope.name("cluster-configuration"),
             connection,
@@ -50,7 +52,7 @@ class KubeadmConfig(pulumi.ComponentResource):
                 owned=plan.kubeadm_config_owned.record(),
             ),
             delete=node_scripts.call_with_text(
-                user, "restore-kubeadm-config", before, written=desired, restore=sha256(before)
+                user, "restore-kubeadm-config", before, **identity, written=desired, restore=sha256(before)
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if change.in_sync else (),
@@ -58,5 +60,6 @@ class KubeadmConfig(pulumi.ComponentResource):
         )
         reasons = (KUBEADM_CONFIG_RECORD_ONLY,) if plan.is_kubeadm_config_record_only else plan.kubeadm_config_reasons
         explain(plan.cluster, change, reasons, self.command)
+        explain_hand_over(plan.cluster, plan.nodes[0], scope, KUBEADM_CONFIG_TAKEN_OVER, self.command)
         warn(plan.cluster, plan.warnings, self.command)
         self.register_outputs({})

@@ -21,6 +21,10 @@ from pulumi_command import remote
 
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.node_plan import NodePlan
+from auditlog.apiserver.preparation import PreparationPlan
+from components.scope import Scope
+from components.untouched import COMMAND_INPUTS
 
 
 def node_command(
@@ -36,6 +40,8 @@ def node_command(
     former: str | None = None,
     secret: bool = False,
     silent: bool = False,
+    hooks: pulumi.ResourceHookBinding | None = None,
+    hide_diffs: Sequence[str] = (),
 ) -> remote.Command:
     """Declares the Command ``name``.
 
@@ -57,6 +63,8 @@ def node_command(
             ignore_changes=list(ignore_changes),
             delete_before_replace=True,
             aliases=aliases(former),
+            hooks=hooks,
+            hide_diffs=list(hide_diffs),
             additional_secret_outputs=["stdout", "stderr"] if silent else None,
         ),
     )
@@ -69,12 +77,14 @@ def untouched_node_command(
 
     With ``forget`` its removal dials nothing either: the node is gone (pulumi/pulumi-command#104).
     """
-    inputs = ["connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"]
     return remote.Command(
         name,
         connection=connection,
         opts=pulumi.ResourceOptions(
-            parent=parent, ignore_changes=inputs, retain_on_delete=forget, delete_before_replace=True
+            parent=parent,
+            ignore_changes=list(COMMAND_INPUTS),
+            retain_on_delete=forget,
+            delete_before_replace=True,
         ),
     )
 
@@ -91,6 +101,15 @@ def explain(where: str, change: FileChange, reasons: Sequence[str], command: rem
     """
     if pulumi.runtime.is_dry_run() and reasons:
         pulumi.log.info(diff_message(where, change, reasons), resource=command)
+
+
+def explain_hand_over(
+    where: str, node: NodePlan | PreparationPlan, scope: Scope, sentence: str, command: remote.Command
+) -> None:
+    """Logs, on a resource that changes for no other reason, that its deletion names the new owner. In previews only."""
+    if pulumi.runtime.is_dry_run() and node.taken_over_from is not None:
+        sentence = sentence.format(former=node.taken_over_from, owner=scope.owner)
+        pulumi.log.info(f"{where}: {sentence}", resource=command)
 
 
 def diff_message(where: str, change: FileChange, reasons: Sequence[str]) -> str:

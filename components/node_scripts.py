@@ -11,7 +11,8 @@ from auditlog.apiserver import node_scripts
 from auditlog.apiserver.node_plan import NodePlan
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.preparation import PreparationPlan
-from components.node_command import node_command, untouched_node_command
+from auditlog.apiserver.reasons import SCRIPTS_ANEW, TAKEN_OVER
+from components.node_command import explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 
 
@@ -19,7 +20,7 @@ class NodeScripts(pulumi.ComponentResource):
     """Installs the scripts on each node.
 
     ``commands`` maps a node's name to its Command. A node that is in sync keeps the scripts it has: a new version of
-    this program shows no diff until there is something to do.
+    this program shows no diff until there is something to do, and then that the scripts change, not their text.
     """
 
     TYPE = "kubernetes-audit:index:NodeScripts"
@@ -38,6 +39,7 @@ class NodeScripts(pulumi.ComponentResource):
         machines: list[NodePlan | PreparationPlan] = [*plan.nodes, *plan.joining]
         for node in machines:
             host = node.node
+            keeps = plan.keeps_scripts(node, script)
             self.commands[host.name] = node_command(
                 scope.name(f"{host.name}-scripts"),
                 connections[host.name],
@@ -47,8 +49,12 @@ class NodeScripts(pulumi.ComponentResource):
                 delete=node_scripts.call(host.user, "uninstall", owner=scope.owner),
                 stdin=script,
                 former=scope.former(node.former, "-scripts"),
-                ignore_changes=("create", "update", "stdin") if plan.keeps_scripts(node, script) else (),
+                ignore_changes=("create", "update", "stdin") if keeps else (),
+                hide_diffs=("stdin",),
             )
+            explain_hand_over(host.name, node, scope, TAKEN_OVER, self.commands[host.name])
+            if pulumi.runtime.is_dry_run() and not keeps and node.scripts_sha256 is not None:
+                pulumi.log.info(f"{host.name}: {SCRIPTS_ANEW}", self.commands[host.name])
         for host in plan.gone:
             command_name = scope.name(f"{host.name}-scripts")
             untouched_node_command(command_name, connections[host.name], parent=self, forget=True)

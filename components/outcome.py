@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import pulumi
@@ -47,14 +48,21 @@ def end_with_one_message() -> None:
     atexit.register(os._exit, _MESSAGE_SHOWN)
 
 
-def stop_on_mistake(program: Callable[P, R]) -> Callable[P, R]:
+@contextmanager
+def stopping_on_mistakes() -> Iterator[None]:
     """Turns the errors that a person can mend into a RunError, which Pulumi prints as its message alone."""
+    try:
+        yield
+    except tuple(_HEADINGS) as error:
+        raise pulumi.RunError(f"{_HEADINGS[type(error)]}\n{error}") from error
+
+
+def stop_on_mistake(program: Callable[P, R]) -> Callable[P, R]:
+    """The program, stopping on mistakes."""
 
     @functools.wraps(program)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with stopping_on_mistakes():
             return program(*args, **kwargs)
-        except tuple(_HEADINGS) as error:
-            raise pulumi.RunError(f"{_HEADINGS[type(error)]}\n{error}") from error
 
     return run

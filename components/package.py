@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -11,6 +10,7 @@ from pulumi import provider
 
 from auditlog.settings.package_schema import COMPONENT, package_schema_text, package_version
 from components.audit_logging import AuditLogging
+from components.declared_cluster import Declared
 
 
 class Package(provider.Provider):
@@ -36,9 +36,9 @@ class Package(provider.Provider):
 class _Constructed(AuditLogging):
     """The component of another process's program, which is told of a mistake by an answer and not by an exception."""
 
-    def _declare(self, everything: Any) -> Mapping[str, Any]:
+    async def _declare(self, everything: Any) -> Declared:
         try:
-            return super()._declare(everything)
+            return await super()._declare(everything)
         except pulumi.RunError as error:
             # Without a list the SDK has no metadata for its answer and fails. It stays empty: the text has the keys.
             raise pulumi.InputPropertiesError(str(error), []) from error

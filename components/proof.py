@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -17,10 +18,29 @@ from auditlog.proof.verdict import Failure, Proven, kept_outputs
 from auditlog.settings import Settings
 from auditlog.ssh import Account
 from components import outcome
+from components.change import Change
 from components.scope import Scope
 
 _HEADING = "Events do not arrive as they should; the nodes stay as they are now."
 _OUTPUTS_SECONDS = 1
+_NOT_MADE: Mapping[str, Any] = {"notProven": "no update that changed the node has made the proof yet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a run applies, as far as events go another way afterwards.
+
+    ``nodes`` are the changes of the control-plane nodes by name. ``shipping`` is that of Alloy, None without one.
+    ``after`` are the resources that have to be done before an event can be looked for.
+    """
+
+    nodes: Mapping[str, Change]
+    shipping: Change | None
+    after: Sequence[pulumi.Resource]
+
+    def concerns(self, node: str) -> bool:
+        """Whether the run changes something on the way of this node's events. To be asked once all is done."""
+        return self.nodes[node].happens or (self.shipping is not None and self.shipping.happens)
 
 
 def proof_of(
@@ -29,36 +49,47 @@ def proof_of(
     policy: Policy,
     facts: Mapping[str, Facts],
     account: Account,
-    after: Sequence[pulumi.Resource],
+    applied: Applied,
     scope: Scope,
-) -> Mapping[str, Any] | pulumi.Output[Mapping[str, Any]]:
-    """The stack's output of that name: made in ``up`` when ``after`` are done, in previews that of the last ``up``.
+) -> Mapping[str, Any]:
+    """The stack's output of that name, by node.
 
-    The update fails where an event did not arrive, and the output says so too.
+    An update proves the nodes that it changes; all of them if it changes Alloy. It fails where an event did not arrive,
+    and the output says so too. The other nodes keep the outputs of their last proof, as all do in ``destroy`` and
+    ``refresh``. In a preview the outputs are unknown where ``up`` will make them.
     """
     tasks = proof_tasks(plan, settings, policy, facts)
     if isinstance(tasks, str):
         (pulumi.log.warn if tasks == DROPPED else pulumi.log.info)(f"up does not prove that events arrive: {tasks}")
         return {node.node.name: {"notProven": tasks} for node in plan.nodes}
+    kept = {task.node.name: kept_outputs(facts[task.node.name].proof) or _NOT_MADE for task in tasks}
+    done: pulumi.Output[Any] = pulumi.Output.all(*(resource.urn for resource in applied.after))
     if pulumi.runtime.is_dry_run():
-        kept = {node.node.name: kept_outputs(facts[node.node.name].proof) for node in plan.nodes}
-        return {name: outputs for name, outputs in kept.items() if outputs is not None}
+        return {name: done.apply(_foreseen(name, outputs, applied)) for name, outputs in kept.items()}
 
     async def prove(_: object) -> Mapping[str, Proven | Failure]:
-        return await prove_nodes(tasks, settings, account)
+        due = [task for task in tasks if applied.concerns(task.node.name)]
+        return await prove_nodes(due, settings, account) if due else {}
 
-    done: pulumi.Output[Any] = pulumi.Output.all(*(resource.urn for resource in after))
     found: pulumi.Output[Mapping[str, Proven | Failure]] = done.apply(prove)
     is_program = scope.parent is None
     reported: pulumi.Output[Mapping[str, Proven | Failure]] = found.apply(lambda each: _report(each, is_program))
     # A component that another process constructs fails by its outputs alone.
     told = found if is_program else reported
-    return told.apply(lambda results: {name: result.outputs() for name, result in results.items()})
+    return {name: told.apply(_made(name, outputs)) for name, outputs in kept.items()}
 
 
 def unread_proof(settings: Settings) -> Mapping[str, Any]:
-    """The output in a preview that reads no node, where each keeps the note of its last proof."""
-    return {node.name: {"notProven": "not read"} for node in settings.nodes_with_manifest}
+    """The output in a preview that reads no node, where each keeps the note of its last proof: unknown."""
+    return {node.name: pulumi.UNKNOWN for node in settings.nodes_with_manifest}
+
+
+def _foreseen(name: str, kept: Mapping[str, Any], applied: Applied) -> Callable[[object], Any]:
+    return lambda _: pulumi.UNKNOWN if applied.concerns(name) else kept
+
+
+def _made(name: str, kept: Mapping[str, Any]) -> Callable[[Mapping[str, Proven | Failure]], Mapping[str, Any]]:
+    return lambda results: results[name].outputs() if name in results else kept
 
 
 async def _report(results: Mapping[str, Proven | Failure], is_program: bool) -> Mapping[str, Proven | Failure]:

@@ -6,9 +6,11 @@
 back_up() {
     backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
     while [ -e "$backup" ]; do backup=$backup.1; done
+    sequence=$(cat "$ARCHIVE"/*/sequence 2>/dev/null | sort -n | tail -n 1)
     if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
         { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } &&
-        { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } && sync "$backup"/* "$backup"; }; then
+        { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } &&
+        echo "$((${sequence:-0} + 1))" >"$backup/sequence" && sync "$backup"/* "$backup"; }; then
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
@@ -31,9 +33,12 @@ is_as_read() {
     [ -z "$wanted" ] || [ ! -f "$backup/$1" ] || is_among "$(hash_of "$backup/$1")" "$read_texts"
 }
 
-# Keeps the newest backups, and every one of a time before audit logging.
+# Keeps the newest backups, and every one of a time before audit logging. Which is newer their numbers tell, the clock does
+# not; those of an earlier version have none and are the oldest, in the order of their names.
 prune_archive() {
-    find "$ARCHIVE" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -r | tail -n "+$((ARCHIVE_KEEPS + 1))" | while IFS= read -r old; do
+    find "$ARCHIVE" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | while IFS= read -r old; do
+        printf '%012d %s\n' "$(cat "$old/sequence" 2>/dev/null || echo 0)" "$old"
+    done | sort -r | tail -n "+$((ARCHIVE_KEEPS + 1))" | while read -r _ old; do
         [ "$old" = "${backup:-}" ] || [ -e "$old/before-audit-logging" ] || rm -rf "$old"
     done
 }

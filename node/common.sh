@@ -4,7 +4,9 @@
 
 set -u
 umask 077
-PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Not the caller's: an account that may run the reading script as root would choose what runs as root. kubectl is in
+# /opt/bin on Flatcar.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin
 LC_ALL=C
 export PATH LC_ALL
 
@@ -16,6 +18,12 @@ ADMIN_CONF=/etc/kubernetes/admin.conf
 KUBELET_CONF=/etc/kubernetes/kubelet.conf
 ARCHIVE_KEEPS=20
 GUARD_SECONDS=900
+
+# uptime_seconds: a clock that nobody sets. Everything that is waited for ends by it.
+uptime_seconds() {
+    read -r up _ </proc/uptime
+    say "${up%%.*}"
+}
 
 say() { printf '%s\n' "$*"; }
 

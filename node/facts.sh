@@ -43,7 +43,7 @@ facts_without_kubectl() {
     fact_files manifest "$MANIFEST" policy "$policy" \
         before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" entry "$STATE/entry" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
+        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
@@ -60,7 +60,11 @@ facts_without_kubectl() {
     done
     say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
-    if redirect_tool >/dev/null; then say "redirect-tool $(redirect_tool)"; fi
+    if redirect_tool >/dev/null; then
+        say "redirect-tool $(redirect_tool)"
+        port=$(manifest_flag secure-port)
+        say "firewall $(firewall_about "${port:-6443}" | base64 -w 0)"
+    fi
     fact_log_space "$log"
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
@@ -236,10 +240,10 @@ fact_log_written() {
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
     deadline=0
-    if [ -e "$STATE/journal" ]; then deadline=$(($(date +%s) + 60)); fi
+    if [ -e "$STATE/journal" ]; then deadline=$(($(uptime_seconds) + 60)); fi
     until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
         -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
-        if [ "$(date +%s)" -ge "$deadline" ]; then
+        if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
                 say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
             fi

@@ -25,6 +25,7 @@ guard() {
 
 # bring_in_order: from whatever step the worker was at to a running API server with the new files or with the old ones.
 bring_in_order() {
+    come_inside
     reached=$(journal step)
     say "the change was cut off at the step $reached"
     if ! files_may_have_changed; then

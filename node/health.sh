@@ -1,11 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Whether an API server answers.
 
-# api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to the API server at ENDPOINT and no other.
+# api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to the API server at ENDPOINT and no other; from outside
+# the host where $from says so.
 api() {
     server=$1
     shift
-    kubectl --kubeconfig "$ADMIN_CONF" --server "$server" --tls-server-name kubernetes "$@"
+    # shellcheck disable=SC2086  # a command of several words, or none
+    ${from:-} kubectl --kubeconfig "$ADMIN_CONF" --server "$server" --tls-server-name kubernetes "$@"
 }
 
 healthy() {

@@ -70,13 +70,18 @@ own_kubeadm_config() {
         fail "cannot write $STATE/owned-kubeadm-config; run again"
 }
 
-# restore_kubeadm_config written=SHA256 restore=SHA256, the earlier text on standard input. It comes before any manifest is given
-# back, so the node still has its owner then.
+# restore_kubeadm_config [owner=NAME] written=SHA256 restore=SHA256, the earlier text on standard input. It comes before any manifest is given
+# back, so the node still has its owner then. A deletion names its owner once the node has been taken over; one that does
+# not is the former owner's.
 restore_kubeadm_config() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
     receive "$STATE/staged/cluster-configuration.yaml" "$restore"
+    if another_owns "$@" || { [ -e "$STATE/former-owner" ] && ! given owner "$@" >/dev/null; }; then
+        say "kubeadm-config: kept for the stack $(cat "$STATE/owner")"
+        return
+    fi
     if is_declared; then
         say "kubeadm-config: kept, because the program that runs now declares it"
         return

@@ -7,7 +7,7 @@
 #   canary=EDITS canary-sha256=SHA256 canary-log=PATH placed-first=EDITS (sed scripts for the manifest)
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
-#   owner=NAME owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
+#   owner=NAME [former-owner=NAME] owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
 #   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
 #   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
@@ -98,8 +98,11 @@ is_kept() {
 is_needed() {
     thing=$1
     shift
-    if another_owns "$@" || { [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; }; then
+    if another_owns "$@"; then
         say "$thing: kept for the stack $(cat "$STATE/owner")"
+    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; then
+        say "$thing: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
+            "run 'pulumi up', then remove it again"
     else
         return 1
     fi
@@ -108,29 +111,31 @@ is_needed() {
 # is_declared: whether a program that declares this node runs now. It holds a lock for as long (auditlog/apiserver/declaration.py).
 is_declared() { [ -e "$STATE/declared" ] && ! flock -n -x "$STATE/declared" true; }
 
-# check_owner owner=NAME...: refuses a node whose audit logging is another stack's.
+# check_owner owner=NAME [former-owner=NAME]...: refuses a node whose audit logging is another stack's, unless it is the
+# former owner's, which this stack takes it over from.
 check_owner() {
     mine=$(argument owner "$@") || exit 1
-    if another_owns "$@"; then
+    if another_owns "$@" && [ "$(cat "$STATE/owner")" != "$(given former-owner "$@")" ]; then
         fail "the audit logging of this node belongs to the stack $(cat "$STATE/owner"), and this is $mine;" \
-            "destroy that stack first, or remove $STATE/owner if it is no more"
+            "destroy that stack first, or set takeOver: $(cat "$STATE/owner") to take the node over from it as it is"
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME]...: from now on this node's audit logging is
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME]...: from now on this node's audit logging is
 # the stack's; RECORD says what of the manifest is, and the entry by which name the stack has the node.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
         keep_record "$STATE/paths" &&
         { ! given owned "$@" >/dev/null || given owned "$@" | keep_record "$STATE/owned"; } &&
         { ! given entry "$@" >/dev/null || given entry "$@" | keep_record "$STATE/entry"; } &&
+        { ! given former-owner "$@" >/dev/null || given former-owner "$@" | keep_record "$STATE/former-owner"; } &&
         argument owner "$@" | keep_record "$STATE/owner"
 }
 
 # give_up_ownership: this node's audit logging is nobody's any more.
 give_up_ownership() {
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/owned" "$STATE/written/manifest" \
-        "$STATE/written/policy" "$STATE/written/webhook"
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" \
+        "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

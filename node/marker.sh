@@ -16,16 +16,30 @@ marker_arrives() {
     tries=0
     while [ "$tries" -lt 40 ]; do
         if [ "$2" = - ]; then written=$(newest_log kube-apiserver); else written=$2; fi
-        if tail -c 1048576 "${written:-/dev/null}" 2>/dev/null | grep -q "$marker_name"; then
-            evidence="$marker_name in $written"
-            say "marker: recorded in $written"
-            return
-        fi
+        # The log may have been rotated right after the event.
+        for file in "${written:-/dev/null}" "$(newest_rotated "$2")"; do
+            if [ -f "$file" ] && tail -c 1048576 "$file" | grep -q "$marker_name"; then
+                evidence="$marker_name in $file"
+                say "marker: recorded in $file"
+                return
+            fi
+        done
         tries=$((tries + 1))
         sleep 0.5
     done
     problem="the API server answered but a request that the policy records is not in ${written:-the log of its container}"
     return 1
+}
+
+# newest_rotated LOG: the last of its rotated files that is not compressed; nothing where there is none. Their names end in
+# their times.
+newest_rotated() {
+    case $1 in /*) ;; *) return ;; esac
+    rotated_base=${1##*/}
+    case $rotated_base in *.*) rotated_ends=.${rotated_base##*.} ;; *) rotated_ends= ;; esac
+    set -- "${1%/*}/${rotated_base%"$rotated_ends"}-"[0-9]*"$rotated_ends"
+    while [ $# -gt 1 ]; do shift; done
+    say "$1"
 }
 
 # make_marker ENDPOINT: a request of a name of its own, in $marker_name. It is a dry run: nothing is made. Its answer does

@@ -1,9 +1,13 @@
 # shellcheck shell=sh disable=SC2034,SC2154
-# How long the API was away, seen through the node's address as its clients see it: loopback would not show a redirect.
+# How long the API was away, seen through the node's address from outside the host, as its clients see it: loopback would
+# show neither a redirect nor a firewall.
 
-# start_prober URL: asks for /readyz there, again and again, while the worker lives.
+# start_prober URL: asks for /readyz there, again and again, while the worker lives. Where the API server does not answer an
+# outsider to begin with, the node itself asks.
 start_prober() {
+    if ! go_outside "$1"; then say "outage: measured from the host itself, because $problem"; fi
     (
+        from=$outside
         exec 9>&-
         while alive "$worker"; do
             if [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; then answer=ok; else answer=none; fi
@@ -16,8 +20,13 @@ start_prober() {
 }
 
 stop_prober() {
-    if [ -n "${prober:-}" ]; then kill "$prober" 2>/dev/null; fi
+    if [ -n "${prober:-}" ]; then
+        kill "$prober" 2>/dev/null
+        # A question that is under way ends by its answer, and not by the end of its network.
+        sleep 0.5
+    fi
     prober=
+    come_inside
 }
 
 # say_result: the last line of a change, for the operator's side to keep in the stack's state.
@@ -27,11 +36,12 @@ say_result() {
     rm -f "$STATE/probes"
 }
 
-# outage_seconds: from the first question without an answer to the next answer, all gaps together.
+# outage_seconds: from the first question without an answer to the next answer, or to the last question, all gaps together.
 outage_seconds() {
     { [ ! -f "$STATE/probes" ] || cat "$STATE/probes"; } | awk '
         $2 == "none" && !away { away = 1; since = $1 }
         $2 == "ok" && away { away = 0; total += $1 - since }
-        END { printf "%.1f\n", total }
+        { last = $1 }
+        END { if (away) total += last - since; printf "%.1f\n", total }
     '
 }

@@ -47,8 +47,8 @@ check_staged() {
 # is_as_desired PATH SHA256: whether the file is the one that is asked for; true when none is.
 is_as_desired() { [ -z "$2" ] || [ "$(hash_of "$1")" = "$2" ]; }
 
-# prepare_join policy=PATH live=SHA256@CTIME desired=SHA256 log=PATH owner=NAME, the policy on standard input: what the
-# API server that kubeadm join will start here must find.
+# prepare_join policy=PATH live=SHA256@CTIME desired=SHA256 log=PATH owner=NAME [former-owner=NAME], the policy on
+# standard input: what the API server that kubeadm join will start here must find.
 prepare_join() {
     policy=$(argument policy "$@") || exit 1
     desired=$(argument desired "$@") || exit 1

@@ -20,8 +20,11 @@ preconditions() {
 has_room() {
     folder=$1
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
-    if head -c 262144 /dev/zero >"$folder/.kubernetes-audit.room" && rm -f "$folder/.kubernetes-audit.room"; then return; fi
-    rm -f "$folder/.kubernetes-audit.room"
+    # A name that nobody can guess: others may write in the folder of a log, and a link there would lead root elsewhere.
+    if room=$(mktemp "$folder/.kubernetes-audit.room.XXXXXXXX") && head -c 262144 /dev/zero >"$room" && rm -f "$room"; then
+        return
+    fi
+    rm -f "${room:-}"
     problem="$1 cannot be written: the file system is full or read-only"
     return 1
 } 2>/dev/null

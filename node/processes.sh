@@ -3,8 +3,20 @@
 
 starting=kube-apiserver
 
-# all_apiserver_pids: the process ids of the API servers, the canary among them.
-all_apiserver_pids() { processes_named kube-apiserver; }
+# all_apiserver_pids: the process ids of the API servers that kubelet runs, the canary among them. Anybody can give a process
+# that name; the control group of a static pod (its 32 hexadecimal digits) is kubelet's. A kubelet that gives pods no
+# groups of their own is known by no process having one; then the name has to do.
+all_apiserver_pids() {
+    for named in $(processes_named kube-apiserver); do
+        if is_static_pods "/proc/$named/cgroup" || ! is_static_pods "/proc/[0-9]*/cgroup"; then echo "$named"; fi
+    done
+}
+
+# is_static_pods PATTERN: whether one of these control-group files is of a process of a static pod.
+is_static_pods() {
+    # shellcheck disable=SC2086  # a pattern
+    cat $1 2>/dev/null | grep -q '/[^/]*pod[0-9a-f]\{32\}[./]'
+}
 
 # processes_named NAME: the process ids in this node's own network: a kind or vcluster API server has another one.
 processes_named() {
@@ -81,7 +93,7 @@ new_runs() {
 # wait_until SECONDS COMMAND...: until COMMAND succeeds; status 1 when it does not in time, or the new API server ends
 # again and again, with the reason in $problem. $starting names the container that is being started.
 wait_until() {
-    seconds=$1 deadline=$(($(date +%s) + $1))
+    seconds=$1 deadline=$(($(uptime_seconds) + $1))
     shift
     until "$@"; do
         manifest_is_ours || return 1
@@ -89,7 +101,7 @@ wait_until() {
             problem="the API server cannot start"
             return 1
         fi
-        if [ "$(date +%s)" -ge "$deadline" ]; then
+        if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             problem="$problem within $seconds s"
             return 1
         fi

@@ -19,12 +19,12 @@ prove() {
     echo "format 1"
     if [ -n "$service" ]; then say "service $(service_address "$service")"; fi
     said=$(request_marker "$endpoint" "$verb" "$kind" "$namespace" "$marker_name" 2>&1)
-    deadline=$(($(date +%s) + seconds))
+    deadline=$(($(uptime_seconds) + seconds))
     while :; do
         if marker_event; then
             say "event $(date +%s.%N) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
             break
-        elif [ "$(date +%s)" -ge "$deadline" ]; then
+        elif [ "$(uptime_seconds)" -ge "$deadline" ]; then
             say "answer $(printf '%s' "$said" | tail -n 1 | base64 -w 0)"
             counted=$(audit_metrics "$endpoint")
             say "audit-errors ${counted#* }"

@@ -79,8 +79,24 @@ is_redirected() {
     command -v nft >/dev/null && nft list tables 2>/dev/null | grep -qw "$REDIRECT"
 }
 
-# withdraw_redirect: the redirect and nothing else goes; nothing happens where there is none.
+# withdraw_redirect: the redirect and nothing else goes. It is looked for afterwards, and taken away again, for ten seconds: one
+# that stayed would lead everybody to a canary that is no more, while all is well on loopback.
 withdraw_redirect() {
+    tries_left=20
+    while is_redirected; do
+        if [ "$tries_left" = 0 ]; then
+            problem="the redirect $REDIRECT cannot be taken away from the nat table; connections to this node's API fail \
+until it is gone (iptables -t nat -S $REDIRECT; nft list tables)"
+            return 1
+        fi
+        tries_left=$((tries_left - 1))
+        withdraw_rules
+        is_redirected || return 0
+        sleep 0.5
+    done
+}
+
+withdraw_rules() {
     if command -v iptables >/dev/null; then withdraw_by_iptables 4; fi
     if command -v ip6tables >/dev/null; then withdraw_by_iptables 6; fi
     if command -v nft >/dev/null; then

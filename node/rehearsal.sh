@@ -82,6 +82,8 @@ start_canary() {
     fi
     sed -e "s/--secure-port=16443/--secure-port=$canary_port/" "$made" >"$made.new" && mv "$made.new" "$made" &&
         record "canary-port=$canary_port" && note_logs "$CANARY" || return 1
+    fence_canary "$canary_port" "${endpoint##*:}" || return 1
+    problem="the canary's manifest could not be written"
     chown --reference="$MANIFEST" "$made" && chmod --reference="$MANIFEST" "$made" && sync "$made" &&
         mv -f "$made" "$(canary_file)" || return 1
     starting=$CANARY problem="the canary API server did not get ready"
@@ -111,15 +113,21 @@ end_canary() {
     [ ! -e "$(canary_file)" ] || return 1
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
-    deadline=$(($(date +%s) + 60))
-    while is_listened_on "$canary_port" && [ "$(date +%s)" -lt "$deadline" ]; do sleep 0.5; done
-    deadline=$(($(date +%s) + $1)) gone=0
+    deadline=$(($(uptime_seconds) + 60))
+    while is_listened_on "$canary_port" && [ "$(uptime_seconds)" -lt "$deadline" ]; do sleep 0.5; done
+    deadline=$(($(uptime_seconds) + $1)) gone=0
     while [ "$gone" -lt 3 ]; do
         if canary_is_gone "$canary_port"; then gone=$((gone + 1)); else gone=0; fi
-        if [ "$gone" = 0 ] && [ "$(date +%s)" -ge "$deadline" ]; then
+        late=$(($(uptime_seconds) - deadline))
+        if [ "$gone" = 0 ] && [ "$late" -ge 0 ]; then
             for pid in $(canary_pids "$canary_port"); do kill -KILL "$pid"; done
+        fi
+        if [ "$late" -ge 60 ]; then
+            problem="its process does not end"
+            return 1
         fi
         sleep 1
     done
+    withdraw_fence
     record canary-port=
 }

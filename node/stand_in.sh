@@ -5,7 +5,11 @@
 stand_in() {
     [ "$mode" = seamless ] || return 0
     through=https://$(in_brackets "$address"):${endpoint##*:}
-    if redirect "$address" "${endpoint##*:}" "$canary_port" && answers_through "$through"; then
+    problem=$(firewall_about "${endpoint##*:}")
+    if [ -z "$problem" ] && [ -z "$outside" ]; then
+        problem="the redirect could not be tried from outside the host"
+    fi
+    if [ -z "$problem" ] && redirect "$address" "${endpoint##*:}" "$canary_port" && from_outside answers_through "$through"; then
         say "stand-in: new connections to this node's API go to the canary"
         return
     fi
@@ -14,24 +18,31 @@ stand_in() {
     dismiss_canary 0
 }
 
-# answers_through URL: whether the canary answers there.
+# answers_through URL: whether the canary answers there, known by its own log.
 answers_through() {
-    problem="the canary does not answer at $1"
+    problem="the canary does not answer at $1 from outside the host"
     healthy "$1" && { [ "$marker" != yes ] || [ -z "$canary_log" ] || marker_arrives "$1" "$canary_log"; }
 }
 
-# hand_back: the redirect goes, then the canary with the requests that it still has.
+# hand_back: the redirect goes, then the canary with the requests that it still has. A redirect that stays is no reason to put
+# files back that are right: the change ends with an error, and the next run tries again.
 hand_back() {
-    dismiss_canary "$DRAIN_SECONDS"
+    stuck=
+    dismiss_canary "$DRAIN_SECONDS" || stuck=$problem
 }
 
-# dismiss_canary SECONDS: takes the redirect away, and then the canary, which may serve on for SECONDS.
+# dismiss_canary SECONDS: takes the redirect away, and then the canary, which may serve on for SECONDS. A redirect that stays
+# keeps the canary, which answers at least.
 dismiss_canary() {
     if is_redirected; then
-        withdraw_redirect
+        if ! withdraw_redirect; then
+            say "stand-in: $problem"
+            return 1
+        fi
         say "stand-in: the redirect is taken away"
     fi
     if [ -n "$(journal canary-port)" ] || [ -e "$(canary_file)" ]; then
         if end_canary "$1"; then say "canary: ended"; else say "canary: stays for the next run to end, because $problem"; fi
     fi
+    return 0
 }

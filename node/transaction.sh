@@ -238,6 +238,7 @@ take_or_leave() {
 }
 
 finish() {
+    [ -z "${stuck:-}" ] || fail "the new manifest runs and is healthy, but $stuck. Run again"
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots "$policy" "$webhook"

@@ -126,8 +126,10 @@ class Facts:
     ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
+    ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
+    ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     """
 
     hostname: str
@@ -168,8 +170,10 @@ class Facts:
     log_written_bytes: int = 0
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
+    firewall: str = ""
     node_name: str | None = None
     entry: str | None = None
+    former_owner: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -233,6 +237,7 @@ def parse_facts(output: str) -> Facts:
                     | "webhook-path"
                     | "log-folder-read-only"
                     | "proof"
+                    | "firewall"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -257,7 +262,7 @@ def parse_facts(output: str) -> Facts:
                     raise FactsError(f"line {number}: unknown fact {kind!r}")
         except (IndexError, ValueError, binascii.Error) as error:
             raise FactsError(f"line {number}: {error}") from error
-    owner, entry = files.get("owner"), files.get("entry")
+    owner, entry, former_owner = files.get("owner"), files.get("entry"), files.get("former-owner")
     journal = files.get("journal")
     expected = {None, CANARY} if journal and _names_canary(journal.text) else {None}
     try:
@@ -301,8 +306,10 @@ def parse_facts(output: str) -> Facts:
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
+            firewall=single.get("firewall", ""),
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
+            former_owner=(former_owner.text.strip() if former_owner else "") or None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

@@ -16,7 +16,7 @@ class FileChange:
     """A text that lives on the node or in the cluster: as it is, as it shall be, as removal gives it back.
 
     ``live`` is None where there is none. ``token`` names the live text at its time, for the comparison right before
-    the write. ``before`` is None where removal leaves nothing.
+    the write. ``before`` is None where removal leaves nothing. ``secret``: whoever gave the text keeps it secret.
     """
 
     path: str
@@ -24,6 +24,7 @@ class FileChange:
     desired: str
     before: str | None
     token: str
+    secret: bool = False
 
     @property
     def in_sync(self) -> bool:
@@ -39,11 +40,15 @@ class FileChange:
 
     @property
     def carries_credentials(self) -> bool:
-        """Whether one of the texts holds a URL with a password, as a proxy setting may (design decision 3)."""
-        return any(_PASSWORD_IN_URL.search(text) for text in (self.live, self.desired, self.before) if text)
+        """Whether the text is secret, or one of them holds a URL with a password, as a proxy setting may."""
+        return self.secret or any(
+            _PASSWORD_IN_URL.search(text) for text in (self.live, self.desired, self.before) if text
+        )
 
     def masked_diff(self) -> str:
-        """The diff with passwords in URLs replaced by dots, for logs."""
+        """The diff with passwords in URLs replaced by dots, for logs; only that there is one if the text is secret."""
+        if self.secret:
+            return "" if self.in_sync else f"{self.path}: the edit is not shown, because an argument is secret"
         return _PASSWORD_IN_URL.sub(r"\1…@", self.diff())
 
 

@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from auditlog.apiserver.facts import Facts
 from auditlog.settings import Host
+
+
+def taken_over(facts: Facts, owner: str, take_over: str | None) -> tuple[Facts, str | None]:
+    """The facts as ``owner`` plans with them, and the owner that it takes the machine over from.
+
+    The latter is None unless the machine is on record as that of ``take_over``.
+    """
+    if facts.owner is None or facts.owner == owner or facts.owner != take_over:
+        return facts, None
+    return replace(facts, owner=owner), facts.owner
 
 
 def former_name(host: Host, facts: Facts, owner: str, configured: Collection[str]) -> str | None:

@@ -11,7 +11,8 @@ from auditlog.apiserver.backends import LogBackend
 from auditlog.apiserver.checks.disk import Disk
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.inspection import ClusterReport, NodeReport, PolicyReport
-from auditlog.events.render import human_bytes, safe
+from auditlog.events.layout import safe
+from auditlog.events.render import human_bytes
 from auditlog.settings import STDOUT
 
 WIDTH = 100

@@ -17,13 +17,13 @@ from auditlog.apiserver.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Compa
 from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.identity import former_name
+from auditlog.apiserver.identity import former_name, taken_over
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
 from auditlog.apiserver.ownership import Owned
 from auditlog.apiserver.plan_error import PlanError
-from auditlog.apiserver.reasons import node_reasons
+from auditlog.apiserver.reasons import TAKEN_OVER, node_reasons
 from auditlog.apiserver.restart import Restart, RestartError, choose_restart
 from auditlog.apiserver.transaction import no_canary, staged_files, transaction_arguments
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError
@@ -49,6 +49,8 @@ class NodePlan:
     ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
     ``entry`` is the name that the node has on record, None for none.
     ``is_owned`` says whether this stack has changed the node before.
+    ``taken_over_from`` is the owner that the node has on record until now, None if that is this stack or nobody.
+    ``was_taken_over`` says whether the node has, or will have, a former owner on record.
     """
 
     node: Host
@@ -79,13 +81,12 @@ class NodePlan:
     former: str | None = None
     entry: str | None = None
     is_owned: bool = False
+    taken_over_from: str | None = None
+    was_taken_over: bool = False
 
     @property
     def names_entry(self) -> bool:
-        """Whether the node has, or will have, on record which entry of ``nodes`` it is.
-
-        A stack of an earlier version keeps its commands as they are until there is something to do.
-        """
+        """Whether the node has, or will have, on record which entry of ``nodes`` it is."""
         return self.entry is not None or not self.in_sync
 
     @property
@@ -106,6 +107,7 @@ class NodePlan:
 def plan_node(
     node: Host, settings: Settings, configuration: AuditConfiguration, policy_text: str, facts: Facts, owner: str
 ) -> NodePlan:
+    facts, taken_over_from = taken_over(facts, owner, settings.take_over)
     name = tuple(name_findings(node.name, facts, owner))
     problems = errors((*name, *obstacles(facts, owner, quarantine=settings.quarantine_strays)))
     if problems or facts.manifest is None:
@@ -135,6 +137,8 @@ def plan_node(
     ]
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()
     reasons = node_reasons(node.name, files, edit, configuration, lag, quarantined, facts)
+    if taken_over_from is not None:
+        reasons = (*reasons, TAKEN_OVER.format(former=taken_over_from, owner=owner))
     files_in_sync = change.in_sync and all(file.in_sync for file in files)
     restarts = not files_in_sync or lag is not None or facts.unfinished_change
     staged = staged_files(webhook=webhook is not None)
@@ -194,6 +198,8 @@ def plan_node(
         former=former_name(node, facts, owner, {each.name for each in settings.nodes}),
         entry=facts.entry,
         is_owned=facts.owner is not None,
+        taken_over_from=taken_over_from,
+        was_taken_over=taken_over_from is not None or facts.former_owner is not None,
     )
 
 

@@ -34,6 +34,8 @@ _PARTS = (
     "preconditions.sh",
     "rehearsal.sh",
     "redirect.sh",
+    "firewall.sh",
+    "outside.sh",
     "stand_in.sh",
     "quick.sh",
     "outage.sh",

@@ -14,15 +14,17 @@ from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.companions import Companion, webhook_companion
 from auditlog.apiserver.facts import Facts
 from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.identity import former_name
+from auditlog.apiserver.identity import former_name, taken_over
 from auditlog.apiserver.plan_error import PlanError
+from auditlog.apiserver.reasons import TAKEN_OVER
 from auditlog.settings import Host, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
     """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig where there is one;
-    reasons when something is to be done. ``former`` is as in ``NodePlan``.
+    reasons when something is to be done. ``former`` and ``taken_over_from`` are as in
+    ``NodePlan``.
 
     ``log_path`` is empty where the log is no file.
     """
@@ -35,6 +37,7 @@ class PreparationPlan:
     reasons: tuple[str, ...]
     webhook: Companion | None = None
     former: str | None = None
+    taken_over_from: str | None = None
 
     @property
     def in_sync(self) -> bool:
@@ -43,6 +46,7 @@ class PreparationPlan:
 
 def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
     """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
+    facts, taken_over_from = taken_over(facts, owner, settings.take_over)
     problems = errors((*name_findings(node.name, facts, owner), *other_owner(facts, owner)))
     if problems:
         raise PlanError(problems)
@@ -61,6 +65,8 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
     webhook = webhook_companion(settings.webhook, facts, None)
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
+    if taken_over_from is not None:
+        reasons.append(TAKEN_OVER.format(former=taken_over_from, owner=owner))
     return PreparationPlan(
         node,
         policy,
@@ -70,4 +76,5 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
         tuple(reasons),
         webhook,
         former_name(node, facts, owner, {each.name for each in settings.nodes}),
+        taken_over_from,
     )

@@ -16,7 +16,11 @@ from auditlog.apiserver.facts import Facts, StrayManifest
 from auditlog.apiserver.manifest_plan import ManifestPlan
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
+SCRIPTS_ANEW = "the node's scripts are of another version and are installed anew; nothing else changes by that"
 KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
+TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
+KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"
+PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
 
 
 def node_reasons(
@@ -48,6 +52,8 @@ def node_reasons(
         )
     if facts.entry not in (None, entry):
         reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
+    if facts.owner is not None and facts.entry is None and facts.node_name is not None:
+        reasons.append(f"record only: the node records from now on that this stack calls it {entry}")
     if facts.unfinished_change:
         reasons.append("an earlier change of the node was cut off and is to be finished")
         if facts.kubeadm_config is not None and facts.kubeadm_config.stale:

@@ -13,6 +13,7 @@ from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.file_change import FileChange
+from auditlog.apiserver.identity import taken_over
 from auditlog.apiserver.manifest import MANIFEST_PATH
 from auditlog.apiserver.plan_error import PlanError
 from auditlog.settings import Host, Settings
@@ -32,7 +33,8 @@ class RemovalPlan:
 
 def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
     """The reverse edits on nodes with these facts. Raises PlanError with every node that is another stack's."""
-    problems = [f"{name}: {problem}" for name, each in facts.items() for problem in errors(other_owner(each, owner))]
+    planned = {name: taken_over(each, owner, settings.take_over)[0] for name, each in facts.items()}
+    problems = [f"{name}: {problem}" for name, each in planned.items() for problem in errors(other_owner(each, owner))]
     if problems:
         raise PlanError(problems)
     changes: list[tuple[str, tuple[str, ...], FileChange]] = []

@@ -108,6 +108,8 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
         return "an earlier change was cut off and is finished first"
     if facts.redirect_tool is None:
         return "the node has neither iptables nor nft"
+    if facts.firewall:
+        return facts.firewall
     if not flags.get("advertise-address"):
         return "the API server has no --advertise-address"
     address = flags.get("bind-address", "0.0.0.0")  # noqa: S104  compared, never bound

@@ -1,7 +1,7 @@
 """The command line: `python -m auditlog COMMAND …`.
 
-Exit codes: 0 done, 1 findings or nothing found (each command's help says which), 2 wrong usage or unreadable input,
-130 ended by Ctrl-C, 141 the reader of the output went away.
+Exit codes: 0 done, 1 findings (each command's help says which), 2 wrong usage or unreadable input, 130 ended by Ctrl-C,
+141 the reader of the output went away. Questions about logs have those of `auditlog.events.outcome`.
 """
 
 from __future__ import annotations

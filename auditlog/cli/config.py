@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.cli.common import add_output
+
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the four commands under `config`."""
@@ -28,7 +30,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     check.add_argument(
         "files", nargs="*", metavar="FILE", help="stack files (every Pulumi.*.yaml beside the nearest Pulumi.yaml)"
     )
-    check.add_argument("--format", choices=("text", "json"), default="text")
+    add_output(check)
     check.set_defaults(run=_check)
 
     for document in _DOCUMENTS:

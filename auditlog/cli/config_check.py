@@ -21,12 +21,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
     names = arguments.files or _stack_files()
     checked = [_check(name) for name in names]
-    sys.stdout.write(_json(checked) if arguments.format == "json" else "".join(map(_text, checked)))
+    sys.stdout.write(_json(checked) if arguments.output == "json" else "".join(map(_text, checked)))
     return int(not all(file.is_right for file in checked))
 
 
 def _stack_files() -> list[str]:
-    project = _project_file(Path.cwd())
+    project = project_file(Path.cwd())
     found = sorted(project.parent.glob("Pulumi.*.yaml"))
     if not found:
         raise UsageError(f"{project.parent}: there is no Pulumi.*.yaml beside {PROJECT_FILE}; allowed: a stack file")
@@ -42,11 +42,11 @@ def _check(name: str) -> CheckedFile:
         raise UsageError(f"{name}: cannot be read: {error.strerror}; allowed: a stack file") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is no UTF-8 text; allowed: a stack file") from error
-    project = _project_file(path.resolve().parent)
-    return check_stack_file(name, text, _project_name(project), project.parent)
+    project = project_file(path.resolve().parent)
+    return check_stack_file(name, text, project_name(project), project.parent)
 
 
-def _project_file(folder: Path) -> Path:
+def project_file(folder: Path) -> Path:
     """The nearest one from this folder upwards, as the Pulumi CLI finds it."""
     for place in (folder, *folder.parents):
         if (place / PROJECT_FILE).is_file():
@@ -54,7 +54,8 @@ def _project_file(folder: Path) -> Path:
     raise UsageError(f"{folder}: there is no {PROJECT_FILE} here or above; allowed: a folder of a Pulumi project")
 
 
-def _project_name(path: Path) -> str:
+def project_name(path: Path) -> str:
+    """The name in Pulumi.yaml. Raises UsageError where there is none."""
     try:
         project = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

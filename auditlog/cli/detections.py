@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, named_policy
+from auditlog.cli.common import POLICY_HELP, UsageError, add_output, named_policy
 from auditlog.observe.detections.catalogue import DETECTIONS
 from auditlog.observe.detections.cross_check import cross_check
 from auditlog.observe.detections.report import (
@@ -32,11 +32,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog="Exit code 1: a detection can never fire under the policy.",
     )
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
-    parser.add_argument(
-        "--format",
-        choices=("text", "json", "rules", *_RULES),
-        default="text",
-        help="rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
+    add_output(
+        parser,
+        ("text", "json", "rules", *_RULES),
+        "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
     parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
     parser.add_argument(
@@ -46,21 +45,21 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.format in _RULES:
+    if arguments.output in _RULES:
         if arguments.policy is not None:
-            raise UsageError(f"detections: --format {arguments.format} has every rule and takes no --policy")
+            raise UsageError(f"detections: -o {arguments.output} has every rule and takes no --policy")
         nodes = tuple(arguments.node)
-        sys.stdout.write(_RULES[arguments.format](RuleScope(arguments.cluster, nodes, nodes)).text)
+        sys.stdout.write(_RULES[arguments.output](RuleScope(arguments.cluster, nodes, nodes)).text)
         return 0
     if arguments.policy is None:
-        if arguments.format == "rules":
-            raise UsageError("detections: --format rules needs --policy: " + POLICY_HELP)
-        sys.stdout.write(catalogue_json(DETECTIONS) if arguments.format == "json" else catalogue_text(DETECTIONS))
+        if arguments.output == "rules":
+            raise UsageError("detections: -o rules needs --policy: " + POLICY_HELP)
+        sys.stdout.write(catalogue_json(DETECTIONS) if arguments.output == "json" else catalogue_text(DETECTIONS))
         return 0
     policy = named_policy(arguments.policy)
     findings = cross_check(policy, DETECTIONS)
-    if arguments.format == "json":
+    if arguments.output == "json":
         sys.stdout.write(findings_json(policy.source, findings))
     else:
-        sys.stdout.write(remedies_text(findings) if arguments.format == "rules" else findings_text(findings))
+        sys.stdout.write(remedies_text(findings) if arguments.output == "rules" else findings_text(findings))
     return int(not all(each.sight.can_fire for each in findings))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from auditlog.cli.common import add_output
+
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
@@ -29,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "for a single HOST the part behind the host is enough",
     )
     output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="write JSON for programs")
+    add_output(output)
     output.add_argument(
         "--write-config",
         metavar="CLUSTER",

@@ -16,7 +16,7 @@ from auditlog.apiserver.inspection import inspect_cluster
 from auditlog.apiserver.inspection_report import json_report, text_report
 from auditlog.apiserver.read_nodes import ReadError, Reading, read_unknown_nodes
 from auditlog.cli.common import UsageError
-from auditlog.events.render import safe
+from auditlog.events.layout import safe
 from auditlog.settings import Host, is_host_key, is_name
 from auditlog.ssh import Access, Reached, Target
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if cluster is not None:
         return _cannot_read(unreadable.values()) if unreadable else _write_config(cluster, readings, found.bastion)
     report = inspect_cluster({name: reading.facts for name, reading in readings.items()})
-    sys.stdout.write(json_report(report, unreadable) if arguments.json else text_report(report))
+    sys.stdout.write(json_report(report, unreadable) if arguments.output == "json" else text_report(report))
     return _cannot_read(unreadable.values()) if unreadable else int(not report.is_well)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, policy_text
+from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, add_output, policy_text
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
 from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint
@@ -128,7 +128,7 @@ def _command(
         metavar="VERSION",
         help=f"version of the API server, 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} (1.{NEWEST_MINOR})",
     )
-    parser.add_argument("--format", choices=formats, default="text")
+    add_output(parser, formats)
     parser.set_defaults(run=run)
     return parser
 
@@ -166,9 +166,9 @@ def _lint(arguments: argparse.Namespace) -> int:
 
 
 def _lint_report(arguments: argparse.Namespace, source: str, findings: tuple[Finding, ...]) -> str:
-    if arguments.format == "json":
+    if arguments.output == "json":
         return report.json_report(source, arguments.kubernetes, findings)
-    if arguments.format == "sarif":
+    if arguments.output == "sarif":
         return report.sarif_report(source, findings)
     return report.text_report(source, findings)
 
@@ -186,7 +186,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     policy = _policy(arguments.policy, arguments.kubernetes)
     request = _request(" ".join(arguments.request), arguments.kubernetes)
     explanation = explain.explain(policy, request)
-    render = report.explanation_json if arguments.format == "json" else report.explanation_text
+    render = report.explanation_json if arguments.output == "json" else report.explanation_text
     sys.stdout.write(render(explanation))
     return 0
 
@@ -208,7 +208,7 @@ def _coverage(arguments: argparse.Namespace) -> int:
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
     result = coverage.cover(policy, arguments.kubernetes, people)
-    sys.stdout.write(coverage.to_json(result) if arguments.format == "json" else coverage.to_text(result))
+    sys.stdout.write(coverage.to_json(result) if arguments.output == "json" else coverage.to_text(result))
     return 0
 
 
@@ -218,13 +218,13 @@ def _diff(arguments: argparse.Namespace) -> int:
     old = _policy(arguments.old, arguments.kubernetes)
     new = _policy(arguments.new, arguments.kubernetes)
     changes = difference.difference(old, new)
-    sys.stdout.write(difference.to_json(changes) if arguments.format == "json" else difference.to_text(changes))
+    sys.stdout.write(difference.to_json(changes) if arguments.output == "json" else difference.to_text(changes))
     return int(bool(changes))
 
 
 def _cis(arguments: argparse.Namespace) -> int:
     results = cis.check(_policy(arguments.policy, arguments.kubernetes))
-    sys.stdout.write(cis.to_json(results) if arguments.format == "json" else cis.to_text(results))
+    sys.stdout.write(cis.to_json(results) if arguments.output == "json" else cis.to_text(results))
     return int(not all(result.passed for result in results))
 
 

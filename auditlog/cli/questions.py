@@ -5,196 +5,209 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from auditlog.cli.common import UsageError, add_logs, parse_moment, progress_bar
+from auditlog.cli.common import TIME_HELP, UsageError, add_logs, parse_moment, progress_bar, text_width
+from auditlog.cli.known import add_known, known_cluster
 from auditlog.cli.loki import add_loki, loki_store
+from auditlog.cli.who import add_who, custom_resource, remarks, who_query
 from auditlog.events import questions
+from auditlog.events.answer_text import Reading, answer_json, answer_text
 from auditlog.events.coverage import TimeRange
 from auditlog.events.event import Sighting
+from auditlog.events.evidence import Evidence
+from auditlog.events.judgement import Known, Material, judge, judge_gaps
 from auditlog.events.loki import filters
 from auditlog.events.loki.store import LokiStore
-from auditlog.events.questions import Answer, Reach, WhoQuery
-from auditlog.events.reading import DamageLog, read
-from auditlog.events.render import Reading, answer_json, answer_text
+from auditlog.events.outcome import EXIT_CODES, Outcome
+from auditlog.events.questions import Answer, GapsAnswer, WhoAnswer
+from auditlog.events.reading import DamageLog, check_logs, read
 from auditlog.events.sources import find_logs
+from auditlog.policy.recording import Need
 
-Ask = Callable[[argparse.Namespace, Iterable[Sighting]], tuple[Answer, bool]]
-"""Asks a question: the answer, and whether the exit code is 1."""
 
-LineFilter = Callable[[argparse.Namespace], str]
-"""What Loki may leave out before the question is asked."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """How a question is asked. `need` is what it looks for, `line_filter` what Loki may leave out beforehand.
+
+    Both are None for gaps, which are no requests: Loki finds them, see `_gaps_in_loki`.
+    """
+
+    name: str
+    ask: Callable[[argparse.Namespace, Iterable[Sighting]], Answer]
+    need: Callable[[argparse.Namespace, Answer], Need] | None
+    line_filter: Callable[[argparse.Namespace], str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An answer, and what it was read from."""
+
+    answer: Answer
+    material: Material
+    notes: tuple[str, ...]
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the six commands."""
     who = _command(
         subparsers,
-        "who",
-        _who,
-        lambda arguments: filters.who_filter(_who_query(arguments)),
+        _Question("who", _who, _who_need, lambda arguments: filters.who_filter(who_query(arguments))),
         "who sent a request",
-        "Exit code 1: no such request in these logs.",
     )
-    who.add_argument("--verb", default="", help="get, list, watch, create, update, patch, delete, deletecollection")
-    who.add_argument("--name", default="", help="name of the object; * stands for any text")
-    who.add_argument("--namespace", default="")
-    who.add_argument("--resource", default="", help="pods (with its subresources), deployments.apps, pods/exec")
-    who.add_argument("--user", default="", help="user name, also of an impersonated user")
-    who.add_argument("--limit", type=int, default=1000, help="keep this many of the latest matches (1000)")
+    add_who(who)
 
-    gaps = _command(subparsers, "gaps", _gaps, None, "where the log is silent", "Exit code 1: there are gaps.")
+    gaps = _command(subparsers, _Question("gaps", _gaps, None, None), "where the log is silent")
     gaps.add_argument("--over", type=float, default=60.0, metavar="SECONDS", help="shortest gap (60)")
 
     _command(
         subparsers,
-        "anonymous",
-        _anonymous,
-        lambda _: filters.ANONYMOUS,
+        _Question("anonymous", _anonymous, lambda *_: questions.ANONYMOUS_NEED, lambda _: filters.ANONYMOUS),
         "what was tried without an identity",
-        "Exit code 1: something that is not meant for everyone was reached.",
     )
     _command(
         subparsers,
-        "escalations",
-        _escalations,
-        lambda _: filters.ESCALATIONS,
+        _Question("escalations", _escalations, lambda *_: questions.ESCALATIONS_NEED, lambda _: filters.ESCALATIONS),
         "bindings to cluster-admin or to everyone, roles with wildcards",
-        "Exit code 1: there are findings, also when the log does not hold enough to be sure.",
     )
     secrets = _command(
         subparsers,
-        "secrets",
-        _secrets,
-        lambda _: filters.SECRETS,
+        _Question(
+            "secrets",
+            _secrets,
+            lambda arguments, _: questions.secrets_need(arguments.namespace),
+            lambda _: filters.SECRETS,
+        ),
         "who read which Secret",
-        "Exit code 1: nobody in these logs.",
     )
     secrets.add_argument("--namespace", default="", help="only Secrets of this namespace")
     _command(
         subparsers,
-        "deprecated",
-        _deprecated,
-        lambda _: filters.DEPRECATED,
-        "who uses deprecated APIs",
-        "Exit code 1: somebody does.",
+        _Question("deprecated", _deprecated, lambda *_: questions.DEPRECATED_NEED, lambda _: filters.DEPRECATED),
+        "who uses deprecated APIs, the control plane apart",
     )
 
 
-def _command(
-    subparsers: argparse._SubParsersAction[Any],
-    name: str,
-    ask: Ask,
-    line_filter: LineFilter | None,
-    purpose: str,
-    exit_code: str,
-) -> argparse.ArgumentParser:
-    """A question's command. Without a line filter Loki answers it on its own, see `_gaps_in_loki`."""
+def _command(subparsers: argparse._SubParsersAction[Any], question: _Question, purpose: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        name, help=purpose, description=f"Tells {purpose}.", epilog=exit_code
+        question.name, help=purpose, description=f"Tells {purpose}.", epilog=EXIT_CODES
     )
     add_logs(parser, required=False)
-    parser.add_argument("--since", type=parse_moment, metavar="TIME", help="2025-02-21T10:00:00Z (UTC), or 24h ago")
+    parser.add_argument("--since", type=parse_moment, metavar="TIME", help=TIME_HELP)
     parser.add_argument("--until", type=parse_moment, metavar="TIME")
+    add_known(parser)
     add_loki(parser)
-    parser.set_defaults(run=lambda arguments: _run(name, ask, line_filter, arguments))
+    parser.set_defaults(run=lambda arguments: _run(question, arguments))
     return parser
 
 
-def _run(question: str, ask: Ask, line_filter: LineFilter | None, arguments: argparse.Namespace) -> int:
+def _run(question: _Question, arguments: argparse.Namespace) -> int:
     if arguments.since and arguments.until and arguments.since > arguments.until:
         raise UsageError(f"--since ({arguments.since}) is later than --until ({arguments.until})")
+    known, notes = known_cluster(arguments)
     if arguments.loki:
-        answer, is_one, reading = _from_loki(ask, line_filter, arguments)
+        found = _from_loki(question, arguments, known)
     elif arguments.logs:
-        answer, is_one, reading = _from_files(ask, arguments)
+        found = _from_files(question, arguments, known)
     else:
         raise UsageError("no log given: name a log file, a folder, - for standard input, or --loki URL")
-    sys.stdout.write(answer_json(question, answer, reading) if arguments.json else answer_text(answer, reading))
-    return int(is_one)
+    answer = found.answer
+    if isinstance(answer, WhoAnswer):
+        notes = (*notes, *remarks(who_query(arguments), answer, found.material.evidence))
+    outcome = _outcome(question, arguments, found, known)
+    reading = Reading(found.material.empty_nodes, (*found.notes, *notes), found.material.damage)
+    if arguments.output == "json":
+        sys.stdout.write(answer_json(question.name, answer, outcome, reading))
+    else:
+        sys.stdout.write(answer_text(answer, outcome, reading, text_width(arguments.output)))
+    return outcome.exit_code
 
 
-def _from_files(ask: Ask, arguments: argparse.Namespace) -> tuple[Answer, bool, Reading]:
+def _outcome(question: _Question, arguments: argparse.Namespace, found: _Found, known: Known) -> Outcome:
+    if isinstance(found.answer, GapsAnswer):
+        return judge_gaps(found.answer, known, found.material)
+    assert question.need is not None  # noqa: S101 - every other question looks for requests
+    return judge(found.answer, question.need(arguments, found.answer), known, found.material)
+
+
+def _from_files(question: _Question, arguments: argparse.Namespace, known: Known) -> _Found:
     logs = find_logs(arguments.logs)
     damage = DamageLog()
+    evidence = Evidence(known.policy, _time(arguments))
     with progress_bar(logs.size) as progress:
-        answer, is_one = ask(arguments, read(logs, damage, progress))
+        answer = question.ask(arguments, evidence.over(read(logs, damage, progress)))
+    check_logs(logs, damage, evidence.nodes)
     coverage = answer.coverage
     seen = {node.node for node in coverage.nodes} | {part.node for part in coverage.uncovered}
     without_events = dict.fromkeys(file.node for file in logs.files if file.node not in seen)
-    return answer, is_one, Reading(tuple(without_events), logs.notes, damage.result())
+    return _Found(answer, Material(evidence, tuple(without_events), damage.result()), logs.notes)
 
 
-def _from_loki(ask: Ask, line_filter: LineFilter | None, arguments: argparse.Namespace) -> tuple[Answer, bool, Reading]:
+def _from_loki(question: _Question, arguments: argparse.Namespace, known: Known) -> _Found:
     """Loki leaves out what cannot matter, so how far its events reach is asked on its own."""
     store, notes = loki_store(arguments)
     arguments.since, arguments.until = store.since, store.until
     damage = DamageLog()
-    if line_filter is None:
-        answer, is_one = _gaps_in_loki(arguments, store)
+    evidence = Evidence(known.policy, store.time, is_whole=False)
+    answer: Answer
+    if question.line_filter is None:
+        answer = _gaps_in_loki(arguments, store)
     else:
         with progress_bar(0) as progress:
-            answer, is_one = ask(arguments, store.read(line_filter(arguments), damage, progress))
+            answer = question.ask(
+                arguments, evidence.over(store.read(question.line_filter(arguments), damage, progress))
+            )
         answer = replace(answer, coverage=store.coverage())
+    if isinstance(answer, WhoAnswer) and (resource := custom_resource(who_query(arguments))):
+        # Events about it may have been left out for another reason.
+        evidence.resources.update({resource} if any(store.counts(filters.of_resource(resource)).values()) else ())
+    if known.policy is None:
+        evidence.beats.update(store.counts(filters.HEARTBEAT))
     if not answer.coverage.nodes:
         notes = (*notes, f"Loki has no event of {store.selector} in this time: nothing is known")
-    return answer, is_one, Reading(store.silent_nodes(answer.coverage), notes, damage.result())
+    silent = store.silent_nodes(answer.coverage)
+    names = (*silent, *(node.node for node in answer.coverage.nodes))
+    clusters = tuple(sorted({name.partition("/")[0] for name in names if "/" in name}))
+    return _Found(answer, Material(evidence, silent, damage.result(), clusters), notes)
 
 
 def _time(arguments: argparse.Namespace) -> TimeRange:
     return TimeRange(arguments.since, arguments.until)
 
 
-def _who(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
-    if arguments.limit < 1:
-        raise UsageError(f"--limit is {arguments.limit}; 1 or more is needed")
-    answer = questions.who(sightings, _who_query(arguments))
-    return answer, not (answer.matches or answer.possible)
+def _who(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
+    return questions.who(sightings, who_query(arguments))
 
 
-def _who_query(arguments: argparse.Namespace) -> WhoQuery:
-    return WhoQuery(
-        verb=arguments.verb,
-        name=arguments.name,
-        namespace=arguments.namespace,
-        resource=arguments.resource,
-        user=arguments.user,
-        time=_time(arguments),
-        limit=arguments.limit,
-    )
+def _who_need(arguments: argparse.Namespace, answer: Answer) -> Need:
+    return questions.who_need(who_query(arguments), answer.user if isinstance(answer, WhoAnswer) else "")
 
 
-def _gaps(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
+def _gaps(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
     if not arguments.over > 0:
         raise UsageError(f"--over is {arguments.over:g}; more than 0 seconds are needed")
-    answer = questions.gaps(sightings, _time(arguments), timedelta(seconds=arguments.over))
-    return answer, bool(answer.gaps)
+    return questions.gaps(sightings, _time(arguments), timedelta(seconds=arguments.over))
 
 
-def _gaps_in_loki(arguments: argparse.Namespace, store: LokiStore) -> tuple[Answer, bool]:
+def _gaps_in_loki(arguments: argparse.Namespace, store: LokiStore) -> Answer:
     if not arguments.over >= 1:
         raise UsageError(f"--over is {arguments.over:g}; of Loki, gaps of 1 second or more can be asked")
-    answer = store.gaps(timedelta(seconds=arguments.over))
-    return answer, bool(answer.gaps)
+    return store.gaps(timedelta(seconds=arguments.over))
 
 
-def _anonymous(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
-    answer = questions.anonymous(sightings, _time(arguments))
-    return answer, any(access.reach is Reach.REACHED for access in answer.accesses)
+def _anonymous(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
+    return questions.anonymous(sightings, _time(arguments))
 
 
-def _escalations(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
-    answer = questions.escalations(sightings, _time(arguments))
-    return answer, bool(answer.findings)
+def _escalations(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
+    return questions.escalations(sightings, _time(arguments))
 
 
-def _secrets(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
-    answer = questions.secrets(sightings, _time(arguments), arguments.namespace)
-    return answer, not answer.accesses
+def _secrets(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
+    return questions.secrets(sightings, _time(arguments), arguments.namespace)
 
 
-def _deprecated(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> tuple[Answer, bool]:
-    answer = questions.deprecated(sightings, _time(arguments))
-    return answer, bool(answer.uses)
+def _deprecated(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
+    return questions.deprecated(sightings, _time(arguments))

@@ -7,8 +7,9 @@ import os
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy, progress_bar
+from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy, progress_bar, text_width
 from auditlog.events.budget import DiskBudget, parse_size
+from auditlog.events.reading import no_audit_log
 from auditlog.events.render import report_json, report_text
 from auditlog.events.replay import ReplaySettings, replay
 from auditlog.events.sources import find_logs
@@ -50,7 +51,10 @@ def _run(arguments: argparse.Namespace) -> int:
     logs = find_logs(arguments.logs)
     with progress_bar(logs.size) as progress:
         report = replay(logs, settings, progress)
-    sys.stdout.write(report_json(report) if arguments.json else report_text(report))
+    if report.recorded.events == 0 and report.damage.count:
+        raise no_audit_log(", ".join(file.path for file in logs.files), report.damage.examples[0].reason)
+    is_json = arguments.output == "json"
+    sys.stdout.write(report_json(report) if is_json else report_text(report, text_width(arguments.output)))
     return int(report.recorded.events == 0)
 
 

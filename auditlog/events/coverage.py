@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from auditlog.events.event import Sighting
 
 SILENCE = timedelta(seconds=60)
-"""Without an event for longer than this, a node counts as silent (004_b3f6e118a06daecc.txt)."""
+"""Without an event for longer than this, a node counts as silent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import msgspec
 
 from auditlog.events.event import Event, Sighting
-from auditlog.events.sources import STDIN, LogFile, LogSet, open_log
+from auditlog.events.sources import STDIN, LogFile, LogSet, SourceError, open_log
 
 BLOCK = 256 * 1024
 """Bytes read at a time; small enough to stay in the processor's cache."""
@@ -52,14 +52,16 @@ class Damage:
 
 @dataclass(slots=True)
 class DamageLog:
-    """Collects what cannot be read while a log is read."""
+    """Collects what cannot be read while a log is read. `first_of_file` is the first reason for each file."""
 
     count: int = 0
     examples: list[Unreadable] = field(default_factory=list)
+    first_of_file: dict[str, str] = field(default_factory=dict)
 
-    def add(self, place: str, reason: str) -> None:
-        """Counts one unreadable place."""
+    def add(self, place: str, reason: str, file: str = "") -> None:
+        """Counts one unreadable place of a file."""
         self.count += 1
+        self.first_of_file.setdefault(file, reason)
         if len(self.examples) < NAMED_LINES:
             self.examples.append(Unreadable(place, reason))
 
@@ -163,7 +165,26 @@ def read(
                 with raw, stream:
                     yield from _events(file, stream, damage, raw.tell, progress)
         except UNREADABLE as problem:
-            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}")
+            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
+
+
+def check_logs(logs: LogSet, damage: DamageLog, nodes: Container[str]) -> None:
+    """Raises SourceError for what was given as a node's log, holds something, and has no event.
+
+    `nodes` are those whose logs have events.
+    """
+    for file in logs.files:
+        reason = damage.first_of_file.get(file.path)
+        if file.node not in nodes and reason is not None:
+            raise no_audit_log(file.path, reason)
+
+
+def no_audit_log(path: str, reason: str) -> SourceError:
+    """The error for a file that holds something, and no event."""
+    name = "standard input" if path == STDIN else path
+    return SourceError(
+        f"{name}: no audit log: it holds no event ({reason}); allowed: audit.k8s.io/v1 events, one a line"
+    )
 
 
 UNREADABLE = (OSError, EOFError, zlib.error)
@@ -183,7 +204,7 @@ def _events(
     for buffer, end in blocks(stream):
         if end == 0:
             number += 1
-            damage.add(f"{file.path}:{number}", TOO_LONG)
+            damage.add(f"{file.path}:{number}", TOO_LONG, file.path)
         for line in lines_of(buffer, end):
             number += 1
             try:
@@ -191,7 +212,7 @@ def _events(
             except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 if line.strip():
                     ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
-                    damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended))
+                    damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended), file.path)
                 continue
             yield Sighting(file.node, event)
         now = position()

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from auditlog.policy.model import NEWEST_MINOR, Request
-from auditlog.policy.resources import builtin_resources, find_resource
+from auditlog.policy.resources import closest_resource, find_resource
 
 FORMS = """\
 USER VERB RESOURCE [NAMESPACE/][NAME]     alice deletes configmap prod/app-config
@@ -27,12 +27,62 @@ USER may be followed by its groups in square brackets; "-" stands for a request 
 
 _RESOURCE_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 _HTTP_VERBS = ("get", "head", "post", "put", "patch", "delete", "options")
-_VERB_FORMS = {
-    **{verb: verb for verb in (*_RESOURCE_VERBS, *_HTTP_VERBS)},
-    **{f"{verb}s": verb for verb in (*_RESOURCE_VERBS, *_HTTP_VERBS)},
-    "patches": "patch",
-    "watches": "watch",
+_CHANGES = ("create", "update", "patch", "delete", "deletecollection")
+
+
+@dataclass(frozen=True, slots=True)
+class VerbMeaning:
+    """The API verbs that a word stands for, and the subresource where it stands for one: `exec` is no verb."""
+
+    verbs: tuple[str, ...]
+    subresource: str = ""
+
+
+_OTHER_WORDS = {
+    "remove": VerbMeaning(("delete",)),
+    "destroy": VerbMeaning(("delete",)),
+    "erase": VerbMeaning(("delete",)),
+    "add": VerbMeaning(("create",)),
+    "make": VerbMeaning(("create",)),
+    "replace": VerbMeaning(("update",)),
+    "apply": VerbMeaning(("create", "patch")),
+    "edit": VerbMeaning(("update", "patch")),
+    "change": VerbMeaning(("update", "patch")),
+    "modify": VerbMeaning(("update", "patch")),
+    "write": VerbMeaning(_CHANGES),
+    "read": VerbMeaning(("get", "list", "watch")),
+    "view": VerbMeaning(("get", "list", "watch")),
+    "exec": VerbMeaning(("create", "get"), "exec"),
+    "execute": VerbMeaning(("create", "get"), "exec"),
+    "attach": VerbMeaning(("create", "get"), "attach"),
+    "portforward": VerbMeaning(("create", "get"), "portforward"),
+    "evict": VerbMeaning(("create",), "eviction"),
+    "scale": VerbMeaning(("update", "patch"), "scale"),
 }
+_IRREGULAR = {
+    "got": "get",
+    "getting": "get",
+    "put": "put",
+    "putting": "put",
+    "made": "make",
+    "applied": "apply",
+    "applies": "apply",
+    "modified": "modify",
+    "modifies": "modify",
+    "wrote": "write",
+    "written": "write",
+    "read": "read",
+}
+
+
+def _forms(verb: str) -> tuple[str, ...]:
+    stem = verb.removesuffix("e")
+    third = f"{verb}es" if verb.endswith(("ch", "sh", "x")) else f"{verb}s"
+    return verb, third, f"{stem}ed", f"{stem}ing"
+
+
+_BASES = dict.fromkeys((*_RESOURCE_VERBS, *_HTTP_VERBS, *_OTHER_WORDS))
+_BASE_OF_FORM = {form: base for base in _BASES for form in _forms(base)} | _IRREGULAR
 _NAMELESS_VERBS = ("list", "watch", "deletecollection", "create")
 _USER = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<groups>[^\[\]]*)\])?")
 # At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
@@ -89,6 +139,21 @@ def parse_phrase(phrase: str, kubernetes_minor: int = NEWEST_MINOR) -> Request:
     )
 
 
+def verb_meaning(word: str) -> VerbMeaning:
+    """What a word for a deed stands for, in any form and case: `deleted`, `DELETE`, `removing`, `exec`.
+
+    Raises PhraseError, with the closest word that is known.
+    """
+    plain = re.sub(r"[-_ ]", "", word.lower())
+    base = _BASE_OF_FORM.get(plain)
+    if base is None:
+        close = difflib.get_close_matches(plain, _BASE_OF_FORM, n=1)
+        hint = f', did you mean "{close[0]}"' if close else ""
+        allowed = ", ".join(dict.fromkeys((*_RESOURCE_VERBS, *_HTTP_VERBS, *_OTHER_WORDS)))
+        raise PhraseError(f'"{word}" is not a verb{hint}; allowed: {allowed}')
+    return _OTHER_WORDS.get(base) or VerbMeaning((base,))
+
+
 def groups_of(user: str) -> tuple[str, ...]:
     """The groups the API server gives a user of this name by itself."""
     if user == "system:anonymous":
@@ -116,10 +181,13 @@ def _user(word: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _verb(word: str, allowed: tuple[str, ...]) -> str:
-    verb = _VERB_FORMS.get(word.lower(), "")
-    if verb not in allowed:
+    try:
+        meaning = verb_meaning(word)
+    except PhraseError:
+        meaning = VerbMeaning(())
+    if len(meaning.verbs) != 1 or meaning.subresource or meaning.verbs[0] not in allowed:
         raise PhraseError(f'"{word}" is not a verb here; allowed: {", ".join(allowed)}')
-    return verb
+    return meaning.verbs[0]
 
 
 def _path(word: str) -> str:
@@ -137,9 +205,8 @@ def _target(word: str, minor: int) -> _Target:
     if found is None:
         if "." in group:
             return _Target(group, "", name, subresource, None)
-        known = sorted({each for resource in builtin_resources(minor) for each in resource.names})
-        close = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f', did you mean "{close[0]}"' if close and not group else ""
+        close = closest_resource(name, minor)
+        hint = f', did you mean "{close}"' if close and not group else ""
         raise PhraseError(
             f'"{word}" is not a resource of Kubernetes 1.{minor}{hint}; '
             "allowed: a built-in resource, or PLURAL.GROUP for one of a custom resource definition"

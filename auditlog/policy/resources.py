@@ -7,10 +7,12 @@ Resources of custom resource definitions and aggregated API servers are not part
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR
+from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,18 @@ def find_resource(name: str, minor: int, group: str | None = None) -> BuiltinRes
         if name.lower() in each.names and group in (None, each.group):
             return each
     return None
+
+
+def find_resource_of_any_version(name: str, group: str | None = None) -> BuiltinResource | None:
+    """`find_resource` in every supported version, the newest first."""
+    found = (find_resource(name, minor, group) for minor in reversed(SUPPORTED_MINORS))
+    return next((each for each in found if each is not None), None)
+
+
+def closest_resource(name: str, minor: int, more: Iterable[str] = ()) -> str:
+    """The name most like this one among the built-in resources and `more`; "" when none is close."""
+    known = sorted({each for resource in builtin_resources(minor) for each in resource.names}.union(more))
+    return next(iter(difflib.get_close_matches(name.lower(), known, n=1)), "")
 
 
 def resource_in_group(group: str, resource: str, minor: int) -> BuiltinResource | None:

@@ -9,6 +9,8 @@ from auditlog.policy.model import PolicyRule, Stage
 from auditlog.policy.read import API_VERSION, KIND
 
 _WIDTH = 100
+_SHORT = 4
+_EMPTY = '""'
 # What YAML 1.1 reads as a string without quotes, booleans and nulls apart.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9./-]*")
 _NOT_PLAIN = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -40,6 +42,30 @@ def rule_lines(rule: PolicyRule) -> list[str]:
     if rule.omit_managed_fields is not None:
         lines.append(f"    omitManagedFields: {str(rule.omit_managed_fields).lower()}")
     return lines
+
+
+def rules_text(rules: Iterable[PolicyRule]) -> str:
+    """Rules as items of `rules`, to be pasted into a policy; without a newline at the end."""
+    return "\n".join(line for rule in rules for line in rule_lines(rule))
+
+
+def rule_in_short(rule: PolicyRule) -> str:
+    """One rule on one line, long lists cut: `level None, verbs [get, list, watch]`."""
+    words = [f"level {rule.level.value}"]
+    resources = [name for entry in rule.resources for name in entry.resources or (f"all of {entry.group or 'core'}",)]
+    lists = (
+        ("users", rule.users),
+        ("userGroups", rule.user_groups),
+        ("verbs", rule.verbs),
+        ("resources", resources),
+        ("namespaces", rule.namespaces),
+        ("nonResourceURLs", () if rule.resources or rule.namespaces else rule.non_resource_urls),
+    )
+    for key, values in lists:
+        if values:
+            shown = [value or _EMPTY for value in values[:_SHORT]] + ["..."] * (len(values) > _SHORT)
+            words.append(f"{key} [{', '.join(shown)}]")
+    return ", ".join(words)
 
 
 def _list_lines(key: str, values: Iterable[str], margin: str) -> list[str]:

@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import asyncssh
 
@@ -89,7 +90,7 @@ class _Prover:
         try:
             return await self._follow()
         except _StoppedError as stopped:
-            return stopped.failure
+            return replace(stopped.failure, at=datetime.now(UTC).isoformat(timespec="seconds"))
 
     async def keep(self, found: Proven | Failure) -> None:
         """Leaves a note on the node, for previews to show the outputs as they are."""

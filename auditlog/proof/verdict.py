@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,14 +40,19 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Where the event of one node stopped. One that is ``expected`` may well be so, and does not fail the update."""
+    """Where the event of one node stopped, and when it was given up (ISO 8601, "" if the node was not reached).
+
+    One that is ``expected`` may well be so, and does not fail the update.
+    """
 
     message: str
     expected: bool = False
+    at: str = ""
 
     def outputs(self) -> dict[str, str | float]:
         """As those of a proof."""
-        return {"notProven" if self.expected else "failed": self.message}
+        said: dict[str, str | float] = {"notProven" if self.expected else "failed": self.message}
+        return {**said, "at": self.at} if self.at else said
 
 
 def proven(event: Event, answer: LogAnswer, loki_seconds: float | None) -> Proven:
@@ -63,6 +69,15 @@ def kept_outputs(note: str | None) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def failed_proof(note: str | None) -> str | None:
+    """A name for the failure that the note on the node tells of, None if the last proof did not fail.
+
+    The next failure has another name, because a note has the time.
+    """
+    kept = kept_outputs(note)
+    return hashlib.sha256((note or "").encode()).hexdigest()[:16] if kept is not None and "failed" in kept else None
 
 
 def not_in_log(answer: LogAnswer, log: str, seconds: int) -> str:

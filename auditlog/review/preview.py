@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_DIGEST = re.compile(r"^plan digest: ([0-9a-f]{64})$", re.MULTILINE)
+_DIGEST = re.compile(r"^plan digest: ((?:[^\s,=]+=)?[0-9a-f]{64})$", re.MULTILINE)
 _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _NO_CHANGE = ("same", "read", "refresh")
 _STACK_TYPE = "pulumi:pulumi:Stack"
@@ -38,7 +38,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One preview. ``digest`` names the plan (design decision 4) and is None where none was made.
+    """One preview. ``digest`` names the plan and is None where none was made.
+
+    A program with several components has a digest for each, as ``NAME=DIGEST`` with commas between them.
 
     ``unchanged`` counts the resources that stay as they are, the stack itself and components included.
     """
@@ -68,7 +70,7 @@ def read_preview(text: str) -> Preview:
     texts = [each for each in document.get("diagnostics") or [] if each.get("message", "").strip()]
     digests = [found[1] for each in texts if (found := _DIGEST.search(each["message"]))]
     messages = tuple(_message(each) for each in texts if not _DIGEST.search(each["message"]))
-    return Preview(changes, messages, unchanged, digests[-1] if digests else None)
+    return Preview(changes, messages, unchanged, ",".join(digests) or None)
 
 
 def _message(diagnostic: Mapping[str, Any]) -> Message:

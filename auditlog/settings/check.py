@@ -122,7 +122,7 @@ def _policy(
     values: Mapping[str, Any], file: StackFile, text: str, folder: Path
 ) -> tuple[SelectedPolicy | None, list[LocatedMistake]]:
     """The policy and what is wrong with it; nothing of it where its settings are wrong or encrypted."""
-    settings = _policy_settings(values.get("policy"))
+    settings = policy_settings(values.get("policy"))
     if settings is None or isinstance(settings.file, Encrypted) or isinstance(settings.text, Encrypted):
         return None, []
     line = file.line_of("policy.file" if settings.file else "policy")
@@ -151,7 +151,8 @@ def _line_of_inline(file: StackFile, text: str, line: int) -> int | None:
     return start + line
 
 
-def _policy_settings(values: Any) -> PolicySettings | None:
+def policy_settings(values: Any) -> PolicySettings | None:
+    """The settings under the key `policy`; None where they are wrong or encrypted."""
     mistakes: list[Mistake] = []
     if isinstance(values, Encrypted):
         return None

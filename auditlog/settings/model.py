@@ -233,7 +233,8 @@ class Settings:
 
     At least one of ``log`` and ``webhook`` is there. With ``enabled`` off the control plane is given back as it was
     before. With ``live_read`` off previews do without the nodes. ``reading_user`` is the account that previews read
-    with, None for each node's own ``user``.
+    with, None for each node's own ``user``. ``take_over`` is the owner whose nodes this stack takes
+    over, None for none.
     """
 
     cluster: str
@@ -253,6 +254,7 @@ class Settings:
     alloy: AlloySettings = field(default_factory=AlloySettings)
     webhook: WebhookSettings | None = None
     quarantine_strays: bool = False
+    take_over: str | None = None
     proof: ProofSettings = field(default_factory=ProofSettings)
 
     @property

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auditlog.outputs import OUTPUTS
+from auditlog.outputs import OUTPUTS, TYPES
 from auditlog.settings.kinds import Boolean, Choice, Integer, Number, OneOf, Switch, Text
 from auditlog.settings.kinds_of_many import Choices, Entries, Items, Labels, Names, TextOrMapping, Texts
 from auditlog.settings.parse import SECRETS, STACK
@@ -24,7 +24,14 @@ from auditlog.settings.setting import JsonSchema, Kind, Setting, plain
 NAME = "kubernetes-audit"
 COMPONENT = f"{NAME}:index:AuditLogging"
 
-_LANGUAGES = ("nodejs", "python", "go", "csharp", "java")
+_LANGUAGES: Mapping[str, JsonSchema] = {
+    "nodejs": {},
+    "python": {"packageName": "pulumi_kubernetes_audit", "pyproject": {"enabled": True}},
+    "go": {},
+    "csharp": {"namespaces": {NAME: "KubernetesAudit"}},
+    "java": {},
+}
+"""What an SDK is called, where the generator would not call it so by itself."""
 _DESCRIPTION = (
     "Kubernetes API-server audit logging on one kubeadm cluster: the audit policy, the kube-apiserver static pod of "
     "every control-plane node and the kubeadm-config ConfigMap. A preview reads the nodes and shows the exact edit of "
@@ -36,17 +43,22 @@ _ANY: JsonSchema = {"$ref": "pulumi.json#/Any"}
 
 
 def package_schema() -> JsonSchema:
-    """The schema as Pulumi's metaschema wants it (pulumi/pulumi pkg/codegen/schema/pulumi.json)."""
+    """The schema as Pulumi's metaschema wants it.
+
+    It has no ``publisher``, ``repository``, ``homepage`` and ``license``: this project has none yet.
+    https://github.com/pulumi/pulumi/blob/master/pkg/codegen/schema/pulumi.json
+    """
     types = _Types({})
     settings = (*STACK.settings, *SECRETS)
     inputs = types.properties(Group(settings), "")
+    outputs = {f"{NAME}:index:{name}": shape for name, shape in TYPES.items()}
     return {
         "name": NAME,
         "version": package_version(),
         "displayName": "Kubernetes API-server audit logging",
         "description": _DESCRIPTION,
         "keywords": ["pulumi", "kubernetes", "category/infrastructure", "kind/component"],
-        "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
+        "language": {language: {"respectSchemaVersion": True, **names} for language, names in _LANGUAGES.items()},
         "resources": {
             COMPONENT: {
                 "isComponent": True,
@@ -57,7 +69,7 @@ def package_schema() -> JsonSchema:
                 "required": [output.name for output in OUTPUTS if output.always],
             }
         },
-        "types": dict(sorted(types.found.items())),
+        "types": dict(sorted({**types.found, **outputs}.items())),
     }
 
 

@@ -21,6 +21,7 @@ from auditlog.settings.setting import Setting, defaulted, optional, required
 from auditlog.settings.shipping import ALLOY, LOKI, AlloyMode, parse_alloy, parse_loki
 from auditlog.settings.webhook import WEBHOOK, parse_webhook
 
+_OWNER_OR_NONE = r"([-A-Za-z0-9_.]+/[-A-Za-z0-9_.]+(/[^\s/].*)?)?"
 _CLUSTER = required(
     "cluster",
     Text("a name of lower-case letters, digits, '-' and '.'", NAME),
@@ -52,6 +53,17 @@ _QUARANTINE = defaulted(
     False,
     "Whether `up` moves other files in `/etc/kubernetes/manifests` that define kube-apiserver to the archive; they are "
     "an error otherwise.",
+)
+_TAKE_OVER = optional(
+    "takeOver",
+    Text(
+        "an owner as a refusal names it: PROJECT/STACK, or PROJECT/STACK/COMPONENT",
+        _OWNER_OR_NONE,
+        valid=lambda _: True,
+    ),
+    "The owner whose nodes this stack takes over as they are: the former name of a stack, project or component that "
+    "was renamed or moved. Without effect once the nodes are taken over.",
+    otherwise="nodes of another owner are refused",
 )
 _ENABLED = defaulted(
     "enabled",
@@ -87,6 +99,7 @@ STACK = Group(
         _PROOF,
         _HEALTH_TIMEOUT,
         _QUARANTINE,
+        _TAKE_OVER,
         RESTART,
         REHEARSAL,
         ACCEPT_LOST_EVENTS,
@@ -145,6 +158,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         alloy=parse_alloy(top.read(_ALLOY), loki=loki is not None or top.is_encrypted(_LOKI)),
         webhook=parse_webhook(top.read(_WEBHOOK)),
         quarantine_strays=top.read(_QUARANTINE),
+        take_over=top.read(_TAKE_OVER) or None,
         proof=parse_proof(top.read(_PROOF)),
     )
     if not any(map(top.is_encrypted, (_LOG, _WEBHOOK, _ALLOY, _POLICY))):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +63,7 @@ class EngineStack:
     def __init__(self, work_directory: Path, environment: dict[str, str]) -> None:
         backend = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
         self._state_file = backend / ".pulumi" / "stacks" / _PROJECT / f"{_STACK}.json"
+        self._work_directory, self._environment = work_directory, environment
         self._stack = automation.create_stack(
             _STACK,
             project_name=_PROJECT,
@@ -72,30 +75,54 @@ class EngineStack:
             ),
         )
 
-    def preview(self, program: Program) -> Run:
-        """`pulumi preview --diff`; `text` is what it prints."""
-        return self._run(lambda **options: self._stack.preview(program=program, diff=True, **options))
+    def preview(self, program: Program, **more: Any) -> Run:
+        """`pulumi preview --diff`; `text` is what it prints. `more` are further options of the Automation API."""
+        return self._run(lambda **options: self._stack.preview(program=program, diff=True, **more, **options))
 
-    def up(self, program: Program) -> Run:
+    def up(self, program: Program, **more: Any) -> Run:
         """`pulumi up --yes`."""
-        return self._run(lambda **options: self._stack.up(program=program, **options))
+        return self._run(lambda **options: self._stack.up(program=program, **more, **options))
 
-    def refresh(self) -> Run:
-        """`pulumi refresh --yes`."""
-        return self._run(self._stack.refresh)
+    def refresh(self, program: Program | None = None, **more: Any) -> Run:
+        """`pulumi refresh --yes`; with a program, also `--run-program`."""
+        return self._run(lambda **options: self._stack.refresh(**_running(program), **more, **options))
 
-    def destroy(self) -> Run:
-        """`pulumi destroy --yes`, which does not run the program."""
-        return self._run(self._stack.destroy)
+    def destroy(self, program: Program | None = None, **more: Any) -> Run:
+        """`pulumi destroy --yes`; with a program, also `--run-program`."""
+        return self._run(lambda **options: self._stack.destroy(**_running(program), **more, **options))
+
+    def pulumi(self, *words: str, given: str = "", succeeds: bool = True) -> str:
+        """`pulumi WORDS` on the stack: what it prints, both streams together."""
+        result = subprocess.run(
+            ["pulumi", *words, "--stack", _STACK, "--non-interactive", "--color", "never"],
+            cwd=self._work_directory,
+            env={**os.environ, **self._environment},
+            input=given,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert (result.returncode == 0) == succeeds, result.stdout
+        return result.stdout
+
+    def urn(self, name: str) -> str:
+        """The URN of the custom resource called `name`."""
+        urn: str = self.resources()[name]["urn"]
+        return urn
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The stack's custom resources by name, as they stand in the state's file, secrets encrypted."""
-        state = json.loads(self._state_file.read_text())
+        state = json.loads(self.state())
         return {
             resource["urn"].rsplit("::", 1)[1]: resource
             for resource in state["checkpoint"]["latest"].get("resources", [])
             if resource["custom"] and not resource["type"].startswith("pulumi:")
         }
+
+    def state(self) -> str:
+        """The text of the state's file."""
+        return self._state_file.read_text()
 
     def outputs(self) -> dict[str, Any]:
         """`pulumi stack output`."""
@@ -126,6 +153,10 @@ class EngineStack:
             run.error = str(error)
         run.text = "\n".join(printed)
         return run
+
+
+def _running(program: Program | None) -> dict[str, Any]:
+    return {"program": program, "run_program": True} if program else {}
 
 
 def _no_resources() -> None:

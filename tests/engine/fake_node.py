@@ -1,6 +1,7 @@
 """A control-plane node that is a folder: the node's own scripts run on it, root and kubectl are stand-ins.
 
-There is no process on it: nothing can pose as another program in /proc, and those of this machine are none of its.
+There is no process on it: nothing can pose as another program in /proc, and those of this machine are none of its. Its
+disk, memory and firewall are stand-ins too: what a test finds must not depend on the machine that runs it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,23 @@ from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 _COMMANDS = {
-    # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder.
-    "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g" | exec sh "$@"',
+    # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder, and its PATH has
+    # the stand-ins first.
+    "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g; s#^PATH=#PATH={root}/bin:#" | exec sh "$@"',
     "id": "echo 0",
     "uname": "echo cp1",
     "grep": f'case $* in */proc/*) exit 1 ;; *) exec {shutil.which("grep")} "$@" ;; esac',
     "kubectl": "printf '7 '; cat '{root}/cluster-configuration.yaml'; printf .",
+    # Only df -P -k FOLDER: 100 GB, half of it free.
+    "df": "echo Filesystem; echo /dev/vda1 100000000 50000000 50000000 50% /",
+    # The script on standard input reads /proc/meminfo by the shell itself.
+    "sh": 'case $1 in -s) sed "s#/proc/meminfo#{root}/meminfo#g" | exec /bin/sh "$@" ;; *) exec /bin/sh "$@" ;; esac',
+    # A firewall without rules. Nothing here may read, let alone change, that of the machine.
+    **dict.fromkeys(
+        ("iptables", "ip6tables", "nft", "ip"), 'case " $* " in *" -S "* | *" list "*) exit 0 ;; *) exit 1 ;; esac'
+    ),
 }
+_MEMINFO = "MemTotal:       16000000 kB\nMemFree:         8000000 kB\nMemAvailable:   12000000 kB\n"
 
 
 _AGREES = """\
@@ -115,6 +126,7 @@ def fake_node(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     node.manifest.write_text(MANIFEST)
     (root / "etc/kubernetes/admin.conf").touch()
     (root / "cluster-configuration.yaml").write_text(CLUSTER_CONFIGURATION)
+    (root / "meminfo").write_text(_MEMINFO)
     (root / "bin").mkdir()
     for name, script in _COMMANDS.items():
         node._command(name, script)

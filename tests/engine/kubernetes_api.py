@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 _TOOLS = Path(__file__).parents[2] / ".lab" / "bin"
-_START_LIMIT = 120.0
+_START_LIMIT = 600.0
 _CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
@@ -85,7 +85,7 @@ class KubernetesApi:
         )
         context = ssl.create_default_context(cafile=str(self.authority))
         try:
-            with urllib.request.urlopen(request, context=context, timeout=30) as response:  # noqa: S310
+            with urllib.request.urlopen(request, context=context, timeout=300) as response:  # noqa: S310
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:
@@ -140,7 +140,7 @@ def _process(folder: Path, arguments: Sequence[str]) -> Iterator[subprocess.Pope
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

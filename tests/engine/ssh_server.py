@@ -60,9 +60,9 @@ def public_text(key: asyncssh.SSHKey) -> str:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[SshServer]:
-    """Run an SshServer over `folder` on a free port until the block ends."""
-    host_key, client_key = new_key(), new_key()
+def serving(folder: Path, client_key: asyncssh.SSHKey | None = None) -> Iterator[SshServer]:
+    """Run an SshServer over `folder` on a free port until the block ends. `client_key`: instead of one of its own."""
+    host_key, client_key = new_key(), client_key or new_key()
     server = SshServer(
         folder=folder,
         host_key=public_text(host_key),
@@ -85,14 +85,14 @@ def serving(folder: Path) -> Iterator[SshServer]:
         listener.close()
         await listener.wait_closed()
 
-    listener = asyncio.run_coroutine_threadsafe(listen(), loop).result(timeout=30)
+    listener = asyncio.run_coroutine_threadsafe(listen(), loop).result(timeout=300)
     server.port = listener.get_port()
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(stop(listener), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(stop(listener), loop).result(timeout=300)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=30)
+        thread.join(timeout=300)
         loop.close()
 
 

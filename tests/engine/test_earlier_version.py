@@ -31,10 +31,16 @@ def deployed(
     return node
 
 
-def test_a_preview_shows_nothing_and_up_does_nothing(deployed: FakeNode, run: Run) -> None:
+def test_one_update_records_the_entry_and_restarts_nothing(deployed: FakeNode, run: Run) -> None:
+    printed = run("preview", "--diff")
+    assert "cp1: record only: the node records from now on that this stack calls it cp1" in printed
+    assert "cp1: the node's scripts are of another version and are installed anew" in printed
+    assert "restart: " not in printed
+    assert "~ 2 to update" in printed
+    run("up", "--yes", "--skip-preview")
+    assert deployed.told() == ["apply-manifest locked"]
+    deployed.agree(dataclasses.replace(applied(), owner=OWNER, node_name="cp1", entry="cp1"))
     run("preview", "--expect-no-changes")
-    run("up", "--yes", "--skip-preview", "--expect-no-changes")
-    assert deployed.told() == []
 
 
 def test_it_is_removed_as_it_was_deployed(deployed: FakeNode, run: Run) -> None:

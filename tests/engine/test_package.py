@@ -83,13 +83,33 @@ def test_it_is_applied_unchanged_afterwards_and_removed(
     assert outputs["queries"]["whoDeleted"] == '{job="kubernetes-audit"} |= "delete" |= "NAME"'
     assert outputs["nodes"]["cp1"]["logFile"] == "/var/log/kubernetes/audit/audit.log"
 
-    node.agree(dataclasses.replace(applied(), owner=f"platform/{STACK}/{CLUSTER}"))
+    node.agree(dataclasses.replace(applied(), owner=f"platform/{STACK}/{CLUSTER}", entry="cp1"))
     program.pulumi("preview", "--expect-no-changes")
 
     del server.executions[:]
     program.pulumi("destroy", "--yes", "--skip-preview")
     done = " ".join(server.commands())
     assert done.index("restore-kubeadm-config") < done.index("restore-manifest") < done.index("remove-policy")
+
+
+def test_a_host_that_another_resource_makes_is_not_known_in_the_first_preview(
+    program: YamlProgram, server: SshServer
+) -> None:
+    written = program.read()
+    properties = written["resources"][CLUSTER]["properties"]
+    (node,) = properties["nodes"]
+    key = {"privateKey": "${sshPrivateKey}", "hostKey": node["hostKey"]}
+    machine = {"connection": {**key, "host": node["host"], "port": node["port"]}, "create": f"printf {node['host']}"}
+    written["resources"]["machine"] = {"type": "command:remote:Command", "properties": machine}
+    properties["nodes"] = [{**node, "host": "${machine.stdout}"}]
+    properties["proof"] = {"enabled": False}
+    program.write(written)
+    printed = program.pulumi("preview")
+    assert "not previewed: nodes is not known yet; every resource is shown as it is" in printed
+    assert f"{CLUSTER}-cp1-manifest" in printed
+    assert server.commands() == []
+    program.pulumi("up", "--yes", "--skip-preview")
+    assert any(" apply-manifest " in command for command in server.commands())
 
 
 def test_an_event_that_does_not_arrive_fails_the_component(program: YamlProgram) -> None:

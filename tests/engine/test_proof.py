@@ -22,6 +22,7 @@ from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import AlloyMode, AlloySettings, Host, LokiSettings, ProofSettings, Settings
 from auditlog.ssh import Account
 from components import outcome, proof
+from components.change import Change
 from components.scope import Scope
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import FakeNode, fake_node
@@ -128,7 +129,8 @@ def test_an_event_that_is_not_in_loki_is_followed_to_alloy(server: SshServer, no
     assert not found.expected
     assert found.message.startswith(f"the marker's event e1 is in {node.log} and not in Loki ({loki.url}) after 0 s: ")
     assert "the pod of Alloy is not ready: Pending (ImagePullBackOff)" in found.message
-    assert note(node) == {"failed": found.message}
+    assert note(node) == {"failed": found.message, "at": found.at}
+    assert found.at
 
 
 def test_an_entry_in_loki_that_lacks_fields_is_no_proof(server: SshServer, node: FakeNode, loki: FakeLoki) -> None:
@@ -202,7 +204,10 @@ def test_a_failed_proof_fails_the_update_and_leaves_the_outputs(
     def program() -> None:
         facts = {"cp1": untouched()}
         plan, policy = make_plan(settings(), POLICY, facts, OWNER), read_policy(POLICY, "test")
-        pulumi.export("proof", proof.proof_of(plan, settings(), policy, facts, Account("key"), [], Scope("test")))
+        change = Change("cp1", Scope("test"))
+        change.happens = True
+        applied = proof.Applied({"cp1": change}, None, [])
+        pulumi.export("proof", proof.proof_of(plan, settings(), policy, facts, Account("key"), applied, Scope("test")))
         pulumi.export("cluster", "test")
 
     ended: list[None] = []

@@ -71,6 +71,30 @@ def test_without_being_gone_its_removal_dials(engine_stack: EngineStack, tmp_pat
     assert "cp1-manifest" in (engine_stack.destroy().error or "")
 
 
+def test_a_text_that_is_hidden_changes_without_being_printed(engine_stack: EngineStack, tmp_path: Path) -> None:
+    def scripts(server: SshServer, text: str) -> Program:
+        def declare() -> None:
+            node_command(
+                "cp1-scripts",
+                connection(server),
+                parent=pulumi.ComponentResource("test:index:Node", "cp1"),
+                depends_on=(),
+                apply="cat >target",
+                delete="rm target",
+                stdin=text,
+                ignore_changes=(),
+                hide_diffs=("stdin",),
+            )
+
+        return declare
+
+    with serving(tmp_path) as server:
+        assert engine_stack.up(scripts(server, "the first\n")).error is None
+        run = engine_stack.preview(scripts(server, "the second\n"))
+    assert run.of("cp1-scripts") == [Step("update", "cp1-scripts", {"stdin": "update"})]
+    assert "the second" not in run.text
+
+
 def test_a_node_that_was_never_there_is_taken_in_without_being_dialled(engine_stack: EngineStack) -> None:
     assert engine_stack.up(untouched(forget=True)).error is None
     assert engine_stack.destroy().error is None

@@ -165,7 +165,7 @@ def test_a_stray_manifest_is_moved_out_of_the_way_where_that_is_wanted(
         running = process_ids(node)
         node.run(f"cp {MANIFEST} {ELSEWHERE} && mv {ELSEWHERE} {STRAY}")
         # kubelet mostly runs the copy in place of the original, and nothing can be read while it does so.
-        eventually(partial(process_ids, node), partial(is_another, running), seconds=60)
+        eventually(partial(process_ids, node), partial(is_another, running), seconds=300)
         lab.wait_ready()
         check_told_and_repaired(
             stack, "cp1: kube-apiserver.yaml.bak.1 in /etc/kubernetes/manifests defines kube-apiserver too and is moved"

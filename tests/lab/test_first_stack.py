@@ -70,7 +70,7 @@ def cluster_configuration(lab: Lab) -> str:
     )
 
 
-def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: int = 120) -> Value:
+def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: int = 600) -> Value:
     deadline = time.monotonic() + seconds
     while True:
         value = read()

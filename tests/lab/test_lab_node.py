@@ -12,7 +12,7 @@ from lab.api import Lab, Node
 
 
 def ssh(words: list[str], command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*words, command], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([*words, command], capture_output=True, text=True, check=False, timeout=600)
 
 
 def test_the_operator_logs_in_and_becomes_root_without_a_password(node: Node) -> None:

@@ -34,7 +34,7 @@ def test_down_removes_everything_after_a_kill(marker: str) -> None:
     assert remains(state.identity), "nothing was made before the kill"
     done = SECOND.command("down")
     assert done.returncode == 0, done.stderr
-    assert eventually(lambda: remains(state.identity), lambda found: not found, seconds=10) == []
+    assert eventually(lambda: remains(state.identity), lambda found: not found, seconds=120) == []
     assert machine() == before
     assert [path.name for path in PATHS.root.iterdir()] == ["lock"]
 

@@ -36,7 +36,7 @@ def record(lab: Lab, node: Node, path: str) -> str:
     name = f"recorded-{time.monotonic_ns()}"
     lab.kubectl("-n", NAMESPACE, "create", "configmap", name)
     where = CONTAINER_LOGS if path == "-" else path
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         found = node.run(f"grep -h {name} {where}", check=False).stdout
         if found:

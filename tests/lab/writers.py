@@ -82,7 +82,7 @@ def writing(lab: Lab, folder: Path) -> Iterator[Writing]:
     finally:
         for process in processes:
             process.terminate()
-        ended = [process.wait(timeout=30) for process in processes]
+        ended = [process.wait(timeout=300) for process in processes]
     assert ended == [0] * len(processes)
     for connections, output in outputs.items():
         result.requests += [_written(connections, json.loads(line)) for line in output.read_text().splitlines()]

@@ -88,7 +88,7 @@ def _anonymously(lab: Lab) -> None:
         "create", "clusterrolebinding", ANONYMOUS_ROLE, f"--clusterrole={ANONYMOUS_ROLE}", "--user=system:anonymous"
     )
     # The authorizer learns of the binding through its own watch.
-    assert eventually(lambda: _status(f"{url}/metrics"), lambda code: code == 200, 10) == 200
+    assert eventually(lambda: _status(f"{url}/metrics"), lambda code: code == 200, 120) == 200
     assert _status(f"{url}/api/v1/secrets") == 403
 
 

@@ -40,7 +40,7 @@ def entries(observability: Observability, query: str, since: float) -> list[Entr
     return list(loki_api.entries(observability.loki.url, query, int(since * 1e9), now))
 
 
-def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: float = 90) -> Value:
+def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: float = 300) -> Value:
     """The first value that is wanted, or the last one after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:

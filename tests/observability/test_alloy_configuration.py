@@ -126,7 +126,7 @@ def running(text: str, folder: Path, credentials: Path) -> Iterator[str]:
             command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env={NODE_VARIABLE: "cp1"}
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while not is_ready(url):
                 assert alloy.poll() is None, f"Alloy ended: {said.read_text()}"
                 assert time.monotonic() < deadline, f"Alloy is not ready: {said.read_text()}"
@@ -134,7 +134,7 @@ def running(text: str, folder: Path, credentials: Path) -> Iterator[str]:
             yield url
         finally:
             alloy.terminate()
-            alloy.wait(timeout=30)
+            alloy.wait(timeout=300)
 
 
 def free_address() -> str:

@@ -35,7 +35,7 @@ def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
             "other-owner",
             f"its audit logging belongs to the stack {facts.owner!r}, and this is {owner!r}",
             "two stacks would undo each other's changes",
-            "destroy that stack first, or remove /etc/kubernetes/audit-logging/owner on the node if it is no more",
+            f"destroy that stack first, or set takeOver: {facts.owner} to take the node over from it as it is",
         )
 
 

@@ -16,18 +16,26 @@ ANONYMOUS = r'|~ `"system:anonymous"|"system:unauthenticated"|"user": ?\{ ?(\}|"
 ESCALATIONS = '|= `"rbac.authorization.k8s.io"` |~ `"(create|update|patch)"`'
 SECRETS = '|= `"secrets"` |~ `"(get|list|watch)"`'
 DEPRECATED = "|= `k8s.io/deprecated`"
+HEARTBEAT = '|= `"system:apiserver"` |= `"leases"` |= `"update"` |= `"kube-system"`'
+"""Each API server's renewals of its own lease."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9@._:/-]+")
 """What JSON writes as it is."""
 
 
 def who_filter(query: WhoQuery) -> str:
-    """The filter for `who`. A deletecollection has no name in it and may have hit the name that is asked for."""
+    """The filter for `who`. A deletecollection has no name in it and may have hit the name that is asked for, and a
+    creation has none where the API server chose it.
+    """
     parts = []
-    if literal := _literal(query.verb):
-        parts.append(f"|= `{literal}`")
+    verbs = [_literal(verb) for verb in query.verbs]
+    if len(verbs) == 1 and verbs[0]:
+        parts.append(f"|= `{verbs[0]}`")
+    elif verbs and all(verbs):
+        parts.append(f"|~ `{'|'.join(map(re.escape, verbs))}`")
     if literal := _literal(query.name):
-        parts.append(f"|~ `{re.escape(literal)}|deletecollection`")
+        creations = "" if query.verbs and "create" not in query.verbs else '|"create"'
+        parts.append(f"|~ `{re.escape(literal)}|deletecollection{creations}`")
     if literal := _literal(query.namespace):
         parts.append(f"|= `{literal}`")
     if literal := _literal(re.split("[./]", query.resource)[0]):
@@ -35,6 +43,11 @@ def who_filter(query: WhoQuery) -> str:
     if literal := _literal(query.user):
         parts.append(f"|= `{literal}`")
     return " ".join(parts)
+
+
+def of_resource(plural: str) -> str:
+    """The filter for every event about a resource."""
+    return f'|= `"resource":"{plural}"`' if _PLAIN.fullmatch(plural) else ""
 
 
 def _literal(pattern: str) -> str:

@@ -135,10 +135,15 @@ class LokiStore:
                     if self.since <= written <= self.until:
                         yield node, written
 
-    def _with_counts(self, coverage: Coverage) -> Coverage:
+    def counts(self, line_filter: str = "") -> dict[str, int]:
+        """How many events of each node pass the filter."""
         length = int((self.until - self.since).total_seconds() * 1000)
-        query = f"sum by (cluster, node) (count_over_time({self.selector} [{length}ms]))"
-        counts = {_node(each.metric): _count(each) for each in self.client.numbers_at(query, _nanoseconds(self.until))}
+        lines = f"{self.selector} {line_filter}".strip()
+        query = f"sum by (cluster, node) (count_over_time({lines} [{length}ms]))"
+        return {_node(each.metric): _count(each) for each in self.client.numbers_at(query, _nanoseconds(self.until))}
+
+    def _with_counts(self, coverage: Coverage) -> Coverage:
+        counts = self.counts()
         nodes = tuple(replace(node, events=counts.get(node.node, node.events)) for node in coverage.nodes)
         return replace(coverage, nodes=nodes)
 

@@ -5,15 +5,32 @@ that a log store can answer the same questions. Memory is bounded: an answer kee
 the rest.
 """
 
-from auditlog.events.questions.anonymity import AnonymousAccess, AnonymousAnswer, Reach, anonymous
-from auditlog.events.questions.attribution import WhoAnswer, WhoQuery, who
+from auditlog.events.questions.anonymity import ANONYMOUS_NEED, AnonymousAccess, AnonymousAnswer, Reach, anonymous
+from auditlog.events.questions.attribution import UserCount, WhoAnswer, WhoQuery, who
+from auditlog.events.questions.attribution_need import who_need
 from auditlog.events.questions.common import Answer, Occurrence
-from auditlog.events.questions.deprecation import DeprecatedAnswer, DeprecatedUse, deprecated
-from auditlog.events.questions.escalation import Escalation, EscalationFinding, EscalationsAnswer, escalations
-from auditlog.events.questions.secret_access import Identity, SecretAccess, SecretsAnswer, identity, secrets
+from auditlog.events.questions.deprecation import DEPRECATED_NEED, DeprecatedAnswer, DeprecatedUse, deprecated
+from auditlog.events.questions.escalation import (
+    ESCALATIONS_NEED,
+    Escalation,
+    EscalationFinding,
+    EscalationsAnswer,
+    escalations,
+)
+from auditlog.events.questions.secret_access import (
+    Identity,
+    SecretAccess,
+    SecretsAnswer,
+    identity,
+    secrets,
+    secrets_need,
+)
 from auditlog.events.questions.silence import Gap, GapsAnswer, gaps, gaps_between
 
 __all__ = [
+    "ANONYMOUS_NEED",
+    "DEPRECATED_NEED",
+    "ESCALATIONS_NEED",
     "AnonymousAccess",
     "AnonymousAnswer",
     "Answer",
@@ -29,6 +46,7 @@ __all__ = [
     "Reach",
     "SecretAccess",
     "SecretsAnswer",
+    "UserCount",
     "WhoAnswer",
     "WhoQuery",
     "anonymous",
@@ -38,5 +56,7 @@ __all__ = [
     "gaps_between",
     "identity",
     "secrets",
+    "secrets_need",
     "who",
+    "who_need",
 ]

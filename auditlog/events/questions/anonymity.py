@@ -1,4 +1,4 @@
-"""What was tried without an identity (004_b3f6e118a06daecc.txt)."""
+"""What was tried without an identity."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from enum import StrEnum
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
+from auditlog.policy.model import GroupResources, Level, PolicyRule
+from auditlog.policy.recording import Need
 
 
 class Reach(StrEnum):
@@ -47,9 +49,40 @@ class AnonymousAnswer(Answer):
 
     accesses: tuple[AnonymousAccess, ...]
 
+    @property
+    def found(self) -> bool:
+        """Whether anything was asked for but health, version and cluster-info."""
+        return any(access.reach is not Reach.PUBLIC and not is_probe(access.target) for access in self.accesses)
+
 
 # ClusterRole system:public-info-viewer, bound to system:unauthenticated.
 _PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
+_PROBES = ("/healthz", "/livez", "/readyz")
+_CLUSTER_INFO = ("configmaps", "kube-public", "cluster-info")
+"""What `kubeadm join` reads before it has an identity (RoleBinding kubeadm:bootstrap-signer-clusterinfo)."""
+
+ANONYMOUS_NEED = Need(
+    "requests without an identity",
+    (
+        PolicyRule(Level.NONE, non_resource_urls=tuple(f"{path}*" for path in _PROBES)),
+        PolicyRule(Level.NONE, non_resource_urls=("/version", "/version/")),
+        PolicyRule(
+            Level.NONE,
+            verbs=("get",),
+            resources=(GroupResources("", _CLUSTER_INFO[:1], _CLUSTER_INFO[2:]),),
+            namespaces=_CLUSTER_INFO[1:2],
+        ),
+        PolicyRule(Level.METADATA),
+    ),
+    sent_by=lambda sender: sender.is_unauthenticated,
+    advice=(PolicyRule(Level.METADATA, user_groups=("system:unauthenticated",)),),
+)
+"""Everything but health probes, the version and cluster-info, which Kubernetes gives to everyone."""
+
+
+def is_probe(target: str) -> bool:
+    """Whether a path is that of a health probe, or below one."""
+    return target.startswith(_PROBES)
 
 
 def anonymous(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> AnonymousAnswer:
@@ -90,10 +123,5 @@ def _reach(event: Event, path: str) -> Reach:
     reference = event.object_ref
     if reference is None:
         return Reach.PUBLIC if path in _PUBLIC_PATHS else Reach.REACHED
-    # What `kubeadm join` reads before it has an identity (RoleBinding kubeadm:bootstrap-signer-clusterinfo).
-    cluster_info = (reference.resource, reference.namespace, reference.name) == (
-        "configmaps",
-        "kube-public",
-        "cluster-info",
-    )
-    return Reach.PUBLIC if cluster_info and event.verb == "get" else Reach.REACHED
+    is_cluster_info = (reference.resource, reference.namespace, reference.name) == _CLUSTER_INFO
+    return Reach.PUBLIC if is_cluster_info and event.verb == "get" else Reach.REACHED

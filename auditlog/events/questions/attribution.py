@@ -1,69 +1,237 @@
-"""Who did it: the requests with a verb, an object, a user (000_05e3394e1aae7e61.txt)."""
+"""Who did it: the requests with a verb, an object, a user."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting, resource_name
+from auditlog.events.outcome import Cause, Doubt
 from auditlog.events.questions.common import Answer, Latest, Occurrence, one_per_request
+from auditlog.events.questions.pattern import any_pattern, pattern
+
+_SIMILAR_USERS = 10
+"""Users that are named when a part of a name fits several."""
+
+_REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
+"""API groups whose objects are questions and have no name."""
 
 
 @dataclass(frozen=True, slots=True)
 class WhoQuery:
-    """Which requests are asked for; an empty field asks for any. `*` in a value stands for any text.
+    """Which requests are asked for; an empty field asks for any. `*` in a value stands for any text."""
 
-    A resource is `pods` (with its subresources), `deployments.apps` or `pods/exec`.
-    """
-
-    verb: str = ""
+    verbs: tuple[str, ...] = ()
+    """API verbs, one of which the request has."""
     name: str = ""
+    """The object's name."""
     namespace: str = ""
+    """The object's namespace."""
     resource: str = ""
+    """`pods` (with its subresources), `deployments.apps` or `pods/exec`."""
     user: str = ""
+    """The user, also an impersonated one. Where no user has this name: the only user whose name holds it."""
     time: TimeRange = ANY_TIME
+    """When the request went on."""
     limit: int = 1000
+    """How many of the latest matches are kept."""
+    everything: bool = False
+    """Whether leases and events that the cluster writes all the time are shown where no field asks for anything."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it asks for every request."""
+        return not (self.verbs or self.name or self.namespace or self.resource or self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCount:
+    """A user, and how many events the log has of it."""
+
+    user: str
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
 class WhoAnswer(Answer):
-    """The requests, oldest first.
-
-    `possible` are requests without an object name that may have hit the object all the same: a deletecollection when a
-    delete by name was asked for.
-    """
+    """The requests, oldest first."""
 
     matches: tuple[Occurrence, ...]
+    """The requests that were asked for."""
     possible: tuple[Occurrence, ...]
+    """Requests without an object name that may have hit the object all the same: a deletecollection when a delete by
+    name was asked for."""
+    nameless_creations: int = 0
+    """Creations that fit, apart from the name: the API server gave the object one, and the event does not have it."""
+    housekeeping: int = 0
+    """Events about leases and events that are left out."""
+    user: str = ""
+    """The user that is answered for, where nobody is called what was asked for."""
+    similar_users: tuple[UserCount, ...] = ()
+    """The users whose names hold what was asked for, where nobody is called that. The answer is empty with several."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is such a request, or one that may be it."""
+        return bool(self.matches or self.possible)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Creations that may be of the object."""
+        if not self.nameless_creations:
+            return ()
+        count = "1 creation has" if self.nameless_creations == 1 else f"{self.nameless_creations} creations have"
+        reason = f"{count} no name in the log, because the API server chose it: one of them may be of this object"
+        return (Doubt(Cause.CONTENT, reason, "Ask without --name"),)
+
+
+class _Fit(Enum):
+    MATCH = "match"
+    POSSIBLE = "possible"
+    NAMELESS = "nameless"
+
+
+@dataclass(slots=True)
+class _Book:
+    """What was found of one user."""
+
+    matches: Latest
+    possible: Latest
+    nameless: int = 0
+
+
+@dataclass(slots=True)
+class _Users:
+    """Tells which user of the query an event is of, and counts those whose names hold what was asked for."""
+
+    asked: str
+    exact: int = 0
+    similar: Counter[str] = field(default_factory=Counter)
+
+    def note(self, event: Event) -> None:
+        """Counts an event."""
+        for name in self.of(event):
+            if name:
+                self.similar[name] += 1
+            else:
+                self.exact += 1
+
+    def of(self, event: Event) -> tuple[str, ...]:
+        """The names that fit: "" for what was asked for, else a name that holds it."""
+        names = [event.user.username]
+        if event.impersonated_user is not None:
+            names.append(event.impersonated_user.username)
+        if any(map(pattern(self.asked), names)):
+            return ("",)
+        if "*" in self.asked:
+            return ()
+        part = self.asked.lower()
+        return tuple(name for name in names if part in name.lower())
+
+    @property
+    def chosen(self) -> str | None:
+        """The name to answer for, "" for what was asked for; None where several fit."""
+        if self.exact or not self.similar:
+            return ""
+        return next(iter(self.similar)) if len(self.similar) == 1 else None
 
 
 def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
     """Who sent the requests asked for. The latest `query.limit` are kept."""
     watch = CoverageWatch(query.time)
-    matches, possible = Latest(query.limit), Latest(query.limit)
-    fits = _who_filter(query)
-    collections = _who_filter(query, collections=True)
-    asks_delete = bool(query.name) and _pattern(query.verb)("delete")
-    for sighting in one_per_request(
-        each for each in watch.over(sightings) if fits(each.event) or (asks_delete and collections(each.event))
-    ):
-        (matches if fits(sighting.event) else possible).add(sighting)
-    return WhoAnswer(watch.result(), matches.left_out + possible.left_out, matches.in_order(), possible.in_order())
+    users, fits = _Users(query.user), _fits(query)
+    leaves_out = query.is_open and not query.everything
+    housekeeping = 0
+    books: dict[str, _Book] = {}
+
+    def relevant() -> Iterator[Sighting]:
+        nonlocal housekeeping
+        for sighting in watch.over(sightings):
+            users.note(sighting.event)
+            if leaves_out and _is_housekeeping(sighting.event):
+                housekeeping += 1
+            elif users.of(sighting.event) and fits(sighting.event):
+                yield sighting
+
+    for sighting in one_per_request(relevant()):
+        for name in users.of(sighting.event):
+            # With a second name that only holds what was asked for, the answer is which of them is meant.
+            if name and name not in books and any(books):
+                continue
+            book = books.setdefault(name, _Book(Latest(query.limit), Latest(query.limit)))
+            match fits(sighting.event):
+                case _Fit.MATCH:
+                    book.matches.add(sighting)
+                case _Fit.POSSIBLE:
+                    book.possible.add(sighting)
+                case _Fit.NAMELESS:
+                    book.nameless += 1
+
+    chosen = users.chosen
+    empty = _Book(Latest(query.limit), Latest(query.limit))
+    answered = empty if chosen is None else books.get(chosen, empty)
+    return WhoAnswer(
+        watch.result(),
+        answered.matches.left_out + answered.possible.left_out,
+        answered.matches.in_order(),
+        answered.possible.in_order(),
+        answered.nameless,
+        housekeeping,
+        chosen or "",
+        () if chosen == "" else tuple(UserCount(*each) for each in users.similar.most_common(_SIMILAR_USERS)),
+    )
 
 
-def _who_filter(query: WhoQuery, *, collections: bool = False) -> Callable[[Event], bool]:
-    verb = _pattern("deletecollection" if collections else query.verb)
-    name = _pattern("" if collections else query.name)
-    namespace, resource, user = _pattern(query.namespace), _pattern(query.resource), _pattern(query.user)
+def _fits(query: WhoQuery) -> Callable[[Event], _Fit | None]:
+    matches = _target_filter(query)
+    anything = _target_filter(replace(query, verbs=(), name=""))
+    has_verb = any_pattern(query.verbs)
+    deletes, creates = bool(query.name) and has_verb("delete"), bool(query.name) and has_verb("create")
+
+    def fits(event: Event) -> _Fit | None:
+        if has_verb(event.verb) and matches(event):
+            return _Fit.MATCH
+        if deletes and event.verb == "deletecollection" and anything(event):
+            return _Fit.POSSIBLE
+        if creates and event.verb == "create" and _has_no_name(event) and anything(event):
+            return _Fit.NAMELESS
+        return None
+
+    return fits
+
+
+def _has_no_name(event: Event) -> bool:
+    reference = event.object_ref
+    return (
+        reference is not None
+        and not reference.name
+        and not reference.subresource
+        and reference.api_group not in _REVIEWS
+        and event.code < 400
+    )
+
+
+def _is_housekeeping(event: Event) -> bool:
+    reference = event.object_ref
+    return (
+        reference is not None
+        and reference.resource in ("leases", "events")
+        and event.user.username.startswith("system:")
+        and event.verb not in ("delete", "deletecollection")
+    )
+
+
+def _target_filter(query: WhoQuery) -> Callable[[Event], bool]:
+    name, namespace, resource = pattern(query.name), pattern(query.namespace), pattern(query.resource)
+    for_resources = bool(query.name or query.namespace or query.resource)
 
     def fits(event: Event) -> bool:
         reference = event.object_ref
-        if not verb(event.verb) or not _user_fits(event, user):
-            return False
         if reference is None:
-            return not (query.name or query.namespace or query.resource)
+            return not for_resources
         return (
             name(reference.name)
             and namespace(reference.namespace)
@@ -79,17 +247,3 @@ def _who_filter(query: WhoQuery, *, collections: bool = False) -> Callable[[Even
         )
 
     return fits
-
-
-def _user_fits(event: Event, user: Callable[[str], bool]) -> bool:
-    return user(event.user.username) or (event.impersonated_user is not None and user(event.impersonated_user.username))
-
-
-def _pattern(text: str) -> Callable[[str], bool]:
-    """A test for a value with `*` for any text; an empty pattern fits everything."""
-    if not text:
-        return lambda _: True
-    if "*" not in text:
-        return text.__eq__
-    expression = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
-    return lambda value: expression.fullmatch(value) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Generic, TypeVar
 
 from auditlog.events.coverage import Coverage
 from auditlog.events.event import Event, Sighting, resource_name
+from auditlog.events.outcome import Doubt
 
 KEPT_ENTRIES = 10_000
 """Entries an answer keeps at most."""
@@ -48,11 +50,21 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(ABC):
     """What every answer says: how far the events reach, and how many entries did not fit in."""
 
     coverage: Coverage
     left_out: int
+
+    @property
+    @abstractmethod
+    def found(self) -> bool:
+        """Whether it holds what the question looks for."""
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What the requests that were found leave open."""
+        return ()
 
 
 def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:

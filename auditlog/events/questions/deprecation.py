@@ -1,4 +1,4 @@
-"""Who uses APIs that a release removes (004_b3f6e118a06daecc.txt)."""
+"""Who uses APIs that a release removes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from datetime import datetime
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
+from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Level, PolicyRule
+from auditlog.policy.recording import Need
+from auditlog.policy.resources import builtin_resources
+from auditlog.policy.senders import CONTROL_PLANE, CONTROL_PLANE_GROUPS
+
+_DEPRECATED_V1 = frozenset({("", "endpoints"), ("", "componentstatuses")})
+"""Deprecated although they are at v1 (https://kubernetes.io/docs/reference/using-api/deprecation-guide/)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +35,59 @@ class DeprecatedUse:
 
 @dataclass(frozen=True, slots=True)
 class DeprecatedAnswer(Answer):
-    """Who uses deprecated APIs, by the release that removes them, the earliest first."""
+    """Who uses deprecated APIs, by the release that removes them, the earliest first.
+
+    `own` are uses by the control plane itself: an upgrade of Kubernetes ends them, and nothing is left for you to do.
+    """
 
     uses: tuple[DeprecatedUse, ...]
+    own: tuple[DeprecatedUse, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether anybody but the control plane uses one."""
+        return bool(self.uses)
+
+
+def _never_deprecated() -> tuple[GroupResources, ...]:
+    """The built-in resources that every supported version serves at v1 alone, by group, with their subresources."""
+    served: dict[tuple[str, str], set[str]] = {}
+    for minor in SUPPORTED_MINORS:
+        for each in builtin_resources(minor):
+            served.setdefault((each.group, each.resource), set()).update(each.versions)
+    by_group: dict[str, list[str]] = {}
+    for (group, resource), versions in served.items():
+        if versions == {"v1"} and (group, resource) not in _DEPRECATED_V1:
+            by_group.setdefault(group, []).append(f"{resource}/*")
+    return tuple(GroupResources(group, tuple(resources)) for group, resources in by_group.items())
+
+
+DEPRECATED_NEED = Need(
+    "requests for deprecated APIs",
+    (
+        PolicyRule(Level.NONE, resources=_never_deprecated()),
+        PolicyRule(Level.METADATA, resources=(GroupResources("*"),)),
+    ),
+    sent_by=lambda sender: sender.user is not None and not sender.is_control_plane,
+    advice=(PolicyRule(Level.METADATA),),
+    final=True,
+)
+"""Everybody's requests but the control plane's own, for anything that has or had a deprecated version."""
 
 
 def deprecated(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> DeprecatedAnswer:
     """Which deprecated APIs are used, and by whom (annotations k8s.io/deprecated and k8s.io/removed-release)."""
     watch = CoverageWatch(time)
-    groups: Groups[tuple[str, str, str, str, str]] = Groups()
+    by_others: Groups[tuple[str, str, str, str, str]] = Groups()
+    own: Groups[tuple[str, str, str, str, str]] = Groups()
     for sighting in one_per_request(
         each for each in watch.over(sightings) if each.event.annotations.get("k8s.io/deprecated") == "true"
     ):
         event = sighting.event
         reference = event.object_ref
         version = f" {reference.api_version}" if reference else ""
-        groups.add(
+        is_own = event.user.username in CONTROL_PLANE or not CONTROL_PLANE_GROUPS.isdisjoint(event.user.groups)
+        (own if is_own else by_others).add(
             (
                 event.annotations.get("k8s.io/removed-release", ""),
                 (resource_name(reference) or event.request_uri.partition("?")[0]) + version,
@@ -53,9 +97,13 @@ def deprecated(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Dep
             ),
             event,
         )
+    return DeprecatedAnswer(watch.result(), by_others.left_out, _uses(by_others), _uses(own))
+
+
+def _uses(groups: Groups[tuple[str, str, str, str, str]]) -> tuple[DeprecatedUse, ...]:
     found = [DeprecatedUse(*key, group.count, group.first, group.last) for key, group in groups.items()]
     found.sort(key=lambda use: (_release(use.removed_release), -use.count, use.api))
-    return DeprecatedAnswer(watch.result(), groups.left_out, tuple(found))
+    return tuple(found)
 
 
 def _release(text: str) -> tuple[int, ...]:

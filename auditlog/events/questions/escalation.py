@@ -1,10 +1,10 @@
-"""Who gave whom wide powers: changes of RBAC roles and bindings (004_b3f6e118a06daecc.txt)."""
+"""Who gave whom wide powers: changes of RBAC roles and bindings."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -12,7 +12,11 @@ from msgspec import Raw, Struct
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting
+from auditlog.events.outcome import Cause, Doubt
 from auditlog.events.questions.common import KEPT_ENTRIES, Answer, Occurrence, occurrence, one_per_request
+from auditlog.policy.model import GroupResources, Level, PolicyRule
+from auditlog.policy.recording import Need
+from auditlog.policy.write import rules_text
 
 _RBAC = "rbac.authorization.k8s.io"
 _CHANGES = frozenset({"create", "update", "patch"})
@@ -45,6 +49,27 @@ class EscalationsAnswer(Answer):
 
     findings: tuple[EscalationFinding, ...]
 
+    @property
+    def found(self) -> bool:
+        """Whether a change gives wide powers for certain."""
+        return any(finding.kind is not Escalation.UNKNOWN for finding in self.findings)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Changes without what they wrote. Refused ones changed nothing, and their bodies were never read."""
+        unknown = sum(finding.kind is Escalation.UNKNOWN and finding.request.code < 400 for finding in self.findings)
+        if not unknown:
+            return ()
+        changes = "1 change of a role or binding is" if unknown == 1 else f"{unknown} changes of roles or bindings are"
+        return (
+            Doubt(
+                Cause.CONTENT,
+                f"{changes} recorded without the content that says which powers it gives",
+                "Record such changes with their bodies; put this in front of the other rules",
+                remedy=rules_text((_WITH_CONTENT,)),
+            ),
+        )
+
 
 class _Subject(Struct):
     kind: str = ""
@@ -76,6 +101,20 @@ _EVERYONE = frozenset({"system:anonymous", "system:unauthenticated", "system:aut
 _BINDINGS = frozenset({"clusterrolebindings", "rolebindings"})
 _ROLES = frozenset({"clusterroles", "roles"})
 
+_RBAC_CHANGES = PolicyRule(
+    Level.METADATA,
+    verbs=("create", "update", "patch"),
+    resources=(GroupResources(_RBAC, ("roles", "rolebindings", "clusterroles", "clusterrolebindings")),),
+)
+_WITH_CONTENT = replace(_RBAC_CHANGES, level=Level.REQUEST_RESPONSE)
+ESCALATIONS_NEED = Need(
+    "changes of roles and bindings",
+    (_RBAC_CHANGES,),
+    sent_by=lambda sender: sender.user is not None,
+    advice=(_WITH_CONTENT,),
+)
+"""At any level: where no change is recorded there was none, and one without its content is a doubt."""
+
 
 def escalations(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> EscalationsAnswer:
     """Bindings to cluster-admin or to everyone, roles with wildcards, and changes whose content is not recorded."""
@@ -99,6 +138,7 @@ def _changes_rbac(event: Event) -> bool:
     reference = event.object_ref
     return (
         reference is not None
+        and bool(event.user.username)
         and event.verb in _CHANGES
         and reference.api_group == _RBAC
         and (reference.resource in _BINDINGS or reference.resource in _ROLES)

@@ -1,4 +1,4 @@
-"""Who read which Secret (004_b3f6e118a06daecc.txt)."""
+"""Who read which Secret."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from enum import StrEnum
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting
 from auditlog.events.questions.common import Answer, Groups, one_per_request
+from auditlog.policy.model import GroupResources, Level, PolicyRule
+from auditlog.policy.recording import Need
 
 _READS = frozenset({"get", "list", "watch"})
 
@@ -58,6 +60,24 @@ class SecretsAnswer(Answer):
     """Who read which Secret: people first, then by falling count."""
 
     accesses: tuple[SecretAccess, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether anybody read a Secret, or tried to."""
+        return bool(self.accesses)
+
+
+def secrets_need(namespace: str = "") -> Need:
+    """Reads of Secrets: those of one namespace with the lists over all of them, where a namespace is given."""
+    resources = (GroupResources("", ("secrets",)),)
+    if not namespace:
+        rule = PolicyRule(Level.METADATA, verbs=("get", "list", "watch"), resources=resources)
+        return Need("reads of Secrets", (rule,), advice=(rule,))
+    rules = (
+        PolicyRule(Level.METADATA, verbs=("get",), resources=resources, namespaces=(namespace,)),
+        PolicyRule(Level.METADATA, verbs=("list", "watch"), resources=resources, namespaces=(namespace, "")),
+    )
+    return Need(f"reads of Secrets in namespace {namespace}", rules, advice=rules)
 
 
 def secrets(

@@ -1,4 +1,4 @@
-"""Where the log has gaps: the API server was down, or its audit backend (004_b3f6e118a06daecc.txt)."""
+"""Where the log has gaps: the API server was down, or its audit backend."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class GapsAnswer(Answer):
 
     threshold_seconds: float
     gaps: tuple[Gap, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether a node was silent; what that means depends on the policy (`auditlog.events.judgement`)."""
+        return bool(self.gaps)
 
 
 def gaps(

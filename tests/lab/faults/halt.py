@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from lab.api import Node
-from tests.lab.faults.operation import Operation
 
 Side = Literal["before", "after"]
 
@@ -65,13 +64,21 @@ class Rename:
     tool: Literal["mv", "perl"] = "mv"
 
 
+class Running(Protocol):
+    """What is under way beside the test."""
+
+    def runs(self) -> bool: ...
+
+    def output(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Halt:
     """A stop that is set on a node."""
 
     node: Node
 
-    def wait(self, operation: Operation, seconds: float = 240) -> None:
+    def wait(self, operation: Running, seconds: float = 240) -> None:
         """Until the script has come there. Fails with what the operation printed when it ends before."""
         deadline = time.monotonic() + seconds
         while not self._holder.exists():

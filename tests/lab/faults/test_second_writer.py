@@ -1,7 +1,7 @@
 """Somebody else writes the manifest while a change is under way: what they wrote stays, and nothing is lost.
 
 Each case is a moment of a change (``up``, its way back, ``destroy``) and a way to write: by a rename, as editors and
-kubeadm do, or into the file itself. ``tests/unit/node/test_transaction.py`` has every moment on files alone. ``make
+kubeadm do, or into the file itself. ``tests/unit/node/test_other_writers.py`` has every moment on files alone. ``make
 test-faults`` has every moment on a real kubelet, ``make test`` one of each kind.
 """
 
@@ -118,7 +118,8 @@ def test_during_a_quick_restart(running_lab: Lab, baseline: Observed, moment: Mo
 def test_a_real_kubeadm_upgrade_in_the_middle(edited: Experiment, step: str) -> None:
     """kubeadm writes the manifest anew from kubeadm-config, which says nothing of audit logging yet."""
     node, version = edited.node, edited.lab.state.version
-    upgrade = f"kubeadm upgrade apply {version} --yes --force --ignore-preflight-errors={NOT_CHECKED}"
+    options = f"--yes --force --certificate-renewal=false --ignore-preflight-errors={NOT_CHECKED}"
+    upgrade = f"kubeadm upgrade apply {version} {options}; status=$?; rm -rf /etc/kubernetes/tmp; exit $status"
     moment = after(step)
     with halted(node, moment.rename, moment.side) as halt, operation(edited.stack, "up") as up:
         halt.wait(up)

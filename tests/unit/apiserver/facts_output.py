@@ -36,6 +36,7 @@ def facts_output(facts: Facts) -> str:
         ("before-kubeadm-config", facts.before_kubeadm_config),
         ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
         ("entry", RemoteFile(facts.entry, 1, 1, "600") if facts.entry else None),
+        ("former-owner", RemoteFile(facts.former_owner, 1, 1, "600") if facts.former_owner else None),
         ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
         (
             "owned-kubeadm-config",
@@ -74,6 +75,8 @@ def facts_output(facts: Facts) -> str:
     lines.append(f"memory-running-bytes {facts.memory_running_bytes}")
     if facts.redirect_tool is not None:
         lines.append(f"redirect-tool {facts.redirect_tool}")
+    if facts.firewall:
+        lines.append(f"firewall {encoded(facts.firewall)}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")

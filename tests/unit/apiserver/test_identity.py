@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from auditlog.apiserver.facts import Facts, parse_facts
 from auditlog.apiserver.identity import former_name
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.plan_error import PlanError
+from auditlog.apiserver.preparation import plan_preparation
+from auditlog.apiserver.removal import plan_removal
+from auditlog.settings import Settings
 from tests.unit.apiserver.facts_output import facts_output
 from tests.unit.apiserver.nodes import OWNER, POLICY, applied, settings, untouched
 
@@ -66,3 +70,70 @@ def test_one_machine_under_two_entries_is_refused() -> None:
 def test_name_and_entry_are_facts() -> None:
     facts = node(OWNER, "cp1", "master-1")
     assert parse_facts(facts_output(facts)) == facts
+
+
+FORMER = "kubernetes-audit/former"
+
+
+def handed_over(**more: Any) -> Settings:
+    return dataclasses.replace(settings(), take_over=FORMER, **more)
+
+
+def test_a_node_is_taken_over_without_a_restart() -> None:
+    plan = make_plan(handed_over(), POLICY, {"cp1": node(FORMER, "cp1", "cp1")}, OWNER)
+    (planned,) = plan.nodes
+    assert planned.reasons == (f"record only: this node was {FORMER}'s and is {OWNER}'s from now on",)
+    assert planned.taken_over_from == FORMER
+    assert planned.was_taken_over
+    assert planned.names_entry
+    assert not planned.restarts
+    assert planned.manifest.in_sync
+
+
+def test_an_entry_may_be_renamed_in_the_same_update() -> None:
+    plan = make_plan(handed_over(), POLICY, {"cp1": node(FORMER, "master-1", "cp1")}, OWNER)
+    assert plan.nodes[0].former == "master-1"
+    assert "record only: the node was master-1 in this stack and is cp1 from now on" in plan.nodes[0].reasons
+
+
+@pytest.mark.parametrize("owner", [OWNER, None])
+def test_the_setting_has_no_effect_on_a_node_of_this_stack_or_of_nobody(owner: str | None) -> None:
+    facts = {"cp1": node(owner, "cp1", "cp1") if owner else untouched()}
+    assert make_plan(handed_over(), POLICY, facts, OWNER) == make_plan(settings(), POLICY, facts, OWNER)
+
+
+def test_once_taken_over_the_node_remembers_it() -> None:
+    facts = dataclasses.replace(node(OWNER, "cp1", "cp1"), former_owner=FORMER)
+    assert parse_facts(facts_output(facts)).former_owner == FORMER
+    (planned,) = make_plan(settings(), POLICY, {"cp1": facts}, OWNER).nodes
+    assert planned.in_sync
+    assert planned.was_taken_over
+    assert planned.taken_over_from is None
+
+
+def test_a_node_of_a_third_owner_is_refused_with_the_setting_as_the_remedy() -> None:
+    third = {"cp1": node("kubernetes-audit/third", "cp1", "cp1")}
+    remedy = "destroy that stack first, or set takeOver: kubernetes-audit/third to take the node over from it as it is"
+    with pytest.raises(PlanError, match=remedy):
+        make_plan(handed_over(), POLICY, third, OWNER)
+    with pytest.raises(PlanError, match=remedy):
+        plan_removal(handed_over(enabled=False), third, OWNER)
+
+
+def test_a_node_of_the_former_owner_is_given_back_with_the_setting_alone() -> None:
+    facts = {"cp1": node(FORMER, "cp1", "cp1")}
+    with pytest.raises(PlanError, match=f"set takeOver: {FORMER}"):
+        plan_removal(dataclasses.replace(settings(), enabled=False), facts, OWNER)
+    assert [where for where, _, _ in plan_removal(handed_over(enabled=False), facts, OWNER).changes] == [
+        "test",
+        "cp1",
+        "cp1",
+    ]
+
+
+def test_a_machine_that_is_to_join_is_taken_over() -> None:
+    joining = dataclasses.replace(settings().nodes[0], name="cp2", host="cp2.example.com", joining=True)
+    prepared = dataclasses.replace(node(FORMER, "cp2", "cp2"), manifest=None)
+    planned = plan_preparation(joining, handed_over(), POLICY, prepared, OWNER)
+    assert planned.reasons == (f"record only: this node was {FORMER}'s and is {OWNER}'s from now on",)
+    assert planned.taken_over_from == FORMER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import json
@@ -23,7 +24,7 @@ from auditlog.apiserver.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS, Host
-from components import cluster, declaration, outcome, proof
+from components import change, cluster, declaration, kubernetes_provider, outcome, proof
 from lab.paths import REPOSITORY
 from tests.unit.apiserver.nodes import HOST_KEY
 
@@ -77,12 +78,17 @@ class _Mocks(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, hooks: Mapping[str, Callable[[Any], None]]) -> None:
         super().__init__(_Mocks(program))
         self._program = program
+        self._hooks = hooks
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
         response: resource_pb2.RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if "create" not in request.ignoreChanges:
+            # As the engine does, before the program has the outputs. A hook of a program that failed has nobody left.
+            for note in filter(None, map(self._hooks.get, request.hooks.after_create)):
+                note(None)
         if request.type != "pulumi:pulumi:Stack":
             written = json_format.MessageToDict(request.object)
             self._program.resources[request.name] = Registration(
@@ -170,13 +176,24 @@ def run_declared(
 
     # The process of the program ends with it; that of the tests does not.
     monkeypatch.setattr(outcome, "end_with_one_message", lambda: None)
+    hooks: dict[str, Callable[[Any], None]] = {}
+
+    class Hook(pulumi.ResourceHook):
+        """One that is not registered: mocks have nobody who could call it."""
+
+        def __init__(self, name: str, note: Callable[[Any], None], _: pulumi.ResourceHookOptions) -> None:
+            self.name, self._registered = name, asyncio.ensure_future(asyncio.sleep(0))
+            hooks[name] = note
+
+    for module in (change, kubernetes_provider):
+        monkeypatch.setattr(module, "ResourceHook", Hook)
     monkeypatch.setattr(cluster, "read_nodes", answer)
     monkeypatch.setattr(proof, "prove_nodes", prove)
     monkeypatch.setattr(declaration, "Declaration", functools.partial(_Locked, program))
     logger = logging.Logger("program")
     logger.addHandler(_Messages(program))
     with _runtime():
-        recorder = _Recorder(program)
+        recorder = _Recorder(program, hooks)
         pulumi.runtime.set_mocks(recorder.mocks, PROJECT, STACK, preview=preview, logger=logger, monitor=recorder)
         stack = settings.get_root_resource()
         assert isinstance(stack, Stack)
@@ -185,7 +202,7 @@ def run_declared(
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
         def read_outputs() -> pulumi.Output[Any]:
-            return pulumi.Output.all(**stack.outputs).apply(program.outputs.update)
+            return pulumi.Output.all(**stack.outputs).apply(program.outputs.update, run_with_unknowns=True)
 
         read_outputs()
     return program

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
 
+from auditlog.apiserver.facts import Facts
+from auditlog.outputs import OUTPUTS
 from auditlog.settings.check import check_stack_file
+from components import cluster
+from components.arguments import AuditLoggingArgs
 from components.audit_logging import AuditLogging
 from tests.unit.apiserver.nodes import HOST_KEY, untouched
 from tests.unit.components.program import PRIVATE_KEY, PROJECT, STACK, Program, run_declared, run_program, stack_config
@@ -64,6 +70,29 @@ def test_its_outputs_are_those_of_the_program(monkeypatch: pytest.MonkeyPatch) -
     assert {key: value for key, value in east.outputs.items() if value is not None} == program.outputs
 
 
+def test_its_outputs_are_attributes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, pulumi.Output[Any]] = {}
+
+    def declare() -> None:
+        wanted: AuditLoggingArgs = {
+            "cluster": "test",
+            "nodes": [{"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY}],
+            "policy": {"preset": "low-write"},
+            "sshPrivateKey": pulumi.Output.secret(PRIVATE_KEY),
+        }
+        audit = AuditLogging("east", wanted)
+        names.update(log_path=audit.log_path, rule_groups=audit.rule_groups, proof=audit.proof)
+        for name, value in names.items():
+            pulumi.export(name, value)
+
+    outputs = run_declared(monkeypatch, declare, {"cp1": untouched()}).outputs
+    assert outputs["log_path"] == "/var/log/kubernetes/audit/audit.log"
+    assert outputs["rule_groups"] == {}
+    assert outputs["proof"].keys() == {"cp1"}
+    typed = {name for name, value in vars(AuditLogging).items() if isinstance(value, property)}
+    assert {re.sub("_(.)", lambda found: found[1].upper(), name) for name in typed} == {each.name for each in OUTPUTS}
+
+
 def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
     def declare() -> None:
         declared("east")()
@@ -73,8 +102,23 @@ def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pyt
     east = [each for each in both.resources.values() if each.name.startswith("east")]
     west = [each for each in both.resources.values() if each.name.startswith("west")]
     assert len(east) == len(west) == len(both.resources) / 2
-    for cluster in ("east", "west"):
-        assert f"owner={PROJECT}/{STACK}/{cluster} " in both.resources[f"{cluster}-cp1-manifest"].inputs["create"]
+    for name in ("east", "west"):
+        assert f"owner={PROJECT}/{STACK}/{name} " in both.resources[f"{name}-cp1-manifest"].inputs["create"]
+
+
+def test_two_clusters_in_one_program_are_read_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=600)
+
+    def answer(*_: object) -> dict[str, Facts]:
+        both.wait()
+        return {"cp1": untouched()}
+
+    def declare() -> None:
+        monkeypatch.setattr(cluster, "read_nodes", answer)
+        declared("east")()
+        declared("west")()
+
+    assert {"east-cp1-manifest", "west-cp1-manifest"} <= run_declared(monkeypatch, declare, DIALLED).resources.keys()
 
 
 def test_its_own_inputs_are_shown_without_its_secrets(east: Program) -> None:
@@ -130,11 +174,62 @@ def test_a_mistake_has_the_words_that_it_has_in_a_stack_file(monkeypatch: pytest
     assert mistake.message in str(raised.value)
 
 
-def test_a_preview_that_does_not_know_an_argument_says_so_and_dials_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def declare() -> None:
-        unknown = pulumi.Output.from_input(pulumi.UNKNOWN)
-        AuditLogging("east", arguments(nodes=[{"name": "cp1", "host": unknown, "hostKey": HOST_KEY}]))
+def digests(monkeypatch: pytest.MonkeyPatch, declare: Callable[[], None]) -> list[str]:
+    messages = run_declared(monkeypatch, declare, {"cp1": untouched()}, preview=True).messages
+    return [message.removeprefix("plan digest: ") for message in messages if message.startswith("plan digest: ")]
 
+
+def test_each_component_has_a_digest_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def both() -> None:
+        declared("east")()
+        declared("west")()
+
+    east, west = sorted(digests(monkeypatch, both))
+    assert (east.partition("=")[0], west.partition("=")[0]) == ("east", "west")
+    for written in (f"{east},{west}", f"{west} {east}"):
+        monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", written)
+        run_declared(monkeypatch, both, {"cp1": untouched()})
+    for written in (east, f"{east},west={'0' * 64}"):
+        monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", written)
+        with pytest.raises(pulumi.RunError, match=r"not the one that was previewed.* Its digest is west="):
+            run_declared(monkeypatch, both, {"cp1": untouched()})
+
+
+def test_a_digest_without_a_name_is_for_every_component(monkeypatch: pytest.MonkeyPatch) -> None:
+    (east,) = digests(monkeypatch, declared("east"))
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", east.partition("=")[2])
+    assert "east-cp1-manifest" in run_declared(monkeypatch, declared("east"), {"cp1": untouched()}).resources
+
+
+def of_unknown(node: Callable[[pulumi.Output[Any]], Any]) -> Callable[[], None]:
+    """A program with a node that has something unknown."""
+
+    def declare() -> None:
+        declared(nodes=[node(pulumi.Output.from_input(pulumi.UNKNOWN))])()
+
+    return declare
+
+
+def test_a_preview_that_does_not_know_a_host_compares_nothing_and_reads_no_node(
+    monkeypatch: pytest.MonkeyPatch, east: Program
+) -> None:
+    declare = of_unknown(lambda unknown: {"name": "cp1", "host": unknown, "hostKey": unknown})
     program = run_declared(monkeypatch, declare, DIALLED, preview=True)
+    places = [{(each.type, each.parent, each.name) for each in run.resources.values()} for run in (east, program)]
+    assert places[0] == places[1]
+    commands = [each for each in program.resources.values() if each.type == "command:remote:Command"]
+    assert all({"create", "update", "connection", "stdin"} <= set(each.ignore_changes) for each in commands)
+    assert program.messages == ["not previewed: nodes is not known yet; every resource is shown as it is"]
+
+
+def test_a_preview_that_does_not_know_the_names_of_the_nodes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run_declared(monkeypatch, of_unknown(lambda unknown: unknown), DIALLED, preview=True)
     assert list(program.resources) == ["east"]
-    assert program.messages == ["not previewed: not all of its arguments are known before they are applied"]
+    (message,) = program.messages
+    assert message.startswith("not previewed: nodes is not known yet, and so the nodes' names are not.")
+
+
+def test_an_update_that_does_not_know_an_argument_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare = of_unknown(lambda unknown: {"name": "cp1", "host": unknown, "hostKey": HOST_KEY})
+    with pytest.raises(pulumi.RunError, match="nodes: not known, although this is no preview; nothing was changed"):
+        run_declared(monkeypatch, declare, DIALLED)

@@ -9,6 +9,8 @@ import pulumi
 import pytest
 
 from auditlog.apiserver.facts import Facts
+from auditlog.observe import in_cluster
+from auditlog.observe.rules import RuleFile
 from tests.unit.apiserver.kubeadm_files import MANIFEST
 from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, untouched
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
@@ -107,6 +109,7 @@ def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edi
 ) -> None:
     program = run_program(monkeypatch, stack_config(enabled=False), {"cp1": applied()}, preview=True)
     assert program.resources == {}
+    assert (program.outputs["policy"], program.outputs["nodes"]) == ({}, {}), "nothing is claimed of what is given back"
     edits = "\n".join(program.messages)
     assert "-    - --audit-log-path=/var/log/kubernetes/audit/audit.log" in edits
     assert "cp1: restart, the manifest is given back as it was before audit logging" in edits
@@ -165,12 +168,13 @@ def test_a_recorded_rename_changes_the_record_and_restarts_nothing(monkeypatch: 
     assert "entry=master-1" in manifest.inputs["delete"]
 
 
-def test_a_stack_of_an_earlier_version_keeps_its_commands_until_there_is_something_to_do(
+def test_a_node_whose_script_does_not_report_its_name_keeps_its_commands_until_there_is_something_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = run_program(monkeypatch, stack_config(), {"cp1": applied()}).resources["cp1-manifest"]
     assert " restore-manifest written=" in kept.inputs["delete"]
     assert kept.ignore_changes == ("create", "update")
+    assert f"owner={OWNER} entry=cp1" in kept.inputs["create"], "a Command that is made anew records it"
     changed = run_program(monkeypatch, stack_config(), {"cp1": untouched()}).resources["cp1-manifest"]
     assert f" restore-manifest owner={OWNER} entry=cp1 written=" in changed.inputs["delete"]
 
@@ -218,6 +222,26 @@ def test_an_up_with_the_digest_of_the_preview_goes_on_and_with_another_one_it_st
         run_program(monkeypatch, stack_config(), {"cp1": edited})
     with pytest.raises(pulumi.RunError, match="not the one that was previewed"):
         run_program(monkeypatch, stack_config(healthTimeoutSeconds=60), {"cp1": untouched()})
+
+
+def test_the_digest_of_a_removal_is_printed_and_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = stack_config(enabled=False)
+    previewed = digest(run_program(monkeypatch, off, {"cp1": applied()}, preview=True))
+    enabled = digest(run_program(monkeypatch, stack_config(), {"cp1": applied()}, preview=True))
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", previewed)
+    run_program(monkeypatch, off, {"cp1": applied()})
+    monkeypatch.setenv("KUBERNETES_AUDIT_PLAN_DIGEST", enabled)
+    with pytest.raises(pulumi.RunError, match="not the one that was previewed; nothing was changed"):
+        run_program(monkeypatch, off, {"cp1": applied()})
+
+
+def test_the_digest_names_the_texts_in_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(dashboards={"mode": "configmap"}, alerts={"loki": "configmap"})
+    config |= {f"{PROJECT}:kubeconfig": "clusters: []"}
+    before = digest(run_program(monkeypatch, config, {"cp1": applied()}, preview=True))
+    assert digest(run_program(monkeypatch, config, {"cp1": applied()}, preview=True)) == before
+    monkeypatch.setattr(in_cluster, "loki_rules", lambda _: RuleFile(({"name": "of another version"},)))
+    assert digest(run_program(monkeypatch, config, {"cp1": applied()}, preview=True)) != before
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from auditlog.proof.verdict import Failure
+from auditlog.apiserver.reasons import PROOF_AGAIN
+from auditlog.proof.verdict import Failure, Proven
 from components import proof
 from tests.unit.apiserver.nodes import applied, untouched
 from tests.unit.components.program import ARRIVED, run_program, stack_config
@@ -32,9 +33,43 @@ def test_a_preview_shows_the_last_proof_as_it_stands_in_the_stack(monkeypatch: p
     assert program.outputs["proof"] == {"cp1": ARRIVED.outputs()}
 
 
-def test_a_preview_of_the_first_up_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = run_program(monkeypatch, stack_config(), {"cp1": untouched()}, preview=True)
-    assert program.outputs["proof"] == {}
+def test_a_preview_does_not_know_the_proof_of_a_node_that_up_will_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"cp1": untouched(), "cp2": dataclasses.replace(applied(), proof=json.dumps(ARRIVED.outputs()))}
+    program = run_program(monkeypatch, stack_config("cp1", "cp2"), facts, preview=True)
+    assert program.outputs["proof"]["cp1"] is pulumi.UNKNOWN
+    assert program.outputs["proof"]["cp2"] == ARRIVED.outputs()
+
+
+def test_up_proves_the_nodes_that_it_changes_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Proven("e0", "2025-01-01T00:00:00+00:00", "/var/log/audit.log", 1).outputs()
+    facts = {"cp1": untouched(), "cp2": dataclasses.replace(applied(), proof=json.dumps(kept)), "cp3": applied()}
+    program = run_program(monkeypatch, stack_config("cp1", "cp2", "cp3"), facts)
+    proof = program.outputs["proof"]
+    assert (proof["cp1"], proof["cp2"]) == (ARRIVED.outputs(), kept)
+    assert proof["cp3"] == {"notProven": "no update that changed the node has made the proof yet"}
+    assert program.messages == [f"cp1: {ARRIVED.sentence}"]
+
+
+def test_a_change_of_alloy_proves_every_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {**stack_config("cp1", "cp2", **LOKI, alloy={"mode": "snippet"}), **KUBECONFIG}
+    program = run_program(monkeypatch, config, {name: applied() for name in ("cp1", "cp2")})
+    assert program.outputs["proof"] == {"cp1": ARRIVED.outputs(), "cp2": ARRIVED.outputs()}
+
+
+def test_a_proof_that_failed_is_made_again_and_the_preview_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = json.dumps(Failure("it stopped", at="2026-01-01T00:00:00+00:00").outputs())
+    facts = {"cp1": dataclasses.replace(applied(), proof=note)}
+    preview = run_program(monkeypatch, stack_config(), facts, preview=True)
+    assert f"cp1: {PROOF_AGAIN}" in preview.messages
+    assert not any("restart" in message for message in preview.messages)
+    again = run_program(monkeypatch, stack_config(), facts)
+    assert again.outputs["proof"] == {"cp1": ARRIVED.outputs()}
+    later = json.dumps(Failure("it stopped", at="2026-01-02T00:00:00+00:00").outputs())
+    twice = run_program(monkeypatch, stack_config(), {"cp1": dataclasses.replace(applied(), proof=later)})
+    texts = [run.resources["cp1-manifest"].inputs["create"] for run in (again, twice)]
+    assert texts[0] != texts[1], "each failure is a difference of its own"
+    off = run_program(monkeypatch, stack_config(proof={"enabled": False}), facts, preview=True)
+    assert off.resources["cp1-manifest"].ignore_changes == ("create", "update")
 
 
 def test_a_proof_that_fails_fails_the_update_with_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,10 +107,11 @@ def test_where_nothing_can_be_found_preview_and_up_say_the_same(
     assert any(f"up does not prove that events arrive: {reason}" in message for message in program.messages)
 
 
-def test_a_preview_that_reads_no_node_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_that_reads_no_node_does_not_know_it(monkeypatch: pytest.MonkeyPatch) -> None:
     config = stack_config("cp1", "cp2") | {"kubernetes-audit:liveRead": "off"}
     program = run_program(monkeypatch, config, AssertionError("dialled"), preview=True)
-    assert program.outputs["proof"] == {"cp1": {"notProven": "not read"}, "cp2": {"notProven": "not read"}}
+    assert program.outputs["proof"] == {"cp1": pulumi.UNKNOWN, "cp2": pulumi.UNKNOWN}
+    assert program.outputs["nodes"] == {"cp1": pulumi.UNKNOWN, "cp2": pulumi.UNKNOWN}
 
 
 def test_there_is_none_of_a_stack_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -198,7 +198,7 @@ def kind(command: Command) -> str:
     [
         ("python -m auditlog inspect", "refused with 2"),
         ("python -m auditlog lint policy.yaml --no-such-option", "refused with 2"),
-        ("python -m auditlog who --verb delete --since yesterday audit.log", "refused with 2"),
+        ("python -m auditlog who --verb delete --since soon audit.log", "refused with 2"),
         ("python -m lab up --cluster x", "refused with 2"),
         ("make no-such-target", "no target"),
         ("pulumi config set --path auditLog.maxAges 3", "is no setting"),

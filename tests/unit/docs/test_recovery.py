@@ -69,7 +69,7 @@ class Node:
             env={"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin"},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=600,
             check=False,
         )
         assert ran.stderr == "", ran.stderr

@@ -57,8 +57,10 @@ class FakeLoki:
             return 200, {"resultType": "streams", "result": self._streams(query, parameters)}
         if path.endswith("/query"):
             counts: dict[str, int] = {}
-            for node, _ in self.lines:
-                counts[node] = counts.get(node, 0) + 1
+            filters = _FILTER.findall(query)
+            for node, line in self.lines:
+                if all(_passes(kind, operand, line.decode()) for kind, operand in filters):
+                    counts[node] = counts.get(node, 0) + 1
             series = [
                 {"metric": {"cluster": "test", "node": node}, "value": [0, str(count)]}
                 for node, count in counts.items()

@@ -21,7 +21,7 @@ from auditlog.events.loki.store import LokiStore
 from auditlog.events.questions import WhoQuery
 from auditlog.events.reading import DamageLog
 from tests.unit.events.fake_loki import FakeLoki, certificate_and_key, serve
-from tests.unit.events.generate import ALICE, ANONYMOUS, BOB, START, encode, event, lines
+from tests.unit.events.generate import ALICE, ANONYMOUS, BOB, START, Caller, encode, event, lines
 
 RBAC = "rbac.authorization.k8s.io"
 SELECTOR = '{job="kubernetes-audit"}'
@@ -100,6 +100,9 @@ def in_milliseconds(value: Any) -> Any:
     [
         ["who", "--verb", "delete", "--name", "app-config"],
         ["who", "--verb", "del*", "--user", "alice@*"],
+        ["who", "--verb", "read", "--resource", "Secret"],
+        ["who", "--name", "db"],
+        ["who", "--all", "--limit", "5"],
         ["who", "--user", "carol"],
         ["who", "--resource", "secrets", "--namespace", "prod"],
         ["who", "--resource", "pods/*"],
@@ -128,7 +131,7 @@ def test_an_answer_of_many_pages_has_every_event_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, loki: FakeLoki
 ) -> None:
     monkeypatch.setattr(store, "PAGE", 17)
-    _, whole = answer(capsys, "who", "--limit", "100000", "--loki", loki.url)
+    _, whole = answer(capsys, "who", "--all", "--limit", "100000", "--loki", loki.url)
     ids = [each["audit_id"] for each in whole["answer"]["matches"]]
     stages = {json.loads(line)["auditID"] for _, line in LOG}
     assert sorted(set(ids)) == sorted(stages)
@@ -186,7 +189,7 @@ def test_lines_that_are_no_events_are_named(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_node_that_loki_knows_from_before_and_silence_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     with serve([("cp1", people()[0].strip())]) as fake:
-        assert main(["who", "--loki", fake.url]) == 1
+        assert main(["who", "-o", "wide", "--loki", fake.url]) == 3
     text = capsys.readouterr().out
     assert "test/cp1: the log has no event at all." in text
     assert "Note: the last 24 hours were asked for; --since says otherwise." in text
@@ -305,7 +308,7 @@ def test_gaps_of_less_than_a_second_are_not_asked_of_loki(capsys: pytest.Capture
     ("query", "expected"),
     [
         (WhoQuery(), ""),
-        (WhoQuery(verb="delete", name="app-config"), "|= `delete` |~ `app\\-config|deletecollection`"),
+        (WhoQuery(verbs=("delete",), name="app-config"), "|= `delete` |~ `app\\-config|deletecollection`"),
         (WhoQuery(user="alice@*"), "|= `alice@`"),
         (WhoQuery(user="*"), ""),
         (WhoQuery(user='we"ird'), ""),
@@ -330,3 +333,35 @@ def test_reading_tells_how_far_it_is(loki: FakeLoki) -> None:
     whole = LokiStore(LokiClient(LokiAccess(loki.url)), SELECTOR, START, datetime(2025, 2, 22, tzinfo=UTC))
     events = list(whole.read("", DamageLog(), lambda count: seen.append(count)))
     assert len(events) == len(seen) == len(LOG)
+
+
+def test_a_custom_resource_that_loki_has_is_no_slip(capsys: pytest.CaptureFixture[str]) -> None:
+    reference = {"resource": "podz", "namespace": "prod", "name": "x", "apiGroup": "example.com", "apiVersion": "v1"}
+    uri = "/apis/example.com/v1/namespaces/prod/podz/x"
+    asked = ["who", "--verb", "delete", "--resource", "podz", "--since", SINCE, "--until", UNTIL, "--loki"]
+    with serve([("cp1", encode(event(ALICE, "get", uri, START, reference=reference)).strip())]) as fake:
+        assert main([*asked, fake.url]) == 3
+    with serve(LOG) as fake:
+        assert main([*asked, fake.url]) == 2
+    assert "did you mean pods?" in capsys.readouterr().err
+
+
+def test_what_loki_left_out_is_not_taken_for_missing(capsys: pytest.CaptureFixture[str], loki: FakeLoki) -> None:
+    asked = ["--since", SINCE, "--until", UNTIL, "--loki", loki.url, "-o", "wide"]
+    assert main(["who", "--verb", "update", "--namespace", "prod", "--user", "carol", *asked]) == 3
+    assert "no event in these logs is" not in capsys.readouterr().out
+
+
+def test_gaps_of_loki_mean_something_where_it_has_the_heartbeat(capsys: pytest.CaptureFixture[str]) -> None:
+    lease = {"resource": "leases", "namespace": "kube-system", "name": "apiserver-x", "apiGroup": "coordination.k8s.io"}
+    api_server = Caller("system:apiserver", ("system:masters", "system:authenticated"), "kube-apiserver", "127.0.0.1")
+    uri = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/apiserver-x"
+    moments = [START + timedelta(seconds=second) for second in (0, 10, 20, 200, 210)]
+    beats = [("cp1", encode(event(api_server, "update", uri, moment, reference=lease)).strip()) for moment in moments]
+    since, until = START.isoformat(), (START + timedelta(seconds=211)).isoformat()
+    with serve(beats) as fake:
+        assert main(["gaps", "--loki", fake.url, "--since", since, "--until", until]) == 0
+    others = [("cp1", encode(event(ALICE, "get", "/version", moment)).strip()) for moment in moments]
+    with serve(others) as fake:
+        assert main(["gaps", "--loki", fake.url, "--since", since, "--until", until]) == 3
+    assert "nothing shows that anything is recorded all the time" in " ".join(capsys.readouterr().out.split())

@@ -74,7 +74,7 @@ class TestWho:
             configmap(ALICE, "delete", "app-config", 5),
             configmap(BOB, "delete", "x"),
         ]
-        answer = who(log, WhoQuery(verb="delete", name="app-config"))
+        answer = who(log, WhoQuery(verbs=("delete",), name="app-config"))
         (match,) = answer.matches
         assert (match.user, match.code, match.source_ips) == (ALICE.username, 200, (ALICE.source_ip,))
         assert (match.resource, match.namespace, match.name) == ("configmaps", "prod", "app-config")
@@ -83,7 +83,7 @@ class TestWho:
 
     def test_the_seeds_two_events_are_one_request(self) -> None:
         log = [Sighting("cp1", msgspec.json.decode(line, type=Event)) for line in DELETE_SECRET]
-        (match,) = who(log, WhoQuery(verb="delete", name="some-secret", namespace="prod")).matches
+        (match,) = who(log, WhoQuery(verbs=("delete",), name="some-secret", namespace="prod")).matches
         assert (match.user, match.stage) == ("kubernetes-admin", "ResponseComplete")
 
     @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ class TestWho:
             ({"user": "alice*"}, [ALICE.username]),
             ({"resource": "configmaps"}, [ALICE.username, BOB.username]),
             ({"resource": "secrets"}, []),
-            ({"verb": "create"}, []),
+            ({"verbs": ("create",)}, []),
             ({"time": TimeRange(since=at(5))}, [BOB.username]),
             ({"time": TimeRange(until=at(5))}, [ALICE.username]),
         ],
@@ -121,7 +121,7 @@ class TestWho:
 
     def test_the_deletion_of_a_collection_may_have_hit_the_object(self) -> None:
         log = [configmap(OPERATOR, "deletecollection", ""), configmap(OPERATOR, "deletecollection", "", 1, "dev")]
-        answer = who(log, WhoQuery(verb="delete", name="app-config", namespace="prod", resource="configmaps"))
+        answer = who(log, WhoQuery(verbs=("delete",), name="app-config", namespace="prod", resource="configmaps"))
         assert answer.matches == ()
         assert [(each.verb, each.namespace) for each in answer.possible] == [("deletecollection", "prod")]
 
@@ -209,7 +209,7 @@ class TestCoverage:
         ]
 
     def test_silences_are_counted_and_the_longest_is_named(self) -> None:
-        (node,) = who(heartbeat("cp1", 0, 100, 110, 310), WhoQuery(verb="delete")).coverage.nodes
+        (node,) = who(heartbeat("cp1", 0, 100, 110, 310), WhoQuery(verbs=("delete",))).coverage.nodes
         assert (node.silences, node.silent_seconds) == (2, 300)
         assert node.longest_silence == Silence(at(110), at(310))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from tests.unit.node.shell import run
 
+STEPS = re.findall(r'^STEPS="(.*)"$', node_scripts.bundle(), re.MULTILINE)[0].split(" ")
 # What stands for the API server: PIDs that are there, health that is as told, files that belong to nobody else.
 STAND_INS = """
 chown() { :; }

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from auditlog.apiserver.desired import sha256
-from tests.unit.node.shell import run
+from tests.unit.node.shell import REAL_EXCHANGE, run
 
 READ = sha256("as it was read")
+REAL = 'real_exchange "$1" "$2"'
 WITHOUT_A_TOOL = "exchange() { return 1; }\n"
 
 
@@ -59,8 +60,8 @@ def test_another_text_than_was_read_stays_and_both_are_kept(folder: Path, before
 def renamed_in_between(folder: Path, tool: str) -> str:
     """The first exchange comes after somebody else's rename."""
     theirs = f"printf theirs >{folder}/their.new; command mv {folder}/their.new {folder}/live"
-    perl = 'perl -e \'exit(syscall(316, -100, $ARGV[0], -100, $ARGV[1], 2) ? 1 : 0)\' "$1" "$2"'
-    return f"exchange() {{ if [ ! -e {folder}/done ]; then touch {folder}/done; {theirs}; fi; {tool or perl}; }}\n"
+    once = f"if [ ! -e {folder}/done ]; then touch {folder}/done; {theirs}; fi"
+    return f"{REAL_EXCHANGE}exchange() {{ {once}; {tool or REAL}; }}\n"
 
 
 def test_what_is_renamed_in_between_is_put_back(folder: Path) -> None:
@@ -77,11 +78,11 @@ def test_without_a_tool_what_is_renamed_before_the_links_are_compared_stays(fold
 
 
 def test_the_newest_of_two_writers_has_the_last_word(folder: Path) -> None:
-    perl = 'perl -e \'exit(syscall(316, -100, $ARGV[0], -100, $ARGV[1], 2) ? 1 : 0)\' "$1" "$2"'
     again = (
-        f"exchange() {{ count=$(cat {folder}/count 2>/dev/null || echo 0); echo $((count + 1)) >{folder}/count;"
+        f"{REAL_EXCHANGE}exchange() {{ count=$(cat {folder}/count 2>/dev/null || echo 0);"
+        f" echo $((count + 1)) >{folder}/count;"
         f' if [ $count -lt 2 ]; then printf "theirs $count" >{folder}/their.new;'
-        f" command mv {folder}/their.new {folder}/live; fi; {perl}; }}\n"
+        f" command mv {folder}/their.new {folder}/live; fi; {REAL}; }}\n"
     )
     assert place(folder, again)[0] == 1
     assert (folder / "live").read_text() == "theirs 1"

@@ -17,6 +17,7 @@ from tests.unit.node.shell import run
         ("1.0 ok\n2.0 ok\n", "0.0"),
         ("1.0 ok\n2.0 none\n3.5 none\n6.2 ok\n7.0 ok\n", "4.2"),
         ("1.0 none\n2.0 ok\n3.0 none\n3.5 ok\n", "1.5"),
+        ("1.0 ok\n2.0 none\n6.0 none\n", "4.0"),
         ("", "0.0"),
     ],
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditlog.policy.model import Request
-from auditlog.policy.phrase import PhraseError, parse_phrase
+from auditlog.policy.phrase import PhraseError, VerbMeaning, parse_phrase, verb_meaning
 
 AUTHENTICATED = ("system:authenticated",)
 
@@ -137,3 +137,32 @@ def test_a_phrase_that_is_no_request_is_refused_with_what_is_allowed(phrase: str
     with pytest.raises(PhraseError) as raised:
         parse_phrase(phrase)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "meaning"),
+    [
+        ("delete deletes deleted deleting DELETE Removed destroys erasing", VerbMeaning(("delete",))),
+        ("get gets got getting", VerbMeaning(("get",))),
+        ("patches patched patching", VerbMeaning(("patch",))),
+        ("deletecollection delete-collection", VerbMeaning(("deletecollection",))),
+        ("edit edited changing modified", VerbMeaning(("update", "patch"))),
+        ("read reads reading", VerbMeaning(("get", "list", "watch"))),
+        ("exec execs executed", VerbMeaning(("create", "get"), "exec")),
+        ("port-forward port-forwarded", VerbMeaning(("create", "get"), "portforward")),
+        ("scaled", VerbMeaning(("update", "patch"), "scale")),
+    ],
+)
+def test_a_verb_is_known_in_any_form_and_case(words: str, meaning: VerbMeaning) -> None:
+    assert {word: verb_meaning(word) for word in words.split()} == dict.fromkeys(words.split(), meaning)
+
+
+def test_a_word_that_is_no_verb_is_answered_with_the_closest_one() -> None:
+    with pytest.raises(PhraseError, match='"delte" is not a verb, did you mean "delete"; allowed: get, list'):
+        verb_meaning("delte")
+
+
+def test_a_phrase_takes_every_form_of_one_verb() -> None:
+    assert parse_phrase("alice removed configmap prod/app-config") == parse_phrase(
+        "alice deletes configmap prod/app-config"
+    )

@@ -34,6 +34,11 @@ def test_the_digest_is_no_message_of_its_own() -> None:
     assert (preview.digest, preview.messages) == (DIGEST, ())
 
 
+def test_the_digests_of_several_components_are_kept_together() -> None:
+    lines = [(name, "info", f"plan digest: {name}={DIGEST}") for name in ("east", "west")]
+    assert read_preview(document(messages=lines)).digest == f"east={DIGEST},west={DIGEST}"
+
+
 def test_a_preview_with_an_error_has_failed() -> None:
     preview = read_preview(document(messages=[("stack", "error", "cp1: no kube-apiserver manifest")]))
     assert preview.failed

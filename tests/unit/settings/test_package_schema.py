@@ -9,6 +9,7 @@ from auditlog.outputs import OUTPUTS
 from auditlog.settings.configuration import SECRET_STEPS
 from auditlog.settings.package_schema import COMPONENT, package_schema, package_schema_text
 from auditlog.settings.parse import SECRETS, STACK
+from auditlog.settings.python_arguments import python_arguments
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import Setting
 from lab.paths import REPOSITORY
@@ -40,6 +41,10 @@ def test_the_schema_that_is_checked_in_is_the_one_of_the_program() -> None:
     assert (REPOSITORY / "package" / "schema.json").read_text() == package_schema_text()
 
 
+def test_the_python_types_that_are_checked_in_are_those_of_the_program() -> None:
+    assert (REPOSITORY / "components" / "arguments.py").read_text() == python_arguments()
+
+
 def test_every_setting_is_an_argument_and_described() -> None:
     found = dict(properties(RESOURCE["inputProperties"]))
     assert found.keys() == {*keys((*STACK.settings, *SECRETS))}
@@ -57,10 +62,11 @@ def test_no_default_is_sent_in_place_of_what_was_not_given() -> None:
 
 
 def test_types_are_named_by_the_way_to_them_and_each_is_used() -> None:
+    found = [*properties(RESOURCE["inputProperties"]), *properties(RESOURCE["properties"])]
     used = {
         part["$ref"].removeprefix("#/types/")
-        for _, shape in properties(RESOURCE["inputProperties"])
-        for part in (shape, shape.get("items", {}), *shape.get("oneOf", ()))
+        for _, shape in found
+        for part in (shape, shape.get("items", {}), shape.get("additionalProperties", {}), *shape.get("oneOf", ()))
         if part.get("$ref", "").startswith("#/types/")
     }
     assert used == SCHEMA["types"].keys()

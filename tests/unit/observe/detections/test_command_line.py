@@ -60,8 +60,8 @@ def test_it_writes_rule_files_for_use_without_a_stack(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--format", "rules"], "--format rules needs --policy"),
-        (["--format", "loki", "--policy", "preset:standard"], "--format loki has every rule and takes no --policy"),
+        (["--format", "rules"], "-o rules needs --policy"),
+        (["--format", "loki", "--policy", "preset:standard"], "-o loki has every rule and takes no --policy"),
         (["--policy", "standard"], "did you mean preset:standard?"),
     ],
 )

@@ -1,0 +1,166 @@
+"""What a log itself says about how it was written: by which policy, with which heartbeat, on which clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from auditlog.events.coverage import ANY_TIME, SILENCE, Silence, TimeRange
+from auditlog.events.event import Event, Sighting, to_request
+from auditlog.policy.evaluate import compile_policy
+from auditlog.policy.model import Decision, Level, Policy, Request, Stage
+
+HEARTBEAT = timedelta(seconds=10)
+"""How often each API server renews its own lease (`cmd/kube-apiserver`, feature APIServerIdentity, on since 1.26)."""
+
+MISSED = 3 * HEARTBEAT
+"""Without a renewal for longer than this, a part of a log is missing that has them: fewer may just be late."""
+
+FEWEST_BEATS = 3
+"""Fewer renewals or probes in a node's log do not show that they are recorded all the time."""
+
+_KEPT_NAMES = 10_000
+_API_SERVER = "system:apiserver"
+_PROBES = ("/livez", "/readyz", "/healthz")
+_BEATS = (
+    Request(
+        _API_SERVER,
+        ("system:masters", "system:authenticated"),
+        "update",
+        api_group="coordination.k8s.io",
+        api_version="v1",
+        resource="leases",
+        namespace="kube-system",
+        name="apiserver-\0",
+    ),
+    *(
+        Request("system:anonymous", ("system:unauthenticated",), "get", resource_request=False, path=path)
+        for path in ("/livez", "/readyz")
+    ),
+)
+
+
+def is_heartbeat(event: Event) -> bool:
+    """Whether a node sends such a request to its own API server all the time: a renewed lease, or kubelet's probe."""
+    if event.object_ref is None:
+        return event.user.username == "system:anonymous" and event.request_uri.startswith(_PROBES)
+    return is_renewal(event)
+
+
+def is_renewal(event: Event) -> bool:
+    """Whether an API server renews its own lease."""
+    reference = event.object_ref
+    return (
+        reference is not None
+        and reference.resource == "leases"
+        and reference.namespace == "kube-system"
+        and event.user.username == _API_SERVER
+        and event.verb == "update"
+    )
+
+
+def records_heartbeat(policy: Policy) -> bool:
+    """Whether a policy records a request that every node sends to its own API server all the time."""
+    decide = compile_policy(policy)
+    return any(_is_written(decide(beat)) for beat in _BEATS)
+
+
+def _is_written(decision: Decision) -> bool:
+    always = {Stage.REQUEST_RECEIVED, Stage.RESPONSE_COMPLETE}
+    return decision.level is not Level.NONE and not always <= decision.omit_stages
+
+
+@dataclass(slots=True)
+class Evidence:
+    """Notes what passes by within a range of time."""
+
+    policy: Policy | None = None
+    """The policy that is said to have been in force; None where nobody says."""
+    time: TimeRange = ANY_TIME
+    is_whole: bool = True
+    """Whether every event passes by; a store leaves out what the question cannot want."""
+    disagreeing: int = 0
+    """Events that this policy would not have written, or not like this."""
+    verbs: set[str] = field(default_factory=set)
+    """The verbs of all requests."""
+    users: set[str] = field(default_factory=set)
+    """The names of all users, impersonated ones too."""
+    resources: set[str] = field(default_factory=set)
+    """The plurals of all resources."""
+    namespaces: set[str] = field(default_factory=set)
+    """The namespaces of all requests."""
+    beats: Counter[str] = field(default_factory=Counter)
+    """Heartbeats by node."""
+    steps_back: dict[str, timedelta] = field(default_factory=dict)
+    """By how much the times of a node's log go backwards, where that is more than jitter."""
+    without_renewal: dict[str, Silence] = field(default_factory=dict)
+    """By node the longest time between two renewals of its API server's lease, where that is more than MISSED."""
+    before: dict[str, datetime] = field(default_factory=dict)
+    """The last time before the range at which a node wrote: its log reaches over the beginning."""
+    after: dict[str, datetime] = field(default_factory=dict)
+    """The first time after the range at which a node wrote: its log reaches over the end."""
+    _latest: dict[str, datetime] = field(default_factory=dict)
+    _renewed: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes whose logs have events, at any time."""
+        return frozenset(self._latest)
+
+    def has_none_of(self, verbs: Iterable[str]) -> bool:
+        """Whether there are requests, and none with one of these verbs. Not known where not every event passed by."""
+        return self.is_whole and bool(self.verbs) and self.verbs.isdisjoint(verbs)
+
+    def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """The same sightings, once they are noted."""
+        decide = compile_policy(self.policy) if self.policy else None
+        for sighting in sightings:
+            self._clock(sighting)
+            event = sighting.event
+            if self.time.overlaps(event.request_received_timestamp, event.stage_timestamp):
+                self._note(sighting.node, event, decide)
+            yield sighting
+
+    def _clock(self, sighting: Sighting) -> None:
+        node, moment = sighting.node, sighting.event.stage_timestamp
+        if self.time.since is not None and moment < self.time.since:
+            self.before[node] = max(moment, self.before.get(node, moment))
+        if self.time.until is not None and moment > self.time.until:
+            self.after[node] = min(moment, self.after.get(node, moment))
+        latest = self._latest.setdefault(node, moment)
+        if moment > latest:
+            self._latest[node] = moment
+        elif latest - moment > SILENCE:
+            self.steps_back[node] = max(latest - moment, self.steps_back.get(node, SILENCE))
+
+    def _renewal(self, node: str, moment: datetime) -> None:
+        since_last = Silence(self._renewed.get(node, moment), moment)
+        longest = self.without_renewal.get(node)
+        if since_last.length > (longest.length if longest else MISSED):
+            self.without_renewal[node] = since_last
+        self._renewed[node] = moment
+
+    def _note(self, node: str, event: Event, decide: Callable[[Request], Decision] | None) -> None:
+        self.verbs.add(event.verb)
+        _keep(self.users, event.user.username)
+        if event.impersonated_user is not None:
+            _keep(self.users, event.impersonated_user.username)
+        reference = event.object_ref
+        if reference is not None:
+            _keep(self.resources, reference.resource)
+            _keep(self.namespaces, reference.namespace)
+        if is_heartbeat(event):
+            self.beats[node] += 1
+            if is_renewal(event):
+                self._renewal(node, event.stage_timestamp)
+        if decide is not None:
+            decision = decide(to_request(event))
+            if event.level != decision.level or event.stage in decision.omit_stages:
+                self.disagreeing += 1
+
+
+def _keep(names: set[str], name: str) -> None:
+    if len(names) < _KEPT_NAMES:
+        names.add(name)

@@ -1,0 +1,93 @@
+"""Who may send requests, as far as the rules of a policy can tell senders apart.
+
+Kubernetes gives every kind of user its groups (`k8s.io/apiserver/pkg/authentication/user`,
+https://kubernetes.io/docs/reference/access-authn-authz/authentication/). A request whose authentication failed has
+neither user nor groups. Other users are in `system:authenticated` and in any groups that their certificate or identity
+provider names; the groups of nodes, service accounts and anonymous requests are taken to be reserved for those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from auditlog.policy.model import PolicyRule
+from auditlog.policy.partition import OTHER
+from auditlog.policy.phrase import groups_of
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED = "system:authenticated"
+CONTROL_PLANE = frozenset(
+    {"system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"}
+)
+"""The components of the control plane that have user names of their own."""
+
+CONTROL_PLANE_GROUPS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
+"""The groups of kubelets and of the controllers in kube-system."""
+
+_ACCOUNT = "system:serviceaccount:"
+_NODE = "system:node:"
+_RESERVED = frozenset({AUTHENTICATED, "system:unauthenticated", "system:nodes", "system:serviceaccounts"})
+_MOST_GROUPS = 2
+"""One for the rule that decides and one for the question: more change no outcome (`auditlog.policy.partition`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A user with all groups; `user` is None when authentication failed, and ends in OTHER for "any other"."""
+
+    user: str | None
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def is_unauthenticated(self) -> bool:
+        """Whether no credentials were accepted."""
+        return self.user is None or self.user == ANONYMOUS
+
+    @property
+    def is_control_plane(self) -> bool:
+        """Whether it is a part of Kubernetes: a component, a kubelet, or a controller of kube-system."""
+        return self.user in CONTROL_PLANE or not self.groups.isdisjoint(CONTROL_PLANE_GROUPS)
+
+    def meets(self, rule: PolicyRule) -> bool:
+        """Whether the rule's users and groups hold for this sender."""
+        if rule.users and self.user not in rule.users:
+            return False
+        return not rule.user_groups or not self.groups.isdisjoint(rule.user_groups)
+
+    def __str__(self) -> str:
+        if self.user is None:
+            return "users whose authentication failed"
+        if self.user.startswith(_NODE) and self.user.endswith(OTHER):
+            return "nodes"
+        if self.user.startswith(_ACCOUNT) and self.user.endswith(OTHER):
+            namespace = self.user.removeprefix(_ACCOUNT).partition(":")[0]
+            return "service accounts" if namespace == OTHER else f"service accounts of {namespace}"
+        groups = sorted(group for group in self.groups - _RESERVED if not _is_of_accounts(group))
+        name = "other users" if self.user == OTHER else self.user
+        return f"{name} in {' and '.join(groups)}" if groups else name
+
+
+def senders(rules: Sequence[PolicyRule], users: Sequence[str] = ()) -> Iterator[Sender]:
+    """Every sender that the rules can tell from the others, with each set of groups that makes a difference.
+
+    `users` are told from the others too.
+    """
+    named = dict.fromkeys((*users, *(user for rule in rules for user in rule.users)))
+    groups = dict.fromkeys(group for rule in rules for group in rule.user_groups)
+    namespaces = [group.removeprefix("system:serviceaccounts:") for group in groups if _is_of_accounts(group)]
+    others = [OTHER, f"{_NODE}{OTHER}", *(f"{_ACCOUNT}{each}:{OTHER}" for each in (*namespaces, OTHER))]
+    free = [group for group in groups if group not in _RESERVED and not _is_of_accounts(group)]
+    yield Sender(None)
+    for user in dict.fromkeys((OTHER, ANONYMOUS, *sorted(CONTROL_PLANE), *named, *others)):
+        own = frozenset(groups_of(user))
+        if own != {AUTHENTICATED}:
+            yield Sender(user, own)
+            continue
+        for count in range(min(_MOST_GROUPS, len(free)) + 1):
+            yield from (Sender(user, own | frozenset(chosen)) for chosen in combinations(free, count))
+
+
+def _is_of_accounts(group: str) -> bool:
+    return group.startswith("system:serviceaccounts:")

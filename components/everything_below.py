@@ -1,0 +1,20 @@
+"""What ``depends_on=[component]`` waits for when the component declares its children later."""
+
+from __future__ import annotations
+
+import pulumi
+
+
+class EverythingBelow(pulumi.CustomResource):
+    """Stands among a component's children for those that are declared once its arguments are there.
+
+    Pulumi's SDK expands a component in ``depends_on`` to the children that the component has at that moment, and waits
+    for their URNs. This one is there from the beginning; ``last`` is the URN of the resource that changes last, given
+    once all are done. The engine never hears of it.
+    """
+
+    def __init__(self, component: pulumi.ComponentResource, last: pulumi.Output[str]) -> None:
+        super().__init__("", "", dependency=True)
+        self.__dict__["urn"] = last
+        # There is no public way to be a child without being registered.
+        component._childResources.add(self)

@@ -1,0 +1,118 @@
+"""A host with a firewall, on a real kubelet: only what it allows is allowed, and everybody it lets in is answered."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from lab.api import Lab, Node
+from tests.lab.clients import four_clients
+from tests.lab.faults.halt import halted
+from tests.lab.faults.steps import after
+from tests.lab.node_change import Change, NodeChanger
+from tests.lab.test_restart_modes import EVERYTHING, WRITES, assert_undisturbed, left_over
+
+CANARY_PORT = 16443
+LIMITED = "INPUT ! -i lo -p tcp --dport 6443 ! -s 10.0.0.0/8 -j DROP"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A change that goes on beside the test."""
+
+    future: Future[Change]
+
+    @classmethod
+    @contextmanager
+    def begin(cls, changer: NodeChanger) -> Iterator[Running]:
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            yield cls(thread.submit(changer.enable))
+
+    def runs(self) -> bool:
+        return not self.future.done()
+
+    def output(self) -> str:
+        """What it has printed, once it has ended."""
+        return self.future.result().printed if self.future.done() else ""
+
+    def ends(self) -> Change:
+        return self.future.result(timeout=420)
+
+
+@pytest.fixture(scope="module")
+def changer(node: Node) -> NodeChanger:
+    return NodeChanger(node, EVERYTHING)
+
+
+@contextmanager
+def rule(node: Node, text: str) -> Iterator[None]:
+    node.run(f"iptables -A {text}")
+    try:
+        yield
+    finally:
+        node.run(f"iptables -D {text}")
+
+
+def connects(node: Node, port: int) -> bool:
+    """Whether a client of another machine gets a connection to this port of the node."""
+    try:
+        with socket.create_connection((node.address, port), timeout=3):
+            return True
+    except OSError:
+        return False
+
+
+def test_a_rule_about_the_port_means_drain_and_the_preview_says_which(node: Node, changer: NodeChanger) -> None:
+    with rule(node, LIMITED):
+        (sentence,) = changer.plan().restarting.sentences
+        change = changer.enable()
+    assert sentence.startswith(
+        "restart: drain and not seamless, because the host's firewall has a rule that may concern"
+    )
+    assert "--dport 6443" in sentence
+    assert change.status == 0, change.printed
+    assert change.result.mode == "drain"
+    assert left_over(node) == "", change.printed
+
+
+def test_a_rule_that_came_after_the_preview_means_drain_too(node: Node) -> None:
+    rehearses = after("rehearse")
+    with halted(node, rehearses.rename, rehearses.side) as halt, Running.begin(NodeChanger(node, WRITES)) as running:
+        halt.wait(running)
+        with rule(node, LIMITED):
+            halt.release()
+            change = running.ends()
+    assert change.status == 0, change.printed
+    assert "restart: drain in place of seamless, because the host's firewall has a rule" in change.printed
+    assert left_over(node) == "", change.printed
+
+
+def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, node: Node) -> None:
+    stands_in = after("swap")
+    with (
+        four_clients(lab.paths.kubeconfig) as records,
+        halted(node, stands_in.rename, stands_in.side) as halt,
+        Running.begin(NodeChanger(node, EVERYTHING)) as running,
+    ):
+        halt.wait(running)
+        assert node.run(f"ss -Hltn 'sport = :{CANARY_PORT}'").stdout, "the canary listens"
+        assert not connects(node, CANARY_PORT)
+        assert connects(node, 6443)
+        halt.release()
+        change = running.ends()
+    assert change.status == 0, change.printed
+    assert change.result.mode == "seamless"
+    assert change.result.outage_seconds == 0
+    assert_undisturbed(records)
+    assert left_over(node) == "", change.printed
+    assert (
+        node.run(
+            "iptables -S | grep KUBERNETES-AUDIT; ip netns; ip link show ka-outside 2>/dev/null", check=False
+        ).stdout
+        == ""
+    )
