@@ -16,7 +16,7 @@ setup: .venv/.complete  ## The Python environment, from the pinned requirements
 build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
 	$(PYTHON) -m lab build
 
-build-tests: setup  ## The tools that only tests run, besides
+build-tests: setup  ## The tools that only tests run, besides (10 minutes more: the Kubernetes provider)
 	$(PYTHON) -m lab build --tests
 
 up: build  ## A real kubeadm control plane on this machine; NODES=3 for three behind a load balancer
@@ -73,8 +73,8 @@ test-lab: up build-tests
 test-faults: up  ## Every fault of docs/faults.md at every step of a change, which takes hours
 	$(PYTHON) -m pytest tests/lab/faults
 
-test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.35 to 1.36, which `make test` leaves out
-	$(PYTHON) -m lab build --kubernetes 1.35
+test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.36 to 1.37, which `make test` leaves out
+	$(PYTHON) -m lab build --kubernetes 1.36
 	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
 observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first

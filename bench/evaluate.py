@@ -2,7 +2,7 @@
 
     python -m bench.evaluate [--requests 20000] [--seconds 1] [--rounds 3]
 
-The peer is `lab/go/policy-oracle-0.36`: `EvaluatePolicyRule` of k8s.io/apiserver in a loop, nothing else. Ours are the
+The peer is `lab/go/policy-oracle-0.37`: `EvaluatePolicyRule` of k8s.io/apiserver in a loop, nothing else. Ours are the
 compiled form for many requests, and the plain `evaluate`. Requests are those of tests/unit/events/generate.py, each an
 object of its own. Each round measures the three one after the other, so that they meet the same machine, and in
 processor time, which other work on the machine changes little; printed are the best of the rounds and how many times

@@ -78,7 +78,8 @@ def _build(paths: Paths, options: argparse.Namespace) -> int:
     minor = options.kubernetes or tools.KUBERNETES_MINORS[0]
     tests = tools.test_tools() if options.tests else ()
     shipping = tools.observability_tools() if options.observability else ()
-    build.build(paths, (*tools.node_tools(minor), *tools.pulumi_tools(), *tests, *shipping))
+    wanted = (*tools.node_tools(minor), *tools.pulumi_tools(), *tests, *shipping)
+    build.build(paths, tuple(dict.fromkeys(wanted)))
     print(f"tools are in {paths.bin}")
     return 0
 

@@ -92,7 +92,8 @@ def parse_go_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups() if part is not None) if found else ()
 
 
-def _go_environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
+    """What Go is run with, beside the machine's own variables; another one would compile everything anew."""
     return {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 
@@ -123,7 +124,7 @@ def _run_with_clock(command: Sequence[str], folder: Path, label: str, to_come: s
     with subprocess.Popen(
         command,
         cwd=folder,
-        env={**os.environ, **_go_environment()},
+        env={**os.environ, **go_environment()},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -142,7 +143,7 @@ def _run_with_clock(command: Sequence[str], folder: Path, label: str, to_come: s
 
 
 def _copy_from_module(go: Path, tool: Tool, name: str, folder: Path) -> None:
-    listed = run([go, "list", "-m", "-json", tool.upstream], folder=tool.source, environment=_go_environment()).stdout
+    listed = run([go, "list", "-m", "-json", tool.upstream], folder=tool.source, environment=go_environment()).stdout
     source = Path(json.loads(listed)["Dir"]) / name
     target = folder / source.name
     target.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,11 +43,16 @@ def environment(paths: Paths | None = None, python: Path | None = None) -> dict[
 def _install(paths: Paths) -> None:
     """Link programs and providers into the lab's Pulumi home, as an installation of Pulumi lays them out.
 
-    The engine warns about each provider that it has to take from PATH, so they are not put there.
+    The engine warns about each provider that it has to take from PATH, so they are not put there. A provider that is
+    not built, as the Kubernetes provider for the demonstration alone, has no folder: the engine takes a folder for an
+    installed plugin.
     """
-    for tool in tools.pulumi_tools():
+    for tool in (*tools.pulumi_tools(), tools.kubernetes_provider()):
         program = build.official_path(tool) or tool.path(paths)
         folder = f"plugins/resource-{tool.provider}-v{tool.version}" if tool.provider else "bin"
+        if tool.provider and not program.exists():
+            shutil.rmtree(paths.pulumi_home / folder, ignore_errors=True)
+            continue
         for target in (program, *(program.parent / Path(name).name for name in tool.beside)):
             _link(paths.pulumi_home / folder / target.name, target)
     package = package_plugin(paths.pulumi_home / "plugins")

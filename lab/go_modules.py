@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.build import find_go
+from lab.build import find_go, go_environment
 from lab.paths import MODULES
 
 
@@ -16,8 +17,17 @@ def own_modules() -> list[Path]:
     return sorted(folder.parent for folder in MODULES.glob("*/go.mod") if _own_files(folder.parent))
 
 
+def modules_with_tests() -> list[Path]:
+    """Those that have tests."""
+    return [folder for folder in own_modules() if any(folder.rglob("*_test.go"))]
+
+
 def check(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``go vet`` (with gofmt) or ``go test`` in one module; both streams together."""
+    """Runs ``go vet`` (with gofmt) or ``go test`` in one module; both streams together.
+
+    Flags and environment are the build's, so that what it has compiled is not compiled once more: the Kubernetes
+    provider alone takes ten minutes.
+    """
     go = find_go()
     if command == "vet":
         unformatted = subprocess.run(
@@ -26,7 +36,13 @@ def check(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
         if unformatted:
             return subprocess.CompletedProcess(["gofmt"], 1, f"not as gofmt writes it:\n{unformatted}")
     return subprocess.run(
-        [go, command, "./..."], cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        [go, command, "-trimpath", "./..."],
+        cwd=folder,
+        env={**os.environ, **go_environment()},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
 
 
@@ -36,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m lab.go_modules vet|test", file=sys.stderr)
         return 2
     failed = 0
-    for folder in own_modules():
+    for folder in own_modules() if arguments[0] == "vet" else modules_with_tests():
         result = check(folder, arguments[0])
         print(f"go {arguments[0]} {folder.name}: {'ok' if result.returncode == 0 else 'FAILED'}", flush=True)
         if result.returncode != 0:

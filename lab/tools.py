@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import MODULES, Paths
 
-KUBERNETES_MINORS = ("1.36", "1.35")
+KUBERNETES_MINORS = ("1.37", "1.36", "1.35")
 _COMPONENT_BASE = "k8s.io/component-base/version"
 _PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -22,10 +22,11 @@ class Tool:
     """One program and how to get it.
 
     ``module`` is the folder below ``lab/go`` whose go.mod pins it, ``package`` the Go package to build there.
-    ``upstream`` is the required module whose version is the tool's version; a tool of the lab's own has none and
-    states ``version``. ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``. ``beside`` are files
-    of the upstream module that must lie next to the program, ``local`` other folders of ``lab/go`` it is compiled
-    from. ``official`` tools are not built where the real ones are installed.
+    ``upstream`` is the required module whose version is the tool's version, unless ``version`` is stated; a tool of
+    the lab's own has no upstream. ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``. ``beside``
+    are files of the upstream module that must lie next to the program, ``local`` other folders of ``lab/go`` it is
+    compiled from, ``folder`` the one below ``.lab/bin`` that it is in. ``official`` tools are not built where the
+    real ones are installed.
     """
 
     name: str
@@ -81,7 +82,7 @@ def node_tools(minor: str) -> tuple[Tool, ...]:
 
 
 def pulumi_tools() -> tuple[Tool, ...]:
-    """The Pulumi engine, its Python language host and the two providers the program uses."""
+    """The Pulumi engine, its Python language host and the provider that reaches nodes."""
     return (
         Tool(
             name="pulumi",
@@ -100,27 +101,49 @@ def pulumi_tools() -> tuple[Tool, ...]:
             beside=("python/cmd/pulumi-language-python-exec",),
             official=True,
         ),
-        _provider("command", "1.2.1"),
-        _provider("kubernetes", "4.34.2"),
+        Tool(
+            name=f"{_PROVIDER}command",
+            module=f"{_PROVIDER}command",
+            package=".",
+            version="1.2.1",
+            ldflags="-X main.Version={version}",
+            official=True,
+        ),
     )
 
 
-def _provider(name: str, version: str) -> Tool:
-    binary = f"{_PROVIDER}{name}"
+def kubeadm_of_v1beta3() -> Tool:
+    """The last kubeadm that reads the version v1beta3 of ClusterConfiguration."""
+    return _kubernetes("1.36", "kubeadm")
+
+
+def kubernetes_provider() -> Tool:
+    """The official provider of what a stack keeps in the cluster, which takes a quarter of an hour to build.
+
+    ``version`` is the release that the Python package asks the engine for.
+    """
     return Tool(
-        name=binary,
-        module=binary,
+        name=f"{_PROVIDER}kubernetes",
+        module=f"{_PROVIDER}kubernetes",
         package=".",
-        version=version,
+        upstream="github.com/pulumi/pulumi-kubernetes/provider/v4",
+        version="4.34.2",
         ldflags="-X main.Version={version}",
+        beside=tuple(f"cmd/{_PROVIDER}kubernetes/{name}.json" for name in ("schema", "terraform-mapping")),
+        folder="pulumi-kubernetes",
         official=True,
     )
 
 
+def providers() -> tuple[Tool, ...]:
+    """Every provider plugin that the program uses."""
+    return (*(tool for tool in pulumi_tools() if tool.provider), kubernetes_provider())
+
+
 def test_tools() -> tuple[Tool, ...]:
-    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, and the
-    language host of programs in YAML."""
-    modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36"))
+    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, the
+    language host of programs in YAML, an older kubeadm, and the Kubernetes provider."""
+    modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36", "0.37"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
         configmap_writer(),
@@ -132,6 +155,8 @@ def test_tools() -> tuple[Tool, ...]:
             ldflags="-X github.com/pulumi/pulumi-yaml/pkg/version.Version={version}",
             official=True,
         ),
+        kubeadm_of_v1beta3(),
+        kubernetes_provider(),
     )
 
 
@@ -141,7 +166,8 @@ def configmap_writer() -> Tool:
 
 
 def observability_tools() -> tuple[Tool, ...]:
-    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, and Loki's command line."""
+    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, Loki's command line, and the Kubernetes
+    provider, by which Alloy and the rules get into the cluster."""
     loki = "github.com/grafana/loki/v3"
     alloy = "github.com/grafana/alloy"
     return (
@@ -153,6 +179,7 @@ def observability_tools() -> tuple[Tool, ...]:
             ldflags=f"-X {loki}/pkg/util/build.Version={{version}}",
         ),
         Tool(name="logcli", module="loki", package=f"{loki}/cmd/logcli", upstream=loki),
+        kubernetes_provider(),
         Tool(
             name="alloy",
             module="alloy",
@@ -165,8 +192,8 @@ def observability_tools() -> tuple[Tool, ...]:
 
 
 def version_of(tool: Tool) -> str:
-    """The tool's version: its own, or that of its upstream in go.mod. ``LabError`` when go.mod does not require it."""
-    if not tool.upstream:
+    """The tool's version: the stated one, or its upstream's in go.mod. ``LabError`` when go.mod does not require it."""
+    if tool.version:
         return tool.version
     text = (tool.source / "go.mod").read_text()
     found = re.search(rf"^\s*(?:require\s+)?{re.escape(tool.upstream)}\s+(v\S+)", text, re.MULTILINE)

@@ -1,6 +1,6 @@
 """kube-apiserver's audit flags: what each holds, and when two ways of writing a value mean the same.
 
-Names and kinds: k8s.io/apiserver pkg/server/options/audit.go, the same from 1.30 to 1.36. How values are read:
+Names and kinds: k8s.io/apiserver pkg/server/options/audit.go, the same from 1.30 to 1.37. How values are read:
 github.com/spf13/pflag, which takes booleans by strconv.ParseBool and lets them stand without a value.
 """
 

@@ -1,6 +1,6 @@
 """Where an API server sends its audit events, as its flags say, with the defaults of its version.
 
-Flags and defaults: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.36. The one difference between them is the
+Flags and defaults: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.37. The one difference between them is the
 rotation of the log file: since 1.36 (kubernetes/kubernetes#136478) a file is kept for 366 days and 100 files are kept
 where no flag says so, and --audit-log-maxsize=0 turns rotation off; before, nothing was ever deleted, and 0 was 100 MB.
 """

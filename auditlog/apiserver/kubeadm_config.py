@@ -4,13 +4,16 @@
 the next upgrade (seed 000_05e3394e1aae7e61.txt). Two shapes are edited: v1beta4, where ``extraArgs`` is a list of
 name and value that keeps its order and allows duplicates, and v1beta3, where it is a map
 (kubeadm app/apis/kubeadm/v1beta4/types.go, app/util/config/common.go). Volumes are keyed by name in both.
+kubeadm 1.37 reads v1 as an experiment: v1beta4 with a ``mergeMethod`` on an argument, whose value is appended or
+prepended to the one that kubeadm sets by itself (app/util/arguments.go).
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,16 +23,63 @@ from auditlog.apiserver.desired import AuditConfiguration, Flag, HostMount
 from auditlog.apiserver.ownership import Owned, Present
 from auditlog.apiserver.yaml_edit import Path, YamlEditError
 
-VERSIONS = ("kubeadm.k8s.io/v1beta3", "kubeadm.k8s.io/v1beta4")
+VERSIONS = ("kubeadm.k8s.io/v1beta3", "kubeadm.k8s.io/v1beta4", "kubeadm.k8s.io/v1")
+_V1BETA3, _, _V1 = VERSIONS
+_FIRST_MINOR_WITHOUT_V1BETA3 = 37
 
 
 class KubeadmConfigError(ValueError):
     """ClusterConfiguration is not one that this program can edit; the message says where and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class MergedArgument:
+    """An extra argument that kubeadm merges into the one that it sets by itself; it is ignored where there is none.
+
+    ``method`` is ``append`` or ``prepend``.
+    """
+
+    value: str
+    method: str
+
+    def onto(self, base: str) -> str:
+        """What kubeadm makes of its own value."""
+        return self.value + base if self.method == "prepend" else base + self.value
+
+    def is_in(self, value: str) -> bool:
+        """Whether this may have become ``value``, whatever kubeadm's own is."""
+        return value.startswith(self.value) if self.method == "prepend" else value.endswith(self.value)
+
+
 def extra_args(text: str) -> dict[str, str]:
-    """``apiServer.extraArgs`` as name to value, whichever version wrote it. The last duplicate counts."""
-    return dict(_pairs((_load(text).get("apiServer") or {}).get("extraArgs")))
+    """``apiServer.extraArgs`` as name to value, whichever version wrote it. The last duplicate counts.
+
+    Arguments with a ``mergeMethod`` are left out: see ``merged_args``.
+    """
+    document = _load(text)
+    return dict(_pairs(_extra(document), merges=_has_merge_methods(document)))
+
+
+def merged_args(text: str) -> Mapping[str, MergedArgument]:
+    """The arguments in ``apiServer.extraArgs`` that have a ``mergeMethod``, by name. The last duplicate counts."""
+    document = _load(text)
+    if not _has_merge_methods(document):
+        return {}
+    return {
+        str(item["name"]): MergedArgument(str(item.get("value", "")), str(item["mergeMethod"]))
+        for item in _extra(document) or ()
+        if item.get("mergeMethod")
+    }
+
+
+def stops_upgrade(text: str) -> bool:
+    """Whether kubeadm 1.37 would not read this text, and the cluster is one upgrade away from it, or there already.
+
+    Older clusters need no warning: kubeadm 1.31 to 1.36 write v1beta4 with every upgrade.
+    """
+    version = kubernetes_version(text)
+    minor = int(version.split(".")[1]) if version else 0
+    return bool(_load(text)["apiVersion"] == _V1BETA3) and minor >= _FIRST_MINOR_WITHOUT_V1BETA3 - 1
 
 
 def kubernetes_version(text: str) -> str | None:
@@ -58,7 +108,11 @@ def present(text: str) -> Present:
 
 
 def edit(text: str, configuration: AuditConfiguration) -> str:
-    """ClusterConfiguration with these flags and volumes; the same text when it has them. Raises KubeadmConfigError."""
+    """ClusterConfiguration with these flags and volumes; the same text when it has them.
+
+    Raises KubeadmConfigError, also for an audit flag that kubeadm would ignore.
+    """
+    _refuse_ignored_audit_flags(text)
     try:
         edited = text
         for flag in configuration.flags:
@@ -118,17 +172,39 @@ def _load(text: str) -> Any:
     return document
 
 
-def _pairs(extra: Any) -> list[tuple[str, str]]:
+def _refuse_ignored_audit_flags(text: str) -> None:
+    """Of audit flags kubeadm sets none by itself, so there is nothing to merge one into."""
+    for name, argument in merged_args(text).items():
+        if name.startswith("audit-"):
+            raise KubeadmConfigError(
+                f"has {name} with mergeMethod {argument.method} in apiServer.extraArgs, which kubeadm ignores: "
+                f"it sets no {name} to merge it into; remove the mergeMethod"
+            )
+
+
+def _extra(document: Any) -> Any:
+    return (document.get("apiServer") or {}).get("extraArgs")
+
+
+def _has_merge_methods(document: Any) -> bool:
+    return bool(document["apiVersion"] == _V1)
+
+
+def _pairs(extra: Any, *, merges: bool) -> Iterator[tuple[str, str]]:
+    """Names and values; those with a ``mergeMethod``, where there is such a thing, are left out."""
     if isinstance(extra, dict):
-        return [(str(name), str(value)) for name, value in extra.items()]
-    return [(str(item["name"]), str(item.get("value", ""))) for item in extra or []]
+        yield from ((str(name), str(value)) for name, value in extra.items())
+        return
+    for item in extra or []:
+        if not (merges and item.get("mergeMethod")):
+            yield str(item["name"]), str(item.get("value", ""))
 
 
 def _is_map(document: Any) -> bool:
-    extra = (document.get("apiServer") or {}).get("extraArgs")
+    extra = _extra(document)
     if extra:
         return isinstance(extra, dict)
-    return bool(document["apiVersion"] == VERSIONS[0])
+    return bool(document["apiVersion"] == _V1BETA3)
 
 
 def _set_flag(text: str, flag: Flag) -> str:
@@ -154,7 +230,7 @@ def _place(document: Any, name: str) -> Path:
     extra = document["apiServer"]["extraArgs"]
     if isinstance(extra, dict):
         return ("apiServer", "extraArgs", name)
-    places = [index for index, item in enumerate(extra) if str(item["name"]) == name]
+    places = _places(document, name)
     if len(places) > 1:
         raise KubeadmConfigError(f"has {name} {len(places)} times in apiServer.extraArgs; remove all but one")
     return ("apiServer", "extraArgs", places[0], "value")
@@ -162,13 +238,21 @@ def _place(document: Any, name: str) -> Path:
 
 def _remove_flag(text: str, name: str) -> str:
     document = _load(text)
-    extra: Any = (document.get("apiServer") or {}).get("extraArgs")
     if name not in extra_args(text):
         return text
     if _is_map(document):
         return yaml_edit.remove(text, ("apiServer", "extraArgs", name))
-    index = yaml_edit.find(extra, "name", name)
-    return text if index is None else yaml_edit.remove(text, ("apiServer", "extraArgs", index))
+    return yaml_edit.remove(text, ("apiServer", "extraArgs", _places(document, name)[0]))
+
+
+def _places(document: Any, name: str) -> list[int]:
+    """Where in the list this argument stands without a ``mergeMethod``."""
+    merges = _has_merge_methods(document)
+    return [
+        index
+        for index, item in enumerate(_extra(document))
+        if str(item["name"]) == name and not (merges and item.get("mergeMethod"))
+    ]
 
 
 def _set_volume(text: str, mount: HostMount) -> str:
@@ -253,7 +337,9 @@ def _without_audit(text: str, flags: Collection[str], mounts: Collection[str]) -
     document = copy.deepcopy(_load(text))
     api_server = dict(document.get("apiServer") or {})
     volumes = api_server.get("extraVolumes") or []
-    api_server["extraArgs"] = [pair for pair in _pairs(api_server.get("extraArgs")) if pair[0] not in flags]
+    extra = api_server.get("extraArgs") or []
+    arguments = list(_pairs(extra, merges=False)) if isinstance(extra, dict) else [(str(x["name"]), x) for x in extra]
+    api_server["extraArgs"] = [argument for argument in arguments if argument[0] not in flags]
     api_server["extraVolumes"] = [item for item in volumes if item.get("name") not in mounts]
     document["apiServer"] = api_server
     return document

@@ -1,7 +1,7 @@
 """What an audit policy decides about a request.
 
-The same answers as `k8s.io/apiserver/pkg/audit/policy/checker.go`, 1.30 to 1.36. The evaluator is the same in
-all of them but for the group `*`, which only 1.36 knows; older API servers refuse such a policy, so the
+The same answers as `k8s.io/apiserver/pkg/audit/policy/checker.go`, 1.30 to 1.37. The evaluator is the same in
+all of them but for the group `*`, which only 1.36 and 1.37 know; older API servers refuse such a policy, so the
 version is a matter of validation and not of evaluation.
 """
 

@@ -15,9 +15,9 @@ from enum import StrEnum
 from types import MappingProxyType
 
 OLDEST_MINOR = 30
-NEWEST_MINOR = 36
+NEWEST_MINOR = 37
 SUPPORTED_MINORS = range(OLDEST_MINOR, NEWEST_MINOR + 1)
-"""Kubernetes 1.30 to 1.36, as minor numbers."""
+"""Kubernetes 1.30 to 1.37, as minor numbers."""
 
 
 class Level(StrEnum):

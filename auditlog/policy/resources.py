@@ -1,4 +1,4 @@
-"""The resources of the Kubernetes API itself, 1.30 to 1.36, and those that older versions had.
+"""The resources of the Kubernetes API itself, 1.30 to 1.37, and those that older versions had.
 
 Taken from the discovery documents of each version (`api/discovery/*.json` in kubernetes/kubernetes, with
 every API group enabled): alpha and most beta versions are only served when the cluster turns them on.
@@ -86,7 +86,7 @@ name).
 def builtin_resources(minor: int) -> tuple[BuiltinResource, ...]:
     """Every resource of Kubernetes 1.`minor`, by group and name.
 
-    Raises ValueError for a minor version other than 30 to 36.
+    Raises ValueError for a minor version other than 30 to 37.
     """
     if not OLDEST_MINOR <= minor <= NEWEST_MINOR:
         allowed = f"1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}"
@@ -240,8 +240,8 @@ cronjobs CronJob cj namespaced v1 status
 jobs Job - namespaced v1 status
 [certificates.k8s.io]
 certificatesigningrequests CertificateSigningRequest csr cluster v1 approval,status
-clustertrustbundles ClusterTrustBundle - cluster v1beta1:33-,v1alpha1 -
-podcertificaterequests PodCertificateRequest - namespaced v1beta1:35-,v1alpha1:34-34 status:34-
+clustertrustbundles ClusterTrustBundle - cluster v1:37-,v1beta1:33-,v1alpha1:30-36 -
+podcertificaterequests PodCertificateRequest - namespaced v1:37-,v1beta1:35-,v1alpha1:34-34 status:34-
 [coordination.k8s.io]
 leasecandidates LeaseCandidate - namespaced v1beta1:33-,v1alpha2:32-,v1alpha1:31-31 -
 leases Lease - namespaced v1 -
@@ -254,12 +254,15 @@ flowschemas FlowSchema - cluster v1,v1beta3:30-31 status
 prioritylevelconfigurations PriorityLevelConfiguration - cluster v1,v1beta3:30-31 status
 [internal.apiserver.k8s.io]
 storageversions StorageVersion - cluster v1alpha1 status
+[lifecycle.k8s.io]
+evictionrequests EvictionRequest - namespaced v1alpha1:37- status
+evictions Eviction - namespaced v1alpha1:37- status
 [networking.k8s.io]
 ingressclasses IngressClass - cluster v1 -
 ingresses Ingress ing namespaced v1 status
-ipaddresses IPAddress ip cluster v1:33-,v1beta1:31-,v1alpha1:30-30 -
+ipaddresses IPAddress ip cluster v1:33-,v1beta1:31-36,v1alpha1:30-30 -
 networkpolicies NetworkPolicy netpol namespaced v1 -
-servicecidrs ServiceCIDR - cluster v1:33-,v1beta1:31-,v1alpha1:30-30 status
+servicecidrs ServiceCIDR - cluster v1:33-,v1beta1:31-36,v1alpha1:30-30 status
 [node.k8s.io]
 runtimeclasses RuntimeClass - cluster v1 -
 [policy]
@@ -271,7 +274,7 @@ rolebindings RoleBinding - namespaced v1 -
 roles Role - namespaced v1 -
 [resource.k8s.io]
 deviceclasses DeviceClass - cluster v1:34-,v1beta2:33-,v1beta1:32-,v1alpha3:31-33 -
-devicetaintrules DeviceTaintRule - cluster v1beta2:36-,v1alpha3:33- status:35-
+devicetaintrules DeviceTaintRule - cluster v1:37-,v1beta2:36-,v1alpha3:33- status:35-
 podschedulingcontexts PodSchedulingContext - namespaced v1alpha3:31-31,v1alpha2:30-30 status:30-31
 resourceclaimparameters ResourceClaimParameters - namespaced v1alpha2:30-30 -
 resourceclaims ResourceClaim - namespaced v1:34-,v1beta2:33-,v1beta1:32-,v1alpha3:31-33,v1alpha2:30-30 status
@@ -281,16 +284,17 @@ resourceclassparameters ResourceClassParameters - namespaced v1alpha2:30-30 -
 resourcepoolstatusrequests ResourcePoolStatusRequest - cluster v1alpha3:36- status:36-
 resourceslices ResourceSlice - cluster v1:34-,v1beta2:33-,v1beta1:32-,v1alpha3:31-33,v1alpha2:30-30 -
 [scheduling.k8s.io]
-podgroups PodGroup - namespaced v1alpha2:36- status:36-
+compositepodgroups CompositePodGroup - namespaced v1alpha3:37- status
+podgroups PodGroup - namespaced v1beta1:37-,v1alpha3:37-,v1alpha2:36-36 status:36-
 priorityclasses PriorityClass pc cluster v1 -
-workloads Workload - namespaced v1alpha2:36-,v1alpha1:35-35 -
+workloads Workload - namespaced v1beta1:37-,v1alpha3:37-,v1alpha2:36-36,v1alpha1:35-35 -
 [storage.k8s.io]
 csidrivers CSIDriver - cluster v1 -
-csinodes CSINode - cluster v1 -
+csinodes CSINode - cluster v1 status:37-
 csistoragecapacities CSIStorageCapacity - namespaced v1 -
 storageclasses StorageClass sc cluster v1 -
 volumeattachments VolumeAttachment - cluster v1 status
-volumeattributesclasses VolumeAttributesClass vac cluster v1:34-,v1beta1:31-,v1alpha1:30-34 -
+volumeattributesclasses VolumeAttributesClass vac cluster v1:34-,v1beta1:31-36,v1alpha1:30-34 -
 [storagemigration.k8s.io]
-storageversionmigrations StorageVersionMigration - cluster v1beta1:35-,v1alpha1:30-34 status
+storageversionmigrations StorageVersionMigration - cluster v1:37-,v1beta1:35-,v1alpha1:30-34 status
 """

@@ -39,7 +39,7 @@ def validate(policy: Policy, kubernetes_minor: int) -> list[Problem]:
     """Everything the API server of Kubernetes 1.`kubernetes_minor` refuses in the policy; empty when it
     starts.
 
-    Raises ValueError for a minor version other than 30 to 36.
+    Raises ValueError for a minor version other than 30 to 37.
     """
     if kubernetes_minor not in SUPPORTED_MINORS:
         raise ValueError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from auditlog.policy.model import Request
 
-ORACLE_MINORS = (30, 33, 36)
+ORACLE_MINORS = (30, 33, 36, 37)
 """The Kubernetes minor versions an oracle exists for."""
 
 _BINARIES = Path(__file__).resolve().parents[2] / ".lab" / "bin"

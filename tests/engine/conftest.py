@@ -27,13 +27,11 @@ def plugin_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     this project's own package.
     """
     folder = tmp_path_factory.mktemp("plugins")
-    for tool in tools.pulumi_tools():
-        if not tool.provider:
-            continue
+    for tool in tools.providers():
         own = tool.path(Paths.of())
         binary = own if own.exists() else build.official_path(tool)
         if binary is None:
-            pytest.fail(f"{tool.name} is not there: run `python -m lab build` first")
+            pytest.fail(f"{tool.name} is not there: run `python -m lab build --tests` first")
         link = folder / f"resource-{tool.provider}-v{tool.version}" / tool.name
         link.parent.mkdir()
         link.symlink_to(binary)

@@ -1,16 +1,14 @@
-"""Provider configuration, previews and unreachable clusters of the lab's Kubernetes provider."""
+"""What the program relies on when the kubeconfig changes, or the cluster or a permission is not there."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-import yaml
 from pulumi import automation
-from pulumi_kubernetes.core.v1 import ConfigMap, Service
+from pulumi_kubernetes.core.v1 import ConfigMap
 
 from tests.engine.kubernetes_api import KubernetesApi
 from tests.engine.kubernetes_stack import Declare, Stack, program
@@ -31,57 +29,6 @@ def _config_map(namespace: str, data: dict[str, Any]) -> Declare:
 
 def _live(api: KubernetesApi, namespace: str) -> dict[str, Any] | None:
     return api.get(f"/api/v1/namespaces/{namespace}/configmaps/settings")
-
-
-def test_a_kubeconfig_is_text_or_a_path_and_a_change_between_them_replaces_nothing(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(kubernetes_api.kubeconfig())
-    stack.up(program(_config_map(namespace, {"a": "1"}), str(file)))
-    run = stack.up(program(_config_map(namespace, {"a": "1"}), kubernetes_api.kubeconfig()))
-    assert run.operations["cluster"] == ["update"]
-    assert run.operations["settings"] == ["same"]
-
-
-def test_without_a_kubeconfig_the_environment_names_it(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(kubernetes_api.kubeconfig())
-    stack.set_environment(KUBECONFIG=str(file))
-
-    def default_provider() -> None:
-        _config_map(namespace, {"a": "1"})(pulumi.ResourceOptions())
-
-    stack.up(default_provider)
-    assert _live(kubernetes_api, namespace) is not None
-
-
-def test_context_and_cluster_choose_within_a_kubeconfig(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    config = yaml.safe_load(kubernetes_api.kubeconfig())
-    config["clusters"].append({"name": "dead", "cluster": {"server": _NOWHERE}})
-    config["contexts"].append({"name": "dead", "context": {"cluster": "dead", "user": "main"}})
-    config["current-context"] = "dead"
-    text = json.dumps(config)
-    with pytest.raises(automation.CommandError, match="unreachable"):
-        stack.up(program(_config_map(namespace, {"a": "1"}), text))
-    stack.up(program(_config_map(namespace, {"a": "1"}), text, context="main"))
-    run = stack.up(program(_config_map(namespace, {"a": "1"}), text, cluster="main"))
-    assert run.operations["settings"] == ["same"]
-
-
-def test_the_namespace_of_the_provider_wins_over_that_of_the_kubeconfig(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    def declare(options: pulumi.ResourceOptions) -> None:
-        ConfigMap("settings", metadata={"name": "settings"}, data={"a": "1"}, opts=options)
-
-    elsewhere = kubernetes_api.kubeconfig(namespace="default")
-    stack.up(program(declare, elsewhere, namespace=namespace))
-    assert _live(kubernetes_api, namespace) is not None
 
 
 def test_a_kubeconfig_is_in_clear_in_the_state_unless_it_is_passed_as_a_secret(
@@ -115,29 +62,6 @@ def test_another_cluster_replaces_all_resources_unless_an_identifier_says_it_is_
     assert "replace" in unnamed.operations["settings"]
 
 
-def test_the_preview_of_a_create_is_a_dry_run_without_status(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    def declare(options: pulumi.ResourceOptions) -> None:
-        Service("web", metadata={"namespace": namespace, "name": "web"}, spec={"ports": [{"port": 80}]}, opts=options)
-
-    preview = stack.preview(program(declare, kubernetes_api.kubeconfig()))
-    shown = preview.properties["web"]
-    assert shown["spec"]["type"] == "ClusterIP", "the API server's defaults are known"
-    assert "status" not in shown
-    assert kubernetes_api.get(f"/api/v1/namespaces/{namespace}/services/web") is None
-
-
-def test_the_preview_of_a_create_shows_what_the_api_server_would_refuse(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    def declare(options: pulumi.ResourceOptions) -> None:
-        Service("web", metadata={"namespace": namespace, "name": "web"}, spec={"ports": [{"port": 0}]}, opts=options)
-
-    with pytest.raises(automation.CommandError, match=r"spec\.ports\[0\]\.port: Invalid value"):
-        stack.preview(program(declare, kubernetes_api.kubeconfig()))
-
-
 def test_the_preview_of_an_update_is_a_dry_run_and_writes_nothing(
     kubernetes_api: KubernetesApi, stack: Stack, namespace: str
 ) -> None:
@@ -149,26 +73,6 @@ def test_the_preview_of_an_update_is_a_dry_run_and_writes_nothing(
     assert preview.properties["settings"]["data"] == {"a": "2"}
     assert preview.properties["settings"]["metadata"]["uid"] == stack.live("settings")["metadata"]["uid"]
     assert _live(kubernetes_api, namespace) == before
-
-
-def test_values_that_are_not_known_yet_make_outputs_that_are_not_known_yet(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    seen: list[str] = []
-
-    def declare(options: pulumi.ResourceOptions) -> None:
-        # The id of a new object is the one thing that no dry run knows.
-        first = ConfigMap("first", metadata={"namespace": namespace}, data={"a": "1"}, opts=options)
-        data = {"known": "k", "of-first": first.id}
-        second = ConfigMap("second", metadata={"namespace": namespace}, data=data, opts=options)
-        second.data.apply(lambda data: seen.append(data["of-first"]))
-
-    wanted = program(declare, kubernetes_api.kubeconfig())
-    stack.preview(wanted)
-    assert seen == []
-    stack.up(wanted)
-    assert seen == [stack.live("second")["data"]["of-first"]]
-    assert seen[0].startswith(f"{namespace}/first-")
 
 
 def test_a_preview_without_permission_to_write_shows_the_inputs(
@@ -217,40 +121,3 @@ def test_a_kubeconfig_that_cannot_be_read_counts_as_unreachable_and_can_be_mende
     mended = stack.up(program(wanted, kubernetes_api.kubeconfig()))
     assert mended.operations["cluster"] == ["update"], "the engine takes an error of DiffConfig for no replacement"
     assert mended.operations["settings"] == ["create"]
-
-
-def test_resources_of_a_dead_cluster_are_dropped_where_that_is_asked_for(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    wanted = _config_map(namespace, {"a": "1"})
-    stack.up(program(wanted, kubernetes_api.kubeconfig(), cluster_identifier="lab"))
-    dead = kubernetes_api.kubeconfig(url=_NOWHERE)
-    stack.up(program(wanted, dead, cluster_identifier="lab", delete_unreachable=True))
-    assert stack.state("settings") is not None
-    stack.refresh()
-    assert stack.state("settings") is None
-    assert _live(kubernetes_api, namespace) is not None
-
-
-def test_a_destroy_drops_them_too_by_the_environment(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    wanted = _config_map(namespace, {"a": "1"})
-    stack.up(program(wanted, kubernetes_api.kubeconfig(), cluster_identifier="lab"))
-    stack.up(program(wanted, kubernetes_api.kubeconfig(url=_NOWHERE), cluster_identifier="lab"))
-    stack.set_environment(PULUMI_K8S_DELETE_UNREACHABLE="true")
-    stack.destroy()
-    assert stack.state("settings") is None
-    assert _live(kubernetes_api, namespace) is not None
-
-
-def test_resources_of_a_dead_cluster_are_left_alone_where_that_is_asked_for(
-    kubernetes_api: KubernetesApi, stack: Stack, namespace: str
-) -> None:
-    stack.up(program(_config_map(namespace, {"a": "1"}), kubernetes_api.kubeconfig(), cluster_identifier="lab"))
-    skipping = {"cluster_identifier": "lab", "skip_update_unreachable": True}
-    dead = kubernetes_api.kubeconfig(url=_NOWHERE)
-    run = stack.up(program(_config_map(namespace, {"a": "2"}), dead, **skipping))
-    assert run.operations["settings"] == ["same"], "the change is silently not made"
-    stack.refresh()
-    assert stack.live("settings")["data"] == {"a": "1"}

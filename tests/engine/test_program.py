@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 from lab.paths import REPOSITORY
@@ -59,3 +60,18 @@ def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_
     assert {urn for urn in found if not urn.startswith("pulumi:")} == URNS
     node.agree(dataclasses.replace(applied(), entry="cp1"))
     run("preview", "--expect-no-changes", *file)
+
+
+def test_a_stack_that_keeps_nothing_in_the_cluster_needs_no_kubernetes_provider(
+    stack_file: Path, node: FakeNode, engine_environment: dict[str, str], plugin_directory: Path
+) -> None:
+    plugins = Path(engine_environment["PULUMI_HOME"]) / "plugins"
+    plugins.unlink()
+    kubernetes = "resource-kubernetes-v*"
+    shutil.copytree(plugin_directory, plugins, symlinks=True, ignore=shutil.ignore_patterns(kubernetes))
+    assert len(list(plugin_directory.glob(kubernetes))) == 1
+    node.agree(untouched())
+    for words in (("preview", "--diff"), ("up", "--yes", "--skip-preview")):
+        run = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, "--config-file", str(stack_file))
+        assert run.returncode == 0, run.stdout
+        assert "pulumi-resource-kubernetes" not in run.stdout

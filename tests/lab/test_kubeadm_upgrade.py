@@ -1,4 +1,4 @@
-"""A real ``kubeadm upgrade apply`` from 1.35 to 1.36 with audit logging on. The tests are its steps, in this order.
+"""A real ``kubeadm upgrade apply`` from 1.36 to 1.37 with audit logging on. The tests are its steps, in this order.
 
 Run by ``make test-upgrade`` and not by ``make test``: it builds a second Kubernetes and restarts every static pod.
 """
@@ -29,7 +29,7 @@ IMAGE = "registry.k8s.io/kube-apiserver"
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     OWN.command("down")  # what a run that was killed may have left
-    OWN.up("--kubernetes", "1.35")
+    OWN.up("--kubernetes", "1.36")
     yield Lab.load(OWN.paths)
     OWN.command("down")
 
@@ -37,7 +37,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def version(lab: Lab) -> str:
     """The version to upgrade to, offered to the node."""
-    return lab.offer("1.36")
+    return lab.offer("1.37")
 
 
 @pytest.fixture(scope="module")

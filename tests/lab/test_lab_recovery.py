@@ -65,8 +65,8 @@ def test_up_after_a_reboot_starts_the_cluster_there_was() -> None:
 def test_another_shape_of_lab_is_refused_while_one_is_up() -> None:
     SECOND.up()
     state = json.loads(PATHS.state.read_text())
-    PATHS.state.write_text(json.dumps({**state, "kubernetes": "1.35"}))
-    done = SECOND.command("up", "--kubernetes", "1.36")
+    PATHS.state.write_text(json.dumps({**state, "kubernetes": "1.36"}))
+    done = SECOND.command("up", "--kubernetes", "1.37")
     PATHS.state.write_text(json.dumps(state))
     assert done.returncode == 1
     assert "python -m lab down first" in done.stderr

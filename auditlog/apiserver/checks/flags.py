@@ -1,6 +1,6 @@
 """The audit flags themselves: repeated, unknown to the version, refused by it, or without effect.
 
-Names, values and what is refused: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.36, between which no flag
+Names, values and what is refused: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.37, between which no flag
 came or went.
 """
 

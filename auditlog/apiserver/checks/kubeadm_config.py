@@ -11,7 +11,7 @@ from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.checks.process import flag_text
 from auditlog.apiserver.desired import LOG_FLAG
 from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.kubeadm_config import KubeadmConfigError
+from auditlog.apiserver.kubeadm_config import KubeadmConfigError, MergedArgument
 
 KUBEADM_FLAGS: Mapping[str, str | None] = {
     "advertise-address": None,
@@ -43,7 +43,7 @@ KUBEADM_FLAGS: Mapping[str, str | None] = {
     "tls-private-key-file": None,
 }
 """What kubeadm writes without being asked; None where the value is the cluster's own (getAPIServerCommand in kubeadm
-app/phases/controlplane/manifests.go, the same from 1.30 to 1.36)."""
+app/phases/controlplane/manifests.go, the same from 1.30 to 1.37)."""
 
 
 def kubeadm_config_findings(facts: Facts, flags: Mapping[str, str]) -> Iterator[Finding]:
@@ -68,19 +68,43 @@ def cluster_configuration_findings(text: str, flags: Mapping[str, str]) -> tuple
     What kubeadm writes without being asked is left out. Raises KubeadmConfigError.
     """
     recorded = kubeadm_config.extra_args(text)
+    merged = kubeadm_config.merged_args(text)
     unseen = [
         (name, recorded[name])
         for name in FILE_FLAGS
         if recorded.get(name, "").startswith("/") and not kubeadm_config.sees(text, recorded[name])
     ]
-    return (*_differences(recorded, flags), *_volumes(unseen))
+    return (*_version(text), *_ignored(merged), *_differences(recorded, merged, flags), *_volumes(unseen))
 
 
-def _differences(recorded: Mapping[str, str], flags: Mapping[str, str]) -> Iterator[Finding]:
+def _version(text: str) -> Iterator[Finding]:
+    if kubeadm_config.stops_upgrade(text):
+        yield Finding(
+            "kubeadm-config-too-old",
+            "kubeadm-config is written as kubeadm.k8s.io/v1beta3",
+            "kubeadm 1.37 and newer do not read it, so the upgrade to them stops",
+            remedy="kubeadm config migrate of version 1.36 rewrites it as v1beta4",
+        )
+
+
+def _ignored(merged: Mapping[str, MergedArgument]) -> Iterator[Finding]:
+    ignored = [f"{name} with mergeMethod {merged[name].method}" for name in sorted(merged) if name not in KUBEADM_FLAGS]
+    if ignored:
+        yield Finding(
+            "kubeadm-config-ignored",
+            f"kubeadm-config has {'; '.join(ignored)}",
+            "kubeadm ignores an argument that is to be merged into one that it does not set",
+            remedy="kubectl -n kube-system edit configmap kubeadm-config",
+        )
+
+
+def _differences(
+    recorded: Mapping[str, str], merged: Mapping[str, MergedArgument], flags: Mapping[str, str]
+) -> Iterator[Finding]:
     lost = [
         (name, flag_text(name, value))
         for name, value in flags.items()
-        if name not in recorded and not _is_kubeadms(name, value)
+        if name not in recorded and not _is_kubeadms(name, value, merged.get(name))
     ]
     yield from _would(lost, "lacks", "drop", ", unless its --patches bring them")
     changed = [
@@ -111,8 +135,14 @@ def _volumes(unseen: Sequence[tuple[str, str]]) -> Iterator[Finding]:
         )
 
 
-def _is_kubeadms(name: str, value: str) -> bool:
-    return name in KUBEADM_FLAGS and KUBEADM_FLAGS[name] in (None, value)
+def _is_kubeadms(name: str, value: str, merged: MergedArgument | None) -> bool:
+    """Whether kubeadm writes this flag by itself with this value, after what is merged into it."""
+    if name not in KUBEADM_FLAGS:
+        return False
+    base = KUBEADM_FLAGS[name]
+    if base is None:
+        return merged is None or merged.is_in(value)
+    return value == (merged.onto(base) if merged else base)
 
 
 def _would(found: Sequence[tuple[str, str]], verb: str, effect: str, unless: str = "") -> Iterator[Finding]:

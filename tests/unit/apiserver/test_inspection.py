@@ -127,6 +127,48 @@ def test_what_kubeadm_writes_by_itself_is_not_dropped(flag: str, dropped: bool) 
     assert ("kubeadm-config-would-drop-others" in found(facts)) is dropped
 
 
+def with_merged_argument(facts: Facts, name: str, value: str, method: str = "append") -> Facts:
+    """kubeadm-config as kubeadm 1.37 reads it by way of experiment, with an argument that it is to merge."""
+    entry = f"  - name: {name}\n    value: '{value}'\n    mergeMethod: {method}\n"
+    with_v1 = with_kubeadm_config(facts, "kubeadm.k8s.io/v1beta4", "kubeadm.k8s.io/v1")
+    return with_kubeadm_config(with_v1, "  extraArgs:\n", f"  extraArgs:\n{entry}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "method", "manifest", "agrees"),
+    [
+        ("enable-admission-plugins", ",PodSecurity", "append", "NodeRestriction,PodSecurity", True),
+        ("enable-admission-plugins", "PodSecurity,", "prepend", "PodSecurity,NodeRestriction", True),
+        ("enable-admission-plugins", ",PodSecurity", "append", "NodeRestriction", False),
+        ("tls-cert-file", ".new", "append", "/etc/kubernetes/pki/apiserver.crt.new", True),
+        ("tls-cert-file", ".new", "append", "/etc/kubernetes/pki/apiserver.crt", False),
+    ],
+)
+def test_a_merged_argument_is_compared_as_kubeadm_writes_it(
+    name: str, value: str, method: str, manifest: str, agrees: bool
+) -> None:
+    facts = with_manifest(
+        applied(), "    - --secure-port=6443\n", f"    - --{name}={manifest}\n    - --secure-port=6443\n"
+    )
+    only = found(with_merged_argument(facts, name, value, method))
+    assert list(only) == ([] if agrees else ["kubeadm-config-would-drop-others"])
+
+
+def test_an_argument_that_kubeadm_has_nothing_to_merge_into_is_ignored() -> None:
+    only = found(with_merged_argument(applied(), "audit-log-compress", "true"))
+    assert list(only) == ["kubeadm-config-ignored"]
+    assert only["kubeadm-config-ignored"].what == "kubeadm-config has audit-log-compress with mergeMethod append"
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "is_found"), [("v1.30.1", False), ("v1.35.4", False), ("v1.36.3", True), ("v1.37.0", True)]
+)
+def test_a_v1beta3_text_stops_the_upgrade_to_1_37(kubernetes: str, is_found: bool) -> None:
+    facts = with_kubeadm_config(applied(), "kubeadm.k8s.io/v1beta4", "kubeadm.k8s.io/v1beta3")
+    only = found(with_kubeadm_config(facts, "kubernetesVersion: v1.36.3", f"kubernetesVersion: {kubernetes}"))
+    assert list(only) == (["kubeadm-config-too-old"] if is_found else [])
+
+
 def test_another_value_in_kubeadm_config_would_be_written() -> None:
     facts = with_manifest(applied(), "--audit-log-maxage=30", "--audit-log-maxage=7")
     only = found(facts)

@@ -14,11 +14,12 @@ from auditlog.apiserver.desired import audit_configuration
 from auditlog.apiserver.ownership import owned_by
 from auditlog.settings import LogSettings, PolicySettings
 from tests.unit.apiserver.kubeadm import kubeadm_accepts, kubeadm_manifest
+from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION
 
 EXAMPLES = 25
 """Each starts kubeadm six times."""
 
-V1BETA3, V1BETA4 = kubeadm_config.VERSIONS
+V1BETA3, V1BETA4, V1 = kubeadm_config.VERSIONS
 QUOTES = st.sampled_from(['"', "'"])
 COMMENTS = st.sampled_from(["", "  # by hand", "  # audit-log-path: /no"])
 FLAGS = {
@@ -67,7 +68,7 @@ def _entry(version: str, name: str, quote: str, comment: str) -> str:
 
 @st.composite
 def cluster_configurations(draw: st.DrawFn) -> str:
-    version = draw(st.sampled_from(kubeadm_config.VERSIONS))
+    version = draw(st.sampled_from([V1BETA3, V1BETA4]))
     fixed = [f"apiVersion: {version}\n", "kind: ClusterConfiguration\n", "kubernetesVersion: v1.36.3\n"]
     others = draw(st.lists(st.sampled_from(OTHERS), unique=True))
     text = "".join(draw(st.permutations([*fixed, *others, draw(api_servers(version))])))
@@ -89,6 +90,14 @@ def test_kubeadm_writes_the_edited_manifest_from_the_edited_configuration(before
         assert _mounts(written) == _mounts(edited)
         reverted = kubeadm_config.revert(after, before, owned_by(configuration, kubeadm_config.present(before)))
         assert kubeadm_manifest(reverted, folder) == kubeadm_manifest(before, folder)
+
+
+def test_kubeadm_takes_an_edited_text_of_its_experimental_version(tmp_path: Path) -> None:
+    merged = "  extraArgs:\n  - name: authorization-mode\n    value: ',Webhook'\n    mergeMethod: append\n"
+    before = CLUSTER_CONFIGURATION.replace(V1BETA4, V1).replace("  extraArgs:\n", merged)
+    after = kubeadm_config.edit(before, audit_configuration(PolicySettings(), LogSettings()))
+    kubeadm_accepts(after, tmp_path)
+    assert merged in after
 
 
 def _mounts(text: str) -> dict[str, Any]:

@@ -270,8 +270,8 @@ def test_a_policy_that_this_nodes_version_refuses_is_refused_with_the_version() 
         ("registry.k8s.io/kube-apiserver:v1.36.3", 36),
         ("mirror.example.com:5000/k8s/kube-apiserver-amd64:v1.30.0", 30),
         ("registry.k8s.io/kube-apiserver:v1.28.15", 30),
-        ("registry.k8s.io/kube-apiserver:v1.41.0", 36),
-        ("registry.k8s.io/kube-apiserver@sha256:abc", 36),
+        ("registry.k8s.io/kube-apiserver:v1.41.0", 37),
+        ("registry.k8s.io/kube-apiserver@sha256:abc", 37),
     ],
 )
 def test_the_version_comes_from_the_image_and_is_the_nearest_known_one(image: str, minor: int) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from auditlog.settings.parse import parse_settings
 from lab.environment import environment
 from lab.paths import Paths
 from lab.stack import configuration
 from lab.state import LabState, plan
+from lab.tools import kubernetes_provider, pulumi_tools
+from tests.unit.apiserver.nodes import HOST_KEY
 
 
 @pytest.fixture
@@ -45,19 +48,50 @@ def test_pulumi_gets_a_home_and_state_of_the_lab_and_no_agent(paths: Paths, monk
     assert (paths.root / "pulumi-state").is_dir()
 
 
-def test_official_programs_are_linked_in_place_of_our_own(
-    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    provider = paths.root / "pulumi-home/plugins/resource-command-v1.2.1/pulumi-resource-command"
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def plugins(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the lab links provider plugins, on a machine that has none installed."""
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "none"))
     monkeypatch.setenv("PATH", "/usr/bin")
-    environment(paths)
-    assert provider.readlink() == paths.bin / "pulumi-resource-command"
+    return paths.root / "pulumi-home/plugins"
 
-    official = tmp_path / "official" / "pulumi-resource-command"
-    official.parent.mkdir()
-    official.write_text("#!/bin/sh\n")
-    official.chmod(0o755)
+
+def test_the_stack_keeps_nothing_in_the_cluster_so_the_demonstration_needs_no_kubernetes_provider(
+    state: LabState,
+) -> None:
+    reached = state.with_node(replace(state.nodes[0], host_key=HOST_KEY))
+    assert parse_settings(configuration(reached), ("low-write",)).in_cluster == {}
+    assert "kubernetes" not in {tool.provider for tool in pulumi_tools()}
+
+
+def test_a_provider_is_linked_only_where_it_is_built(paths: Paths, plugins: Path) -> None:
+    provider = plugins / "resource-kubernetes-v4.34.2/pulumi-resource-kubernetes"
+    environment(paths)
+    assert not provider.parent.exists()
+    built = program(kubernetes_provider().path(paths))
+    environment(paths)
+    assert provider.readlink() == built
+    built.unlink()
+    environment(paths)
+    assert not provider.parent.exists()
+
+
+def test_official_programs_are_linked_in_place_of_our_own(
+    paths: Paths, plugins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = plugins / "resource-command-v1.2.1/pulumi-resource-command"
+    built = program(paths.bin / "pulumi-resource-command")
+    environment(paths)
+    assert provider.readlink() == built
+
+    official = program(tmp_path / "official" / "pulumi-resource-command")
     monkeypatch.setenv("PATH", f"{official.parent}{os.pathsep}/usr/bin")
     environment(paths)
     assert provider.readlink() == official

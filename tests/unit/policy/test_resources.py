@@ -18,7 +18,7 @@ from auditlog.policy.resources import (
 @pytest.mark.parametrize(
     ("minor", "count"),
     # The number of resources in the discovery documents of each version, subresources not counted.
-    [(30, 71), (31, 70), (32, 71), (33, 72), (34, 73), (35, 74), (36, 76)],
+    [(30, 71), (31, 70), (32, 71), (33, 72), (34, 73), (35, 74), (36, 76), (37, 79)],
 )
 def test_each_version_has_its_resources(minor: int, count: int) -> None:
     assert len(builtin_resources(minor)) == count
@@ -65,6 +65,8 @@ def test_resources_come_and_go_with_the_versions() -> None:
     assert before is not None
     assert after is not None
     assert set(after.subresources) - set(before.subresources) == {"resize"}
+    assert resource_in_group("lifecycle.k8s.io", "evictionrequests", 36) is None
+    assert resource_in_group("lifecycle.k8s.io", "evictionrequests", 37) is not None
 
 
 def test_what_older_versions_had_is_known_as_removed() -> None:
@@ -86,5 +88,5 @@ def test_resources_with_credentials_exist(minor: int) -> None:
 
 
 def test_other_versions_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"Kubernetes 1\.29 is not supported; allowed are 1\.30 to 1\.36"):
+    with pytest.raises(ValueError, match=r"Kubernetes 1\.29 is not supported; allowed are 1\.30 to 1\.37"):
         builtin_resources(29)

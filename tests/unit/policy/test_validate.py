@@ -40,7 +40,7 @@ def test_a_policy_that_was_not_read_from_a_text_has_problems_without_a_place() -
     assert str(problem).startswith('rules[0].nonResourceURLs[0]: "healthz" is not a path')
 
 
-@pytest.mark.parametrize("minor", [29, 37, 0])
+@pytest.mark.parametrize("minor", [29, 38, 0])
 def test_other_minor_versions_are_refused(minor: int) -> None:
-    with pytest.raises(ValueError, match=f"Kubernetes 1.{minor} is not supported; allowed are 1.30 to 1.36"):
+    with pytest.raises(ValueError, match=f"Kubernetes 1.{minor} is not supported; allowed are 1.30 to 1.37"):
         validate(Policy((PolicyRule(Level.METADATA),)), minor)

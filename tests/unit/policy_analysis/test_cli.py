@@ -161,7 +161,7 @@ def test_coverage_shows_the_users_asked_for(capsys: pytest.CaptureFixture[str]) 
         (("lint", "absent.yaml"), "absent.yaml: No such file or directory"),
         (("lint", "minimal"), "minimal: No such file or directory; did you mean preset:minimal?"),
         (("lint", "preset:minimum"), '"minimum" is not a preset, did you mean "minimal"'),
-        (("lint", "preset:cis", "--kubernetes", "1.29"), "'1.29' is not a supported version; allowed are 1.30 to 1.36"),
+        (("lint", "preset:cis", "--kubernetes", "1.29"), "'1.29' is not a supported version; allowed are 1.30 to 1.37"),
         (("lint", "preset:cis", "--ignore", "no-such=why"), "'no-such' is no check; `lint --list` shows every ID"),
         (("lint", "preset:cis", "--ignore", "no-catch-all"), "the reason is missing"),
         (("lint", "preset:cis", "--fail-on", "never"), "invalid choice: 'never'"),

@@ -13,7 +13,7 @@ HOOK = "--audit-webhook-config-file=/etc/kubernetes/hook.yaml"
 
 
 def test_the_flags_that_up_writes_are_well() -> None:
-    for minor in range(30, 37):
+    for minor in range(30, 38):
         assert list(flag_findings(server(minor=minor))) == []
 
 
@@ -37,7 +37,7 @@ def test_all_flags_of_the_file_and_the_webhook_are_known() -> None:
     assert len(KINDS) == 3 + 5 + 2 + 2 * 11
 
 
-@pytest.mark.parametrize("minor", [29, 37])
+@pytest.mark.parametrize("minor", [29, 38])
 def test_a_version_whose_rules_are_not_known(minor: int) -> None:
     (finding,) = flag_findings(server(minor=minor))
     assert (finding.id, finding.severity) == ("version-unknown", Severity.WARNING)
