@@ -43,7 +43,9 @@ class Text:
         return None
 
     def schema(self) -> JsonSchema:
-        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+        # The engine hands nothing over as an empty text.
+        takes_nothing = re.fullmatch(self.pattern, "") is not None
+        return {"type": ["string", "null"] if takes_nothing else "string", "pattern": f"^(?:{self.pattern})$"}
 
 
 ANY_TEXT = r"[\s\S]*"
