@@ -75,8 +75,9 @@ keep_copy() {
     [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || { cp -p "$1" "$2" && sync "$2"; }
 }
 
-# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays; $left_alone names
-# it, and $edited says whether they wrote into a file that came back. The manifest comes before the files that it no longer needs go, and they stay where that manifest is somebody else's.
+# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays: $left_alone
+# names it, and $edited says whether they wrote into a file that came back. The manifest comes first, then the files go that
+# it no longer needs; they stay where the manifest is somebody else's.
 restore_files() {
     left_alone='' edited=''
     put_back "$1/audit-policy.yaml" "$2" && put_back "$1/audit-webhook.yaml" "$3" &&

@@ -43,7 +43,8 @@ facts_without_kubectl() {
     fact_files manifest "$MANIFEST" policy "$policy" \
         before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" owned-kubeadm-config "$STATE/owned-kubeadm-config"
+        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" \
+        owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
@@ -74,11 +75,12 @@ facts_without_kubectl() {
 # node_name KUBELET-PID: the machine's name in its cluster: kubelet's --hostname-override, which kubeadm sets where the node has
 # another name than its host; else the user of kubelet's kubeconfig; else the host's name.
 node_name() {
+    named=
     for pid in $1; do
         named=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null |
             sed -n 's/^--hostname-override=//p; /^--hostname-override$/{n;p;}' | tail -n 1)
     done
-    [ -n "${named:-}" ] ||
+    [ -n "$named" ] ||
         named=$(sed -n 's/^ *\(- \)\{0,1\}name: *system:node:\([^@ ]*\)$/\2/p' "$KUBELET_CONF" 2>/dev/null | head -n 1)
     [ -n "$named" ] || named=$(uname -n | tr '[:upper:]' '[:lower:]')
     say "$named"
