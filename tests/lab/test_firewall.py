@@ -15,6 +15,7 @@ from tests.lab.clients import four_clients
 from tests.lab.faults.halt import halted
 from tests.lab.faults.steps import after
 from tests.lab.node_change import Change, NodeChanger
+from tests.lab.test_first_stack import eventually
 from tests.lab.test_restart_modes import EVERYTHING, WRITES, assert_undisturbed, left_over
 
 CANARY_PORT = 16443
@@ -58,6 +59,11 @@ def rule(node: Node, text: str) -> Iterator[None]:
         node.run(f"iptables -D {text}")
 
 
+def assert_nothing_is_left(node: Node, change: Change) -> None:
+    """A question about the API that the rule drops ends by its own time limit, some seconds after the change."""
+    assert eventually(lambda: left_over(node), lambda text: text == "", 60) == "", change.printed
+
+
 def connects(node: Node, port: int) -> bool:
     """Whether a client of another machine gets a connection to this port of the node."""
     try:
@@ -77,7 +83,7 @@ def test_a_rule_about_the_port_means_drain_and_the_preview_says_which(node: Node
     assert "--dport 6443" in sentence
     assert change.status == 0, change.printed
     assert change.result.mode == "drain"
-    assert left_over(node) == "", change.printed
+    assert_nothing_is_left(node, change)
 
 
 def test_a_rule_that_came_after_the_preview_means_drain_too(node: Node) -> None:
@@ -89,7 +95,7 @@ def test_a_rule_that_came_after_the_preview_means_drain_too(node: Node) -> None:
             change = running.ends()
     assert change.status == 0, change.printed
     assert "restart: drain in place of seamless, because the host's firewall has a rule" in change.printed
-    assert left_over(node) == "", change.printed
+    assert_nothing_is_left(node, change)
 
 
 def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, node: Node) -> None:
@@ -109,7 +115,7 @@ def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, nod
     assert change.result.mode == "seamless"
     assert change.result.outage_seconds == 0
     assert_undisturbed(records)
-    assert left_over(node) == "", change.printed
+    assert_nothing_is_left(node, change)
     assert (
         node.run(
             "iptables -S | grep KUBERNETES-AUDIT; ip netns; ip link show ka-outside 2>/dev/null", check=False
