@@ -5,7 +5,7 @@
 # installed the scripts too: what it leaves does not take another stack's journal and record away.
 uninstall() {
     take_lock
-    if is_needed "node scripts" "$@"; then return; fi
+    if is_needed "node scripts" "" "$@"; then return; fi
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
     rm -rf "$STATE"
     say "node scripts: removed; backups stay in $ARCHIVE"

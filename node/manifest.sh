@@ -93,14 +93,14 @@ is_kept() {
     fi
 }
 
-# is_needed WHAT [owner=NAME]...: the same for a file that goes once the manifest has been given back: as long as the node has
-# an API server and an owner, it has not been.
+# is_needed WHAT FLAG [owner=NAME]...: the same for a file that goes once the manifest has been given back: as long as the node
+# has an owner and a manifest with FLAG, it has not been. A webhook that leaves the settings has left the manifest before.
 is_needed() {
-    thing=$1
-    shift
+    thing=$1 named_by=$2
+    shift 2
     if another_owns "$@"; then
         say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ]; then
+    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ] && grep -q -F -e "$named_by" "$MANIFEST"; then
         say "$thing: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
             "run 'pulumi up', then remove it again"
     else

@@ -82,7 +82,7 @@ take_away() {
     path=$(argument path "$@") || exit 1
     written=$(argument written "$@") || exit 1
     take_lock
-    if is_needed "$what" "$@"; then return; fi
+    if is_needed "$what" "--$flag=$path" "$@"; then return; fi
     there=$(hash_of "$path")
     if [ "$there" != absent ] && [ "$there" != "$written" ]; then
         if [ "$there" = "$(hash_of "$earlier")" ]; then

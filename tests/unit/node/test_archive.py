@@ -92,12 +92,19 @@ def test_only_the_owners_folder_is_removed_and_after_its_manifest(
 
 
 @pytest.mark.parametrize(
-    ("owner", "api_server", "kept"), [("other", False, True), ("mine", False, False), ("mine", True, True)]
+    ("owner", "api_server", "kept"),
+    [
+        ("other", "", True),
+        ("mine", "", False),
+        ("mine", "--audit-policy-file={node}/policy", True),
+        ("mine", "--v=2", False),
+    ],
 )
 def test_only_the_owners_policy_is_removed_and_after_its_manifest(
-    node: Path, owner: str, api_server: bool, kept: bool
+    node: Path, owner: str, api_server: str, kept: bool
 ) -> None:
     (node / "state/owner").write_text("mine\n")
+    (node / "manifest").write_text(f"    - {api_server.format(node=node)}\n")
     if not api_server:
         (node / "manifest").unlink()
     written = run(node, f"hash_of {node}/policy").stdout.strip()
