@@ -28,7 +28,6 @@ is_redirected() { [ -e "$STATE/redirected" ]; }
 withdraw_redirect() { rm -f "$STATE/redirected"; }
 sleep() { :; }
 all_apiserver_pids() { apiserver_pids; }
-swap() { mv -f "$1" "$MANIFEST"; }
 worker=1:1 guard=
 keep_guard() { :; }
 """
