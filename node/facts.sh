@@ -13,9 +13,10 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no]: the paths are those of the live manifest's own flags
-# where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without kubeadm-config
-# where another node of the cluster is asked for it, unless a change of this node was cut off.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [flagz=yes]: the paths are those of the live manifest's
+# own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
+# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. With flagz
+# the API server is asked for its own account of its flags, which starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -25,8 +26,10 @@ facts() {
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
     if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then fact_kubeadm_config & fi
     others=$(facts_without_kubectl)
+    if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
     wait
     say "$others"
+    [ -z "$said" ] || say "$said"
     echo "end"
 }
 
@@ -234,6 +237,19 @@ fact_log_written() {
     began=$([ -z "$began" ] || date -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
+}
+
+# The audit flags as this node's API server names them itself; nothing where it does not say, or while a change is under way,
+# in which another one may answer in its place. Other flags stay on the node.
+fact_flagz() {
+    [ ! -e "$STATE/journal" ] || return 0
+    command -v kubectl >/dev/null || return 0
+    address=$(manifest_flag advertise-address)
+    case $address in *:*) address="[$address]" ;; esac
+    port=$(manifest_flag secure-port)
+    named=$(GOGC=off api "https://${address:-127.0.0.1}:${port:-6443}" --request-timeout=5s get --raw /flagz 2>/dev/null |
+        grep '^audit-')
+    [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
 }
 
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what

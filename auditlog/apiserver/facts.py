@@ -130,6 +130,8 @@ class Facts:
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
+    ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
+    asked or did not say.
     """
 
     hostname: str
@@ -174,6 +176,7 @@ class Facts:
     node_name: str | None = None
     entry: str | None = None
     former_owner: str | None = None
+    flagz: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -238,6 +241,7 @@ def parse_facts(output: str) -> Facts:
                     | "log-folder-read-only"
                     | "proof"
                     | "firewall"
+                    | "flagz"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -310,6 +314,7 @@ def parse_facts(output: str) -> Facts:
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            flagz=single.get("flagz"),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

@@ -61,14 +61,17 @@ def bundle() -> str:
     return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-def facts_command(user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True) -> str:
+def facts_command(
+    user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True, flagz: bool = False
+) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
-    names in its flags. Without ``kubeadm_config`` another node is asked for that, which is the cluster's.
+    names in its flags. Without ``kubeadm_config`` another node is asked for that, which is the cluster's. With
+    ``flagz`` the API server is asked for its flags too.
     """
-    without = [] if kubeadm_config else ["kubeadm-config=no"]
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *without])
+    asked = [*([] if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 
 def installed_facts_command() -> str:
