@@ -7,6 +7,7 @@ uninstall() {
     take_lock
     if is_needed "node scripts" "" "$@"; then return; fi
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
+    forget_credentials
     rm -rf "$STATE"
     say "node scripts: removed; backups stay in $ARCHIVE"
 }

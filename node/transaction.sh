@@ -243,6 +243,7 @@ finish() {
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots "$policy" "$webhook"
     close_journal || return 1
+    forget_credentials
     settle_moved policy audit-policy.yaml
     settle_moved webhook audit-webhook.yaml
     stop_prober

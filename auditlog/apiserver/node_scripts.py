@@ -87,7 +87,7 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
-        f" && printf '%s\\n' '#!/bin/sh' 'exec sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
+        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
         f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
         f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER}"
         f" && echo 'node scripts: installed in {FOLDER}'"

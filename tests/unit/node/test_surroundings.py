@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from auditlog.apiserver import node_scripts
 from tests.unit.node.shell import run
 
 GROUPS = """
@@ -52,6 +54,17 @@ def test_what_is_waited_for_ends_though_the_clock_is_set_back(tmp_path: Path) ->
 
 def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
     assert run(tmp_path, 'echo "$PATH"').stdout.startswith(f"{tmp_path}/bin:/usr/local/sbin:")
+
+
+def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(tmp_path: Path) -> None:
+    command = node_scripts.install_command("root", "echo facts", "absent").replace(node_scripts.FOLDER, str(tmp_path))
+    subprocess.run(["sh", "-c", command], input="echo facts", text=True, check=True, capture_output=True)
+    own = tmp_path / "bin"
+    own.mkdir()
+    (own / "sh").write_text("#!/bin/sh\necho own\n")
+    (own / "sh").chmod(0o755)
+    read = subprocess.run([tmp_path / "facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True)
+    assert read.stdout == "facts\n"
 
 
 STUCK = """
