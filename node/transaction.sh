@@ -38,6 +38,7 @@ transaction() {
     preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
     files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
+    install_recovery
     keep_guard
     start_prober "https://$(in_brackets "${address:-127.0.0.1}"):${endpoint##*:}"
     reached=

@@ -43,6 +43,7 @@ _PARTS = (
     "outage.sh",
     "detached.sh",
     "guard.sh",
+    "after_boot.sh",
     "transaction.sh",
     "facts.sh",
     "policy.sh",

@@ -70,7 +70,8 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
             nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
-    seen = {node.node.name: tuple(cluster_findings(node.node.name, facts)) for node in nodes}
+    members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
+    seen = {name: tuple(cluster_findings(name, facts)) for name in members}
     if any(node.restarts for node in nodes):
         problems.extend(f"{name}: {problem}" for name, found in seen.items() for problem in errors(found))
     config: KubeadmConfigPlan | None = None

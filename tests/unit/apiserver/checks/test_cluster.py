@@ -9,7 +9,7 @@ import pytest
 
 from auditlog.apiserver.checks.cluster import cluster_findings
 from auditlog.apiserver.checks.finding import Severity
-from auditlog.apiserver.facts import Facts, Health, Sign, SignKind, parse_facts
+from auditlog.apiserver.facts import Facts, Health, Role, Sign, SignKind, parse_facts
 from auditlog.apiserver.plan import make_plan
 from auditlog.apiserver.plan_error import PlanError
 from auditlog.apiserver.removal import plan_removal
@@ -70,6 +70,17 @@ def test_a_plan_that_restarts_an_api_server_is_refused_with_every_reason() -> No
     full, away = refused.value.problems
     assert full.startswith("cp2: etcd of this node is not healthy: ALARM NOSPACE: no API server is restarted while")
     assert away.startswith("cp2: the node cp2 is not Ready: NodeStatusUnknown: no API server is restarted while")
+
+
+def test_what_is_wrong_with_a_node_that_cannot_be_changed_anyway_is_said_too() -> None:
+    away = dataclasses.replace(untouched(), kubelet_runs=False, role=Role.CONTROL_PLANE)
+    facts = {"cp1": seeing(untouched(), not_ready("cp2")), "cp2": away}
+    with pytest.raises(PlanError) as refused:
+        make_plan(settings("cp1", "cp2"), POLICY, facts, OWNER)
+    assert [problem.split(":")[1] for problem in refused.value.problems] == [
+        " kubelet does not run",
+        " the node cp2 is not Ready",
+    ]
 
 
 def test_a_plan_that_restarts_nothing_warns() -> None:
