@@ -71,7 +71,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 endpoint=node.endpoint,
                 log=settings.log.path if settings.log else "",
                 marker="yes" if node.marker_is_recorded else "no",
-                restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
+                restart=",".join(process.token for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
                 **identity,

@@ -60,7 +60,7 @@ facts_without_kubectl() {
     fact_manifests
     running=$(apiserver_pids)
     for pid in $running; do
-        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
+        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null) $(identity "$pid")"
     done
     if [ -n "$running" ]; then look_at_api "$(own_api)" | fact_cluster; fi
     look_at_etcd | fact_cluster

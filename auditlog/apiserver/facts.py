@@ -60,11 +60,21 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time."""
+    """A running API server: process id, argument list, start time.
+
+    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
+    installed script predates it.
+    """
 
     pid: int
     started: int
     arguments: tuple[str, ...]
+    identity: str = ""
+
+    @property
+    def token(self) -> str:
+        """Names this very process to the node."""
+        return self.identity or f"{self.pid}@{self.started}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,9 +420,9 @@ def _sign(words: list[str]) -> Sign:
 
 
 def _process(words: list[str]) -> Process:
-    pid, started, command_line = words
+    pid, started, command_line, *identity = words
     arguments = base64.b64decode(command_line, validate=True).decode(errors="replace")
-    return Process(pid=int(pid), started=int(started), arguments=tuple(arguments.split("\0")[:-1]))
+    return Process(int(pid), int(started), tuple(arguments.split("\0")[:-1]), "".join(identity))
 
 
 def _text(encoded: str) -> str:
