@@ -13,9 +13,10 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no]: the paths are those of the live manifest's own flags
-# where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without kubeadm-config
-# where another node of the cluster is asked for it, unless a change of this node was cut off.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...]: the paths are those of the live manifest's
+# own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
+# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with it
+# comes whether the nodes NAME are Ready, or this one where none is given.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -23,7 +24,9 @@ facts() {
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
-    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then fact_kubeadm_config & fi
+    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then
+        fact_kubeadm_config "$(given nodes "$@" || node_name "$(processes_named kubelet)")" &
+    fi
     others=$(facts_without_kubectl)
     wait
     say "$others"
@@ -57,8 +60,10 @@ facts_without_kubectl() {
     fact_manifests
     running=$(apiserver_pids)
     for pid in $running; do
-        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
+        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null) $(identity "$pid")"
     done
+    if [ -n "$running" ]; then look_at_api "$(own_api)" | fact_cluster; fi
+    look_at_etcd | fact_cluster
     say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
     if redirect_tool >/dev/null; then
@@ -236,15 +241,28 @@ fact_log_written() {
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
 }
 
+# fact_cluster: what cluster.sh saw, one line each, as facts.
+fact_cluster() {
+    while read -r seen kind subject sentence; do
+        say "cluster $seen $kind $subject${sentence:+ $(printf %s "$sentence" | base64 -w 0)}"
+    done
+}
+
+# fact_kubeadm_config NODE,...: with it, in the same question, whether these nodes are Ready.
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what
 # was read at the beginning of that change counts where none comes.
 # kubectl ends before it would pay to collect what it no longer needs.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
+    # shellcheck disable=SC2046  # a word for each node
+    set -- configmap/kubeadm-config $(printf 'node/%s\n' "$1" | sed 's#,#\nnode/#g')
     deadline=0
     if [ -e "$STATE/journal" ]; then deadline=$(($(uptime_seconds) + 60)); fi
-    until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
-        -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
+    while :; do
+        if found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get --ignore-not-found "$@" \
+            -o "jsonpath=$READINESS_AND_KUBEADM_CONFIG" 2>&1); then
+            case $found in *ConfigMap/*) break ;; *) found="there is no ConfigMap kube-system/kubeadm-config" ;; esac
+        fi
         if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
                 say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
@@ -254,6 +272,11 @@ fact_kubeadm_config() {
         fi
         sleep 2
     done
+    printf '%s\n' "${found%%ConfigMap/*}" | sed -n 's#^Node/##p' | look_at_nodes | fact_cluster
+    found=${found#*ConfigMap/}
     text=${found#* }
     say "kubeadm-config ${found%% *} $(printf '%s' "${text%.}" | base64 -w 0)"
 }
+
+READINESS_AND_KUBEADM_CONFIG="{range .items[?(@.kind==\"Node\")]}Node/$NODE_READINESS{end}\
+{range .items[?(@.kind==\"ConfigMap\")]}ConfigMap/{.metadata.resourceVersion} {.data.ClusterConfiguration}.{end}"

@@ -8,8 +8,8 @@
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME [former-owner=NAME] owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
-#   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
-#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
+#   restart=no|PID:START,... quarantine=none|NAME@CTIME/...
+#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256] [earlier=NAME,... later=NAME,... without=NAME,...] (other nodes)
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1

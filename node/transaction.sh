@@ -36,7 +36,9 @@ transaction() {
     done
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
     preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
+    files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
+    install_recovery
     keep_guard
     start_prober "https://$(in_brackets "${address:-127.0.0.1}"):${endpoint##*:}"
     reached=

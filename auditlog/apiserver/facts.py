@@ -60,11 +60,21 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time."""
+    """A running API server: process id, argument list, start time.
+
+    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
+    installed script predates it.
+    """
 
     pid: int
     started: int
     arguments: tuple[str, ...]
+    identity: str = ""
+
+    @property
+    def token(self) -> str:
+        """Names this very process to the node."""
+        return self.identity or f"{self.pid}@{self.started}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,39 @@ class Written:
     kubeadm_config: str | None = None
 
 
+class Health(StrEnum):
+    """What is known of a part of the cluster."""
+
+    OK = "ok"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class SignKind(StrEnum):
+    """The parts of a cluster that a node looks at (node/cluster.sh)."""
+
+    API = "api"
+    ETCD = "etcd"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a node saw of one part of its cluster.
+
+    ``subject`` is the URL of an API server or etcd ("-" where it has none), or the name of a node; ``sentence`` is
+    empty where it is ok.
+    """
+
+    health: Health
+    kind: SignKind
+    subject: str
+    sentence: str = ""
+
+    def is_about(self, kind: SignKind, subject: str) -> bool:
+        return (self.kind, self.subject) == (kind, subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One node as it is. A file that is absent is None.
@@ -130,6 +173,7 @@ class Facts:
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
+    ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
     """
 
     hostname: str
@@ -174,6 +218,7 @@ class Facts:
     node_name: str | None = None
     entry: str | None = None
     former_owner: str | None = None
+    cluster: tuple[Sign, ...] = ()
 
     @property
     def scripts_token(self) -> str:
@@ -210,6 +255,7 @@ def parse_facts(output: str) -> Facts:
     scripts_folder_changed = 0
     log_written = (0, 0)
     processes: list[Process] = []
+    cluster: list[Sign] = []
     missing_tools: list[str] = []
     kubeadm_config = webhook = None
     for number, line in enumerate(lines[1:-1], start=2):
@@ -223,6 +269,8 @@ def parse_facts(output: str) -> Facts:
                 case "static-pod":
                     name, text = _text(words[0]), _text(words[1]) if words[1] else ""
                     static_pods.append((StrayManifest(name, _time(words, 2)), apiserver_pod(text)))
+                case "cluster":
+                    cluster.append(_sign(words))
                 case "process":
                     processes.append(_process(words))
                 case "kubeadm-config" | "kubeadm-config-kept":
@@ -310,6 +358,7 @@ def parse_facts(output: str) -> Facts:
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            cluster=tuple(cluster),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -365,10 +414,15 @@ def _hash(word: str) -> str | None:
     return None if word == ABSENT else word
 
 
+def _sign(words: list[str]) -> Sign:
+    health, kind, subject, *sentence = words
+    return Sign(Health(health), SignKind(kind), subject, _text(sentence[0]) if sentence else "")
+
+
 def _process(words: list[str]) -> Process:
-    pid, started, command_line = words
+    pid, started, command_line, *identity = words
     arguments = base64.b64decode(command_line, validate=True).decode(errors="replace")
-    return Process(pid=int(pid), started=int(started), arguments=tuple(arguments.split("\0")[:-1]))
+    return Process(int(pid), int(started), tuple(arguments.split("\0")[:-1]), "".join(identity))
 
 
 def _text(encoded: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +33,7 @@ _PARTS = (
     "archive.sh",
     "journal.sh",
     "preconditions.sh",
+    "cluster.sh",
     "rehearsal.sh",
     "redirect.sh",
     "firewall.sh",
@@ -41,6 +43,7 @@ _PARTS = (
     "outage.sh",
     "detached.sh",
     "guard.sh",
+    "after_boot.sh",
     "transaction.sh",
     "facts.sh",
     "policy.sh",
@@ -61,14 +64,19 @@ def bundle() -> str:
     return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-def facts_command(user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True) -> str:
+def facts_command(
+    user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True, nodes: Sequence[str] = ()
+) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
-    names in its flags. Without ``kubeadm_config`` another node is asked for that, which is the cluster's.
+    names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
+    whether ``nodes`` are Ready, or the node itself where there are none.
     """
-    without = [] if kubeadm_config else ["kubeadm-config=no"]
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *without])
+    of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
+    return " ".join(
+        [f"{_root(user)}sh -s facts", *_path_pairs(paths), *(of_cluster if kubeadm_config else ["kubeadm-config=no"])]
+    )
 
 
 def installed_facts_command() -> str:

@@ -61,7 +61,11 @@ def facts_output(facts: Facts) -> str:
     ]
     for process in facts.processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
-        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}")
+        identity = f" {process.identity}" if process.identity else ""
+        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}{identity}")
+    for sign in facts.cluster:
+        told = f" {encoded(sign.sentence)}" if sign.sentence else ""
+        lines.append(f"cluster {sign.health} {sign.kind} {sign.subject}{told}")
     lines += [
         f"log-used-bytes {facts.log_used_bytes}",
         f"log-free-bytes {facts.log_free_bytes}",
