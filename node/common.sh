@@ -113,7 +113,9 @@ take_lock() {
     flock -n 9 && return
     if [ -e "$STATE/journal" ] && ! alive "$(journal worker)"; then
         say "waiting: a change of this node was cut off, and its guard is bringing the node in order"
-        flock -w "$GUARD_SECONDS" 9 && return
+        deadline=$(($(uptime_seconds) + GUARD_SECONDS))
+        until flock -n 9 || [ "$(uptime_seconds)" -ge "$deadline" ]; do sleep 0.5; done
+        flock -n 9 && return
     fi
     fail "another change of this node is under way (lock $STATE/lock); wait for it and run again"
 }

@@ -2,10 +2,28 @@
 # What the containers of API servers wrote, as kubelet keeps it: to see a crash loop, and to hand the last words on. The
 # real one and the canary have pod and container of the same name each.
 
+# find_pod_logs [KUBELET-PIDS]: sets $pod_logs to the folder where kubelet keeps what containers write: its podLogsDir, in the file that it was
+# given as --config or in those of --config-dir, of which the last one counts; else /var/log/pods.
+find_pod_logs() {
+    kubelets=${1-$(processes_named kubelet)}
+    drop_ins=$(kubelet_flag config-dir "$kubelets")
+    pod_logs=$(cat "$(kubelet_flag config "$kubelets")" "${drop_ins:-/none}"/*.conf 2>/dev/null |
+        sed -n "s/^podLogsDir: *[\"']\{0,1\}\(\/[^\"' ]*[^\"'\/ ]\).*/\1/p" | tail -n 1)
+    [ -n "$pod_logs" ] || pod_logs=/var/log/pods
+}
+
+# kubelet_flag NAME KUBELET-PIDS: what kubelet was given as --NAME, the last time; nothing where it was not.
+kubelet_flag() {
+    for pid in $2; do
+        tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | sed -n "s/^--$1=//p; /^--$1\$/{n;p;}"
+    done | tail -n 1
+}
+
 # container_logs NAME: a line "FOLDER NUMBER" for each log of the container NAME. kubelet numbers the starts of a pod's
 # container from 0, goes on counting when the same manifest comes back (it is the same pod), and keeps the last few.
 container_logs() {
-    find /var/log/pods -path "*/kube-system_$1-*/$1/*.log" 2>/dev/null | sed -n 's|^\(.*\)/\([0-9]*\)\.log$|\1 \2|p'
+    find_pod_logs
+    find "$pod_logs" -path "*/kube-system_$1-*/$1/*.log" 2>/dev/null | sed -n 's|^\(.*\)/\([0-9]*\)\.log$|\1 \2|p'
 }
 
 # note_logs NAME: remembers which logs there are; what comes later is of the start that follows now.
@@ -24,7 +42,7 @@ newest_log() {
     logs=$(new_logs "$1" | cut -d ' ' -f 2)
     [ -n "$logs" ] || logs=$(container_logs "$1" | sed 's/ \([0-9]*\)$/\/\1.log/')
     # shellcheck disable=SC2086  # kubelet's names have no blanks
-    [ -z "$logs" ] || find $logs -printf '%T@ %p\n' 2>/dev/null | sort -n | tail -n 1 | cut -d ' ' -f 2-
+    [ -z "$logs" ] || find $logs -exec ls -1t {} + 2>/dev/null | head -n 1
 }
 
 # last_words NAME: the last lines of all containers of that pod; the newest one alone may not have said anything yet.

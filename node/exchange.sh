@@ -34,12 +34,15 @@ place() {
 fill_slot() {
     mkdir -p "$(dirname "$2")" && cp "$1" "$4.new" || return 1
     if [ "$3" = like ]; then
-        chown --reference="$2" "$4.new" && chmod --reference="$2" "$4.new" || return 1
+        make_like "$2" "$4.new" || return 1
     else
         chown 0:0 "$4.new" && chmod "$3" "$4.new" || return 1
     fi
     sync "$4.new" && mv -f "$4.new" "$4"
 }
+
+# make_like MODEL FILE: FILE gets owner and mode of MODEL.
+make_like() { chown "$(stat -L -c %u:%g "$1")" "$2" && chmod "$(stat -L -c %a "$1")" "$2"; }
 
 # clear_slot TARGET KNOWN [SLOT]: nothing waits there any more. What somebody wrote into a displaced file is kept.
 clear_slot() {

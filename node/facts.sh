@@ -66,6 +66,9 @@ facts_without_kubectl() {
     look_at_etcd | fact_cluster
     say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
+    find_pod_logs "$kubelet"
+    # shellcheck disable=SC2154
+    [ "$pod_logs" = /var/log/pods ] || say "pod-logs $(printf %s "$pod_logs" | base64 -w 0)"
     if redirect_tool >/dev/null; then
         say "redirect-tool $(redirect_tool)"
         port=$(manifest_flag secure-port)
@@ -80,11 +83,7 @@ facts_without_kubectl() {
 # node_name KUBELET-PID: the machine's name in its cluster: kubelet's --hostname-override, which kubeadm sets where the node has
 # another name than its host; else the user of kubelet's kubeconfig; else the host's name.
 node_name() {
-    named=
-    for pid in $1; do
-        named=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null |
-            sed -n 's/^--hostname-override=//p; /^--hostname-override$/{n;p;}' | tail -n 1)
-    done
+    named=$(kubelet_flag hostname-override "$1")
     [ -n "$named" ] ||
         named=$(sed -n 's/^ *\(- \)\{0,1\}name: *system:node:\([^@ ]*\)$/\2/p' "$KUBELET_CONF" 2>/dev/null | head -n 1)
     [ -n "$named" ] || named=$(uname -n | tr '[:upper:]' '[:lower:]')
@@ -235,8 +234,8 @@ fact_log_written() {
     [ -f "$1" ] || shift
     set -- "$@" "$log_itself"
     [ -f "$1" ] || return 0
-    began=$(head -c 1048576 "$1" | sed -n '1s/.*"stageTimestamp":"\([^"]*\)".*/\1/p; 1q')
-    began=$([ -z "$began" ] || date -d "$began" +%s 2>/dev/null)
+    began=$(head -c 1048576 "$1" | sed -n '1s/.*"stageTimestamp":"\([0-9-]*\)T\([0-9:]*\)[^"]*".*/\1 \2/p; 1q')
+    began=$([ -z "$began" ] || date -u -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
 }

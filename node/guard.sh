@@ -49,7 +49,7 @@ desired_are_live() {
 # files_are_in_place: the same, and kubelet sees a new manifest.
 files_are_in_place() {
     desired_are_live || return 1
-    [ "$(journal step)" != swap ] || [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ]
+    case $(journal step) in quarantine | swap) [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ] ;; esac
 }
 
 new_one_gets_ready() {
@@ -63,11 +63,11 @@ new_one_gets_ready() {
 go_back() {
     step put-back
     backup=$(journal backup)
-    restore_files "$backup" "$(journal policy)" "$(journal webhook)" || return 1
+    restore_files "$backup" "$(journal policy)" "$(journal webhook)" && return_strays || return 1
     rm -f "$STATE/kube-apiserver.logs"
-    # Of a manifest that somebody else has written only health can be waited for.
+    # Of a manifest that somebody else has written, or where kubelet has two, only health can be waited for.
     earlier=
-    if [ -z "$left_alone$edited" ]; then earlier=$(journal arguments-before); fi
+    if [ -z "$left_alone$edited$returned" ]; then earlier=$(journal arguments-before); fi
     if ! wait_for_health "$(journal endpoint)" "$earlier" "$(journal timeout)"; then
         if is_among "$(hash_of "$MANIFEST")" "$(known_texts)"; then return 1; fi
         leave "$MANIFEST"

@@ -24,13 +24,14 @@ apply_manifest() {
     check_owner "$@"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
     there=$(hash_of "$MANIFEST")
-    quarantine_strays "$(given quarantine "$@" || echo none)"
+    strays=$(given quarantine "$@") || strays=none
+    for_strays stray_is_as_read "$strays" || fail "$problem; run again"
     if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
-        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ]; then
+        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ] &&
+        for_strays false "$strays"; then
         keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
         [ "$(hash_of "$MANIFEST")" = "$desired" ] || fail "$MANIFEST changed after it was read for this plan; run again"
         { own "$@" && record_change "$@"; } || fail "cannot write $STATE/owner"
-        settle "$(argument endpoint "$@")" "$(argument timeout "$@")"
         say "manifest: in sync"
         return
     fi

@@ -37,9 +37,8 @@ images_are_there() {
         return
     fi
     for image in "$@" $(sandbox_image); do
-        # Names without a registry stand for others than they say.
-        case ${image%%/*} in *.* | *:* | localhost) ;; *) continue ;; esac
-        if ! grep -qxF "$image" "$STATE/images"; then
+        listed=$(listed_name "$image")
+        if [ -n "$listed" ] && ! grep -qxF "$listed" "$STATE/images"; then
             problem="the image $image is not on the node, and the API server could not start without it; bring it there \
 (crictl pull $image, or ctr -n k8s.io images import FILE) and run again"
             rm -f "$STATE/images"
@@ -47,6 +46,16 @@ images_are_there() {
         fi
     done
     rm -f "$STATE/images"
+}
+
+# listed_name IMAGE: the name by which the container runtime knows it: by its digest alone where it has one, and with the tag
+# latest where it has neither. Nothing for an image's id, and for a name without a registry, which stands for another one.
+listed_name() {
+    case $1 in */*) ;; *) return ;; esac
+    case ${1%%/*} in *.* | *:* | localhost) ;; *) return ;; esac
+    tagged=${1%@*}
+    case ${tagged##*/} in *:*) untagged=${tagged%:*} ;; *) untagged=$tagged tagged=$tagged:latest ;; esac
+    case $1 in *@*) say "$untagged@${1##*@}" ;; *) say "$tagged" ;; esac
 }
 
 # list_images: the names of all images that kubelet can use, one a line.

@@ -49,8 +49,8 @@ marker_event() {
 # proof_files: the log, and the file that it may have been rotated to just now.
 proof_files() {
     if [ "$log" = - ]; then
-        find /var/log/pods -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -printf '%T@ %p\n' 2>/dev/null |
-            sort -rn | head -n 2 | cut -d ' ' -f 2-
+        find_pod_logs
+        find "$pod_logs" -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -exec ls -1t {} + 2>/dev/null | head -n 2
         return
     fi
     base=${log##*/}
@@ -72,8 +72,8 @@ alloy_state() {
     # shellcheck disable=SC2016
     kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n "$namespace" get pods \
         -l app.kubernetes.io/name=alloy-audit -o 'jsonpath={range .items[*]}{"pod "}{.spec.nodeName}{" "}{.status.phase}{" "}{.status.containerStatuses[0].ready}{" "}{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}' 2>/dev/null
-    log_file=$(find /var/log/pods -path "*/${namespace}_alloy-audit-*/alloy/*.log" -printf '%T@ %p\n' 2>/dev/null |
-        sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    find_pod_logs
+    log_file=$(find "$pod_logs" -path "*/${namespace}_alloy-audit-*/alloy/*.log" -exec ls -1t {} + 2>/dev/null | head -n 1)
     if [ -n "$log_file" ]; then
         said=$(tail -n 500 "$log_file" | grep -E 'level=(error|warn)' | tail -n 1 | sed 's/^[^ ]* std[a-z]* [FP] //')
         say "complaint $(printf '%s' "$said" | base64 -w 0)"

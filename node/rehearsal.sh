@@ -84,7 +84,7 @@ start_canary() {
         record "canary-port=$canary_port" && note_logs "$CANARY" || return 1
     fence_canary "$canary_port" "${endpoint##*:}" || return 1
     problem="the canary's manifest could not be written"
-    chown --reference="$MANIFEST" "$made" && chmod --reference="$MANIFEST" "$made" && sync "$made" &&
+    make_like "$MANIFEST" "$made" && sync "$made" &&
         mv -f "$made" "$(canary_file)" || return 1
     starting=$CANARY problem="the canary API server did not get ready"
     if ! wait_until "$timeout" healthy "https://127.0.0.1:$canary_port"; then

@@ -2,9 +2,9 @@
 # The change of a node: policy and manifest both new and running, or both as they were. It runs in the worker.
 #
 # Every step is written to the journal before it is done; at whatever step the worker, its guard or the machine ends,
-# the journal says what to do. Up to swap nothing has been changed; from there on a failure puts everything back.
+# the journal says what to do. Up to quarantine nothing has been changed; from there on a failure puts everything back.
 
-STEPS="back-up rehearse stand-in swap old-gone new-running healthy marker hand-back own finish"
+STEPS="back-up rehearse stand-in quarantine swap old-gone new-running healthy marker hand-back own finish"
 # How long an API server may take to end with the requests that it still has.
 DRAIN_SECONDS=45
 
@@ -29,6 +29,8 @@ transaction() {
     canary_sha256=$(given canary-sha256 "$@")
     canary_log=$(given canary-log "$@")
     placed_first=$(given placed-first "$@")
+    restart=$(given restart "$@") || restart=no
+    strays=$(given quarantine "$@") || strays=none
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
     read_texts="$desired $policy_desired $webhook_desired $(given written "$@")"
     for name in live policy-live webhook-live; do
@@ -52,7 +54,7 @@ transaction() {
 # take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a full
 # disk, still says enough: an earlier step.
 take_step() {
-    if [ "$1" = swap ]; then check_others || return 1; fi
+    case $1 in quarantine | swap) check_others || return 1 ;; esac
     problem="cannot write $STATE/journal"
     step "$1" || files_may_have_changed || return 1
     keep_guard
@@ -65,6 +67,7 @@ take_step() {
             ;;
         rehearse) rehearse ;;
         stand-in) stand_in ;;
+        quarantine) for_strays set_aside "$strays" ;;
         swap) put_in_place ;;
         old-gone) await_old_gone ;;
         new-running) await_new_running ;;
@@ -96,6 +99,7 @@ begin() {
         fi
         dismiss_canary 0
         clear_slots "$(journal policy)" "$(journal webhook)"
+        archive_strays || fail "$problem; nothing was changed"
         rm -f "$STATE/journal"
     fi
     first_step=${STEPS%% *} resumed_at=
@@ -108,7 +112,7 @@ begin() {
 # resume: the backup of the earlier change, and not the half-changed files of now, is the last state known to work. Where
 # its files are those of this change too, the processes of its beginning are the ones that must go.
 resume() {
-    backup=$(journal backup) resumed_at=$(journal step) first_step=swap
+    backup=$(journal backup) resumed_at=$(journal step) first_step=quarantine
     [ -f "$backup/kube-apiserver.yaml" ] || fail "$STATE/journal names the backup $backup, which is not there"
     say "resume: an earlier change of this node was cut off; its backup $backup stays the one to fall back to"
     if is_redirected && ! healthy "https://127.0.0.1:$(journal canary-port)"; then withdraw_redirect; fi
@@ -173,11 +177,18 @@ manifest_is_ours() {
 
 # put_in_place: policy and manifest, one exchange each. Where the manifest stays the same kubelet restarts nothing, and the
 # process that has the old policy must end. A quick restart puts another manifest in place first, see end_old_at_once.
+# Where nothing but a stray goes, kubelet ends what it ran from it within two seconds, and else nothing has to end.
 put_in_place() {
     known=$(known_texts) ends=
+    if only_strays_go; then
+        await_closed "${endpoint##*:}"
+        if is_listened_on "${endpoint##*:}"; then before=; fi
+        record "processes=$before" && say "swap: nothing else is to change"
+        return
+    fi
     if [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
         case $resumed_at in
-            "" | put-back) ends=TERM ;;
+            "" | quarantine | put-back) ends=TERM ;;
             swap) if [ "$(hash_of "$backup/kube-apiserver.yaml")" = "$desired" ]; then ends=TERM; fi ;;
         esac
     fi
@@ -196,6 +207,12 @@ put_in_place() {
         place "$STATE/staged/kube-apiserver.yaml" "$MANIFEST" like "$known" || return 1
     fi
     say "swap: done; kubelet ends the old API server and starts the new one"
+}
+
+# only_strays_go: whether every file is as it shall be, and so is what runs from them.
+only_strays_go() {
+    case $resumed_at in "" | quarantine) ;; *) return 1 ;; esac
+    strays_are_aside && is_in_place && [ "$restart" = no ]
 }
 
 # staged_is_whole NAME SHA256: whether the staged file is one of this change; true where it has no such file.
@@ -241,6 +258,7 @@ take_or_leave() {
 
 finish() {
     [ -z "${stuck:-}" ] || fail "the new manifest runs and is healthy, but $stuck. Run again"
+    archive_strays || fail "the new manifest runs and is healthy, but $problem. Run again"
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots "$policy" "$webhook"
@@ -289,7 +307,8 @@ $words}"
 ${words:-(none: it wrote no log)}"
     fi
     close_journal
-    fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}. The API server's last words:
+    fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}${returned:+; \
+$returned in $MANIFESTS is back too}. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }
 

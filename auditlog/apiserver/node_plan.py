@@ -39,7 +39,7 @@ class NodePlan:
     ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
     ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
-    the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
+    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done; ``warnings``
     are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
     of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
     says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
@@ -140,7 +140,7 @@ def plan_node(
     if taken_over_from is not None:
         reasons = (*reasons, TAKEN_OVER.format(former=taken_over_from, owner=owner))
     files_in_sync = change.in_sync and all(file.in_sync for file in files)
-    restarts = not files_in_sync or lag is not None or facts.unfinished_change
+    restarts = not files_in_sync or lag is not None or facts.unfinished_change or bool(quarantined)
     staged = staged_files(webhook=webhook is not None)
     try:
         # Making a canary takes as long as all the rest of a node's plan, and is for a restart only.
