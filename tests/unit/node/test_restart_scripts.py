@@ -89,13 +89,13 @@ def redirected(folder: Path, *tools: str, address: str = "10.0.0.1", service: st
 def test_iptables_sends_new_connections_to_this_node_and_to_the_service_to_the_canary(tmp_path: Path) -> None:
     rules = redirected(tmp_path, "iptables", "ip6tables")
     assert [rule for rule in rules if rule.startswith("iptables ")] == [
-        "iptables -w -t nat -N KUBERNETES-AUDIT",
-        "iptables -w -t nat -A KUBERNETES-AUDIT -p tcp -d 10.96.0.1 --dport 443 "
+        "iptables -w 5 -t nat -N KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -A KUBERNETES-AUDIT -p tcp -d 10.96.0.1 --dport 443 "
         "-j DNAT --to-destination 10.0.0.1:16443",
-        "iptables -w -t nat -A KUBERNETES-AUDIT -p tcp ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL --dport 6443 "
+        "iptables -w 5 -t nat -A KUBERNETES-AUDIT -p tcp ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL --dport 6443 "
         "-j DNAT --to-destination 10.0.0.1:16443",
-        "iptables -w -t nat -I PREROUTING -j KUBERNETES-AUDIT",
-        "iptables -w -t nat -I OUTPUT -j KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -I PREROUTING -j KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -I OUTPUT -j KUBERNETES-AUDIT",
     ]
     assert any("ip6tables" in rule and "! -d ::1/128" in rule and "REDIRECT --to-ports 16443" in rule for rule in rules)
 
