@@ -69,12 +69,12 @@ redirect_by_nft() {
     case $1 in 4) family=ip loopback=127.0.0.0/8 ;; 6) family=ip6 loopback=::1 ;; esac
     nft -f - <<RULES
 table $family $REDIRECT {
-    chain redirect {
+    chain to-canary {
         ${3:+$family daddr $3 tcp dport 443 $4}
         $family daddr != $loopback fib daddr type local tcp dport $2 $4
     }
-    chain from-outside { type nat hook prerouting priority -110; jump redirect; }
-    chain from-inside { type nat hook output priority -110; jump redirect; }
+    chain from-outside { type nat hook prerouting priority -110; jump to-canary; }
+    chain from-inside { type nat hook output priority -110; jump to-canary; }
 }
 RULES
 }

@@ -54,7 +54,7 @@ def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
     assert run(tmp_path, 'echo "$PATH"').stdout.startswith(f"{tmp_path}/bin:/usr/local/sbin:")
 
 
-# One rule in a file, whom a connection from outside reaches in another: the API server, or the canary while the rule works.
+# One file is there while the rule is, another while it works: then a connection from outside reaches the canary.
 IPTABLES = """#!/bin/sh
 cd "${{0%/*}}/.."
 case "$*" in
@@ -172,12 +172,15 @@ def test_whoever_is_connected_over_loopback_is_named_and_the_api_server_itself_i
         line.format(to="0100007F", port=2379, state="01", inode=15),
         line.format(to="0100000A", port=6443, state="01", inode=16),
     ]
-    found = "".join(f"{each}\n" for each in connections)
-    script = (
-        f"told_by_arguments() {{ :; }}\nall_apiserver_pids() {{ echo 7; }}\n"
-        f'awk() {{ case $* in *to_loopback*) printf \'{found}\' | command awk "$1" "$2" "$3" ;; *) command awk "$@" ;; esac; }}\n'
-        "ls() { case $2 in /proc/7/fd) echo 'socket:[12]' ;; *) for inode in 11 12 13 14 15 16; do\n"
-        f'echo "/proc/$$/fd:"; echo "lrwx 3 -> socket:[$inode]" >>{tmp_path}/asked; echo "lrwx 3 -> socket:[$inode]"; done ;; esac; }}\n'
-        "connected_on_loopback 6443"
-    )
+    (tmp_path / "tcp").write_text("".join(f"{each}\n" for each in connections))
+    # The API server is process 7. Every other process has the rest of the sockets, and is this shell.
+    script = f"""
+all_apiserver_pids() {{ echo 7; }}
+awk() {{ case $* in *to_loopback*) command awk "$1" "$2" "$3" {tmp_path}/tcp ;; *) command awk "$@" ;; esac; }}
+ls() {{
+    if [ "$2" = /proc/7/fd ]; then echo 'socket:[12]'; return; fi
+    for inode in 11 12 13 14 15 16; do echo "/proc/$$/fd:"; echo "lrwx 3 -> socket:[$inode]"; done
+}}
+connected_on_loopback 6443
+"""
     assert run(tmp_path, script).stdout.split() == ["sh", "sh"]

@@ -184,8 +184,8 @@ def test_a_redirect_that_stays_keeps_canary_and_journal_and_the_next_run_begins_
         assert (node.folder / "kube-apiserver-canary.yaml").exists()
         assert node.entries()["canary-port"] == "16443"
         assert "the redirect stays; nothing was changed" in node.run(
-            f"{STAYS}transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} arguments=a "
-            "arguments-before=b endpoint=e timeout=0 log=/nowhere marker=no owner=stack 2>&1"
+            f"{STAYS}transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} "
+            "arguments=a arguments-before=b endpoint=e timeout=0 log=/nowhere marker=no owner=stack 2>&1"
         )
         assert node.entries()["canary-port"] == "16443"
 
