@@ -69,11 +69,12 @@ facts_without_kubectl() {
     find_pod_logs "$kubelet"
     # shellcheck disable=SC2154
     [ "$pod_logs" = /var/log/pods ] || say "pod-logs $(printf %s "$pod_logs" | base64 -w 0)"
+    port=$(manifest_flag secure-port)
     if redirect_tool >/dev/null; then
         say "redirect-tool $(redirect_tool)"
-        port=$(manifest_flag secure-port)
         say "firewall $(firewall_about "${port:-6443}" | base64 -w 0)"
     fi
+    say "loopback-clients $(loopback_clients "${port:-6443}" | base64 -w 0)"
     fact_log_space "$log"
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"

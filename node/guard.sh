@@ -73,7 +73,8 @@ go_back() {
         leave "$MANIFEST"
         wait_for_health "$(journal endpoint)" "" "$(journal timeout)" || return 1
     fi
-    dismiss_canary "$DRAIN_SECONDS"
+    stuck=
+    dismiss_canary "$DRAIN_SECONDS" || stuck=$problem
     clear_slots "$(journal policy)" "$(journal webhook)"
     if [ -n "$left_alone" ]; then record edited=yes || :; fi
     # A full disk takes no entry: the next run then looks at the files once more.

@@ -97,7 +97,7 @@ begin() {
         else
             say "resume: an earlier change of this node was cut off; the files are as they were before it"
         fi
-        dismiss_canary 0
+        dismiss_canary 0 || fail "$problem; nothing was changed"
         clear_slots "$(journal policy)" "$(journal webhook)"
         archive_strays || fail "$problem; nothing was changed"
         rm -f "$STATE/journal"
@@ -285,14 +285,14 @@ finish() {
 
 # give_up ARGUMENTS...: the files as they were, the old API server again, and an error that holds the API server's own words.
 give_up() {
-    why=$problem
+    why=$problem stuck=
     stop_prober
     if ! files_may_have_changed; then
         words=$(last_words "$starting")
-        dismiss_canary 0
+        dismiss_canary 0 || stuck=$problem
         clear_slots "$policy" "$webhook"
-        close_journal
-        fail "$why; nothing was changed${words:+. Its last words:
+        end_change
+        fail "$why; nothing was changed${stuck:+, but $stuck. Run again}${words:+. Its last words:
 $words}"
     fi
     say "failed: $why; the earlier manifest and policy are put back"
@@ -301,16 +301,19 @@ $words}"
     if [ -n "$left_alone" ]; then
         # Theirs may have grown out of this change: what removal gives back stays on record.
         if [ "$purpose" = enable ]; then own "$@" && record_change "$@"; fi
-        close_journal
-        fail "$why. What this change wrote is put back except for${left_alone}; run again to see the present text." \
+        end_change
+        fail "$why. What this change wrote is put back except for${left_alone}${stuck:+, and $stuck}; run again to see the present text." \
             "The API server's last words:
 ${words:-(none: it wrote no log)}"
     fi
-    close_journal
+    end_change
     fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}${returned:+; \
-$returned in $MANIFESTS is back too}. The API server's last words:
+$returned in $MANIFESTS is back too}${stuck:+, but $stuck. Run again}. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }
+
+# end_change: the files are back. A redirect that stays leaves the journal, by which the next run tries again.
+end_change() { [ -n "$stuck" ] || close_journal; }
 
 # report_guard: what the guard of an earlier change did, told once.
 report_guard() {

@@ -170,6 +170,7 @@ class Facts:
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
+    ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
@@ -215,6 +216,7 @@ class Facts:
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
     firewall: str = ""
+    loopback_clients: tuple[str, ...] = ()
     node_name: str | None = None
     entry: str | None = None
     former_owner: str | None = None
@@ -286,6 +288,7 @@ def parse_facts(output: str) -> Facts:
                     | "log-folder-read-only"
                     | "proof"
                     | "firewall"
+                    | "loopback-clients"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -355,6 +358,7 @@ def parse_facts(output: str) -> Facts:
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
             firewall=single.get("firewall", ""),
+            loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,

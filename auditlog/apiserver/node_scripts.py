@@ -39,6 +39,7 @@ _PARTS = (
     "firewall.sh",
     "outside.sh",
     "stand_in.sh",
+    "loopback.sh",
     "quick.sh",
     "outage.sh",
     "detached.sh",
