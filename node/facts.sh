@@ -13,10 +13,11 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...]: the paths are those of the live manifest's
-# own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the live
+# manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
 # kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with it
-# comes whether the nodes NAME are Ready, or this one where none is given.
+# comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own account
+# of its flags, which starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -28,8 +29,10 @@ facts() {
         fact_kubeadm_config "$(given nodes "$@" || node_name "$(processes_named kubelet)")" &
     fi
     others=$(facts_without_kubectl)
+    if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
     wait
     say "$others"
+    [ -z "$said" ] || say "$said"
     echo "end"
 }
 
@@ -239,6 +242,19 @@ fact_log_written() {
     began=$([ -z "$began" ] || date -u -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
+}
+
+# The audit flags as this node's API server names them itself; nothing where it does not say, or while a change is under way,
+# in which another one may answer in its place. Other flags stay on the node.
+fact_flagz() {
+    [ ! -e "$STATE/journal" ] || return 0
+    command -v kubectl >/dev/null || return 0
+    address=$(manifest_flag advertise-address)
+    case $address in *:*) address="[$address]" ;; esac
+    port=$(manifest_flag secure-port)
+    named=$(GOGC=off api "https://${address:-127.0.0.1}:${port:-6443}" --request-timeout=5s get --raw /flagz 2>/dev/null |
+        grep '^audit-')
+    [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
 }
 
 # fact_cluster: what cluster.sh saw, one line each, as facts.

@@ -175,6 +175,8 @@ class Facts:
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
+    ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
+    asked or did not say.
     """
 
     hostname: str
@@ -221,6 +223,7 @@ class Facts:
     entry: str | None = None
     former_owner: str | None = None
     cluster: tuple[Sign, ...] = ()
+    flagz: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -289,6 +292,7 @@ def parse_facts(output: str) -> Facts:
                     | "proof"
                     | "firewall"
                     | "loopback-clients"
+                    | "flagz"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -363,6 +367,7 @@ def parse_facts(output: str) -> Facts:
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
             cluster=tuple(cluster),
+            flagz=single.get("flagz"),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

@@ -39,8 +39,8 @@ class NodePlan:
     ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
     ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
-    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done; ``warnings``
-    are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
+    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done;
+    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
     of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
     says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
     webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of

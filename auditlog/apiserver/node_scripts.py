@@ -66,18 +66,23 @@ def bundle() -> str:
 
 
 def facts_command(
-    user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True, nodes: Sequence[str] = ()
+    user: str,
+    paths: tuple[str, str, str] | None,
+    *,
+    kubeadm_config: bool = True,
+    nodes: Sequence[str] = (),
+    flagz: bool = False,
 ) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
     names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
-    whether ``nodes`` are Ready, or the node itself where there are none.
+    whether ``nodes`` are Ready, or the node itself where there are none. With ``flagz`` the API server is asked for its
+    flags too.
     """
     of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
-    return " ".join(
-        [f"{_root(user)}sh -s facts", *_path_pairs(paths), *(of_cluster if kubeadm_config else ["kubeadm-config=no"])]
-    )
+    asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 
 def installed_facts_command() -> str:

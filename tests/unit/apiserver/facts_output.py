@@ -81,6 +81,8 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"redirect-tool {facts.redirect_tool}")
     if facts.firewall:
         lines.append(f"firewall {encoded(facts.firewall)}")
+    if facts.flagz is not None:
+        lines.append(f"flagz {encoded(facts.flagz)}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")
