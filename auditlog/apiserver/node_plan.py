@@ -40,17 +40,16 @@ class NodePlan:
     ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
     the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done;
-    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
-    of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
-    says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
-    webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
-    the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
+    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the
+    node's copy of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence.
+    ``written`` says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook``
+    is the webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is
+    as of the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
     ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
     ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
-    ``entry`` is the name that the node has on record, None for none.
-    ``is_owned`` says whether this stack has changed the node before.
-    ``taken_over_from`` is the owner that the node has on record until now, None if that is this stack or nobody.
-    ``was_taken_over`` says whether the node has, or will have, a former owner on record.
+    ``entry`` is the name that the node has on record, None for none. ``is_owned`` says whether this stack has changed
+    the node before. ``taken_over_from`` is the owner that the node has on record until now, None if that is this stack
+    or nobody. ``was_taken_over`` says whether the node has, or will have, a former owner on record.
     """
 
     node: Host
