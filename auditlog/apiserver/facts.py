@@ -128,6 +128,7 @@ class Facts:
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
+    ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     """
@@ -173,6 +174,7 @@ class Facts:
     firewall: str = ""
     node_name: str | None = None
     entry: str | None = None
+    edits_back: bool = False
     former_owner: str | None = None
 
     @property
@@ -310,6 +312,7 @@ def parse_facts(output: str) -> Facts:
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            edits_back=files.get("edits-back") is not None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

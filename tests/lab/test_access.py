@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lab import cgroups
 from lab import node as lab_node
 from lab.api import Lab, Node
 from lab.environment import environment
@@ -27,7 +30,8 @@ REMOVE_READER = f"rm -rf {SUDOERS} /tmp/own; userdel --remove {READER}"
 PAGE = [block.text for block in blocks(ROOT / "docs/access.md")]
 """The page's lines for an account that reads are what the lab uses."""
 KUBECONFIG = REPOSITORY / ".kubeconfig-access"
-IN_CLUSTER: dict[str, Any] = {"alerts": {"loki": "configmap", "namespace": "default"}, "kubeconfigFile": KUBECONFIG.name}
+ALERTS = {"loki": "configmap", "namespace": "default"}
+IN_CLUSTER: dict[str, Any] = {"alerts": ALERTS, "kubeconfigFile": KUBECONFIG.name}
 
 
 def documented(mark: str) -> str:
@@ -200,7 +204,7 @@ def test_nothing_that_a_preview_was_given_can_write(
 def test_such_a_preview_shows_what_would_change_in_the_cluster(
     lab: Lab, reading_stack: PulumiStack, readers_kubeconfig: str, tmp_path: Path
 ) -> None:
-    alerts = {**IN_CLUSTER["alerts"], "disable": ["mass-deletion"]}
+    alerts = {**ALERTS, "disable": ["mass-deletion"]}
     reading_stack.configure(lab.state, {"reading": {"user": READER}, **IN_CLUSTER, "alerts": alerts})
     without_key(reading_stack)
     previewed = ReadingJob.of(reading_stack, tmp_path, readers_kubeconfig).preview()
@@ -257,10 +261,33 @@ def test_switching_off_shows_and_makes_the_reverse_edit_and_switching_on_comes_b
     lab.wait_ready()
 
 
-def test_a_node_that_is_gone_stops_nobody(lab: Lab, stack: PulumiStack) -> None:
+def test_a_node_that_is_gone_stops_nobody_and_a_removal_shows_no_text_in_a_command_line(
+    lab: Lab, node: Node, stack: PulumiStack
+) -> None:
     there, lost = lab.state.nodes[0], {"name": "cp9", "host": "192.0.2.1", "gone": True}
     entry = {"name": there.name, "host": there.address, "user": lab_node.OPERATOR, "hostKey": there.host_key}
     stack.configure(lab.state, {"nodes": [entry, lost | {"hostKey": there.host_key}]})
     stack.run("up", "--yes", "--skip-preview")
     stack.run("preview", "--expect-no-changes")
-    stack.run("destroy", "--yes", "--skip-preview")
+    seen = commands_during(lambda: stack.run("destroy", "--yes", "--skip-preview"), node)
+    assert "restore-manifest" in seen
+    assert "restore-kubeadm-config" in seen
+    assert TEXTS not in seen, "everybody on the node can read a command line"
+
+
+TEXTS = "apiVersion: "
+"""In the manifest and in kubeadm-config."""
+
+
+def commands_during(act: Callable[[], object], node: Node) -> str:
+    """The command lines of the node's processes, of all the time that ``act`` takes."""
+    seen: set[bytes] = set()
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act)
+        while not acting.done():
+            for process in cgroups.processes(node.state.cgroup):
+                with contextlib.suppress(OSError):
+                    seen.add(Path(f"/proc/{process}/cmdline").read_bytes())
+            time.sleep(0.05)
+        acting.result()
+    return b"\n".join(sorted(seen)).replace(b"\0", b" ").decode(errors="replace")
