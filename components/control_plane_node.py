@@ -21,8 +21,8 @@ from components.scope import Scope
 class ControlPlaneNode(pulumi.ComponentResource):
     """Puts policy and manifest in place on one node and waits until its API server runs with them.
 
-    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` carries the manifest
-    as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
+    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` tells how the
+    manifest was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
     ``turn`` is what the node is told of the others. ``failed_proof`` names the failure of the node's last proof; the
     Command then runs again, and with it the proof.
     ``change`` says whether this run changes the node.
@@ -77,15 +77,18 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 **identity,
                 **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
+                edits_back="yes",
                 **_webhook(node),
                 **dict(node.transaction),
                 **turn,
                 **({"failed_proof": failed_proof} if failed_proof else {}),
             ),
-            delete=node_scripts.call_with_text(
+            delete=node_scripts.call_to_give_back(
                 user,
                 "restore-manifest",
+                change.desired,
                 before,
+                by_edits=node.edits_back,
                 **(identity if node.names_entry else {}),
                 written=desired,
                 restore=sha256(before),

@@ -38,7 +38,9 @@ def declare_in_cluster(
 ) -> InCluster:
     """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away."""
     settings = configuration.settings
-    provider = kubernetes_provider(configuration.kubeconfig or "", settings.cluster, scope)
+    provider = kubernetes_provider(
+        configuration.kubeconfig or "", settings.cluster, scope, is_path=settings.kubeconfig_file is not None
+    )
     alloy: Alloy | None = None
     if settings.ships:
         alloy = Alloy("alloy", settings, connections, depends_on, scope, provider)

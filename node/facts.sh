@@ -49,7 +49,7 @@ facts_without_kubectl() {
     fact_files manifest "$MANIFEST" policy "$policy" \
         before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" \
+        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" edits-back "$STATE/edits-back" owned "$STATE/owned" \
         owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"

@@ -172,6 +172,7 @@ class Facts:
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
     ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
+    ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
@@ -221,6 +222,7 @@ class Facts:
     loopback_clients: tuple[str, ...] = ()
     node_name: str | None = None
     entry: str | None = None
+    edits_back: bool = False
     former_owner: str | None = None
     cluster: tuple[Sign, ...] = ()
     flagz: str | None = None
@@ -368,6 +370,7 @@ def parse_facts(output: str) -> Facts:
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
             cluster=tuple(cluster),
             flagz=single.get("flagz"),
+            edits_back=files.get("edits-back") is not None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error

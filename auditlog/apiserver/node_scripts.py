@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from auditlog.apiserver.canary import line_edits
+
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
@@ -139,6 +141,18 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
         end += "-"
     body = text if text.endswith("\n") else text + "\n"
     return f"cat >/dev/null; {call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_edits: bool, **arguments: str) -> str:
+    """A call for ``delete`` that gives back the text ``before``.
+
+    With ``by_edits`` the node makes it from ``desired``: the provider sends the input of the last update along, and
+    whoever is on the node can read a command line. Older scripts take the text in the command itself.
+    """
+    if not by_edits:
+        return call_with_text(user, command, before, **arguments)
+    source, target = (text if text.endswith("\n") or not text else text + "\n" for text in (desired, before))
+    return call(user, command, **arguments, edits=line_edits(source, target))
 
 
 def sent_command(user: str, command: str, **arguments: str) -> str:

@@ -42,7 +42,11 @@ class Cluster:
         """From now on these are the facts of the nodes, of all when none are named."""
         for name in nodes or NODES:
             self.servers[name].folder.joinpath("facts").write_text(
-                facts_output(dataclasses.replace(facts, hostname=name, entry=name if facts.owner else None))
+                facts_output(
+                    dataclasses.replace(
+                        facts, hostname=name, entry=name if facts.owner else None, edits_back=facts.owner is not None
+                    )
+                )
             )
 
     def is_applied(self, note: Proven | Failure | None = None) -> None:

@@ -37,6 +37,7 @@ def facts_output(facts: Facts) -> str:
         ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
         ("entry", RemoteFile(facts.entry, 1, 1, "600") if facts.entry else None),
         ("former-owner", RemoteFile(facts.former_owner, 1, 1, "600") if facts.former_owner else None),
+        ("edits-back", RemoteFile("yes", 1, 1, "600") if facts.edits_back else None),
         ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
         (
             "owned-kubeadm-config",
