@@ -18,6 +18,7 @@ from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.identity import former_name, taken_over
+from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
@@ -39,12 +40,12 @@ class NodePlan:
     ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
     ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
-    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done; ``warnings``
-    are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
-    of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
-    says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
-    webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
-    the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
+    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done;
+    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the
+    node's copy of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence.
+    ``written`` says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook``
+    is the webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is
+    as of the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
     ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
     ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
     ``entry`` is the name that the node has on record, None for none.
@@ -114,7 +115,7 @@ def plan_node(
         raise PlanError(problems)
     live = facts.manifest.text
     try:
-        minor = _minor(live)
+        minor = _minor(live, facts)
         policy = _policy_for(_nearest_known(minor), policy_text, settings)
         policy_file, webhook = _companions(settings, live, policy_text, facts)
         files = (policy_file, webhook) if webhook is not None else (policy_file,)
@@ -165,7 +166,7 @@ def plan_node(
         token=facts.policy_token,
     )
     if lag is Lag.NO_PROCESS and files_in_sync and not facts.unfinished_change:
-        problems.append(str(no_process()))
+        problems.append(str(no_process(facts.pod_logs)))
     if problems:
         raise PlanError(problems)
     log = log_backend(planned.flags, minor)
@@ -226,9 +227,9 @@ def _lag(live: ApiServer, files: tuple[Companion, ...]) -> Lag | None:
     return lag
 
 
-def _minor(manifest_text: str) -> int:
-    """The node's minor version; the newest one that is known when its image does not tell."""
-    version = manifest.image_version(manifest_text)
+def _minor(manifest_text: str, facts: Facts) -> int:
+    """The node's minor version; the newest one that is known when nothing tells."""
+    version = kubernetes_version(manifest_text, facts)
     return NEWEST_MINOR if version is None else int(version.split(".")[1])
 
 
