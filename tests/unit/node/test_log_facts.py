@@ -67,5 +67,7 @@ def test_container_logs_are_where_kubelet_keeps_them(tmp_path: Path, files: dict
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    given = f'kubelet_flag() {{ case $1 in config) echo "{tmp_path}/config.yaml" ;; *) echo "{tmp_path}/more" ;; esac; }}\n'
+    given = (
+        f'kubelet_flag() {{ case $1 in config) echo "{tmp_path}/config.yaml" ;; *) echo "{tmp_path}/more" ;; esac; }}\n'
+    )
     assert run(tmp_path, f'{given}find_pod_logs; echo "$pod_logs"').stdout == found + "\n"
