@@ -9,6 +9,7 @@ import pytest
 from auditlog.apiserver import manifest
 from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.plan import make_plan
+from auditlog.apiserver.plan_error import PlanError
 from tests.unit.apiserver.kubeadm_files import MANIFEST
 from tests.unit.apiserver.nodes import OWNER, POLICY, remote, settings, untouched
 
@@ -48,3 +49,14 @@ def test_the_version_of_an_image_without_a_tag_is_kubeadm_configs() -> None:
     assert kubernetes_version(by_digest, untouched()) == "1.36.3"
     assert kubernetes_version(both, untouched()) == "1.36.4"
     assert kubernetes_version(by_digest, dataclasses.replace(untouched(), kubeadm_config=None)) is None
+
+
+def test_a_machine_is_not_prepared_to_join_api_servers_that_are_not_roots() -> None:
+    text = MANIFEST.replace(CONTAINER, f"    securityContext: {{runAsUser: 1001}}\n{CONTAINER}", 1)
+    live = dataclasses.replace(untouched(), manifest=remote(text))
+    joining = dataclasses.replace(untouched(), hostname="cp2", manifest=None)
+    wanted = settings("cp1", "cp2")
+    wanted = dataclasses.replace(wanted, nodes=(wanted.nodes[0], dataclasses.replace(wanted.nodes[1], joining=True)))
+    make_plan(wanted, POLICY, {"cp1": untouched(), "cp2": joining}, OWNER)
+    with pytest.raises(PlanError, match=r"cp2: the API server of cp1 is not root's \(runAsUser\)"):
+        make_plan(wanted, POLICY, {"cp1": live, "cp2": joining}, OWNER)
