@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -90,6 +90,9 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 test-exhaustive: up build-tests  ## All seed documents, every drift twice, three nodes in all restart modes, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_package.py
+
+test-outsiders: build-tests  ## Three nodes behind haproxy, with a firewall and without: clients, strangers and a prober all the time
+	$(PYTHON) -m pytest tests/lab/test_three_nodes_under_load.py -k outsider
 
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
 	$(PYTHON) -m pytest tests/lab/test_promotion.py

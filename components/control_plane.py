@@ -57,7 +57,8 @@ def audited_nodes(
         after = [*files, *(previous.command for previous in nodes[-1:])]
         name = node.node.name
         failed = failed_proofs.get(name)
-        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, failed))
+        turn = _turn(name, [each.node.name for each in plan.nodes], plan.gone)
+        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, turn, failed))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes], scope)
     _forget_manifests(plan.gone, connections, scope)
@@ -68,6 +69,13 @@ def audited_nodes(
     }
     changes = {node.node.name: declared.change for node, declared in zip(plan.nodes, nodes, strict=True)}
     return ControlPlane(states, [config.command], changes)
+
+
+def _turn(name: str, names: Sequence[str], gone: Sequence[Host]) -> Mapping[str, str]:
+    """What a node is told of the others: whose turn comes earlier and later, and whom not to look for."""
+    place = names.index(name)
+    told = {"earlier": names[:place], "later": names[place + 1 :], "without": [host.name for host in gone]}
+    return {key: ",".join(others) for key, others in told.items() if others}
 
 
 def say_unread(settings: Settings) -> None:

@@ -23,7 +23,8 @@ class ControlPlaneNode(pulumi.ComponentResource):
 
     ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` carries the manifest
     as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
-    ``failed_proof`` names the failure of the node's last proof; the Command then runs again, and with it the proof.
+    ``turn`` is what the node is told of the others. ``failed_proof`` names the failure of the node's last proof; the
+    Command then runs again, and with it the proof.
     ``change`` says whether this run changes the node.
     """
 
@@ -40,6 +41,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
         connection: remote.ConnectionArgs,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
+        turn: Mapping[str, str],
         failed_proof: str | None = None,
     ) -> None:
         former = scope.former(node.former)
@@ -69,7 +71,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 endpoint=node.endpoint,
                 log=settings.log.path if settings.log else "",
                 marker="yes" if node.marker_is_recorded else "no",
-                restart=",".join(f"{process.pid}@{process.started}" for process in node.restart) or "no",
+                restart=",".join(process.token for process in node.restart) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
                 **identity,
@@ -77,6 +79,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 owned=node.owned.record(),
                 **_webhook(node),
                 **dict(node.transaction),
+                **turn,
                 **({"failed_proof": failed_proof} if failed_proof else {}),
             ),
             delete=node_scripts.call_with_text(

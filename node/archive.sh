@@ -43,6 +43,22 @@ prune_archive() {
     done
 }
 
+# forget_credentials: copies of the webhook's kubeconfig that no change falls back to any more. One of a time before audit
+# logging is not the stack's, and what somebody else wrote during this very change is theirs to look at: both stay.
+forget_credentials() {
+    rm -f "$STATE/staged/put-back-audit-webhook.yaml"
+    for copy in "$ARCHIVE"/*/*; do
+        folder=${copy%/*}
+        if [ ! -f "$copy" ] || [ -e "$folder/before-audit-logging" ]; then continue; fi
+        case ${copy##*/} in
+            audit-webhook.yaml) rm -f "$copy" ;;
+            wanted-* | changed-by-others-*)
+                if [ "$folder" != "${backup:-}" ] && grep -q -E 'kind"?: *"?Config("|,|\}| *$)' "$copy"; then rm -f "$copy"; fi
+                ;;
+        esac
+    done
+}
+
 # keep_before MANIFEST POLICY WEBHOOK: what is there before the stack's first change, for removal to give back. A webhook that
 # a later change brings is kept then, and none is when the stack wrote it.
 keep_before() {

@@ -29,10 +29,20 @@ container_logs() {
 # note_logs NAME: remembers which logs there are; what comes later is of the start that follows now.
 note_logs() { container_logs "$1" >"$STATE/$1.logs"; }
 
-# newest_log NAME: the newest of its logs that was written to since they were noted.
+# new_logs NAME: those that came since they were noted, as "STARTS PATH": how often that pod's container was started since.
+# No time is compared: somebody may set the clock meanwhile.
+new_logs() {
+    { sed 's/^/noted /' "$STATE/$1.logs" && container_logs "$1" | sed 's/^/found /'; } 2>/dev/null | awk '
+        $1 == "noted" { if ($3 >= first[$2]) first[$2] = $3 + 1; next }
+        $3 >= first[$2] { print $3 - first[$2] + 1, $2 "/" $3 ".log" }'
+}
+
+# newest_log NAME: the last written of those, or of all where a run before this one has noted them.
 newest_log() {
-    find_pod_logs
-    find "$pod_logs" -path "*/kube-system_$1-*/$1/*.log" -newer "$STATE/$1.logs" -exec ls -1t {} + 2>/dev/null | head -n 1
+    logs=$(new_logs "$1" | cut -d ' ' -f 2)
+    [ -n "$logs" ] || logs=$(container_logs "$1" | sed 's/ \([0-9]*\)$/\/\1.log/')
+    # shellcheck disable=SC2086  # kubelet's names have no blanks
+    [ -z "$logs" ] || find $logs -exec ls -1t {} + 2>/dev/null | head -n 1
 }
 
 # last_words NAME: the last lines of all containers of that pod; the newest one alone may not have said anything yet.
@@ -46,9 +56,5 @@ last_words() {
 # crash_loops NAME: whether the container has been started a third time since its logs were noted.
 crash_loops() {
     [ -e "$STATE/$1.logs" ] || return 1
-    newest=$(newest_log "$1")
-    [ -n "$newest" ] || return 1
-    number=${newest##*/}
-    first=$(awk -v folder="${newest%/*}" '$1 == folder && $2 >= first { first = $2 + 1 } END { print first + 0 }' "$STATE/$1.logs")
-    [ "${number%.log}" -ge $((first + 2)) ]
+    new_logs "$1" | awk '$1 > 2 { found = 1 } END { exit !found }'
 }

@@ -29,7 +29,7 @@ show_messages_of() {
 # launch COMMAND ARGUMENTS...: becomes a process of this script in a session of its own, and in a scope of its own where
 # systemd runs, which else may end it together with the operator's session (KillUserProcesses in logind.conf).
 launch() {
-    if [ -d /run/systemd/system ] && systemd-run --scope --quiet --collect true 2>/dev/null; then
+    if systemd_runs && systemd-run --scope --quiet --collect true 2>/dev/null; then
         exec systemd-run --scope --quiet --collect setsid sh "$STATE/node.sh" "$@"
     fi
     exec setsid sh "$STATE/node.sh" "$@"

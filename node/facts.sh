@@ -13,9 +13,11 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no]: the paths are those of the live manifest's own flags
-# where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without kubeadm-config
-# where another node of the cluster is asked for it, unless a change of this node was cut off.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the live
+# manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
+# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with it
+# comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own account
+# of its flags, which starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -23,10 +25,14 @@ facts() {
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
-    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then fact_kubeadm_config & fi
+    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then
+        fact_kubeadm_config "$(given nodes "$@" || node_name "$(processes_named kubelet)")" &
+    fi
     others=$(facts_without_kubectl)
+    if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
     wait
     say "$others"
+    [ -z "$said" ] || say "$said"
     echo "end"
 }
 
@@ -57,18 +63,21 @@ facts_without_kubectl() {
     fact_manifests
     running=$(apiserver_pids)
     for pid in $running; do
-        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
+        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null) $(identity "$pid")"
     done
+    if [ -n "$running" ]; then look_at_api "$(own_api)" | fact_cluster; fi
+    look_at_etcd | fact_cluster
     say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
     find_pod_logs "$kubelet"
     # shellcheck disable=SC2154
     [ "$pod_logs" = /var/log/pods ] || say "pod-logs $(printf %s "$pod_logs" | base64 -w 0)"
+    port=$(manifest_flag secure-port)
     if redirect_tool >/dev/null; then
         say "redirect-tool $(redirect_tool)"
-        port=$(manifest_flag secure-port)
         say "firewall $(firewall_about "${port:-6443}" | base64 -w 0)"
     fi
+    say "loopback-clients $(loopback_clients "${port:-6443}" | base64 -w 0)"
     fact_log_space "$log"
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
@@ -235,15 +244,41 @@ fact_log_written() {
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
 }
 
+# The audit flags as this node's API server names them itself; nothing where it does not say, or while a change is under way,
+# in which another one may answer in its place. Other flags stay on the node.
+fact_flagz() {
+    [ ! -e "$STATE/journal" ] || return 0
+    command -v kubectl >/dev/null || return 0
+    address=$(manifest_flag advertise-address)
+    case $address in *:*) address="[$address]" ;; esac
+    port=$(manifest_flag secure-port)
+    named=$(GOGC=off api "https://${address:-127.0.0.1}:${port:-6443}" --request-timeout=5s get --raw /flagz 2>/dev/null |
+        grep '^audit-')
+    [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
+}
+
+# fact_cluster: what cluster.sh saw, one line each, as facts.
+fact_cluster() {
+    while read -r seen kind subject sentence; do
+        say "cluster $seen $kind $subject${sentence:+ $(printf %s "$sentence" | base64 -w 0)}"
+    done
+}
+
+# fact_kubeadm_config NODE,...: with it, in the same question, whether these nodes are Ready.
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what
 # was read at the beginning of that change counts where none comes.
 # kubectl ends before it would pay to collect what it no longer needs.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
+    # shellcheck disable=SC2046  # a word for each node
+    set -- configmap/kubeadm-config $(printf 'node/%s\n' "$1" | sed 's#,#\nnode/#g')
     deadline=0
     if [ -e "$STATE/journal" ]; then deadline=$(($(uptime_seconds) + 60)); fi
-    until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
-        -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
+    while :; do
+        if found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get --ignore-not-found "$@" \
+            -o "jsonpath=$READINESS_AND_KUBEADM_CONFIG" 2>&1); then
+            case $found in *ConfigMap/*) break ;; *) found="there is no ConfigMap kube-system/kubeadm-config" ;; esac
+        fi
         if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
                 say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
@@ -253,6 +288,11 @@ fact_kubeadm_config() {
         fi
         sleep 2
     done
+    printf '%s\n' "${found%%ConfigMap/*}" | sed -n 's#^Node/##p' | look_at_nodes | fact_cluster
+    found=${found#*ConfigMap/}
     text=${found#* }
     say "kubeadm-config ${found%% *} $(printf '%s' "${text%.}" | base64 -w 0)"
 }
+
+READINESS_AND_KUBEADM_CONFIG="{range .items[?(@.kind==\"Node\")]}Node/$NODE_READINESS{end}\
+{range .items[?(@.kind==\"ConfigMap\")]}ConfigMap/{.metadata.resourceVersion} {.data.ClusterConfiguration}.{end}"

@@ -40,11 +40,15 @@ bring_in_order() {
     fi
 }
 
-# files_are_in_place: whether the files of the journal are the live ones, and kubelet sees a new manifest.
+# desired_are_live: whether the files of the journal are the live ones.
+desired_are_live() {
+    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] && is_as_desired "$(journal policy)" "$(journal policy-desired)" &&
+        is_as_desired "$(journal webhook)" "$(journal webhook-desired)"
+}
+
+# files_are_in_place: the same, and kubelet sees a new manifest.
 files_are_in_place() {
-    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] || return 1
-    is_as_desired "$(journal policy)" "$(journal policy-desired)" || return 1
-    is_as_desired "$(journal webhook)" "$(journal webhook-desired)" || return 1
+    desired_are_live || return 1
     case $(journal step) in quarantine | swap) [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ] ;; esac
 }
 
@@ -69,7 +73,8 @@ go_back() {
         leave "$MANIFEST"
         wait_for_health "$(journal endpoint)" "" "$(journal timeout)" || return 1
     fi
-    dismiss_canary "$DRAIN_SECONDS"
+    stuck=
+    dismiss_canary "$DRAIN_SECONDS" || stuck=$problem
     clear_slots "$(journal policy)" "$(journal webhook)"
     if [ -n "$left_alone" ]; then record edited=yes || :; fi
     # A full disk takes no entry: the next run then looks at the files once more.

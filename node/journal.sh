@@ -56,4 +56,4 @@ is_nobody_elses() {
         is_expected "$(journal webhook)" "$known"
 }
 
-close_journal() { rm -f "$STATE/journal" && sync "$STATE"; }
+close_journal() { rm -f "$STATE/journal" && sync "$STATE" && withdraw_recovery; }

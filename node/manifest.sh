@@ -8,8 +8,8 @@
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME [former-owner=NAME] owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
-#   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
-#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
+#   restart=no|PID:START,... quarantine=none|NAME@CTIME/...
+#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256] [earlier=NAME,... later=NAME,... without=NAME,...] (other nodes)
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
@@ -78,14 +78,19 @@ another_owns() {
     [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
+# is_anothers WHAT ARGUMENTS...: whether it stays because it is another stack's, which is said.
+is_anothers() {
+    if ! another_owns "$@"; then return 1; fi
+    say "$1: kept for the stack $(cat "$STATE/owner")"
+}
+
 # is_kept WHAT ARGUMENTS...: whether what a deletion would take away stays, which is said. The engine deletes what is no longer
 # declared under the name it had; the node knows who changed it last.
 is_kept() {
+    if is_anothers "$@"; then return 0; fi
     thing=$1
     shift
-    if another_owns "$@"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+    if [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
         say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
     elif is_declared; then
         say "$thing: kept, because the program that runs now declares it"
@@ -97,12 +102,9 @@ is_kept() {
 # is_needed WHAT FLAG [owner=NAME]...: the same for a file that goes once the manifest has been given back: as long as the node
 # has an owner and a manifest with FLAG, it has not been. A webhook that leaves the settings has left the manifest before.
 is_needed() {
-    thing=$1 named_by=$2
-    shift 2
-    if another_owns "$@"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ] && grep -q -F -e "$named_by" "$MANIFEST"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
+    if is_anothers "$@"; then return 0; fi
+    if [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ] && grep -q -F -e "$2" "$MANIFEST"; then
+        say "$1: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
             "run 'pulumi up', then remove it again"
     else
         return 1

@@ -12,8 +12,26 @@ preconditions() {
     images_are_there $1 || return 1
     shift
     for file in "$MANIFEST" "$@"; do
-        case $file in /*) has_room "$(dirname "$file")" || return 1 ;; esac
+        case $file in
+            /dev/*) ;;
+            /*) has_room "$(dirname "$file")" && may_be_written "$file" || return 1 ;;
+        esac
     done
+}
+
+# may_be_written FILE: a file that root may neither replace nor write to, and a pipe or socket, where the API server would wait
+# for a reader with every request.
+may_be_written() {
+    if [ -p "$1" ] || [ -S "$1" ]; then
+        problem="$1 is a pipe or a socket and no file"
+        return 1
+    fi
+    case $(lsattr -d "$1" 2>/dev/null) in
+        -*i*" $1")
+            problem="$1 is immutable: chattr -i $1 lets it be changed"
+            return 1
+            ;;
+    esac
 }
 
 # has_room FOLDER: whether it, or the folder in which it would be made, takes a file. kubelet ignores files with a dot.

@@ -40,7 +40,9 @@ transaction() {
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
     { preconditions "$(given images "$@")" "$policy" "$webhook" "$log" && log_is_writable "$log"; } ||
         files_may_have_changed || fail "$problem; nothing was changed"
+    files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
+    install_recovery
     keep_guard
     start_prober "https://$(in_brackets "${address:-127.0.0.1}"):${endpoint##*:}"
     reached=
@@ -97,7 +99,7 @@ begin() {
         else
             say "resume: an earlier change of this node was cut off; the files are as they were before it"
         fi
-        dismiss_canary 0
+        dismiss_canary 0 || fail "$problem; nothing was changed"
         clear_slots "$(journal policy)" "$(journal webhook)"
         archive_strays || fail "$problem; nothing was changed"
         rm -f "$STATE/journal"
@@ -263,6 +265,7 @@ finish() {
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots "$policy" "$webhook"
     close_journal || return 1
+    forget_credentials
     settle_moved policy audit-policy.yaml
     settle_moved webhook audit-webhook.yaml
     stop_prober
@@ -284,14 +287,14 @@ finish() {
 
 # give_up ARGUMENTS...: the files as they were, the old API server again, and an error that holds the API server's own words.
 give_up() {
-    why=$problem
+    why=$problem stuck=
     stop_prober
     if ! files_may_have_changed; then
         words=$(last_words "$starting")
-        dismiss_canary 0
+        dismiss_canary 0 || stuck=$problem
         clear_slots "$policy" "$webhook"
-        close_journal
-        fail "$why; nothing was changed${words:+. Its last words:
+        end_change
+        fail "$why; nothing was changed${stuck:+, but $stuck. Run again}${words:+. Its last words:
 $words}"
     fi
     say "failed: $why; the earlier manifest and policy are put back"
@@ -300,16 +303,19 @@ $words}"
     if [ -n "$left_alone" ]; then
         # Theirs may have grown out of this change: what removal gives back stays on record.
         if [ "$purpose" = enable ]; then own "$@" && record_change "$@"; fi
-        close_journal
-        fail "$why. What this change wrote is put back except for${left_alone}; run again to see the present text." \
+        end_change
+        fail "$why. What this change wrote is put back except for${left_alone}${stuck:+, and $stuck}; run again to see the present text." \
             "The API server's last words:
 ${words:-(none: it wrote no log)}"
     fi
-    close_journal
+    end_change
     fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}${returned:+; \
-$returned in $MANIFESTS is back too}. The API server's last words:
+$returned in $MANIFESTS is back too}${stuck:+, but $stuck. Run again}. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }
+
+# end_change: the files are back. A redirect that stays leaves the journal, by which the next run tries again.
+end_change() { [ -n "$stuck" ] || close_journal; }
 
 # report_guard: what the guard of an earlier change did, told once.
 report_guard() {

@@ -61,11 +61,21 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time."""
+    """A running API server: process id, argument list, start time.
+
+    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
+    installed script predates it.
+    """
 
     pid: int
     started: int
     arguments: tuple[str, ...]
+    identity: str = ""
+
+    @property
+    def token(self) -> str:
+        """Names this very process to the node."""
+        return self.identity or f"{self.pid}@{self.started}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,39 @@ class Written:
     kubeadm_config: str | None = None
 
 
+class Health(StrEnum):
+    """What is known of a part of the cluster."""
+
+    OK = "ok"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class SignKind(StrEnum):
+    """The parts of a cluster that a node looks at (node/cluster.sh)."""
+
+    API = "api"
+    ETCD = "etcd"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a node saw of one part of its cluster.
+
+    ``subject`` is the URL of an API server or etcd ("-" where it has none), or the name of a node; ``sentence`` is
+    empty where it is ok.
+    """
+
+    health: Health
+    kind: SignKind
+    subject: str
+    sentence: str = ""
+
+    def is_about(self, kind: SignKind, subject: str) -> bool:
+        return (self.kind, self.subject) == (kind, subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One node as it is. A file that is absent is None.
@@ -133,10 +176,14 @@ class Facts:
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
+    ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
     ``pod_logs`` is the folder where kubelet keeps what containers write.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
+    ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
+    ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
+    asked or did not say.
     """
 
     hostname: str
@@ -178,10 +225,13 @@ class Facts:
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
     firewall: str = ""
+    loopback_clients: tuple[str, ...] = ()
     pod_logs: str = POD_LOGS
     node_name: str | None = None
     entry: str | None = None
     former_owner: str | None = None
+    cluster: tuple[Sign, ...] = ()
+    flagz: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -218,6 +268,7 @@ def parse_facts(output: str) -> Facts:
     scripts_folder_changed = 0
     log_written = (0, 0)
     processes: list[Process] = []
+    cluster: list[Sign] = []
     missing_tools: list[str] = []
     kubeadm_config = webhook = None
     for number, line in enumerate(lines[1:-1], start=2):
@@ -231,6 +282,8 @@ def parse_facts(output: str) -> Facts:
                 case "static-pod":
                     text = _bytes(words[1]).decode(errors="replace")
                     static_pods.append((_stray(_bytes(words[0]), _time(words, 2)), apiserver_pod(text)))
+                case "cluster":
+                    cluster.append(_sign(words))
                 case "process":
                     processes.append(_process(words))
                 case "kubeadm-config" | "kubeadm-config-kept":
@@ -246,6 +299,8 @@ def parse_facts(output: str) -> Facts:
                     | "log-folder-read-only"
                     | "proof"
                     | "firewall"
+                    | "loopback-clients"
+                    | "flagz"
                     | "pod-logs"
                 ):
                     single[kind] = _text(words[0])
@@ -316,10 +371,13 @@ def parse_facts(output: str) -> Facts:
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
             firewall=single.get("firewall", ""),
+            loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
             pod_logs=single.get("pod-logs", POD_LOGS),
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            cluster=tuple(cluster),
+            flagz=single.get("flagz"),
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -387,10 +445,15 @@ def _hash(word: str) -> str | None:
     return None if word == ABSENT else word
 
 
+def _sign(words: list[str]) -> Sign:
+    health, kind, subject, *sentence = words
+    return Sign(Health(health), SignKind(kind), subject, _text(sentence[0]) if sentence else "")
+
+
 def _process(words: list[str]) -> Process:
-    pid, started, command_line = words
+    pid, started, command_line, *identity = words
     arguments = base64.b64decode(command_line, validate=True).decode(errors="replace")
-    return Process(pid=int(pid), started=int(started), arguments=tuple(arguments.split("\0")[:-1]))
+    return Process(int(pid), int(started), tuple(arguments.split("\0")[:-1]), "".join(identity))
 
 
 def _text(encoded: str) -> str:

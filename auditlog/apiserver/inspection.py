@@ -18,6 +18,7 @@ from auditlog.apiserver.checks.findings import live_findings
 from auditlog.apiserver.checks.node_state import kind_of_node, kubelet
 from auditlog.apiserver.desired import POLICY_FLAG, Flag, sha256
 from auditlog.apiserver.facts import Facts, RemoteFile
+from auditlog.apiserver.flagz import Witness, witness
 from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.policy.coverage import cover
@@ -56,6 +57,7 @@ class NodeReport:
     """One node. ``kubernetes`` is the API server's version, None where nothing tells it; ``owner`` the Pulumi stack.
 
     ``audit_is_on`` says whether the running API server, or without one the manifest, has a policy and a backend.
+    ``flagz`` says whether the API server's own account of its audit flags agrees with that.
     """
 
     name: str
@@ -69,6 +71,7 @@ class NodeReport:
     policy: PolicyReport | None
     disk: Disk | None
     disagreements: tuple[Finding, ...]
+    flagz: Witness = Witness.UNKNOWN
 
     @property
     def trouble(self) -> Finding | None:
@@ -134,6 +137,7 @@ def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
         policy=policy,
         disk=disk_of(log, facts),
         disagreements=_leading_first((*_policy_problems(policy), *live_findings(server))),
+        flagz=witness(facts, flags),
     )
 
 

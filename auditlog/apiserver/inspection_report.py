@@ -10,6 +10,7 @@ import msgspec
 from auditlog.apiserver.backends import LogBackend
 from auditlog.apiserver.checks.disk import Disk
 from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.flagz import Witness
 from auditlog.apiserver.inspection import ClusterReport, NodeReport, PolicyReport
 from auditlog.events.layout import safe
 from auditlog.events.render import human_bytes
@@ -31,6 +32,12 @@ _SAID = (
     "audit-webhook-mode",
 )
 """The flags whose values stand in the lines on backends and policy."""
+
+_FLAGZ = {
+    Witness.AGREES: "the API server itself names the same audit flags",
+    Witness.DIFFERS: "the API server itself names other audit flags, see below",
+    Witness.UNKNOWN: "not known: the API server does not name its flags (it does by default since Kubernetes 1.36)",
+}
 
 
 def text_report(report: ClusterReport) -> str:
@@ -64,6 +71,7 @@ def _node(node: NodeReport) -> list[str]:
     lines += _line("backend", "; ".join(_backends(node)) or "none")
     other = [str(flag) for flag in node.flags if flag.name not in _SAID]
     lines += _line("also", " ".join(other)) if other else []
+    lines += _line("/flagz", _FLAGZ[node.flagz])
     if node.policy is not None:
         lines += _policy(node.policy)
     if node.disk is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -32,15 +33,18 @@ _PARTS = (
     "archive.sh",
     "journal.sh",
     "preconditions.sh",
+    "cluster.sh",
     "rehearsal.sh",
     "redirect.sh",
     "firewall.sh",
     "outside.sh",
     "stand_in.sh",
+    "loopback.sh",
     "quick.sh",
     "outage.sh",
     "detached.sh",
     "guard.sh",
+    "after_boot.sh",
     "transaction.sh",
     "facts.sh",
     "policy.sh",
@@ -61,14 +65,24 @@ def bundle() -> str:
     return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
-def facts_command(user: str, paths: tuple[str, str, str] | None, *, kubeadm_config: bool = True) -> str:
+def facts_command(
+    user: str,
+    paths: tuple[str, str, str] | None,
+    *,
+    kubeadm_config: bool = True,
+    nodes: Sequence[str] = (),
+    flagz: bool = False,
+) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
-    names in its flags. Without ``kubeadm_config`` another node is asked for that, which is the cluster's.
+    names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
+    whether ``nodes`` are Ready, or the node itself where there are none. With ``flagz`` the API server is asked for its
+    flags too.
     """
-    without = [] if kubeadm_config else ["kubeadm-config=no"]
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *without])
+    of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
+    asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 
 def installed_facts_command() -> str:
@@ -87,7 +101,7 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
-        f" && printf '%s\\n' '#!/bin/sh' 'exec sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
+        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
         f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
         f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER}"
         f" && echo 'node scripts: installed in {FOLDER}'"

@@ -9,7 +9,9 @@ from auditlog.apiserver import manifest
 from auditlog.apiserver.checks.answering import unanswered
 from auditlog.apiserver.checks.api_server import AUDIT
 from auditlog.apiserver.checks.between_nodes import NodeTraits, audit_differences, version_differences
-from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.checks.cluster import cluster_findings
+from auditlog.apiserver.checks.finding import Finding, Severity
+from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.kubeadm_config import cluster_configuration_findings
 from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
@@ -69,6 +71,10 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
     problems.extend(_unreadable_once_joined(joining, nodes))
+    members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
+    seen = {name: tuple(cluster_findings(name, facts)) for name in members}
+    if any(node.restarts for node in nodes):
+        problems.extend(f"{name}: {problem}" for name, found in seen.items() for problem in errors(found))
     config: KubeadmConfigPlan | None = None
     try:
         config = plan_kubeadm_config(configuration, facts)
@@ -76,7 +82,9 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
         problems.extend(_why_unread(nodes, facts) or ([] if problems else error.problems))
     if problems or config is None:
         raise PlanError(problems, list(_edits(nodes)) if config is None else ())
-    planned = tuple(_with_kubeadm_config_warnings(node, config.change) for node in nodes)
+    planned = tuple(
+        _with_warnings(_with_kubeadm_config_warnings(node, config.change), seen[node.node.name]) for node in nodes
+    )
     return Plan(
         settings.cluster,
         planned,
@@ -125,6 +133,11 @@ def _edits(nodes: Sequence[NodePlan]) -> Iterator[Edit]:
 def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePlan:
     flags = manifest.flag_values(manifest.arguments(node.manifest.desired))
     return replace(node, warnings=(*node.warnings, *cluster_configuration_findings(config.desired, flags)))
+
+
+def _with_warnings(node: NodePlan, found: Sequence[Finding]) -> NodePlan:
+    """What stops a restart is worth a warning where there is none."""
+    return replace(node, warnings=(*node.warnings, *(replace(each, severity=Severity.WARNING) for each in found)))
 
 
 def _between(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Finding]:

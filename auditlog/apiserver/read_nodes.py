@@ -68,7 +68,8 @@ def read_nodes(
     not be read, after all were tried.
     """
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
-    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
+    names = tuple(target.name for target in targets)
+    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None, nodes=names)
     readings = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
@@ -83,7 +84,7 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
 
     Raises ReadError when the bastion lets nobody through.
     """
-    return _run(_read_all(targets, bastion, access, _Question(None)))
+    return _run(_read_all(targets, bastion, access, _Question(None, flagz=True)))
 
 
 def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
@@ -102,16 +103,21 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
-    them), by which script, and whether for kubeadm-config as well."""
+    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, and the API server's own
+    account of its flags as well."""
 
     paths: tuple[str, str, str] | None
     installed: bool = False
     kubeadm_config: bool = True
+    nodes: tuple[str, ...] = ()
+    flagz: bool = False
 
     def command(self, user: str) -> str:
         if self.installed:
             return node_scripts.installed_facts_command()
-        return node_scripts.facts_command(user, self.paths, kubeadm_config=self.kubeadm_config)
+        return node_scripts.facts_command(
+            user, self.paths, kubeadm_config=self.kubeadm_config, nodes=self.nodes, flagz=self.flagz
+        )
 
 
 async def _read_as(
@@ -179,7 +185,7 @@ async def _read(
             facts = await _facts(connection, reached.user, question)
             elsewhere = _mounted_from_elsewhere(facts) if question.paths is None else None
             if elsewhere is not None:
-                facts = await _facts(connection, reached.user, _Question(elsewhere))
+                facts = await _facts(connection, reached.user, replace(question, paths=elsewhere))
     except LOGIN_ERRORS as error:
         return f"{target.name} ({login.address}): {login.reason(error)}"
     return Reading(reached, facts)

@@ -59,6 +59,7 @@ def test_the_report_is_what_the_node_itself_says_and_nothing_changes(inspect: In
     written = manifest.flag_values(manifest.arguments(node.run(f"cat {MANIFEST}").stdout))
     assert found["hostname"] == node.name
     assert found["audit_is_on"] is ("audit-policy-file" in running)
+    assert found["flagz"] == "agrees"
     assert {flag["name"]: flag["value"] for flag in found["flags"]} == {
         name: value for name, value in written.items() if name.startswith("audit-")
     }

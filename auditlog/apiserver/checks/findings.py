@@ -11,6 +11,7 @@ from auditlog.apiserver.checks.disk import disk_findings
 from auditlog.apiserver.checks.event_size import batch_findings, line_findings
 from auditlog.apiserver.checks.finding import Finding, Severity
 from auditlog.apiserver.checks.flags import flag_findings
+from auditlog.apiserver.checks.flagz import flagz_findings
 from auditlog.apiserver.checks.kubeadm_config import kubeadm_config_findings
 from auditlog.apiserver.checks.mounts import missing_policy, mount_findings
 from auditlog.apiserver.checks.node_state import forgotten, kind_of_node, kubelet, strays, unfinished
@@ -33,6 +34,7 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
         *mount_findings(server),
         *missing_policy(server),
         *process_findings(server),
+        *flagz_findings(server),
         *answering(server.facts),
         *kubeadm_config_findings(server.facts, server.flags),
         *disk_findings(log_backend(server.flags, server.minor), server.facts),

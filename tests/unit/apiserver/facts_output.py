@@ -61,7 +61,11 @@ def facts_output(facts: Facts) -> str:
     ]
     for process in facts.processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
-        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}")
+        identity = f" {process.identity}" if process.identity else ""
+        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}{identity}")
+    for sign in facts.cluster:
+        told = f" {encoded(sign.sentence)}" if sign.sentence else ""
+        lines.append(f"cluster {sign.health} {sign.kind} {sign.subject}{told}")
     lines += [
         f"log-used-bytes {facts.log_used_bytes}",
         f"log-free-bytes {facts.log_free_bytes}",
@@ -77,6 +81,8 @@ def facts_output(facts: Facts) -> str:
         lines.append(f"redirect-tool {facts.redirect_tool}")
     if facts.firewall:
         lines.append(f"firewall {encoded(facts.firewall)}")
+    if facts.flagz is not None:
+        lines.append(f"flagz {encoded(facts.flagz)}")
     if facts.kubeadm_config is not None:
         kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
         lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")

@@ -38,7 +38,7 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
     """Runs ``script`` after the library, with its folders below ``folder`` and ``folder/bin`` first in PATH."""
     home = shlex.quote(str(folder))
     paths = (
-        f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest "
+        f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest UNITS={home}/units "
         f"PATH={home}/bin:{TOOLS}$PATH\n"
     )
     firewall = "".join(f"{tool}() {{ return 1; }}\n" for tool in _FIREWALL if not (folder / "bin" / tool).exists())

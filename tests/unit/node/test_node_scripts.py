@@ -146,8 +146,9 @@ def test_a_third_start_since_the_swap_is_a_crash_loop(
     folder.mkdir(parents=True)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "kube-apiserver.logs").write_text("".join(f"{folder} {number}\n" for number in before))
-    newest = str(folder / f"{now[-1]}.log") if now else ""
-    result = run(tmp_path, f"newest_log() {{ echo {newest}; }}\nif crash_loops kube-apiserver; then echo loops; fi")
+    there = "".join(f"echo {folder} {number}; " for number in [*before, *now])
+    found = f"container_logs() {{ {there}:; }}\n"
+    result = run(tmp_path, f"{found}if crash_loops kube-apiserver; then echo loops; fi")
     assert result.stdout == ("loops\n" if loops else "")
     assert result.stderr == ""
 

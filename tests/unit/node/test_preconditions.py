@@ -36,3 +36,19 @@ def test_an_image_is_looked_for_as_the_container_runtime_lists_it(tmp_path: Path
     assert run(tmp_path, script.format(listed, image)).stdout == ""
     missing = run(tmp_path, script.format("another.example/image:v1", image)).stdout
     assert missing.startswith(f"the image {image} is not on the node") if listed else missing == ""
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (":", ""),
+        ("rm file; mkfifo file", "is a pipe or a socket and no file"),
+        ('lsattr() { echo "----i---------e------- $2"; }', "is immutable: chattr -i {file} lets it be changed"),
+        ('lsattr() { echo "--------------e------- $2"; }', ""),
+    ],
+)
+def test_what_cannot_be_written_is_found_before_anything_is_changed(tmp_path: Path, make: str, reason: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    found = run(tmp_path, f'cd {tmp_path}; {make}; may_be_written {file} || echo "$problem"').stdout
+    assert found == (f"{file} {reason.format(file=file)}\n" if reason else "")

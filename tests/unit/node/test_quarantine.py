@@ -180,7 +180,7 @@ def test_an_archive_that_takes_none_keeps_them_for_the_next_run(
 def test_where_all_else_is_in_order_kubelet_alone_ends_what_it_ran(
     node: Node, strays: tuple[Path, ...], listens: bool
 ) -> None:
-    """Nothing is killed. What ran from the stray stops listening and is waited for; else all goes on as it was."""
+    """Nothing is killed. What ran from the stray stops listening, which is waited for; the manifest's own stays."""
     node.manifest.write_text("new manifest")
     node.policy.write_text("new policy")
     node.says("pids", "11\n")
