@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,6 +63,10 @@ slowest: setup  ## Where the time of the last `make test` went
 
 test-unit: build-tests
 	$(PYTHON) -m pytest tests/unit
+
+test-busybox: setup  ## The tests of the node's scripts with the shell and the tools of the machine's busybox
+	mkdir -p .lab/busybox && busybox --install -s .lab/busybox
+	NODE_TOOLS=$(CURDIR)/.lab/busybox $(PYTHON) -m pytest tests/unit/node
 
 test-engine: build-tests
 	$(PYTHON) -m pytest tests/engine

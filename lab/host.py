@@ -40,6 +40,7 @@ PACKAGES = (
     Package("util-linux", ("nsenter", "unshare", "setpriv")),
     Package("mount", ("mount",)),
     Package("procps", ("pgrep", "pkill")),
+    Package("busybox-static", ("busybox",)),
     Package("ca-certificates", ("/etc/ssl/certs/ca-certificates.crt",)),
 )
 BALANCER = Package("haproxy", ("haproxy",))

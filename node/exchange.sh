@@ -13,7 +13,7 @@ slot_of() {
 }
 
 # place FILE TARGET MODE KNOWN [SLOT]: a copy of FILE becomes TARGET, if TARGET is absent or its hash is among KNOWN. MODE is
-# that of the new file, or "like" for that of the present one.
+# that of the new file, which is the API server's user's, or "like" for mode and owner of the present one.
 place() {
     slot=${5:-$(slot_of "$2")}
     if ! is_expected "$2" "$4"; then
@@ -36,7 +36,7 @@ fill_slot() {
     if [ "$3" = like ]; then
         make_like "$2" "$4.new" || return 1
     else
-        chown 0:0 "$4.new" && chmod "$3" "$4.new" || return 1
+        chown "${runs_as:-0:0}" "$4.new" && chmod "$3" "$4.new" || return 1
     fi
     sync "$4.new" && mv -f "$4.new" "$4"
 }

@@ -47,6 +47,32 @@ has_room() {
     return 1
 } 2>/dev/null
 
+# log_is_writable LOG: whether the user of the API server may write there, who is not root on a control plane that kubeadm made
+# with RootlessControlPlane. A folder that is not there yet is made for that user.
+log_is_writable() {
+    case $1 in /*) ;; *) return 0 ;; esac
+    if [ "$runs_as" = 0:0 ] || ! command -v setpriv >/dev/null; then return 0; fi
+    for file in "$1" "$(dirname "$1")"; do
+        if [ -e "$file" ] && ! setpriv --reuid "${runs_as%:*}" --regid "${runs_as#*:}" --clear-groups test -w "$file"; then
+            problem="the API server runs as the user ${runs_as%:*} (runAsUser), who cannot write $file; \
+give it to that user (chown $runs_as $file) and run again"
+            return 1
+        fi
+    done
+}
+
+# let_it_read: an API server that is not root's can read what is staged, as a canary does, and write its log.
+let_it_read() {
+    [ "$runs_as" != 0:0 ] || return 0
+    problem="cannot give $STATE/staged to the user ${runs_as%:*}"
+    for file in "$STATE/staged/audit-policy.yaml" "$STATE/staged/audit-webhook.yaml"; do
+        [ ! -f "$file" ] || chown "$runs_as" "$file" || return 1
+    done
+    case $log in
+        /*) [ -d "$(dirname "$log")" ] || { mkdir -p "$(dirname "$log")" && chown "$runs_as" "$(dirname "$log")"; } ;;
+    esac
+}
+
 # images_are_there IMAGE...: fails with the remedy in $problem when one is missing. A node that cannot be asked, or an image
 # whose name says too little, is no failure: that it was not checked is said.
 images_are_there() {

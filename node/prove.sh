@@ -22,7 +22,7 @@ prove() {
     deadline=$(($(uptime_seconds) + seconds))
     while :; do
         if marker_event; then
-            say "event $(date +%s.%N) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
+            say "event $(seconds_now) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
             break
         elif [ "$(uptime_seconds)" -ge "$deadline" ]; then
             say "answer $(printf '%s' "$said" | tail -n 1 | base64 -w 0)"
@@ -33,6 +33,12 @@ prove() {
         sleep 0.1
     done
     echo "end"
+}
+
+# seconds_now: since the epoch, with nanoseconds where date has them; that of busybox has none.
+seconds_now() {
+    now=$(date +%s.%N)
+    say "${now%.%N}"
 }
 
 # marker_event: the marker's last event in $line, and where it stands in $written. A line that is still being written does

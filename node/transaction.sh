@@ -31,13 +31,15 @@ transaction() {
     placed_first=$(given placed-first "$@")
     restart=$(given restart "$@") || restart=no
     strays=$(given quarantine "$@") || strays=none
+    runs_as=$(given runs-as "$@") || runs_as=0:0
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
     read_texts="$desired $policy_desired $webhook_desired $(given written "$@")"
     for name in live policy-live webhook-live; do
         seen=$(given "$name" "$@") && read_texts="$read_texts ${seen%@*}"
     done
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
-    preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
+    { preconditions "$(given images "$@")" "$policy" "$webhook" "$log" && log_is_writable "$log"; } ||
+        files_may_have_changed || fail "$problem; nothing was changed"
     files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
     install_recovery
@@ -65,7 +67,7 @@ take_step() {
             back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" &&
                 keep_kubeadm_config
             ;;
-        rehearse) rehearse ;;
+        rehearse) let_it_read && rehearse ;;
         stand-in) stand_in ;;
         quarantine) for_strays set_aside "$strays" ;;
         swap) put_in_place ;;
@@ -224,8 +226,8 @@ staged_is_whole() {
 # put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
 put_companion() {
     [ -n "$3" ] || return 0
-    # What is there already came in an earlier run; what it displaced waits in the slot.
-    [ "$(hash_of "$2")" = "$3" ] || place "$STATE/staged/$1" "$2" 600 "$known"
+    # What is there already came in an earlier run; what it displaced waits in the slot. The user may be another one since.
+    if [ "$(hash_of "$2")" = "$3" ]; then chown "$runs_as" "$2"; else place "$STATE/staged/$1" "$2" 600 "$known"; fi
 }
 
 # end_processes SIGNAL: to the API servers that must go.

@@ -18,6 +18,7 @@ from auditlog.apiserver.yaml_edit import YamlEditError
 
 ABSENT = "absent"
 CANARY = "kube-apiserver-canary"
+POD_LOGS = "/var/log/pods"
 
 
 class FactsError(ValueError):
@@ -95,10 +96,15 @@ class KubeadmConfig:
 
 @dataclass(frozen=True, slots=True)
 class StrayManifest:
-    """A file beside the API server's manifest that defines that pod as well. ``changed`` is its ctime."""
+    """A file beside the API server's manifest that defines that pod as well.
+
+    ``name`` is its name as a person can read it: what is no printable UTF-8 is shown as an escape, and the name is
+    not ``plain`` then. ``changed`` is its ctime.
+    """
 
     name: str
     changed: int
+    plain: bool = True
 
 
 class Role(StrEnum):
@@ -171,6 +177,7 @@ class Facts:
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
     ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
+    ``pod_logs`` is the folder where kubelet keeps what containers write.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
     ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
@@ -220,6 +227,7 @@ class Facts:
     scripts_folder_changed: int = 0
     firewall: str = ""
     loopback_clients: tuple[str, ...] = ()
+    pod_logs: str = POD_LOGS
     node_name: str | None = None
     entry: str | None = None
     edits_back: bool = False
@@ -270,12 +278,12 @@ def parse_facts(output: str) -> Facts:
         try:
             match kind:
                 case "file":
-                    files[words[0]] = _file(words[1:])
+                    files[words[0]] = _file(words[0], words[1:])
                     if words[:2] == ["policy", ABSENT]:
                         policy_folder_changed = _time(words, 2)
                 case "static-pod":
-                    name, text = _text(words[0]), _text(words[1]) if words[1] else ""
-                    static_pods.append((StrayManifest(name, _time(words, 2)), apiserver_pod(text)))
+                    text = _bytes(words[1]).decode(errors="replace")
+                    static_pods.append((_stray(_bytes(words[0]), _time(words, 2)), apiserver_pod(text)))
                 case "cluster":
                     cluster.append(_sign(words))
                 case "process":
@@ -295,6 +303,7 @@ def parse_facts(output: str) -> Facts:
                     | "firewall"
                     | "loopback-clients"
                     | "flagz"
+                    | "pod-logs"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -365,6 +374,7 @@ def parse_facts(output: str) -> Facts:
             scripts_folder_changed=scripts_folder_changed,
             firewall=single.get("firewall", ""),
             loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
+            pod_logs=single.get("pod-logs", POD_LOGS),
             node_name=single.get("node-name"),
             entry=(entry.text.strip() if entry else "") or None,
             former_owner=(former_owner.text.strip() if former_owner else "") or None,
@@ -402,11 +412,23 @@ def _put_in_place(journal: str) -> frozenset[str]:
     return frozenset(re.findall(r"^(?:desired|placed-first|policy-desired)=([0-9a-f]{64})$", journal, re.MULTILINE))
 
 
-def _file(words: list[str]) -> RemoteFile | None:
+def _file(name: str, words: list[str]) -> RemoteFile | None:
     if words[0] == ABSENT:
         return None
-    changed, modified, mode, text = words
-    return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
+    changed, modified, mode, encoded = words
+    try:
+        text = _text(encoded)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"the {name} file is not UTF-8 text: byte {error.object[error.start]:#04x} at {error.start}"
+        ) from error
+    return RemoteFile(text=text, changed=int(changed), modified=int(modified), mode=mode)
+
+
+def _stray(name: bytes, changed: int) -> StrayManifest:
+    shown = name.decode(errors="backslashreplace")
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown)
+    return StrayManifest(shown, changed, plain=shown.encode() == name)
 
 
 def _text_of(file: RemoteFile | None) -> str | None:
@@ -438,4 +460,8 @@ def _process(words: list[str]) -> Process:
 
 
 def _text(encoded: str) -> str:
-    return base64.b64decode(encoded, validate=True).decode()
+    return _bytes(encoded).decode()
+
+
+def _bytes(encoded: str) -> bytes:
+    return base64.b64decode(encoded, validate=True)

@@ -18,6 +18,7 @@ from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.identity import former_name, taken_over
+from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
@@ -123,7 +124,7 @@ def plan_node(
         raise PlanError(problems)
     live = facts.manifest.text
     try:
-        minor = _minor(live)
+        minor = _minor(live, facts)
         policy = _policy_for(_nearest_known(minor), policy_text, settings)
         policy_file, webhook = _companions(settings, live, policy_text, facts)
         files = (policy_file, webhook) if webhook is not None else (policy_file,)
@@ -174,7 +175,7 @@ def plan_node(
         token=facts.policy_token,
     )
     if lag is Lag.NO_PROCESS and files_in_sync and not facts.unfinished_change:
-        problems.append(str(no_process()))
+        problems.append(str(no_process(facts.pod_logs)))
     if problems:
         raise PlanError(problems)
     log = log_backend(planned.flags, minor)
@@ -236,9 +237,9 @@ def _lag(live: ApiServer, files: tuple[Companion, ...]) -> Lag | None:
     return lag
 
 
-def _minor(manifest_text: str) -> int:
-    """The node's minor version; the newest one that is known when its image does not tell."""
-    version = manifest.image_version(manifest_text)
+def _minor(manifest_text: str, facts: Facts) -> int:
+    """The node's minor version; the newest one that is known when nothing tells."""
+    version = kubernetes_version(manifest_text, facts)
     return NEWEST_MINOR if version is None else int(version.split(".")[1])
 
 

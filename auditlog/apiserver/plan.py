@@ -70,6 +70,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
             nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
+    problems.extend(_unreadable_once_joined(joining, nodes))
     members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
     seen = {name: tuple(cluster_findings(name, facts)) for name in members}
     if any(node.restarts for node in nodes):
@@ -95,6 +96,19 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
         tuple(joining),
         tuple(node for node in settings.nodes if node.gone),
     )
+
+
+def _unreadable_once_joined(joining: Sequence[PreparationPlan], nodes: Sequence[NodePlan]) -> Iterator[str]:
+    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it a user of its own."""
+    users = {node.node.name: manifest.user(node.manifest.desired) for node in nodes}
+    not_root = next((name for name, user in users.items() if user is not None), None)
+    if not_root is not None:
+        for each in joining:
+            yield (
+                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser), and the one of this "
+                "machine could not read its policy, which is root's until kubeadm join; join it with enabled: false, "
+                "or let API servers run as root"
+            )
 
 
 def _why_unread(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> list[str]:

@@ -27,7 +27,7 @@ def unanswered(facts: Facts) -> Finding | None:
         return None
     change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
     if not facts.processes:
-        found = no_process()
+        found = no_process(facts.pod_logs)
         return replace(found, what=found.what + change)
     if not _SILENT.search(facts.kubeadm_config_error or ""):
         return None
@@ -45,7 +45,7 @@ def unanswered(facts: Facts) -> Finding | None:
         f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
         "it is starting, or hangs",
         remedy="run again when it answers (kubectl get --raw /readyz); its last words are in "
-        "/var/log/pods/kube-system_kube-apiserver-*",
+        f"{facts.pod_logs}/kube-system_kube-apiserver-*",
     )
 
 

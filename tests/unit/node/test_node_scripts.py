@@ -149,7 +149,7 @@ def test_the_start_of_a_process_is_seconds_since_the_epoch(tmp_path: Path) -> No
 
 
 def test_a_second_operator_is_refused_while_the_lock_is_held(tmp_path: Path) -> None:
-    result = run(tmp_path, "take_lock; (exec 9>&-; take_lock)")
+    result = run(tmp_path, "take_lock; (exec 9>&-; take_lock); exit $?")
     assert result.returncode == 1
     assert "another change of this node is under way" in result.stderr
 

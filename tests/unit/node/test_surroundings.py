@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auditlog.apiserver import node_scripts
-from tests.unit.node.shell import run
+from tests.unit.node.shell import TOOLS, run
 
 GROUPS = """
 processes_named() {{ echo 11; echo 22; }}
@@ -53,7 +53,7 @@ def test_what_is_waited_for_ends_though_the_clock_is_set_back(tmp_path: Path) ->
 
 
 def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
-    assert run(tmp_path, 'echo "$PATH"').stdout.startswith(f"{tmp_path}/bin:/usr/local/sbin:")
+    assert run(tmp_path, 'echo "$PATH"').stdout.startswith(f"{tmp_path}/bin:{TOOLS}/usr/local/sbin:")
 
 
 def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(tmp_path: Path) -> None:
