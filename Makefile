@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -112,6 +112,9 @@ bench-preview: setup  ## A preview without changes on three nodes 20 ms away, be
 	$(PYTHON) -m lab down
 	$(PYTHON) -m lab up --nodes 3
 	$(PYTHON) -m bench.preview
+
+bench-clusters: build  ## A preview of three clusters in one program, beside one cluster; nodes are stand-ins that answer slowly
+	$(PYTHON) -m bench.clusters
 
 bench-cost: up  ## What each preset costs an API server on the same requests, beside audit logging off
 	$(PYTHON) -m bench.cost

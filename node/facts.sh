@@ -59,6 +59,7 @@ facts_without_kubectl() {
         if [ -f "$STATE/written/$name" ] && read -r hash <"$STATE/written/$name"; then say "written $name $hash"; fi
     done
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
+    if [ -s "$STATE/unproven" ]; then say "unproven $(base64 -w 0 <"$STATE/unproven")"; fi
     if [ -e "$STATE/journal" ]; then fact_files journal "$STATE/journal"; fi
     fact_manifests
     running=$(apiserver_pids)

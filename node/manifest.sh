@@ -22,6 +22,7 @@ apply_manifest() {
     webhook_desired=$(given webhook-desired "$@")
     take_lock
     check_owner "$@"
+    owe_proof || fail "cannot write $STATE/unproven"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
     there=$(hash_of "$MANIFEST")
     strays=$(given quarantine "$@") || strays=none

@@ -172,7 +172,8 @@ class Facts:
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
-    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
+    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``unproven`` names the last
+    update that came to the node, None if a proof was kept after it or its scripts do not say. ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
@@ -222,6 +223,7 @@ class Facts:
     redirect_tool: str | None = None
     unfinished_sha256: frozenset[str] = frozenset()
     proof: str | None = None
+    unproven: str | None = None
     log_written_bytes: int = 0
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
@@ -300,6 +302,7 @@ def parse_facts(output: str) -> Facts:
                     | "webhook-path"
                     | "log-folder-read-only"
                     | "proof"
+                    | "unproven"
                     | "firewall"
                     | "loopback-clients"
                     | "flagz"
@@ -369,6 +372,7 @@ def parse_facts(output: str) -> Facts:
             redirect_tool=single.get("redirect-tool"),
             unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
             proof=single.get("proof"),
+            unproven=single.get("unproven"),
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,

@@ -21,6 +21,10 @@ KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refre
 TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
 KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"
 PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
+PROOF_OWED = (
+    "an update ended before it proved that events arrive, and the proof is made now; nothing else happens on the node "
+    "for it"
+)
 
 
 def node_reasons(

@@ -54,6 +54,8 @@ def facts_output(facts: Facts) -> str:
     lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
     if facts.proof is not None:
         lines.append(f"proof {encoded(facts.proof)}")
+    if facts.unproven is not None:
+        lines.append(f"unproven {encoded(facts.unproven)}")
     if facts.unfinished_change:
         lines.append(f"file journal 1 1 600 {encoded('')}")
     lines += [
