@@ -10,7 +10,8 @@ back_up() {
     if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
         { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } &&
         { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } &&
-        echo "$((${sequence:-0} + 1))" >"$backup/sequence" && sync "$backup"/* "$backup"; }; then
+        { [ -e "$STATE/owner" ] || : >"$backup/before-audit-logging"; } &&
+        echo "$((${sequence:-0} + 1))" >"$backup/sequence" && sync "$backup"/* "$backup" "$ARCHIVE" "${ARCHIVE%/*}"; }; then
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
@@ -20,7 +21,6 @@ back_up() {
         return 1
     fi
     keep_way_back "$backup" || return 1
-    if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
     prune_archive
     say "backup: $backup"
 }
@@ -69,10 +69,11 @@ keep_way_back() {
     done
 }
 
-# keep_copy FILE COPY: writes nothing where COPY is whole already.
+# keep_copy FILE COPY: COPY is whole or not there. Writes nothing where it is whole already.
 keep_copy() {
     problem="cannot write $2"
-    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || { cp -p "$1" "$2" && sync "$2"; }
+    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] ||
+        { cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2" && sync "$(dirname "$2")"; }
 }
 
 # restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays: $left_alone

@@ -8,6 +8,7 @@ uninstall() {
     if is_needed "node scripts" "" "$@"; then return; fi
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
     rm -rf "$STATE"
+    sync "${STATE%/*}"
     say "node scripts: removed; backups stay in $ARCHIVE"
 }
 

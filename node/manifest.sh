@@ -74,7 +74,7 @@ is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 # this program does not say whose it is.
 another_owns() {
     caller=$(given owner "$@") || return 1
-    [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+    is_whole "$STATE/owner" && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
 # is_kept WHAT ARGUMENTS...: whether what a deletion would take away stays, which is said. The engine deletes what is no longer
@@ -84,7 +84,7 @@ is_kept() {
     shift
     if another_owns "$@"; then
         say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+    elif is_whole "$STATE/entry" && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
         say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
     elif is_declared; then
         say "$thing: kept, because the program that runs now declares it"
@@ -136,6 +136,7 @@ own() {
 give_up_ownership() {
     rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" \
         "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
+    sync "$STATE"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

@@ -84,6 +84,6 @@ alloy_state() {
 # keep_proof proof=TEXT: for previews to show it again.
 keep_proof() {
     proof=$(argument proof "$@") || exit 1
-    { mkdir -p "$STATE" && printf '%s\n' "$proof" >"$STATE/proof.new" && mv "$STATE/proof.new" "$STATE/proof"; } ||
+    { mkdir -p "$STATE" && printf '%s\n' "$proof" | keep_record "$STATE/proof"; } ||
         fail "cannot write $STATE/proof"
 }
