@@ -2,16 +2,19 @@
 # Copies of the manifest and the files that it names: one of each for every change, and those that removal gives back.
 
 # back_up POLICY WEBHOOK: the manifest, the policy and the webhook's kubeconfig as they are now, in a folder of the archive;
-# sets $backup.
+# sets $backup. It gets its name once it is whole: people look there when all else fails.
 back_up() {
     backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
     while [ -e "$backup" ]; do backup=$backup.1; done
     sequence=$(cat "$ARCHIVE"/*/sequence 2>/dev/null | sort -n | tail -n 1)
-    if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
-        { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } &&
-        { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } &&
-        { [ -e "$STATE/owner" ] || : >"$backup/before-audit-logging"; } &&
-        echo "$((${sequence:-0} + 1))" >"$backup/sequence" && sync "$backup"/* "$backup" "$ARCHIVE" "${ARCHIVE%/*}"; }; then
+    making=$ARCHIVE/.unfinished
+    if ! { rm -rf "$making" && mkdir -p "$making" && chmod 700 "$ARCHIVE" "$making" &&
+        cp -p "$MANIFEST" "$making/kube-apiserver.yaml" &&
+        { [ ! -f "$1" ] || cp -p "$1" "$making/audit-policy.yaml"; } &&
+        { [ ! -f "$2" ] || cp -p "$2" "$making/audit-webhook.yaml"; } &&
+        echo "$((${sequence:-0} + 1))" >"$making/sequence" && sync "$making"/* "$making" &&
+        mv -T "$making" "$backup" && sync "$ARCHIVE" "${ARCHIVE%/*}"; }; then
+        rm -rf "$making"
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
@@ -21,6 +24,7 @@ back_up() {
         return 1
     fi
     keep_way_back "$backup" || return 1
+    if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging" && sync "$backup"; fi
     prune_archive
     say "backup: $backup"
 }

@@ -7,8 +7,8 @@ was not synced is lost, as when the power goes. The loop device below it goes on
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -68,11 +68,16 @@ class Disk:
         _run("mount", "-o", self.file_system.options, str(self.image), str(self.folder))
 
     def unmount(self) -> None:
+        """Takes it away for good: a process that is just ending may hold on to it in its mount namespace."""
         _run("umount", str(self.folder))
+        deadline = time.monotonic() + 60
+        while _run("losetup", "--noheadings", "--associated", str(self.image)):
+            assert time.monotonic() < deadline, f"{self.image} is still mounted somewhere"
+            time.sleep(0.02)
 
     def release(self) -> None:
         """Unmounts it where a test that failed has left it."""
-        with suppress(subprocess.CalledProcessError):
+        if self.folder.is_mount():
             self.unmount()
 
     def copy_of(self, other: Disk) -> None:
@@ -80,9 +85,10 @@ class Disk:
         _run("cp", "--sparse=always", str(other.image), str(self.image))
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
 
 
 def shutdown_script(folder: Path, cut: Cut) -> Sequence[str]:

@@ -34,28 +34,32 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One operation on one file system; ``cut`` is how the power goes. ``folder`` takes the disks."""
+    """One operation on one file system; ``cut`` is how the power goes. ``folder`` takes the disks.
+
+    Without ``syncs`` the scripts' sync does nothing, for what is broken then to be seen.
+    """
 
     operation: Operation
     file_system: FileSystem
     cut: Cut
     folder: Path
     tally: Tally
+    syncs: bool = True
 
-    def run(self, only: Sequence[str] = ()) -> None:
-        """Every moment; where ``only`` is given, the first moment at which each of these texts is about to be run."""
+    def run(self, only: Sequence[str] | None = None) -> None:
+        """Every moment, and right after the end. With ``only`` the first moments that begin with each of these texts."""
         stack, original = self._prepared()
         known, moments = self._known(stack)
         for moment in self._chosen(moments, only):
             self._at(moment, moments[moment - 1], stack, original, known)
-        self._at_its_end(stack, original)
+        self._at_its_end(stack, original, known)
 
     def _prepared(self) -> tuple[CrashStack, Original]:
         node = self._node("prepared")
         node.disk.make()
         node.disk.mount()
         try:
-            node.equip(self.cut)
+            node.equip(self.cut, syncs=self.syncs)
             node.install()
             original = contents(node.kubernetes)
             stack = CrashStack(node, {})
@@ -96,7 +100,7 @@ class Experiment:
             self.tally.cuts[str(self.operation), ran.cut_in or "-", str(self.file_system), self.cut.name] += 1
             self.tally.broken += [f"{where}: {problem}" for problem in problems]
 
-    def _at_its_end(self, prepared: CrashStack, original: Original) -> None:
+    def _at_its_end(self, prepared: CrashStack, original: Original, known: frozenset[str]) -> None:
         """The power is cut right after the stack was told that all is done: it must be so after the boot."""
         with self._copy(prepared, "cut") as stack:
             self.operation.run(stack)
@@ -105,12 +109,13 @@ class Experiment:
             stack.node.boot()
             where = f"{self.operation}, {self.file_system}, {self.cut.name}, at its end"
             self.tally.cuts[str(self.operation), "at its end", str(self.file_system), self.cut.name] += 1
-            problems: list[str] = []
-            if self.operation.removes:
+            problems = list(broken_after_boot(stack.node, known))
+            if not problems and self.operation.removes:
                 problems += not_given_back(stack.node, original, CLUSTER_CONFIGURATION)
-            elif not self.operation.put_back:
+            elif not problems and not self.operation.put_back:
                 problems += [f"{name} is to be done again" for name, _, _ in stack.changes()]
-            problems += self._tried_out(stack, original)
+            if not problems:
+                problems += self._tried_out(stack, original)
             self.tally.broken += [f"{where}: {problem}" for problem in problems]
 
     def _tried_out(self, stack: CrashStack, original: Original) -> Iterator[str]:
@@ -133,10 +138,10 @@ class Experiment:
             return
         yield from _removed(stack, original)
 
-    def _chosen(self, moments: Sequence[str], only: Sequence[str]) -> list[int]:
-        if not only:
+    def _chosen(self, moments: Sequence[str], only: Sequence[str] | None) -> list[int]:
+        if only is None:
             return [*range(1, len(moments) + 1)]
-        return [next(number for number, each in enumerate(moments, start=1) if text in each) for text in only]
+        return [next(number for number, each in enumerate(moments, start=1) if each.startswith(text)) for text in only]
 
     def _node(self, name: str) -> CrashNode:
         disk = Disk(self.file_system, self.folder / f"{name}.img", self.folder / name)
@@ -147,7 +152,7 @@ class Experiment:
         """The same stack with a copy of its node, which has power meanwhile."""
         node = self._node(name)
         node.disk.copy_of(stack.node.disk)
-        node.equip(self.cut)
+        node.equip(self.cut, syncs=self.syncs)
         node.remember(stack.node)
         node.disk.mount()
         try:

@@ -143,8 +143,8 @@ class CrashNode:
         (self.kubernetes / "kubelet.conf").write_text("users:\n- name: system:node:cp1\n")
         os.sync()
 
-    def equip(self, cut: Cut = Cut.BARE) -> None:
-        """Makes the stand-ins. ``cut`` is how the power will be cut."""
+    def equip(self, cut: Cut = Cut.BARE, *, syncs: bool = True) -> None:
+        """Makes the stand-ins. ``cut`` is how the power goes; without ``syncs`` the scripts' sync does nothing."""
         places = {
             "ram": str(self.ram),
             "state": f"{KUBERNETES}/audit-logging",
@@ -153,6 +153,8 @@ class CrashNode:
         tools = self.ram / "bin"
         tools.mkdir(parents=True, exist_ok=True)
         texts = {tool: _TOOL.format(tool=tool, **places) for tool in _TOOLS}
+        if not syncs:
+            texts["sync"] = texts["sync"].replace('exec /usr/bin/sync "$@"', "exit 0")
         texts |= {"sh": _SHELL.format(**places), "kubectl": _KUBECTL.format(**places)}
         for name, text in texts.items():
             (tools / name).write_text(text)

@@ -19,7 +19,7 @@ _ONE_OF_EACH = (
         FILE_SYSTEMS[1],
         ("mv -f /etc/kubernetes/audit-logging/node.sh.new", "mv /etc/kubernetes/audit-logging/owner"),
     ),
-    (_DESTROY, FILE_SYSTEMS[2], ("sync /etc/kubernetes/manifests",)),
+    (_DESTROY, FILE_SYSTEMS[2], ("sync /etc/kubernetes/manifests /etc/kubernetes/audit-logging",)),
 )
 
 
@@ -30,6 +30,24 @@ def test_a_power_cut_of_each_kind(
     before = len(tally.broken)
     Experiment(operation, file_system, Cut.LOGGED, disks, tally).run(moments)
     assert tally.broken[before:] == []
+
+
+@pytest.mark.parametrize(
+    ("file_system", "cut", "broken"),
+    [
+        (FILE_SYSTEMS[0], Cut.BARE, "is to be done again"),
+        (FILE_SYSTEMS[1], Cut.LOGGED, "is empty"),
+        (FILE_SYSTEMS[2], Cut.LOGGED, "is empty"),
+    ],
+    ids=str,
+)
+def test_scripts_whose_sync_does_nothing_are_found_out(
+    file_system: FileSystem, cut: Cut, broken: str, disks: Path
+) -> None:
+    """The control of all the tests here."""
+    tally = Tally()
+    Experiment(_FIRST_UP, file_system, cut, disks, tally, syncs=False).run(only=())
+    assert any(broken in each for each in tally.broken), tally.broken
 
 
 @pytest.mark.exhaustive
