@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -86,6 +86,9 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
+
+test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, that takes what was not synced
+	$(PYTHON) -m pytest tests/crash
 
 test-exhaustive: up build-tests  ## All seed documents, every drift twice, three nodes in all restart modes, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \

@@ -59,7 +59,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             connection,
             parent=self,
             depends_on=depends_on,
-            apply=node_scripts.call(
+            apply=node_scripts.apply_call(
                 user,
                 "apply-manifest",
                 live=change.token,

@@ -44,7 +44,7 @@ class KubeadmConfig(pulumi.ComponentResource):
             connection,
             parent=self,
             depends_on=depends_on,
-            apply=node_scripts.call(
+            apply=node_scripts.apply_call(
                 user,
                 "apply-kubeadm-config",
                 live=change.token,

@@ -122,6 +122,10 @@ keep_record() {
     cat >"$1.new" && [ -s "$1.new" ] && sync "$1.new" && mv "$1.new" "$1" && sync "$(dirname "$1")"
 }
 
+# is_whole RECORD: every record ends with a line break. A version that did not sync them may have left an empty one when the
+# power went, or half of one, which says nothing.
+is_whole() { [ -s "$1" ] && [ -z "$(tail -c 1 "$1")" ]; }
+
 # One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them. Where a
 # change was cut off, the guard has it until the node is in order, and is waited for.
 take_lock() {

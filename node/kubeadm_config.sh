@@ -97,5 +97,6 @@ restore_kubeadm_config() {
         write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     fi
     rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config" "$STATE/written/kubeadm-config"
+    sync "$STATE"
     say "kubeadm-config: as it was before audit logging"
 }

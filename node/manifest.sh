@@ -78,7 +78,7 @@ is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 # this program does not say whose it is.
 another_owns() {
     caller=$(given owner "$@") || return 1
-    [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+    is_whole "$STATE/owner" && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
 # is_anothers WHAT ARGUMENTS...: whether it stays because it is another stack's, which is said.
@@ -93,7 +93,7 @@ is_kept() {
     if is_anothers "$@"; then return 0; fi
     thing=$1
     shift
-    if [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+    if is_whole "$STATE/entry" && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
         say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
     elif is_declared; then
         say "$thing: kept, because the program that runs now declares it"
@@ -143,6 +143,7 @@ own() {
 give_up_ownership() {
     rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" "$STATE/edits-back" \
         "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
+    sync "$STATE"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

@@ -94,6 +94,6 @@ owe_proof() { printf '%s %s\n' "$(date +%s.%N)" "$$" | keep_record "$STATE/unpro
 # keep_proof proof=TEXT: for previews to show it again.
 keep_proof() {
     proof=$(argument proof "$@") || exit 1
-    { mkdir -p "$STATE" && printf '%s\n' "$proof" >"$STATE/proof.new" && mv "$STATE/proof.new" "$STATE/proof" &&
-        rm -f "$STATE/unproven"; } || fail "cannot write $STATE/proof"
+    { mkdir -p "$STATE" && printf '%s\n' "$proof" | keep_record "$STATE/proof" && rm -f "$STATE/unproven" && sync "$STATE"; } ||
+        fail "cannot write $STATE/proof"
 }

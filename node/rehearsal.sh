@@ -111,6 +111,7 @@ end_canary() {
     starting=kube-apiserver
     problem="$(canary_file) cannot be removed"
     [ ! -e "$(canary_file)" ] || return 1
+    sync "$MANIFESTS"
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
     deadline=$(($(uptime_seconds) + 60))

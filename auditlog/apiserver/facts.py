@@ -186,6 +186,8 @@ class Facts:
     ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
     ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
     asked or did not say.
+    ``lost_owner`` is what a power cut left of the record of the owner, which is then no ``owner``; None if nothing was
+    lost. A version that did not sync its records may have left it empty.
     """
 
     hostname: str
@@ -236,6 +238,7 @@ class Facts:
     former_owner: str | None = None
     cluster: tuple[Sign, ...] = ()
     flagz: str | None = None
+    lost_owner: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -342,8 +345,7 @@ def parse_facts(output: str) -> Facts:
             before_manifest=files["before-manifest"],
             before_policy=files["before-policy"],
             before_kubeadm_config=files["before-kubeadm-config"],
-            # A power cut may have left an empty record of an earlier version, which says nothing.
-            owner=(owner.text.strip() if owner else "") or None,
+            owner=_record(owner),
             scripts_sha256=_hash(single["scripts"]),
             staged_policy_sha256=_hash(single["staged-policy"]),
             unfinished_change=journal is not None,
@@ -356,8 +358,8 @@ def parse_facts(output: str) -> Facts:
             policy_path=single.get("policy-path"),
             log_path=single.get("log-path"),
             log_used_bytes=int(single.get("log-used-bytes", "0")),
-            owned=_text_of(files.get("owned")),
-            owned_kubeadm_config=_text_of(files.get("owned-kubeadm-config")),
+            owned=_record(files.get("owned")),
+            owned_kubeadm_config=_record(files.get("owned-kubeadm-config")),
             webhook=webhook,
             webhook_path=single.get("webhook-path"),
             staged_webhook_sha256=_hash(single.get("staged-webhook", "absent")),
@@ -380,11 +382,12 @@ def parse_facts(output: str) -> Facts:
             loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
             pod_logs=single.get("pod-logs", POD_LOGS),
             node_name=single.get("node-name"),
-            entry=(entry.text.strip() if entry else "") or None,
-            former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            entry=_record(entry),
+            former_owner=_record(former_owner),
             cluster=tuple(cluster),
             flagz=single.get("flagz"),
-            edits_back=files.get("edits-back") is not None,
+            edits_back=_record(files.get("edits-back")) is not None,
+            lost_owner=owner.text.strip() if owner and _record(owner) is None else None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -435,8 +438,10 @@ def _stray(name: bytes, changed: int) -> StrayManifest:
     return StrayManifest(shown, changed, plain=shown.encode() == name)
 
 
-def _text_of(file: RemoteFile | None) -> str | None:
-    return file.text if file else None
+def _record(file: RemoteFile | None) -> str | None:
+    """What a record of the node's scripts says. One that a power cut left empty, or without its line break, says
+    nothing."""
+    return file.text.strip() or None if file and file.text.endswith("\n") else None
 
 
 def _time(words: list[str], index: int) -> int:

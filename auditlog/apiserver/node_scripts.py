@@ -58,6 +58,13 @@ _PARTS = (
 _SOURCE = Path(__file__).parents[2] / "node"
 _HEADER = "# The node's side of the Pulumi project kubernetes-audit, without the comments of its source.\n"
 _END = "END-OF-THE-EARLIER-TEXT"
+# Of every version of the script; node/facts.sh looks for it too.
+_LAST_LINE = "esac"
+_IS_WHOLE = (
+    f'[ "$(tail -n 1 {INSTALLED} 2>&1)" = {_LAST_LINE} ] ||'
+    f" {{ echo 'error: nothing was done, because this script is not whole; run pulumi up again, which installs it"
+    f" anew: {INSTALLED}' >&2; exit 1; }}"
+)
 
 
 @cache
@@ -105,7 +112,7 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
         f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
         f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
-        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER}"
+        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
     return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
@@ -127,6 +134,14 @@ def call(user: str, command: str, **arguments: str) -> str:
     """A call of the installed script, one readable line: the command and ``name=value`` pairs."""
     pairs = " ".join(_pair(name.replace("_", "-"), value) for name, value in arguments.items())
     return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
+
+
+def apply_call(user: str, command: str, **arguments: str) -> str:
+    """A call that fails where the installed script is not whole.
+
+    A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
+    """
+    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} && {call(user, command, **arguments)}"
 
 
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:

@@ -54,6 +54,8 @@ def node_reasons(
         reasons.append(
             "the stack's record on the node is gone; what is there now is recorded as what removal gives back"
         )
+    if facts.lost_owner is not None:
+        reasons.append("record only: a power cut took the record of whose node this is, and it is written anew")
     if facts.entry not in (None, entry):
         reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
     if facts.owner is not None and facts.entry is None and facts.node_name is not None:
