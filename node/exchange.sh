@@ -13,7 +13,7 @@ slot_of() {
 }
 
 # place FILE TARGET MODE KNOWN [SLOT]: a copy of FILE becomes TARGET, if TARGET is absent or its hash is among KNOWN. MODE is
-# that of the new file, or "like" for that of the present one.
+# that of the new file, which is the API server's user's, or "like" for mode and owner of the present one.
 place() {
     slot=${5:-$(slot_of "$2")}
     if ! is_expected "$2" "$4"; then
@@ -34,18 +34,22 @@ place() {
 fill_slot() {
     mkdir -p "$(dirname "$2")" && cp "$1" "$4.new" || return 1
     if [ "$3" = like ]; then
-        chown --reference="$2" "$4.new" && chmod --reference="$2" "$4.new" || return 1
+        make_like "$2" "$4.new" || return 1
     else
-        chown 0:0 "$4.new" && chmod "$3" "$4.new" || return 1
+        chown "${runs_as:-0:0}" "$4.new" && chmod "$3" "$4.new" || return 1
     fi
     sync "$4.new" && mv -f "$4.new" "$4"
 }
+
+# make_like MODEL FILE: FILE gets owner and mode of MODEL.
+make_like() { chown "$(stat -L -c %u:%g "$1")" "$2" && chmod "$(stat -L -c %a "$1")" "$2"; }
 
 # clear_slot TARGET KNOWN [SLOT]: nothing waits there any more. What somebody wrote into a displaced file is kept.
 clear_slot() {
     slot=${3:-$(slot_of "$1")}
     keep_displaced "$slot" "$1" "$2"
     rm -f "$slot" "$slot.new" "$(temporary_of "$1")"
+    sync "$(dirname "$slot")"
 }
 
 # swap_in SLOT TARGET KNOWN: SLOT becomes TARGET, and what was there comes to SLOT. Where that is nobody's that is KNOWN,

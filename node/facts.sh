@@ -7,16 +7,17 @@
 # chooses nothing: a path of their own would show them any file.
 recorded_facts() {
     set --
-    if [ -e "$STATE/paths" ]; then
+    if is_whole "$STATE/paths"; then
         while IFS= read -r pair; do set -- "$@" "$pair"; done <"$STATE/paths"
     fi
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [flagz=yes]: the paths are those of the live manifest's
-# own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
-# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. With flagz
-# the API server is asked for its own account of its flags, which starts kubectl once more.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the live
+# manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
+# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with it
+# comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own account
+# of its flags, which starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -24,7 +25,9 @@ facts() {
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
-    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then fact_kubeadm_config & fi
+    if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then
+        fact_kubeadm_config "$(given nodes "$@" || node_name "$(processes_named kubelet)")" &
+    fi
     others=$(facts_without_kubectl)
     if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
     wait
@@ -44,9 +47,9 @@ facts_without_kubectl() {
     say "role $(role)"
     if [ -n "$kubelet" ]; then say "kubelet running"; else say "kubelet stopped"; fi
     fact_files manifest "$MANIFEST" policy "$policy" \
-        before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
+        before-manifest "$(kept_from_before kube-apiserver.yaml)" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" \
+        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" edits-back "$STATE/edits-back" owned "$STATE/owned" \
         owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
@@ -56,19 +59,26 @@ facts_without_kubectl() {
         if [ -f "$STATE/written/$name" ] && read -r hash <"$STATE/written/$name"; then say "written $name $hash"; fi
     done
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
+    if [ -s "$STATE/unproven" ]; then say "unproven $(base64 -w 0 <"$STATE/unproven")"; fi
     if [ -e "$STATE/journal" ]; then fact_files journal "$STATE/journal"; fi
     fact_manifests
     running=$(apiserver_pids)
     for pid in $running; do
-        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null)"
+        say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null) $(identity "$pid")"
     done
+    if [ -n "$running" ]; then look_at_api "$(own_api)" | fact_cluster; fi
+    look_at_etcd | fact_cluster
     say "memory-available-bytes $(($(available_kilobytes) * 1024))"
     say "memory-running-bytes $(($(resident_kilobytes "$running") * 1024))"
+    find_pod_logs "$kubelet"
+    # shellcheck disable=SC2154
+    [ "$pod_logs" = /var/log/pods ] || say "pod-logs $(printf %s "$pod_logs" | base64 -w 0)"
+    port=$(manifest_flag secure-port)
     if redirect_tool >/dev/null; then
         say "redirect-tool $(redirect_tool)"
-        port=$(manifest_flag secure-port)
         say "firewall $(firewall_about "${port:-6443}" | base64 -w 0)"
     fi
+    say "loopback-clients $(loopback_clients "${port:-6443}" | base64 -w 0)"
     fact_log_space "$log"
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
@@ -78,11 +88,7 @@ facts_without_kubectl() {
 # node_name KUBELET-PID: the machine's name in its cluster: kubelet's --hostname-override, which kubeadm sets where the node has
 # another name than its host; else the user of kubelet's kubeconfig; else the host's name.
 node_name() {
-    named=
-    for pid in $1; do
-        named=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null |
-            sed -n 's/^--hostname-override=//p; /^--hostname-override$/{n;p;}' | tail -n 1)
-    done
+    named=$(kubelet_flag hostname-override "$1")
     [ -n "$named" ] ||
         named=$(sed -n 's/^ *\(- \)\{0,1\}name: *system:node:\([^@ ]*\)$/\2/p' "$KUBELET_CONF" 2>/dev/null | head -n 1)
     [ -n "$named" ] || named=$(uname -n | tr '[:upper:]' '[:lower:]')
@@ -100,10 +106,22 @@ role() {
     fi
 }
 
-# The hash of the installed scripts; where there are none, when their folder, or the one above it, was last changed, so
+# kept_from_before NAME: the copy that removal gives back; one that is empty is not one, and the archive has another.
+kept_from_before() {
+    kept=$STATE/before/$1
+    if [ -f "$kept" ] && [ ! -s "$kept" ]; then
+        for backup in "$ARCHIVE"/[0-9]*; do
+            if [ -e "$backup/before-audit-logging" ] && [ -s "$backup/$1" ]; then kept=$backup/$1; fi
+        done
+    fi
+    say "$kept"
+}
+
+# The hash of the installed scripts, unless they break off before their end; where there are none, when their folder, or the one above it, was last changed, so
 # that their loss is told from the time before they came.
 fact_scripts() {
     scripts=$(hash_of "$STATE/node.sh")
+    if [ "$(tail -n 1 "$STATE/node.sh" 2>/dev/null)" != "esac" ]; then scripts=absent; fi
     if [ "$scripts" = absent ]; then
         scripts="absent $(stat -c %Z "$STATE" 2>/dev/null || stat -c %Z "${STATE%/*}" 2>/dev/null || echo 0)"
     fi
@@ -233,8 +251,8 @@ fact_log_written() {
     [ -f "$1" ] || shift
     set -- "$@" "$log_itself"
     [ -f "$1" ] || return 0
-    began=$(head -c 1048576 "$1" | sed -n '1s/.*"stageTimestamp":"\([^"]*\)".*/\1/p; 1q')
-    began=$([ -z "$began" ] || date -d "$began" +%s 2>/dev/null)
+    began=$(head -c 1048576 "$1" | sed -n '1s/.*"stageTimestamp":"\([0-9-]*\)T\([0-9:]*\)[^"]*".*/\1 \2/p; 1q')
+    began=$([ -z "$began" ] || date -u -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
 }
@@ -252,15 +270,28 @@ fact_flagz() {
     [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
 }
 
+# fact_cluster: what cluster.sh saw, one line each, as facts.
+fact_cluster() {
+    while read -r seen kind subject sentence; do
+        say "cluster $seen $kind $subject${sentence:+ $(printf %s "$sentence" | base64 -w 0)}"
+    done
+}
+
+# fact_kubeadm_config NODE,...: with it, in the same question, whether these nodes are Ready.
 # After a change that was cut off the API server may be between two processes: it is waited for, up to a minute, and what
 # was read at the beginning of that change counts where none comes.
 # kubectl ends before it would pay to collect what it no longer needs.
 fact_kubeadm_config() {
     command -v kubectl >/dev/null || return 0
+    # shellcheck disable=SC2046  # a word for each node
+    set -- configmap/kubeadm-config $(printf 'node/%s\n' "$1" | sed 's#,#\nnode/#g')
     deadline=0
     if [ -e "$STATE/journal" ]; then deadline=$(($(uptime_seconds) + 60)); fi
-    until found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get configmap kubeadm-config \
-        -o 'jsonpath={.metadata.resourceVersion} {.data.ClusterConfiguration}{"."}' 2>&1); do
+    while :; do
+        if found=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n kube-system get --ignore-not-found "$@" \
+            -o "jsonpath=$READINESS_AND_KUBEADM_CONFIG" 2>&1); then
+            case $found in *ConfigMap/*) break ;; *) found="there is no ConfigMap kube-system/kubeadm-config" ;; esac
+        fi
         if [ "$(uptime_seconds)" -ge "$deadline" ]; then
             if [ -e "$STATE/journal" ] && [ -f "$STATE/kubeadm-config" ]; then
                 say "kubeadm-config-kept $(head -n 1 "$STATE/kubeadm-config") $(tail -n +2 "$STATE/kubeadm-config" | base64 -w 0)"
@@ -270,6 +301,11 @@ fact_kubeadm_config() {
         fi
         sleep 2
     done
+    printf '%s\n' "${found%%ConfigMap/*}" | sed -n 's#^Node/##p' | look_at_nodes | fact_cluster
+    found=${found#*ConfigMap/}
     text=${found#* }
     say "kubeadm-config ${found%% *} $(printf '%s' "${text%.}" | base64 -w 0)"
 }
+
+READINESS_AND_KUBEADM_CONFIG="{range .items[?(@.kind==\"Node\")]}Node/$NODE_READINESS{end}\
+{range .items[?(@.kind==\"ConfigMap\")]}ConfigMap/{.metadata.resourceVersion} {.data.ClusterConfiguration}.{end}"

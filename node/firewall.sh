@@ -4,13 +4,21 @@
 # to everybody who was not redirected.
 
 FENCE=KUBERNETES-AUDIT-CANARY
+# How long the lock of the tables, which another program may hold, is waited for.
+TABLES_SECONDS=5
+
+# table_tools: those of iptables that the node has.
+table_tools() {
+    for table_tool in iptables ip6tables; do
+        if command -v "$table_tool" >/dev/null; then echo "$table_tool"; fi
+    done
+}
 
 # firewall_about PORT: why connections to the API at PORT may not be treated alike on another port; nothing where they are.
 firewall_about() {
-    for table_tool in iptables ip6tables; do
-        command -v "$table_tool" >/dev/null || continue
-        rule=$("$table_tool" -w -t filter -S 2>/dev/null | rules_about "$1" INPUT)
-        [ -n "$rule" ] || rule=$("$table_tool" -w -t nat -S 2>/dev/null | rules_about "$1" PREROUTING OUTPUT)
+    for table_tool in $(table_tools); do
+        rule=$("$table_tool" -w "$TABLES_SECONDS" -t filter -S 2>/dev/null | rules_about "$1" INPUT)
+        [ -n "$rule" ] || rule=$("$table_tool" -w "$TABLES_SECONDS" -t nat -S 2>/dev/null | rules_about "$1" PREROUTING OUTPUT)
         if [ -n "$rule" ]; then
             say "the host's firewall has a rule that may concern the API's port ($table_tool $rule)"
             return
@@ -77,17 +85,13 @@ nft_rules_about() {
 
 # fence_canary CANARY-PORT PORT: the canary answers on loopback, and connections that were made to PORT, alone.
 fence_canary() {
-    problem="the canary's port cannot be closed to others"
+    problem="the canary's port cannot be closed to others ($(redirect_tool || echo 'neither iptables nor nft'))"
     withdraw_fence
     case $(redirect_tool) in
         iptables)
-            for table_tool in iptables ip6tables; do
-                command -v "$table_tool" >/dev/null || continue
-                if ! { "$table_tool" -w -N "$FENCE" && "$table_tool" -w -A "$FENCE" ! -i lo -p tcp --dport "$1" -m conntrack \
-                    ! --ctorigdstport "$2" -j REJECT --reject-with tcp-reset && "$table_tool" -w -I INPUT -j "$FENCE"; }; then
-                    [ "$table_tool" = ip6tables ] || return 1
-                fi
-            done
+            fence_by_iptables iptables "$@" || return 1
+            # The API server listens on both kinds of IP.
+            fence_by_iptables ip6tables "$@" || ! has_ip6
             ;;
         nft)
             nft -f - <<RULES
@@ -99,17 +103,36 @@ table inet $FENCE {
 }
 RULES
             ;;
-        *) return 0 ;;
+        *) return 1 ;;
     esac 2>/dev/null
 }
 
+# has_ip6: whether anybody else can reach this node by an IPv6 address.
+has_ip6() { grep -qv ' lo$' /proc/net/if_inet6 2>/dev/null; }
+
+# fence_by_iptables TOOL CANARY-PORT PORT
+fence_by_iptables() {
+    "$1" -w "$TABLES_SECONDS" -N "$FENCE" &&
+        "$1" -w "$TABLES_SECONDS" -A "$FENCE" ! -i lo -p tcp --dport "$2" -m conntrack ! --ctorigdstport "$3" \
+            -j REJECT --reject-with tcp-reset &&
+        "$1" -w "$TABLES_SECONDS" -I INPUT -j "$FENCE"
+}
+
 withdraw_fence() {
-    for table_tool in iptables ip6tables; do
-        command -v "$table_tool" >/dev/null || continue
-        while "$table_tool" -w -D INPUT -j "$FENCE"; do :; done
-        "$table_tool" -w -F "$FENCE"
-        "$table_tool" -w -X "$FENCE"
+    for tool in $(table_tools); do withdraw_chain "$tool" filter "$FENCE" INPUT; done
+    if command -v nft >/dev/null; then nft delete table inet "$FENCE" 2>/dev/null; fi
+    return 0
+}
+
+# withdraw_chain TOOL TABLE CHAIN FROM...: the chain, and the jumps to it from the chains FROM, as many as there are.
+withdraw_chain() {
+    with="$1 -w $TABLES_SECONDS -t $2" chain=$3
+    shift 3
+    for jumping in "$@"; do
+        jumps=0
+        while [ "$jumps" -lt 20 ] && $with -D "$jumping" -j "$chain"; do jumps=$((jumps + 1)); done
     done
-    if command -v nft >/dev/null; then nft delete table inet "$FENCE"; fi
+    $with -F "$chain"
+    $with -X "$chain"
     return 0
 } 2>/dev/null

@@ -40,12 +40,16 @@ bring_in_order() {
     fi
 }
 
-# files_are_in_place: whether the files of the journal are the live ones, and kubelet sees a new manifest.
+# desired_are_live: whether the files of the journal are the live ones.
+desired_are_live() {
+    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] && is_as_desired "$(journal policy)" "$(journal policy-desired)" &&
+        is_as_desired "$(journal webhook)" "$(journal webhook-desired)"
+}
+
+# files_are_in_place: the same, and kubelet sees a new manifest.
 files_are_in_place() {
-    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] || return 1
-    is_as_desired "$(journal policy)" "$(journal policy-desired)" || return 1
-    is_as_desired "$(journal webhook)" "$(journal webhook-desired)" || return 1
-    [ "$(journal step)" != swap ] || [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ]
+    desired_are_live || return 1
+    case $(journal step) in quarantine | swap) [ "$(hash_of "$(journal backup)/kube-apiserver.yaml")" != "$(journal desired)" ] ;; esac
 }
 
 new_one_gets_ready() {
@@ -59,17 +63,18 @@ new_one_gets_ready() {
 go_back() {
     step put-back
     backup=$(journal backup)
-    restore_files "$backup" "$(journal policy)" "$(journal webhook)" || return 1
+    restore_files "$backup" "$(journal policy)" "$(journal webhook)" && return_strays || return 1
     rm -f "$STATE/kube-apiserver.logs"
-    # Of a manifest that somebody else has written only health can be waited for.
+    # Of a manifest that somebody else has written, or where kubelet has two, only health can be waited for.
     earlier=
-    if [ -z "$left_alone$edited" ]; then earlier=$(journal arguments-before); fi
+    if [ -z "$left_alone$edited$returned" ]; then earlier=$(journal arguments-before); fi
     if ! wait_for_health "$(journal endpoint)" "$earlier" "$(journal timeout)"; then
         if is_among "$(hash_of "$MANIFEST")" "$(known_texts)"; then return 1; fi
         leave "$MANIFEST"
         wait_for_health "$(journal endpoint)" "" "$(journal timeout)" || return 1
     fi
-    dismiss_canary "$DRAIN_SECONDS"
+    stuck=
+    dismiss_canary "$DRAIN_SECONDS" || stuck=$problem
     clear_slots "$(journal policy)" "$(journal webhook)"
     if [ -n "$left_alone" ]; then record edited=yes || :; fi
     # A full disk takes no entry: the next run then looks at the files once more.

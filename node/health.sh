@@ -2,12 +2,12 @@
 # Whether an API server answers.
 
 # api ENDPOINT ARGUMENTS...: kubectl as the node's own administrator, to the API server at ENDPOINT and no other; from outside
-# the host where $from says so.
+# the host where $asked_from says so.
 api() {
     server=$1
     shift
     # shellcheck disable=SC2086  # a command of several words, or none
-    ${from:-} kubectl --kubeconfig "$ADMIN_CONF" --server "$server" --tls-server-name kubernetes "$@"
+    ${asked_from:-} kubectl --kubeconfig "$ADMIN_CONF" --server "$server" --tls-server-name kubernetes "$@"
 }
 
 healthy() {

@@ -29,11 +29,15 @@ record() {
 # step NAME: from here on the change is at this step.
 step() { record "step=$1"; }
 
-# files_may_have_changed: whether the change of the journal may have touched manifest or policy, and not given them back.
+# files_may_have_changed: whether the change of the journal may have touched manifest, policy or strays, and not given them back.
 # A journal without a step is of a version that opened it right before the swap.
 files_may_have_changed() {
     [ -e "$STATE/journal" ] || return 1
-    case $(journal step) in back-up | rehearse | stand-in | restored) return 1 ;; *) return 0 ;; esac
+    case $(journal step) in
+        back-up | rehearse | stand-in | restored) return 1 ;;
+        quarantine) strays_are_aside ;;
+        *) return 0 ;;
+    esac
 }
 
 # known_texts: the hashes of every text that this change has read or wants to write, on one line. Any other text in a file
@@ -52,4 +56,4 @@ is_nobody_elses() {
         is_expected "$(journal webhook)" "$known"
 }
 
-close_journal() { rm -f "$STATE/journal" && sync "$STATE"; }
+close_journal() { rm -f "$STATE/journal" && sync "$STATE" && withdraw_recovery; }

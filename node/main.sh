@@ -7,7 +7,10 @@ uninstall() {
     take_lock
     if is_needed "node scripts" "" "$@"; then return; fi
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
+    forget_credentials
+    withdraw_recovery
     rm -rf "$STATE"
+    sync "${STATE%/*}"
     say "node scripts: removed; backups stay in $ARCHIVE"
 }
 
@@ -36,5 +39,6 @@ case $command in
     keep-proof) keep_proof "$@" ;;
     work) work "$@" ;;
     guard) guard "$@" ;;
+    after-boot) after_boot ;;
     *) fail "unknown command $command" ;;
 esac

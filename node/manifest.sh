@@ -8,8 +8,8 @@
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME [former-owner=NAME] owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
-#   restart=no|PID@START,... quarantine=none|NAME@CTIME/...
-#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256]
+#   restart=no|PID:START,... quarantine=none|NAME@CTIME/...
+#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256] [earlier=NAME,... later=NAME,... without=NAME,...] (other nodes)
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
@@ -22,15 +22,17 @@ apply_manifest() {
     webhook_desired=$(given webhook-desired "$@")
     take_lock
     check_owner "$@"
+    owe_proof || fail "cannot write $STATE/unproven"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
     there=$(hash_of "$MANIFEST")
-    quarantine_strays "$(given quarantine "$@" || echo none)"
+    strays=$(given quarantine "$@") || strays=none
+    for_strays stray_is_as_read "$strays" || fail "$problem; run again"
     if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
-        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ]; then
+        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ] &&
+        for_strays false "$strays"; then
         keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
         [ "$(hash_of "$MANIFEST")" = "$desired" ] || fail "$MANIFEST changed after it was read for this plan; run again"
         { own "$@" && record_change "$@"; } || fail "cannot write $STATE/owner"
-        settle "$(argument endpoint "$@")" "$(argument timeout "$@")"
         say "manifest: in sync"
         return
     fi
@@ -48,13 +50,15 @@ apply_manifest() {
 }
 
 # restore_manifest [owner=NAME entry=NAME] written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
-#   policy=PATH [webhook=PATH], the earlier manifest on standard input.
+#   policy=PATH [webhook=PATH] edits=SED, the manifest that the stack wrote last on standard input; or the earlier one without edits.
 restore_manifest() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
-    receive "$STATE/staged/kube-apiserver.yaml" "$restore"
+    received=yes
+    receive_earlier "$STATE/staged/kube-apiserver.yaml" "$restore" "$STATE/before/kube-apiserver.yaml" "$@" || received=
     if is_kept manifest "$@"; then return; fi
+    [ -n "$received" ] || fail "$problem"
     there=$(hash_of "$MANIFEST")
     if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
@@ -74,17 +78,22 @@ is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 # this program does not say whose it is.
 another_owns() {
     caller=$(given owner "$@") || return 1
-    [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+    is_whole "$STATE/owner" && [ "$(cat "$STATE/owner")" != "$caller" ]
+}
+
+# is_anothers WHAT ARGUMENTS...: whether it stays because it is another stack's, which is said.
+is_anothers() {
+    if ! another_owns "$@"; then return 1; fi
+    say "$1: kept for the stack $(cat "$STATE/owner")"
 }
 
 # is_kept WHAT ARGUMENTS...: whether what a deletion would take away stays, which is said. The engine deletes what is no longer
 # declared under the name it had; the node knows who changed it last.
 is_kept() {
+    if is_anothers "$@"; then return 0; fi
     thing=$1
     shift
-    if another_owns "$@"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+    if is_whole "$STATE/entry" && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
         say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
     elif is_declared; then
         say "$thing: kept, because the program that runs now declares it"
@@ -96,12 +105,9 @@ is_kept() {
 # is_needed WHAT FLAG [owner=NAME]...: the same for a file that goes once the manifest has been given back: as long as the node
 # has an owner and a manifest with FLAG, it has not been. A webhook that leaves the settings has left the manifest before.
 is_needed() {
-    thing=$1 named_by=$2
-    shift 2
-    if another_owns "$@"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner")"
-    elif [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ] && grep -q -F -e "$named_by" "$MANIFEST"; then
-        say "$thing: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
+    if is_anothers "$@"; then return 0; fi
+    if [ -e "$STATE/owner" ] && [ -f "$MANIFEST" ] && grep -q -F -e "$2" "$MANIFEST"; then
+        say "$1: kept for the stack $(cat "$STATE/owner"), whose manifest is in place. Where that is not meant," \
             "run 'pulumi up', then remove it again"
     else
         return 1
@@ -121,7 +127,7 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME]...: from now on this node's audit logging is
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from now on this node's audit logging is
 # the stack's; RECORD says what of the manifest is, and the entry by which name the stack has the node.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
@@ -129,13 +135,15 @@ own() {
         { ! given owned "$@" >/dev/null || given owned "$@" | keep_record "$STATE/owned"; } &&
         { ! given entry "$@" >/dev/null || given entry "$@" | keep_record "$STATE/entry"; } &&
         { ! given former-owner "$@" >/dev/null || given former-owner "$@" | keep_record "$STATE/former-owner"; } &&
+        { ! given edits-back "$@" >/dev/null || given edits-back "$@" | keep_record "$STATE/edits-back"; } &&
         argument owner "$@" | keep_record "$STATE/owner"
 }
 
 # give_up_ownership: this node's audit logging is nobody's any more.
 give_up_ownership() {
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" \
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" "$STATE/edits-back" \
         "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
+    sync "$STATE"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

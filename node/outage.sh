@@ -3,14 +3,17 @@
 # show neither a redirect nor a firewall.
 
 # start_prober URL: asks for /readyz there, again and again, while the worker lives. Where the API server does not answer an
-# outsider to begin with, the node itself asks.
+# outsider to begin with, the node itself asks. Where somebody reaches the API over loopback, an answer there is needed too.
 start_prober() {
+    over_loopback=$(loopback_clients "${endpoint##*:}" | tr '\n' ' ')
+    if [ -n "$over_loopback" ]; then say "outage: measured on 127.0.0.1 as well, where ${over_loopback% } may reach the API"; fi
     if ! go_outside "$1"; then say "outage: measured from the host itself, because $problem"; fi
     (
-        from=$outside
+        asked_from=$outside
         exec 9>&-
         while alive "$worker"; do
-            if [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; then answer=ok; else answer=none; fi
+            answer=none
+            if is_ready "$1" && { [ -z "$over_loopback" ] || asked_from='' is_ready "$endpoint"; }; then answer=ok; fi
             read -r uptime _ </proc/uptime
             echo "$uptime $answer"
             sleep 0.3
@@ -18,6 +21,8 @@ start_prober() {
     ) >"$STATE/probes" &
     prober=$!
 }
+
+is_ready() { [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; }
 
 stop_prober() {
     if [ -n "${prober:-}" ]; then

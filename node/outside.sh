@@ -8,6 +8,16 @@ OUTSIDE_LINE=ka-outside
 # go_outside URL: makes the place; $outside is the command that runs something there. Status 1 with the reason in $problem where
 # there is none, or where the API server at URL does not answer there.
 go_outside() {
+    make_outside "$1" || return 1
+    problem="the API server does not answer at $1 from outside the host"
+    if ! from_outside healthy "$1"; then
+        come_inside
+        return 1
+    fi
+}
+
+# make_outside URL: the same, whether anybody answers there or not.
+make_outside() {
     outside=
     come_inside
     problem="the node has no ip command"
@@ -26,19 +36,14 @@ go_outside() {
         return 1
     fi
     outside="ip netns exec $OUTSIDE"
-    problem="the API server does not answer at $1 from outside the host"
-    if ! from_outside healthy "$1"; then
-        come_inside
-        return 1
-    fi
 }
 
 # from_outside COMMAND...: a function of these scripts, whose requests are made there.
 from_outside() {
-    from=$outside
+    asked_from=$outside
     "$@"
     answered=$?
-    from=
+    asked_from=
     return "$answered"
 }
 

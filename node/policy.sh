@@ -96,11 +96,13 @@ take_away() {
             "Run 'pulumi up' first, to finish what was cut off"
     fi
     if [ -f "$earlier" ]; then
-        place "$earlier" "$path" 600 "$written" || fail "$problem"
+        if [ -f "$path" ]; then as=like; else as=600; fi
+        place "$earlier" "$path" "$as" "$written" || fail "$problem"
         say "$what: $path is as it was before audit logging"
     else
         withdraw "$path" "$written" || fail "$problem"
         say "$what: $path removed"
     fi
     clear_slot "$path" "$written"
+    rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}"
 }

@@ -57,11 +57,14 @@ identity() {
 # alive IDENTITY: whether that very process lives.
 alive() { [ -n "$1" ] && [ "$(identity "${1%%:*}")" = "$1" ]; }
 
-# still_runs PID@START,...: whether one of these processes lives, START being that of the facts. The same command may run
-# again long after it ended them.
+# still_runs IDENTITY,...|no: whether one of these processes lives. The same command may run again long after it ended them.
+# An earlier version of this program says PID@START, START being in seconds since the epoch: it moves when the clock is set.
 still_runs() {
     for process in $(printf %s "$1" | tr , ' '); do
-        if [ "$(started "${process%@*}")" = "${process#*@}" ]; then return 0; fi
+        case $process in
+            *@*) if [ "$(started "${process%@*}")" = "${process#*@}" ]; then return 0; fi ;;
+            *) if alive "$process"; then return 0; fi ;;
+        esac
     done
     return 1
 }

@@ -22,7 +22,7 @@ prove() {
     deadline=$(($(uptime_seconds) + seconds))
     while :; do
         if marker_event; then
-            say "event $(date +%s.%N) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
+            say "event $(seconds_now) $(printf '%s' "$written" | base64 -w 0) $(printf '%s' "$line" | base64 -w 0)"
             break
         elif [ "$(uptime_seconds)" -ge "$deadline" ]; then
             say "answer $(printf '%s' "$said" | tail -n 1 | base64 -w 0)"
@@ -33,6 +33,12 @@ prove() {
         sleep 0.1
     done
     echo "end"
+}
+
+# seconds_now: since the epoch, with nanoseconds where date has them; that of busybox has none.
+seconds_now() {
+    now=$(date +%s.%N)
+    say "${now%.%N}"
 }
 
 # marker_event: the marker's last event in $line, and where it stands in $written. A line that is still being written does
@@ -49,8 +55,8 @@ marker_event() {
 # proof_files: the log, and the file that it may have been rotated to just now.
 proof_files() {
     if [ "$log" = - ]; then
-        find /var/log/pods -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -printf '%T@ %p\n' 2>/dev/null |
-            sort -rn | head -n 2 | cut -d ' ' -f 2-
+        find_pod_logs
+        find "$pod_logs" -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -exec ls -1t {} + 2>/dev/null | head -n 2
         return
     fi
     base=${log##*/}
@@ -72,8 +78,8 @@ alloy_state() {
     # shellcheck disable=SC2016
     kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s -n "$namespace" get pods \
         -l app.kubernetes.io/name=alloy-audit -o 'jsonpath={range .items[*]}{"pod "}{.spec.nodeName}{" "}{.status.phase}{" "}{.status.containerStatuses[0].ready}{" "}{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}' 2>/dev/null
-    log_file=$(find /var/log/pods -path "*/${namespace}_alloy-audit-*/alloy/*.log" -printf '%T@ %p\n' 2>/dev/null |
-        sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    find_pod_logs
+    log_file=$(find "$pod_logs" -path "*/${namespace}_alloy-audit-*/alloy/*.log" -exec ls -1t {} + 2>/dev/null | head -n 1)
     if [ -n "$log_file" ]; then
         said=$(tail -n 500 "$log_file" | grep -E 'level=(error|warn)' | tail -n 1 | sed 's/^[^ ]* std[a-z]* [FP] //')
         say "complaint $(printf '%s' "$said" | base64 -w 0)"
@@ -81,9 +87,13 @@ alloy_state() {
     echo "end"
 }
 
+# owe_proof: from now on events of this node are unproven, until the stack has kept a proof or its failure. Each update that
+# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too.
+owe_proof() { printf '%s %s\n' "$(date +%s.%N)" "$$" | keep_record "$STATE/unproven"; }
+
 # keep_proof proof=TEXT: for previews to show it again.
 keep_proof() {
     proof=$(argument proof "$@") || exit 1
-    { mkdir -p "$STATE" && printf '%s\n' "$proof" >"$STATE/proof.new" && mv "$STATE/proof.new" "$STATE/proof"; } ||
+    { mkdir -p "$STATE" && printf '%s\n' "$proof" | keep_record "$STATE/proof" && rm -f "$STATE/unproven" && sync "$STATE"; } ||
         fail "cannot write $STATE/proof"
 }

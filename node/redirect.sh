@@ -5,6 +5,13 @@
 # Connections that stand are not touched. Loopback stays direct: there the real API server is watched.
 
 REDIRECT=KUBERNETES-AUDIT
+# How long it is tried to take the redirect away.
+WITHDRAW_SECONDS=20
+
+# redirect_tools: what makes it here: those of iptables, else nft.
+redirect_tools() {
+    case $(redirect_tool) in iptables) table_tools | tr '\n' ' ' ;; *) redirect_tool ;; esac
+}
 
 # redirect_tool: iptables, else nft; status 1 when the node has neither.
 redirect_tool() {
@@ -28,7 +35,8 @@ redirect() {
     case $(redirect_tool) in
         iptables)
             redirect_by_iptables "$own" "$2" "$service" DNAT --to-destination "$(in_brackets "$1"):$3" || return 1
-            redirect_by_iptables "$other" "$2" "" REDIRECT --to-ports "$3" || withdraw_by_iptables "$other"
+            redirect_by_iptables "$other" "$2" "" REDIRECT --to-ports "$3" ||
+                withdraw_chain "$iptables" nat "$REDIRECT" PREROUTING OUTPUT
             ;;
         nft)
             redirect_by_nft "$own" "$2" "$service" "dnat to $(in_brackets "$1"):$3" || return 1
@@ -48,12 +56,12 @@ redirect_by_iptables() {
     case $1 in 4) iptables=iptables loopback=127.0.0.0/8 ;; 6) iptables=ip6tables loopback=::1/128 ;; esac
     listens=$2 service_address=$3
     shift 3
-    $iptables -w -t nat -N "$REDIRECT" &&
+    $iptables -w "$TABLES_SECONDS" -t nat -N "$REDIRECT" &&
         { [ -z "$service_address" ] ||
-            $iptables -w -t nat -A "$REDIRECT" -p tcp -d "$service_address" --dport 443 -j "$@"; } &&
-        $iptables -w -t nat -A "$REDIRECT" -p tcp ! -d "$loopback" -m addrtype --dst-type LOCAL --dport "$listens" -j "$@" &&
-        $iptables -w -t nat -I PREROUTING -j "$REDIRECT" &&
-        $iptables -w -t nat -I OUTPUT -j "$REDIRECT"
+            $iptables -w "$TABLES_SECONDS" -t nat -A "$REDIRECT" -p tcp -d "$service_address" --dport 443 -j "$@"; } &&
+        $iptables -w "$TABLES_SECONDS" -t nat -A "$REDIRECT" -p tcp ! -d "$loopback" -m addrtype --dst-type LOCAL --dport "$listens" -j "$@" &&
+        $iptables -w "$TABLES_SECONDS" -t nat -I PREROUTING -j "$REDIRECT" &&
+        $iptables -w "$TABLES_SECONDS" -t nat -I OUTPUT -j "$REDIRECT"
 }
 
 # redirect_by_nft 4|6 PORT SERVICE-ADDRESS TARGET
@@ -61,56 +69,69 @@ redirect_by_nft() {
     case $1 in 4) family=ip loopback=127.0.0.0/8 ;; 6) family=ip6 loopback=::1 ;; esac
     nft -f - <<RULES
 table $family $REDIRECT {
-    chain redirect {
+    chain to-canary {
         ${3:+$family daddr $3 tcp dport 443 $4}
         $family daddr != $loopback fib daddr type local tcp dport $2 $4
     }
-    chain from-outside { type nat hook prerouting priority -110; jump redirect; }
-    chain from-inside { type nat hook output priority -110; jump redirect; }
+    chain from-outside { type nat hook prerouting priority -110; jump to-canary; }
+    chain from-inside { type nat hook output priority -110; jump to-canary; }
 }
 RULES
 }
 
-# is_redirected: whether the redirect is in place, wholly or in part.
+# is_redirected: whether the redirect is in place, wholly or in part. A tool that made it and does not say what there is counts
+# as a yes.
 is_redirected() {
-    for command in iptables ip6tables; do
-        if command -v "$command" >/dev/null && "$command" -w -t nat -S "$REDIRECT" >/dev/null 2>&1; then return; fi
+    for tool in $(table_tools) nft; do
+        command -v "$tool" >/dev/null || continue
+        if rules=$(nat_rules "$tool"); then
+            if printf '%s\n' "$rules" | grep -qx -e "-N $REDIRECT" -e "table ip6\{0,1\} $REDIRECT"; then return 0; fi
+        elif is_among "$tool" "$(journal redirect)"; then
+            return 0
+        fi
     done
-    command -v nft >/dev/null && nft list tables 2>/dev/null | grep -qw "$REDIRECT"
+    return 1
 }
 
-# withdraw_redirect: the redirect and nothing else goes. It is looked for afterwards, and taken away again, for ten seconds: one
-# that stayed would lead everybody to a canary that is no more, while all is well on loopback.
+nat_rules() {
+    case $1 in nft) nft list tables ;; *) "$1" -w "$TABLES_SECONDS" -t nat -S ;; esac
+} 2>/dev/null
+
+# withdraw_redirect: the redirect and nothing else goes. A rule that stayed would lead everybody to a canary that is no more, while
+# all is well on loopback: until the rules are gone and the API server itself answers from outside it is tried again.
 withdraw_redirect() {
-    tries_left=20
-    while is_redirected; do
-        if [ "$tries_left" = 0 ]; then
+    deadline=$(($(uptime_seconds) + WITHDRAW_SECONDS)) status=0
+    withdraw_rules
+    until ! is_redirected && answers_directly "$(journal through)"; do
+        if [ "$(uptime_seconds)" -ge "$deadline" ]; then
+            status=1
             problem="the redirect $REDIRECT cannot be taken away from the nat table; connections to this node's API fail \
 until it is gone (iptables -t nat -S $REDIRECT; nft list tables)"
-            return 1
+            break
         fi
-        tries_left=$((tries_left - 1))
-        withdraw_rules
-        is_redirected || return 0
         sleep 0.5
+        withdraw_rules
     done
+    [ -n "${prober:-}" ] || come_inside
+    return "$status"
 }
 
+# answers_directly URL: whether the one that answers there from outside is the API server itself and not the canary, by their
+# own times of start. True where that cannot be seen: of no URL, from no place outside, with no API server on loopback.
+answers_directly() {
+    [ -n "$1" ] || return 0
+    direct=$(started_at "$(journal endpoint)")
+    if [ -z "$direct" ] || { [ -z "${outside:-}" ] && ! make_outside "$1"; }; then return 0; fi
+    [ "$(from_outside started_at "$1")" = "$direct" ]
+}
+
+# started_at URL: when the API server that answers there was started, as it says itself; nothing where it does not.
+started_at() { api "$1" --request-timeout=5s get --raw /metrics 2>/dev/null | sed -n 's/^process_start_time_seconds //p'; }
+
 withdraw_rules() {
-    if command -v iptables >/dev/null; then withdraw_by_iptables 4; fi
-    if command -v ip6tables >/dev/null; then withdraw_by_iptables 6; fi
+    for tool in $(table_tools); do withdraw_chain "$tool" nat "$REDIRECT" PREROUTING OUTPUT; done
     if command -v nft >/dev/null; then
         for family in ip ip6; do nft delete table "$family" "$REDIRECT" 2>/dev/null; done
     fi
-    return 0
-}
-
-withdraw_by_iptables() {
-    case $1 in 4) iptables=iptables ;; 6) iptables=ip6tables ;; esac
-    for from in PREROUTING OUTPUT; do
-        while $iptables -w -t nat -D "$from" -j "$REDIRECT" 2>/dev/null; do :; done
-    done
-    $iptables -w -t nat -F "$REDIRECT" 2>/dev/null
-    $iptables -w -t nat -X "$REDIRECT" 2>/dev/null
     return 0
 }

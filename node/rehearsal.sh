@@ -33,7 +33,7 @@ rehearse() {
     [ "$mode" = seamless ] || end_canary 0
 }
 
-# canary_is_possible: sets $canary_port, or the reason in $problem.
+# canary_is_possible: sets $canary_port, whose fence is up then, or the reason in $problem.
 canary_is_possible() {
     if [ -z "$canary" ]; then
         problem="no canary can be made from the manifest"
@@ -46,7 +46,14 @@ canary_is_possible() {
         return 1
     fi
     for canary_port in $CANARY_PORTS; do
-        if ! is_listened_on "$canary_port"; then return; fi
+        if ! is_listened_on "$canary_port"; then
+            record "canary-port=$canary_port" || return 1
+            # One that only rehearses listens on loopback alone.
+            if [ "$mode" != seamless ] || fence_canary "$canary_port" "${endpoint##*:}"; then return; fi
+            withdraw_fence
+            record canary-port=
+            return 1
+        fi
     done
     problem="the ports $CANARY_PORTS are all taken"
     return 1
@@ -81,11 +88,8 @@ start_canary() {
         return 1
     fi
     sed -e "s/--secure-port=16443/--secure-port=$canary_port/" "$made" >"$made.new" && mv "$made.new" "$made" &&
-        record "canary-port=$canary_port" && note_logs "$CANARY" || return 1
-    fence_canary "$canary_port" "${endpoint##*:}" || return 1
-    problem="the canary's manifest could not be written"
-    chown --reference="$MANIFEST" "$made" && chmod --reference="$MANIFEST" "$made" && sync "$made" &&
-        mv -f "$made" "$(canary_file)" || return 1
+        note_logs "$CANARY" || return 1
+    make_like "$MANIFEST" "$made" && sync "$made" && mv -f "$made" "$(canary_file)" || return 1
     starting=$CANARY problem="the canary API server did not get ready"
     if ! wait_until "$timeout" healthy "https://127.0.0.1:$canary_port"; then
         problem="the rehearsal of the new manifest and policy failed: $problem"
@@ -111,6 +115,7 @@ end_canary() {
     starting=kube-apiserver
     problem="$(canary_file) cannot be removed"
     [ ! -e "$(canary_file)" ] || return 1
+    sync "$MANIFESTS"
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
     deadline=$(($(uptime_seconds) + 60))

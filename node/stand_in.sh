@@ -9,7 +9,7 @@ stand_in() {
     if [ -z "$problem" ] && [ -z "$outside" ]; then
         problem="the redirect could not be tried from outside the host"
     fi
-    if [ -z "$problem" ] && redirect "$address" "${endpoint##*:}" "$canary_port" && from_outside answers_through "$through"; then
+    if [ -z "$problem" ] && record "redirect=$(redirect_tools)" "through=$through" && redirect "$address" "${endpoint##*:}" "$canary_port" && from_outside answers_through "$through"; then
         say "stand-in: new connections to this node's API go to the canary"
         return
     fi
@@ -32,13 +32,14 @@ hand_back() {
 }
 
 # dismiss_canary SECONDS: takes the redirect away, and then the canary, which may serve on for SECONDS. A redirect that stays
-# keeps the canary, which answers at least.
+# keeps the canary, which answers at least, and the journal; the status is 1 and $problem says why.
 dismiss_canary() {
-    if is_redirected; then
+    if [ -n "$(journal redirect)" ] || is_redirected; then
         if ! withdraw_redirect; then
             say "stand-in: $problem"
             return 1
         fi
+        record redirect= through= || :
         say "stand-in: the redirect is taken away"
     fi
     if [ -n "$(journal canary-port)" ] || [ -e "$(canary_file)" ]; then

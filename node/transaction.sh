@@ -2,9 +2,9 @@
 # The change of a node: policy and manifest both new and running, or both as they were. It runs in the worker.
 #
 # Every step is written to the journal before it is done; at whatever step the worker, its guard or the machine ends,
-# the journal says what to do. Up to swap nothing has been changed; from there on a failure puts everything back.
+# the journal says what to do. Up to quarantine nothing has been changed; from there on a failure puts everything back.
 
-STEPS="back-up rehearse stand-in swap old-gone new-running healthy marker hand-back own finish"
+STEPS="back-up rehearse stand-in quarantine swap old-gone new-running healthy marker hand-back own finish"
 # How long an API server may take to end with the requests that it still has.
 DRAIN_SECONDS=45
 
@@ -29,14 +29,20 @@ transaction() {
     canary_sha256=$(given canary-sha256 "$@")
     canary_log=$(given canary-log "$@")
     placed_first=$(given placed-first "$@")
+    restart=$(given restart "$@") || restart=no
+    strays=$(given quarantine "$@") || strays=none
+    runs_as=$(given runs-as "$@") || runs_as=0:0
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
     read_texts="$desired $policy_desired $webhook_desired $(given written "$@")"
     for name in live policy-live webhook-live; do
         seen=$(given "$name" "$@") && read_texts="$read_texts ${seen%@*}"
     done
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
-    preconditions "$(given images "$@")" "$policy" "$webhook" "$log" || files_may_have_changed || fail "$problem; nothing was changed"
+    { preconditions "$(given images "$@")" "$policy" "$webhook" "$log" && log_is_writable "$log"; } ||
+        files_may_have_changed || fail "$problem; nothing was changed"
+    files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
+    install_recovery
     keep_guard
     start_prober "https://$(in_brackets "${address:-127.0.0.1}"):${endpoint##*:}"
     reached=
@@ -50,7 +56,7 @@ transaction() {
 # take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a full
 # disk, still says enough: an earlier step.
 take_step() {
-    if [ "$1" = swap ]; then check_others || return 1; fi
+    case $1 in quarantine | swap) check_others || return 1 ;; esac
     problem="cannot write $STATE/journal"
     step "$1" || files_may_have_changed || return 1
     keep_guard
@@ -61,8 +67,9 @@ take_step() {
             back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" &&
                 keep_kubeadm_config
             ;;
-        rehearse) rehearse ;;
+        rehearse) let_it_read && rehearse ;;
         stand-in) stand_in ;;
+        quarantine) for_strays set_aside "$strays" ;;
         swap) put_in_place ;;
         old-gone) await_old_gone ;;
         new-running) await_new_running ;;
@@ -92,8 +99,9 @@ begin() {
         else
             say "resume: an earlier change of this node was cut off; the files are as they were before it"
         fi
-        dismiss_canary 0
+        dismiss_canary 0 || fail "$problem; nothing was changed"
         clear_slots "$(journal policy)" "$(journal webhook)"
+        archive_strays || fail "$problem; nothing was changed"
         rm -f "$STATE/journal"
     fi
     first_step=${STEPS%% *} resumed_at=
@@ -106,7 +114,7 @@ begin() {
 # resume: the backup of the earlier change, and not the half-changed files of now, is the last state known to work. Where
 # its files are those of this change too, the processes of its beginning are the ones that must go.
 resume() {
-    backup=$(journal backup) resumed_at=$(journal step) first_step=swap
+    backup=$(journal backup) resumed_at=$(journal step) first_step=quarantine
     [ -f "$backup/kube-apiserver.yaml" ] || fail "$STATE/journal names the backup $backup, which is not there"
     say "resume: an earlier change of this node was cut off; its backup $backup stays the one to fall back to"
     if is_redirected && ! healthy "https://127.0.0.1:$(journal canary-port)"; then withdraw_redirect; fi
@@ -171,11 +179,18 @@ manifest_is_ours() {
 
 # put_in_place: policy and manifest, one exchange each. Where the manifest stays the same kubelet restarts nothing, and the
 # process that has the old policy must end. A quick restart puts another manifest in place first, see end_old_at_once.
+# Where nothing but a stray goes, kubelet ends what it ran from it within two seconds, and else nothing has to end.
 put_in_place() {
     known=$(known_texts) ends=
+    if only_strays_go; then
+        await_closed "${endpoint##*:}"
+        if is_listened_on "${endpoint##*:}"; then before=; fi
+        record "processes=$before" && say "swap: nothing else is to change"
+        return
+    fi
     if [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
         case $resumed_at in
-            "" | put-back) ends=TERM ;;
+            "" | quarantine | put-back) ends=TERM ;;
             swap) if [ "$(hash_of "$backup/kube-apiserver.yaml")" = "$desired" ]; then ends=TERM; fi ;;
         esac
     fi
@@ -196,6 +211,12 @@ put_in_place() {
     say "swap: done; kubelet ends the old API server and starts the new one"
 }
 
+# only_strays_go: whether every file is as it shall be, and so is what runs from them.
+only_strays_go() {
+    case $resumed_at in "" | quarantine) ;; *) return 1 ;; esac
+    strays_are_aside && is_in_place && [ "$restart" = no ]
+}
+
 # staged_is_whole NAME SHA256: whether the staged file is one of this change; true where it has no such file.
 staged_is_whole() {
     problem="$STATE/staged/$1 is not what was sent"
@@ -205,8 +226,8 @@ staged_is_whole() {
 # put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
 put_companion() {
     [ -n "$3" ] || return 0
-    # What is there already came in an earlier run; what it displaced waits in the slot.
-    [ "$(hash_of "$2")" = "$3" ] || place "$STATE/staged/$1" "$2" 600 "$known"
+    # What is there already came in an earlier run; what it displaced waits in the slot. The user may be another one since.
+    if [ "$(hash_of "$2")" = "$3" ]; then chown "$runs_as" "$2"; else place "$STATE/staged/$1" "$2" 600 "$known"; fi
 }
 
 # end_processes SIGNAL: to the API servers that must go.
@@ -239,10 +260,12 @@ take_or_leave() {
 
 finish() {
     [ -z "${stuck:-}" ] || fail "the new manifest runs and is healthy, but $stuck. Run again"
+    archive_strays || fail "the new manifest runs and is healthy, but $problem. Run again"
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots "$policy" "$webhook"
     close_journal || return 1
+    forget_credentials
     settle_moved policy audit-policy.yaml
     settle_moved webhook audit-webhook.yaml
     stop_prober
@@ -264,14 +287,14 @@ finish() {
 
 # give_up ARGUMENTS...: the files as they were, the old API server again, and an error that holds the API server's own words.
 give_up() {
-    why=$problem
+    why=$problem stuck=
     stop_prober
     if ! files_may_have_changed; then
         words=$(last_words "$starting")
-        dismiss_canary 0
+        dismiss_canary 0 || stuck=$problem
         clear_slots "$policy" "$webhook"
-        close_journal
-        fail "$why; nothing was changed${words:+. Its last words:
+        end_change
+        fail "$why; nothing was changed${stuck:+, but $stuck. Run again}${words:+. Its last words:
 $words}"
     fi
     say "failed: $why; the earlier manifest and policy are put back"
@@ -280,15 +303,19 @@ $words}"
     if [ -n "$left_alone" ]; then
         # Theirs may have grown out of this change: what removal gives back stays on record.
         if [ "$purpose" = enable ]; then own "$@" && record_change "$@"; fi
-        close_journal
-        fail "$why. What this change wrote is put back except for${left_alone}; run again to see the present text." \
+        end_change
+        fail "$why. What this change wrote is put back except for${left_alone}${stuck:+, and $stuck}; run again to see the present text." \
             "The API server's last words:
 ${words:-(none: it wrote no log)}"
     fi
-    close_journal
-    fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}. The API server's last words:
+    end_change
+    fail "$why. The earlier manifest runs again${edited:+, with what somebody else wrote into it meanwhile}${returned:+; \
+$returned in $MANIFESTS is back too}${stuck:+, but $stuck. Run again}. The API server's last words:
 ${words:-(none: it wrote no log)}"
 }
+
+# end_change: the files are back. A redirect that stays leaves the journal, by which the next run tries again.
+end_change() { [ -n "$stuck" ] || close_journal; }
 
 # report_guard: what the guard of an earlier change did, told once.
 report_guard() {

@@ -107,8 +107,9 @@ def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) ->
         flags.append(Flag("bind-address", "127.0.0.1"))
     document = yaml_edit.load(text)
     containers = document["spec"]["containers"]
-    if len(containers) > 1:
-        others = ", ".join(str(entry.get("name")) for entry in containers if entry.get("name") != CONTAINER)
+    sidecars = [each for each in document["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    if len(containers) > 1 or sidecars:
+        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != CONTAINER)
         raise CanaryError(f"the pod has other containers ({others}), of which two cannot run side by side")
     mounts = []
     for flag, path in staged.items():

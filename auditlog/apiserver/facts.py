@@ -18,6 +18,7 @@ from auditlog.apiserver.yaml_edit import YamlEditError
 
 ABSENT = "absent"
 CANARY = "kube-apiserver-canary"
+POD_LOGS = "/var/log/pods"
 
 
 class FactsError(ValueError):
@@ -60,11 +61,21 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time."""
+    """A running API server: process id, argument list, start time.
+
+    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
+    installed script predates it.
+    """
 
     pid: int
     started: int
     arguments: tuple[str, ...]
+    identity: str = ""
+
+    @property
+    def token(self) -> str:
+        """Names this very process to the node."""
+        return self.identity or f"{self.pid}@{self.started}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +96,15 @@ class KubeadmConfig:
 
 @dataclass(frozen=True, slots=True)
 class StrayManifest:
-    """A file beside the API server's manifest that defines that pod as well. ``changed`` is its ctime."""
+    """A file beside the API server's manifest that defines that pod as well.
+
+    ``name`` is its name as a person can read it: what is no printable UTF-8 is shown as an escape, and the name is
+    not ``plain`` then. ``changed`` is its ctime.
+    """
 
     name: str
     changed: int
+    plain: bool = True
 
 
 class Role(StrEnum):
@@ -108,6 +124,39 @@ class Written:
     kubeadm_config: str | None = None
 
 
+class Health(StrEnum):
+    """What is known of a part of the cluster."""
+
+    OK = "ok"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class SignKind(StrEnum):
+    """The parts of a cluster that a node looks at (node/cluster.sh)."""
+
+    API = "api"
+    ETCD = "etcd"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a node saw of one part of its cluster.
+
+    ``subject`` is the URL of an API server or etcd ("-" where it has none), or the name of a node; ``sentence`` is
+    empty where it is ok.
+    """
+
+    health: Health
+    kind: SignKind
+    subject: str
+    sentence: str = ""
+
+    def is_about(self, kind: SignKind, subject: str) -> bool:
+        return (self.kind, self.subject) == (kind, subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One node as it is. A file that is absent is None.
@@ -123,15 +172,22 @@ class Facts:
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
-    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
+    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``unproven`` names the last
+    update that came to the node, None if a proof was kept after it or its scripts do not say. ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
+    ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
+    ``pod_logs`` is the folder where kubelet keeps what containers write.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
+    ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
+    ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
     ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
     asked or did not say.
+    ``lost_owner`` is what a power cut left of the record of the owner, which is then no ``owner``; None if nothing was
+    lost. A version that did not sync its records may have left it empty.
     """
 
     hostname: str
@@ -169,14 +225,20 @@ class Facts:
     redirect_tool: str | None = None
     unfinished_sha256: frozenset[str] = frozenset()
     proof: str | None = None
+    unproven: str | None = None
     log_written_bytes: int = 0
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
     firewall: str = ""
+    loopback_clients: tuple[str, ...] = ()
+    pod_logs: str = POD_LOGS
     node_name: str | None = None
     entry: str | None = None
+    edits_back: bool = False
     former_owner: str | None = None
+    cluster: tuple[Sign, ...] = ()
     flagz: str | None = None
+    lost_owner: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -213,6 +275,7 @@ def parse_facts(output: str) -> Facts:
     scripts_folder_changed = 0
     log_written = (0, 0)
     processes: list[Process] = []
+    cluster: list[Sign] = []
     missing_tools: list[str] = []
     kubeadm_config = webhook = None
     for number, line in enumerate(lines[1:-1], start=2):
@@ -220,12 +283,14 @@ def parse_facts(output: str) -> Facts:
         try:
             match kind:
                 case "file":
-                    files[words[0]] = _file(words[1:])
+                    files[words[0]] = _file(words[0], words[1:])
                     if words[:2] == ["policy", ABSENT]:
                         policy_folder_changed = _time(words, 2)
                 case "static-pod":
-                    name, text = _text(words[0]), _text(words[1]) if words[1] else ""
-                    static_pods.append((StrayManifest(name, _time(words, 2)), apiserver_pod(text)))
+                    text = _bytes(words[1]).decode(errors="replace")
+                    static_pods.append((_stray(_bytes(words[0]), _time(words, 2)), apiserver_pod(text)))
+                case "cluster":
+                    cluster.append(_sign(words))
                 case "process":
                     processes.append(_process(words))
                 case "kubeadm-config" | "kubeadm-config-kept":
@@ -240,8 +305,11 @@ def parse_facts(output: str) -> Facts:
                     | "webhook-path"
                     | "log-folder-read-only"
                     | "proof"
+                    | "unproven"
                     | "firewall"
+                    | "loopback-clients"
                     | "flagz"
+                    | "pod-logs"
                 ):
                     single[kind] = _text(words[0])
                 case "log-written":
@@ -277,8 +345,7 @@ def parse_facts(output: str) -> Facts:
             before_manifest=files["before-manifest"],
             before_policy=files["before-policy"],
             before_kubeadm_config=files["before-kubeadm-config"],
-            # A power cut may have left an empty record of an earlier version, which says nothing.
-            owner=(owner.text.strip() if owner else "") or None,
+            owner=_record(owner),
             scripts_sha256=_hash(single["scripts"]),
             staged_policy_sha256=_hash(single["staged-policy"]),
             unfinished_change=journal is not None,
@@ -291,8 +358,8 @@ def parse_facts(output: str) -> Facts:
             policy_path=single.get("policy-path"),
             log_path=single.get("log-path"),
             log_used_bytes=int(single.get("log-used-bytes", "0")),
-            owned=_text_of(files.get("owned")),
-            owned_kubeadm_config=_text_of(files.get("owned-kubeadm-config")),
+            owned=_record(files.get("owned")),
+            owned_kubeadm_config=_record(files.get("owned-kubeadm-config")),
             webhook=webhook,
             webhook_path=single.get("webhook-path"),
             staged_webhook_sha256=_hash(single.get("staged-webhook", "absent")),
@@ -307,14 +374,20 @@ def parse_facts(output: str) -> Facts:
             redirect_tool=single.get("redirect-tool"),
             unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
             proof=single.get("proof"),
+            unproven=single.get("unproven"),
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
             firewall=single.get("firewall", ""),
+            loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
+            pod_logs=single.get("pod-logs", POD_LOGS),
             node_name=single.get("node-name"),
-            entry=(entry.text.strip() if entry else "") or None,
-            former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            entry=_record(entry),
+            former_owner=_record(former_owner),
+            cluster=tuple(cluster),
             flagz=single.get("flagz"),
+            edits_back=_record(files.get("edits-back")) is not None,
+            lost_owner=owner.text.strip() if owner and _record(owner) is None else None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -346,15 +419,29 @@ def _put_in_place(journal: str) -> frozenset[str]:
     return frozenset(re.findall(r"^(?:desired|placed-first|policy-desired)=([0-9a-f]{64})$", journal, re.MULTILINE))
 
 
-def _file(words: list[str]) -> RemoteFile | None:
+def _file(name: str, words: list[str]) -> RemoteFile | None:
     if words[0] == ABSENT:
         return None
-    changed, modified, mode, text = words
-    return RemoteFile(text=_text(text), changed=int(changed), modified=int(modified), mode=mode)
+    changed, modified, mode, encoded = words
+    try:
+        text = _text(encoded)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"the {name} file is not UTF-8 text: byte {error.object[error.start]:#04x} at {error.start}"
+        ) from error
+    return RemoteFile(text=text, changed=int(changed), modified=int(modified), mode=mode)
 
 
-def _text_of(file: RemoteFile | None) -> str | None:
-    return file.text if file else None
+def _stray(name: bytes, changed: int) -> StrayManifest:
+    shown = name.decode(errors="backslashreplace")
+    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown)
+    return StrayManifest(shown, changed, plain=shown.encode() == name)
+
+
+def _record(file: RemoteFile | None) -> str | None:
+    """What a record of the node's scripts says. One that a power cut left empty, or without its line break, says
+    nothing."""
+    return file.text.strip() or None if file and file.text.endswith("\n") else None
 
 
 def _time(words: list[str], index: int) -> int:
@@ -370,11 +457,20 @@ def _hash(word: str) -> str | None:
     return None if word == ABSENT else word
 
 
+def _sign(words: list[str]) -> Sign:
+    health, kind, subject, *sentence = words
+    return Sign(Health(health), SignKind(kind), subject, _text(sentence[0]) if sentence else "")
+
+
 def _process(words: list[str]) -> Process:
-    pid, started, command_line = words
+    pid, started, command_line, *identity = words
     arguments = base64.b64decode(command_line, validate=True).decode(errors="replace")
-    return Process(pid=int(pid), started=int(started), arguments=tuple(arguments.split("\0")[:-1]))
+    return Process(int(pid), int(started), tuple(arguments.split("\0")[:-1]), "".join(identity))
 
 
 def _text(encoded: str) -> str:
-    return base64.b64decode(encoded, validate=True).decode()
+    return _bytes(encoded).decode()
+
+
+def _bytes(encoded: str) -> bytes:
+    return base64.b64decode(encoded, validate=True)

@@ -19,7 +19,7 @@ from auditlog.apiserver.checks.node_state import kind_of_node, kubelet
 from auditlog.apiserver.desired import POLICY_FLAG, Flag, sha256
 from auditlog.apiserver.facts import Facts, RemoteFile
 from auditlog.apiserver.flagz import Witness, witness
-from auditlog.apiserver.kubeadm_config import KubeadmConfigError, kubernetes_version
+from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.policy.coverage import cover
 from auditlog.policy.lint import Finding as LintFinding
@@ -117,7 +117,7 @@ def inspect_node(name: str, facts: Facts) -> NodeReport:
 
 
 def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
-    version = manifest.image_version(live.text) or _recorded_version(facts)
+    version = kubernetes_version(live.text, facts)
     minor = int(version.split(".")[1]) if version else NEWEST_MINOR
     server = ApiServer.of(facts, live.text, minor)
     flags = server.flags
@@ -155,13 +155,6 @@ def _leading_first(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _is_on(flags: Mapping[str, str]) -> bool:
     return bool(flags.get(POLICY_FLAG)) and (log_backend(flags, NEWEST_MINOR) or webhook_backend(flags)) is not None
-
-
-def _recorded_version(facts: Facts) -> str | None:
-    try:
-        return kubernetes_version(facts.kubeadm_config.text) if facts.kubeadm_config else None
-    except KubeadmConfigError:
-        return None
 
 
 def _inspect_policy(file: RemoteFile | None, path: str, minor: int, mode: str | None) -> PolicyReport | None:

@@ -120,6 +120,17 @@ def images(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(container["image"]) for container in containers if "image" in container))
 
 
+def user(text: str) -> str | None:
+    """``UID:GID`` that the container runs as, None for root's. Raises ManifestError.
+
+    The manifest names them under RootlessControlPlane, a feature gate of kubeadm. Without ``runAsGroup`` it is group 0.
+    """
+    document = load(text)
+    contexts = (document["spec"].get("securityContext"), at(document, container_path(document)).get("securityContext"))
+    merged = {name: value for context in contexts for name, value in (context or {}).items() if value is not None}
+    return f"{merged['runAsUser']}:{merged.get('runAsGroup', 0)}" if merged.get("runAsUser") else None
+
+
 def load(text: str) -> Any:
     """The manifest's plain values. Raises ManifestError when it is no Pod."""
     try:

@@ -18,6 +18,7 @@ from auditlog.apiserver.desired import AuditConfiguration, sha256
 from auditlog.apiserver.facts import ABSENT, Facts, Process, StrayManifest, Written
 from auditlog.apiserver.file_change import FileChange
 from auditlog.apiserver.identity import former_name, taken_over
+from auditlog.apiserver.kubernetes_version import kubernetes_version
 from auditlog.apiserver.manifest import MANIFEST_PATH, ManifestError
 from auditlog.apiserver.manifest_plan import plan_manifest
 from auditlog.apiserver.marker import transaction_marker
@@ -39,18 +40,18 @@ class NodePlan:
     ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
     ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
     removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
-    the files that are moved out of kubelet's way first. ``reasons`` is empty when nothing is to be done; ``warnings``
-    are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the node's copy
-    of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence. ``written``
-    says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook`` is the
-    webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is as of
-    the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
+    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done;
+    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the
+    node's copy of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence.
+    ``written`` says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook``
+    is the webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is
+    as of the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
     ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
     ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
-    ``entry`` is the name that the node has on record, None for none.
-    ``is_owned`` says whether this stack has changed the node before.
-    ``taken_over_from`` is the owner that the node has on record until now, None if that is this stack or nobody.
-    ``was_taken_over`` says whether the node has, or will have, a former owner on record.
+    ``entry`` is the name that the node has on record, None for none; ``edits_back_recorded`` is as in the facts.
+    ``is_owned`` says whether this stack has changed the node before. ``taken_over_from`` is the owner that the node has
+    on record until now, None if that is this stack or nobody. ``was_taken_over`` says whether the node has, or will
+    have, a former owner on record.
     """
 
     node: Host
@@ -80,6 +81,7 @@ class NodePlan:
     staged_webhook_sha256: str | None = None
     former: str | None = None
     entry: str | None = None
+    edits_back_recorded: bool = False
     is_owned: bool = False
     taken_over_from: str | None = None
     was_taken_over: bool = False
@@ -88,6 +90,14 @@ class NodePlan:
     def names_entry(self) -> bool:
         """Whether the node has, or will have, on record which entry of ``nodes`` it is."""
         return self.entry is not None or not self.in_sync
+
+    @property
+    def edits_back(self) -> bool:
+        """Whether the node's scripts make the earlier texts by edits, or will once this change is made.
+
+        Older ones need the whole text in the command line, and a node that is in sync keeps the scripts that it has.
+        """
+        return self.edits_back_recorded or not self.in_sync
 
     @property
     def in_sync(self) -> bool:
@@ -114,7 +124,7 @@ def plan_node(
         raise PlanError(problems)
     live = facts.manifest.text
     try:
-        minor = _minor(live)
+        minor = _minor(live, facts)
         policy = _policy_for(_nearest_known(minor), policy_text, settings)
         policy_file, webhook = _companions(settings, live, policy_text, facts)
         files = (policy_file, webhook) if webhook is not None else (policy_file,)
@@ -140,7 +150,7 @@ def plan_node(
     if taken_over_from is not None:
         reasons = (*reasons, TAKEN_OVER.format(former=taken_over_from, owner=owner))
     files_in_sync = change.in_sync and all(file.in_sync for file in files)
-    restarts = not files_in_sync or lag is not None or facts.unfinished_change
+    restarts = not files_in_sync or lag is not None or facts.unfinished_change or bool(quarantined)
     staged = staged_files(webhook=webhook is not None)
     try:
         # Making a canary takes as long as all the rest of a node's plan, and is for a restart only.
@@ -165,7 +175,7 @@ def plan_node(
         token=facts.policy_token,
     )
     if lag is Lag.NO_PROCESS and files_in_sync and not facts.unfinished_change:
-        problems.append(str(no_process()))
+        problems.append(str(no_process(facts.pod_logs)))
     if problems:
         raise PlanError(problems)
     log = log_backend(planned.flags, minor)
@@ -197,6 +207,7 @@ def plan_node(
         staged_webhook_sha256=facts.staged_webhook_sha256,
         former=former_name(node, facts, owner, {each.name for each in settings.nodes}),
         entry=facts.entry,
+        edits_back_recorded=facts.edits_back,
         is_owned=facts.owner is not None,
         taken_over_from=taken_over_from,
         was_taken_over=taken_over_from is not None or facts.former_owner is not None,
@@ -226,9 +237,9 @@ def _lag(live: ApiServer, files: tuple[Companion, ...]) -> Lag | None:
     return lag
 
 
-def _minor(manifest_text: str) -> int:
-    """The node's minor version; the newest one that is known when its image does not tell."""
-    version = manifest.image_version(manifest_text)
+def _minor(manifest_text: str, facts: Facts) -> int:
+    """The node's minor version; the newest one that is known when nothing tells."""
+    version = kubernetes_version(manifest_text, facts)
     return NEWEST_MINOR if version is None else int(version.split(".")[1])
 
 

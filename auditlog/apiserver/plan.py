@@ -9,7 +9,9 @@ from auditlog.apiserver import manifest
 from auditlog.apiserver.checks.answering import unanswered
 from auditlog.apiserver.checks.api_server import AUDIT
 from auditlog.apiserver.checks.between_nodes import NodeTraits, audit_differences, version_differences
-from auditlog.apiserver.checks.finding import Finding
+from auditlog.apiserver.checks.cluster import cluster_findings
+from auditlog.apiserver.checks.finding import Finding, Severity
+from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.kubeadm_config import cluster_configuration_findings
 from auditlog.apiserver.desired import POLICY_FLAG, audit_configuration, sha256
 from auditlog.apiserver.facts import Facts
@@ -68,6 +70,11 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
             nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
+    problems.extend(_unreadable_once_joined(joining, nodes))
+    members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
+    seen = {name: tuple(cluster_findings(name, facts)) for name in members}
+    if any(node.restarts for node in nodes):
+        problems.extend(f"{name}: {problem}" for name, found in seen.items() for problem in errors(found))
     config: KubeadmConfigPlan | None = None
     try:
         config = plan_kubeadm_config(configuration, facts)
@@ -75,7 +82,9 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
         problems.extend(_why_unread(nodes, facts) or ([] if problems else error.problems))
     if problems or config is None:
         raise PlanError(problems, list(_edits(nodes)) if config is None else ())
-    planned = tuple(_with_kubeadm_config_warnings(node, config.change) for node in nodes)
+    planned = tuple(
+        _with_warnings(_with_kubeadm_config_warnings(node, config.change), seen[node.node.name]) for node in nodes
+    )
     return Plan(
         settings.cluster,
         planned,
@@ -87,6 +96,19 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
         tuple(joining),
         tuple(node for node in settings.nodes if node.gone),
     )
+
+
+def _unreadable_once_joined(joining: Sequence[PreparationPlan], nodes: Sequence[NodePlan]) -> Iterator[str]:
+    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it a user of its own."""
+    users = {node.node.name: manifest.user(node.manifest.desired) for node in nodes}
+    not_root = next((name for name, user in users.items() if user is not None), None)
+    if not_root is not None:
+        for each in joining:
+            yield (
+                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser), and the one of this "
+                "machine could not read its policy, which is root's until kubeadm join; join it with enabled: false, "
+                "or let API servers run as root"
+            )
 
 
 def _why_unread(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> list[str]:
@@ -111,6 +133,11 @@ def _edits(nodes: Sequence[NodePlan]) -> Iterator[Edit]:
 def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePlan:
     flags = manifest.flag_values(manifest.arguments(node.manifest.desired))
     return replace(node, warnings=(*node.warnings, *cluster_configuration_findings(config.desired, flags)))
+
+
+def _with_warnings(node: NodePlan, found: Sequence[Finding]) -> NodePlan:
+    """What stops a restart is worth a warning where there is none."""
+    return replace(node, warnings=(*node.warnings, *(replace(each, severity=Severity.WARNING) for each in found)))
 
 
 def _between(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Finding]:

@@ -68,7 +68,8 @@ def read_nodes(
     not be read, after all were tried.
     """
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
-    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None)
+    names = tuple(target.name for target in targets)
+    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None, nodes=names)
     readings = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
@@ -102,17 +103,21 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
-    them), by which script, and whether for kubeadm-config and the API server's own account of its flags as well."""
+    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, and the API server's own
+    account of its flags as well."""
 
     paths: tuple[str, str, str] | None
     installed: bool = False
     kubeadm_config: bool = True
+    nodes: tuple[str, ...] = ()
     flagz: bool = False
 
     def command(self, user: str) -> str:
         if self.installed:
             return node_scripts.installed_facts_command()
-        return node_scripts.facts_command(user, self.paths, kubeadm_config=self.kubeadm_config, flagz=self.flagz)
+        return node_scripts.facts_command(
+            user, self.paths, kubeadm_config=self.kubeadm_config, nodes=self.nodes, flagz=self.flagz
+        )
 
 
 async def _read_as(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from auditlog.apiserver.checks.cluster import cluster_findings
 from auditlog.apiserver.checks.findings import errors
 from auditlog.apiserver.checks.node_state import other_owner
 from auditlog.apiserver.facts import Facts, RemoteFile
@@ -32,9 +33,12 @@ class RemovalPlan:
 
 
 def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
-    """The reverse edits on nodes with these facts. Raises PlanError with every node that is another stack's."""
+    """The reverse edits on nodes with these facts. Raises PlanError with every node that is another stack's,
+    and with what is wrong with the cluster."""
     planned = {name: taken_over(each, owner, settings.take_over)[0] for name, each in facts.items()}
     problems = [f"{name}: {problem}" for name, each in planned.items() for problem in errors(other_owner(each, owner))]
+    if any(each.changed_by_stack for each in facts.values()):
+        problems += [f"{name}: {problem}" for name in facts for problem in errors(cluster_findings(name, facts))]
     if problems:
         raise PlanError(problems)
     changes: list[tuple[str, tuple[str, ...], FileChange]] = []

@@ -6,7 +6,7 @@ The measurements are those of ``reference/lab.md``, "Restarting the API server q
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditlog.apiserver import manifest, manifest_edit
 from auditlog.apiserver.backends import log_backend, webhook_backend
@@ -39,12 +39,14 @@ class Restart:
     """How one node's API server is restarted.
 
     ``reason`` says why not as the settings have it; None when it is. ``rehearses`` tells whether a canary runs first,
-    and ``no_rehearsal`` why it does not.
+    and ``no_rehearsal`` why it does not. ``over_loopback`` are those on the node that a redirect does not reach.
     """
 
     mode: RestartMode
     reason: str | None
     no_rehearsal: str | None
+    # A connection that comes and goes must not make an ``up`` differ from its preview: the digest is of this repr.
+    over_loopback: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def rehearses(self) -> bool:
@@ -55,7 +57,14 @@ class Restart:
         """What a preview tells of it."""
         instead = f" and not {RestartMode.SEAMLESS}, because {self.reason}" if self.reason else ""
         rehearsal = "rehearsed by a second API server first" if self.rehearses else f"no rehearsal: {self.no_rehearsal}"
-        return (f"restart: {self.mode}{instead}; {AWAY[self.mode]}; {rehearsal}",)
+        restart = f"restart: {self.mode}{instead}; {AWAY[self.mode]}; {rehearsal}"
+        if self.mode is not RestartMode.SEAMLESS or not self.over_loopback:
+            return (restart,)
+        return (
+            restart,
+            f"restart: {', '.join(self.over_loopback)} on this node may reach the API over 127.0.0.1, where nothing is "
+            f"redirected: for them, and for whom they pass on, {AWAY[RestartMode.DRAIN]}, and outageSeconds counts it",
+        )
 
 
 def choose_restart(
@@ -72,7 +81,7 @@ def choose_restart(
         case RestartMode.SEAMLESS:
             reason = lacking or _cannot_redirect(facts, flags)
             if reason is None:
-                return Restart(RestartMode.SEAMLESS, None, None)
+                return Restart(RestartMode.SEAMLESS, None, None, facts.loopback_clients)
             return Restart(RestartMode.DRAIN, reason, no_rehearsal)
         case RestartMode.QUICK:
             _check_nothing_is_lost(wanted, flags, policy)

@@ -39,6 +39,9 @@ def transaction_arguments(
         "address": manifest.flag_value(arguments, "advertise-address") or "",
         "images": " ".join(manifest.images(text)),
     }
+    user = manifest.user(text) if staged else None
+    if user is not None:
+        told["runs_as"] = user
     if mode is RestartMode.QUICK:
         told["placed_first"] = placed_first(text)
     if rehearsal or mode is RestartMode.SEAMLESS:

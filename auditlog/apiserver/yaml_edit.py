@@ -163,7 +163,9 @@ def written_value(text: str, path: Path) -> str:
 def _compose(text: str) -> yaml.Node | None:
     """The document's nodes; None when it has none."""
     try:
-        node: yaml.Node | None = yaml.compose(text, Loader=_PlaceLoader)
+        # Places count from the byte order mark, which the loader leaves out.
+        marked = "\n" + text[1:] if text.startswith("\ufeff") else text
+        node: yaml.Node | None = yaml.compose(marked, Loader=_PlaceLoader)
     except yaml.YAMLError as error:
         raise YamlEditError(_reason(error)) from error
     return node

@@ -28,7 +28,9 @@ _COMMANDS = {
     "id": "echo 0",
     "uname": "echo cp1",
     "grep": f'case $* in */proc/*) exit 1 ;; *) exec {shutil.which("grep")} "$@" ;; esac',
-    "kubectl": "printf '7 '; cat '{root}/cluster-configuration.yaml'; printf .",
+    "kubectl": "printf ConfigMap/7; printf ' '; cat '{root}/cluster-configuration.yaml'; printf .",
+    # Only of readiness, of API servers that are none of this machine's.
+    "curl": "printf '\\n200'",
     # Only df -P -k FOLDER: 100 GB, half of it free.
     "df": "echo Filesystem; echo /dev/vda1 100000000 50000000 50000000 50% /",
     # The script on standard input reads /proc/meminfo by the shell itself.

@@ -38,7 +38,7 @@ def host(server: SshServer) -> Host:
 
 def test_paths_come_from_the_settings(server: SshServer, node: FakeNode) -> None:
     facts = read_nodes([host(server)], None, Account(server.private_key), str(node.policy), str(node.log))
-    assert server.commands() == [f"sudo -n sh -s facts policy={node.policy} log={node.log} webhook="]
+    assert server.commands() == [f"sudo -n sh -s facts policy={node.policy} log={node.log} webhook= nodes=cp1"]
     assert facts["cp1"].hostname == "cp1"
     assert facts["cp1"].policy is not None
     assert facts["cp1"].policy.text == node.policy.read_text()

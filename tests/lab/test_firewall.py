@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tests.lab.clients import four_clients
 from tests.lab.faults.halt import halted
 from tests.lab.faults.steps import after
 from tests.lab.node_change import Change, NodeChanger
+from tests.lab.outsiders import OUTAGE_ERROR, connects, outsiders
 from tests.lab.test_first_stack import eventually
 from tests.lab.test_restart_modes import EVERYTHING, WRITES, assert_undisturbed, left_over
 
@@ -64,17 +64,10 @@ def assert_nothing_is_left(node: Node, change: Change) -> None:
     assert eventually(lambda: left_over(node), lambda text: text == "", 60) == "", change.printed
 
 
-def connects(node: Node, port: int) -> bool:
-    """Whether a client of another machine gets a connection to this port of the node."""
-    try:
-        with socket.create_connection((node.address, port), timeout=3):
-            return True
-    except OSError:
-        return False
-
-
-def test_a_rule_about_the_port_means_drain_and_the_preview_says_which(node: Node, changer: NodeChanger) -> None:
-    with rule(node, LIMITED):
+def test_a_rule_about_the_port_means_drain_the_preview_says_which_and_no_stranger_gets_in(
+    lab: Lab, node: Node, changer: NodeChanger
+) -> None:
+    with rule(node, LIMITED), outsiders(lab, [node]) as seen:
         (sentence,) = changer.plan().restarting.sentences
         change = changer.enable()
     assert sentence.startswith(
@@ -83,6 +76,8 @@ def test_a_rule_about_the_port_means_drain_and_the_preview_says_which(node: Node
     assert "--dport 6443" in sentence
     assert change.status == 0, change.printed
     assert change.result.mode == "drain"
+    assert seen[node.name].reached == []
+    assert abs(change.result.outage_seconds - seen[node.name].outage_seconds) < OUTAGE_ERROR
     assert_nothing_is_left(node, change)
 
 
@@ -107,8 +102,8 @@ def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, nod
     ):
         halt.wait(running)
         assert node.run(f"ss -Hltn 'sport = :{CANARY_PORT}'").stdout, "the canary listens"
-        assert not connects(node, CANARY_PORT)
-        assert connects(node, 6443)
+        assert not connects(node.address, CANARY_PORT)
+        assert connects(node.address, 6443)
         halt.release()
         change = running.ends()
     assert change.status == 0, change.printed
@@ -122,3 +117,44 @@ def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, nod
         ).stdout
         == ""
     )
+
+
+# While the file is there, it takes no chain of the nat table away, and says that none is there.
+LIES = """#!/bin/sh
+if [ -e /run/iptables-lies ]; then
+    case "$*" in *"-t nat -D"* | *"-t nat -F"* | *"-t nat -X"*) exit 1 ;; *"-t nat -S"*) exit 0 ;; esac
+fi
+exec /usr/sbin/iptables "$@"
+"""
+
+
+@pytest.mark.exhaustive
+def test_an_iptables_that_lies_leaves_the_canary_in_place_and_the_next_change_clears_up(lab: Lab, node: Node) -> None:
+    """Nobody outside notices: the canary answers until the redirect is really gone."""
+    shim = lab.paths.node(node.name) / "usr/local/sbin/iptables"
+    shim.write_text(LIES)
+    shim.chmod(0o755)
+    hands_back = after("marker")
+    try:
+        with (
+            four_clients(lab.paths.kubeconfig) as records,
+            halted(node, hands_back.rename, hands_back.side) as halt,
+            Running.begin(NodeChanger(node, WRITES)) as running,
+        ):
+            halt.wait(running)
+            node.run("touch /run/iptables-lies")
+            halt.release()
+            stuck = running.ends()
+            again = NodeChanger(node, EVERYTHING).enable()
+            node.run("rm /run/iptables-lies")
+            change = NodeChanger(node, EVERYTHING).enable()
+    finally:
+        shim.unlink()
+        node.run("rm -f /run/iptables-lies")
+    assert stuck.status != 0
+    for failed in (stuck, again):
+        assert failed.status != 0
+        assert "runs and is healthy, but the redirect KUBERNETES-AUDIT cannot be taken away" in failed.printed
+    assert change.status == 0, change.printed
+    assert_undisturbed(records)
+    assert_nothing_is_left(node, change)

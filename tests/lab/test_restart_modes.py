@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from lab.api import Lab, Node
 from lab.audit_logs import file_lines
 from tests.lab.clients import Record, four_clients
 from tests.lab.node_change import NodeChanger, restarts
+from tests.lab.outsiders import OUTAGE_ERROR, Seen, probing
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 LOGS = "/var/log/kubernetes/audit"
@@ -154,14 +157,37 @@ def test_a_canary_that_a_crash_left_is_not_stray_and_is_cleaned_up_by_the_next_r
     assert left_over(node) == ""
 
 
-def test_removal_takes_the_way_of_its_arguments_and_gives_back_every_byte(
+@contextmanager
+def forwarder(node: Node) -> Iterator[int]:
+    """A load balancer on the node, as simple as can be: it passes its port on to the API server on loopback."""
+    port = 7443
+    script = f"socat TCP-LISTEN:{port},fork,reuseaddr TCP:127.0.0.1:6443 >/dev/null 2>&1 </dev/null & echo $!"
+    pid = node.run(script).stdout.strip()
+    try:
+        yield port
+    finally:
+        node.run(f"kill {pid}")
+
+
+def test_removal_takes_the_way_of_its_arguments_and_a_load_balancer_on_the_node_is_told_of_and_counted(
     lab: Lab, node: Node, changer: NodeChanger
 ) -> None:
     before = Path(lab.paths.snapshot(node.name) / "manifests/kube-apiserver.yaml").read_text()
-    with four_clients(lab.paths.kubeconfig) as records:
+    passed_on = Seen()
+    with (
+        forwarder(node) as port,
+        probing(node.address, port, passed_on),
+        four_clients(lab.paths.kubeconfig) as records,
+    ):
         change = changer.remove()
+    assert change.plan.restarting.sentences[1].startswith(
+        "restart: socat on this node may reach the API over 127.0.0.1"
+    )
     assert change.status == 0, change.printed
+    assert "outage: measured on 127.0.0.1 as well, where socat may reach the API" in change.printed
     assert change.result.mode == "seamless"
     assert_undisturbed(records)
+    assert passed_on.outage_seconds > 5
+    assert abs(change.result.outage_seconds - passed_on.outage_seconds) < OUTAGE_ERROR
     assert node.sha256(MANIFEST) == sha256(before)
     assert left_over(node) == ""

@@ -5,6 +5,7 @@ The two clients go through the load balancer, one on a fresh connection for each
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.api import Lab
 from lab.stack import PulumiStack, configuration
 from lab.state import LabState
 from tests.lab.nodes import etcd_members, ready_nodes
+from tests.lab.outsiders import OUTAGE_ERROR, firewall, outsiders
 from tests.lab.test_first_stack import MANIFEST, hashes, process_arguments, process_ids
 from tests.lab.writers import CONNECTIONS, missing, recorded, writing
 
@@ -129,6 +131,39 @@ def test_a_new_policy_comes_to_one_node_at_a_time_and_every_request_is_recorded_
         "no log was rotated"
     )
     stack.run("preview", "--expect-no-changes")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("mode", ["seamless", "drain"])
+@pytest.mark.parametrize("closed", [True, False], ids=["behind a firewall", "without one"])
+def test_no_client_fails_no_stranger_gets_in_and_the_outage_is_what_an_outsider_saw(
+    lab: Lab, stack: PulumiStack, mode: str, closed: bool, tmp_path: Path
+) -> None:
+    """Each node lets the load balancer, the other nodes and the prober in, or has no firewall: then only the canary's
+    ports are closed."""
+    assert lab.state.balancer is not None
+    allowed = [lab.state.balancer.address, lab.state.bridge_address, *(node.address for node in lab.nodes)]
+    rules = [{"level": "Request", "users": [f"{mode} {closed}"]}, {"level": "Metadata"}]
+    configure(lab, stack, {**EVERYTHING, "rules": rules}, restart=mode)
+    with (
+        firewall(lab.nodes if closed else (), allowed),
+        outsiders(lab, lab.nodes) as seen,
+        writing(lab, tmp_path) as written,
+    ):
+        printed = stack.run("up", "--yes", "--skip-preview").stdout
+    states = json.loads(stack.run("stack", "output", "--json").stdout)["nodes"]
+    assert written.failed == [], f"of {len(written.requests)}"
+    assert {states[name]["restart"] for name in seen} == {"drain" if closed else mode}, printed
+    for name, outsider in seen.items():
+        assert outsider.tried > 100
+        assert len(outsider.answers) > 100
+        assert [port for port in outsider.reached if closed or not port.startswith("6443 ")] == []
+        assert abs(states[name]["outageSeconds"] - outsider.outage_seconds) < OUTAGE_ERROR, (
+            name,
+            states[name],
+            outsider.answers,
+        )
+    print(len(written.requests), {name: (states[name], outsider.outage_seconds) for name, outsider in seen.items()})
 
 
 def test_a_machine_is_prepared_and_joins_with_audit_logging_on(lab: Lab, stack: PulumiStack) -> None:

@@ -42,6 +42,17 @@ def webhook(receiver: WebhookReceiver, **more: Any) -> dict[str, Any]:
     }
 
 
+def holding(node: Node, text: str) -> str:
+    """The files below /etc/kubernetes that hold this text."""
+    return node.run(f"grep -r -l -F -e '{text}' /etc/kubernetes || true").stdout
+
+
+def credential(node: Node) -> str:
+    """The client's key as the kubeconfig on the node has it."""
+    (line,) = (line for line in node.run(f"cat {KUBECONFIG}").stdout.splitlines() if "client-key-data:" in line)
+    return line.split()[-1]
+
+
 def make_event(lab: Lab) -> str:
     name = f"sent-{time.monotonic_ns()}"
     lab.kubectl("-n", "default", "create", "configmap", name)
@@ -107,13 +118,16 @@ def test_a_client_certificate_takes_the_tokens_place(
     assert receiver.wait_for(make_event(lab))
     assert receiver.refused() == 0
     assert "token" not in node.run(f"cat {KUBECONFIG}").stdout
+    assert holding(node, receiver.token) == "", "a token that was replaced is nowhere any more"
 
 
 def test_a_webhook_that_leaves_the_stack_takes_flag_mount_and_file_along(
     lab: Lab, node: Node, stack: PulumiStack, receiver: WebhookReceiver
 ) -> None:
+    key = credential(node)
     stack.configure(lab.state, {})
     stack.run("up", "--yes", "--skip-preview")
+    assert holding(node, key) == ""
     assert not any("webhook" in argument for argument in process_arguments(node))
     text = node.run(f"cat {MANIFEST}").stdout
     assert manifest.webhook_annotation(text) is None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from auditlog.apiserver.checks.finding import Finding
 from auditlog.apiserver.checks.process import no_process
-from auditlog.apiserver.facts import Facts
+from auditlog.apiserver.facts import Facts, Health, SignKind
 
 _SILENT = re.compile(
     r"connection refused|was refused|i/o timeout|handshake timeout|\bEOF\b|deadline exceeded|connection lost"
@@ -27,17 +27,25 @@ def unanswered(facts: Facts) -> Finding | None:
         return None
     change = "; a change of this node by pulumi is under way, or was cut off" if facts.unfinished_change else ""
     if not facts.processes:
-        found = no_process()
+        found = no_process(facts.pod_logs)
         return replace(found, what=found.what + change)
     if not _SILENT.search(facts.kubeadm_config_error or ""):
         return None
+    if any(sign.kind is SignKind.API and sign.health is Health.OK for sign in facts.cluster):
+        return Finding(
+            "endpoint-silent",
+            "the cluster's endpoint does not answer, though the API server of this node does "
+            f"({facts.kubeadm_config_error})",
+            "clients find no API server, and kubeadm-config cannot be read",
+            remedy="mend the load balancer, or what server: in /etc/kubernetes/admin.conf names",
+        )
     started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
     return Finding(
         "api-server-silent",
         f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
         "it is starting, or hangs",
         remedy="run again when it answers (kubectl get --raw /readyz); its last words are in "
-        "/var/log/pods/kube-system_kube-apiserver-*",
+        f"{facts.pod_logs}/kube-system_kube-apiserver-*",
     )
 
 

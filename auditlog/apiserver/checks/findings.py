@@ -17,6 +17,7 @@ from auditlog.apiserver.checks.mounts import missing_policy, mount_findings
 from auditlog.apiserver.checks.node_state import forgotten, kind_of_node, kubelet, strays, unfinished
 from auditlog.apiserver.checks.process import process_findings
 from auditlog.apiserver.checks.retention import retention_findings
+from auditlog.apiserver.checks.shipping import shipping_findings
 from auditlog.policy.model import Policy
 
 
@@ -56,7 +57,7 @@ def planned_findings(
         *line_findings(server.flags, policy, max_line_bytes),
         *mount_findings(server),
         *disk_findings(log, server.facts),
-        *(retention_findings(log, server.facts) if ships else ()),
+        *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from auditlog.apiserver import manifest
@@ -10,6 +11,8 @@ from auditlog.apiserver.facts import Facts, Role
 from auditlog.apiserver.manifest import MANIFEST_PATH
 
 ARCHIVE = "/etc/kubernetes/apiserver-manifest-archive"
+SEARCHED = "/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin and /opt/bin"
+"""The folders in which a node's scripts look for programs, whatever PATH the caller has; as in node/common.sh."""
 
 
 def obstacles(facts: Facts, owner: str, *, quarantine: bool) -> Iterator[Finding]:
@@ -21,11 +24,10 @@ def obstacles(facts: Facts, owner: str, *, quarantine: bool) -> Iterator[Finding
             "missing-tools",
             f"the node lacks {', '.join(facts.missing_tools)}",
             "it cannot be changed without",
-            "install what is missing",
+            f"install what is missing, or link it into one of {SEARCHED}",
         )
     yield from other_owner(facts, owner)
-    if not quarantine:
-        yield from strays(facts)
+    yield from strays(facts, quarantine=quarantine)
 
 
 def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
@@ -87,15 +89,25 @@ def kubelet(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def strays(facts: Facts) -> Iterator[Finding]:
-    """Other files in the manifests folder that kubelet runs as kube-apiserver (design decision 6)."""
+def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
+    """Other files in the manifests folder that kubelet runs as kube-apiserver.
+
+    With ``quarantine`` only those that the stack cannot move, because their names are no plain text.
+    """
     for stray in facts.stray_manifests:
+        if quarantine and stray.plain:
+            continue
+        remedy = "move it out by hand: its name is no plain text, and is shown with escapes"
+        if stray.plain:
+            path = shlex.quote(f"/etc/kubernetes/manifests/{stray.name}")
+            remedy = (
+                f"move it out (mv {path} /etc/kubernetes/), or let the stack do it with quarantineStrayManifests: true"
+            )
         yield _error(
             "stray-manifest",
             f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too",
             "kubelet may run it in place of kube-apiserver.yaml at any time",
-            f"move it out (mv /etc/kubernetes/manifests/{stray.name} /etc/kubernetes/), or let the stack do it with "
-            "quarantineStrayManifests: true",
+            remedy,
         )
 
 

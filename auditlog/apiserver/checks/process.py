@@ -50,7 +50,7 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
     """What ``process_lag`` leads to."""
     match process_lag(server):
         case Lag.NO_PROCESS:
-            yield no_process()
+            yield no_process(server.facts.pod_logs)
         case Lag.OTHER_ARGUMENTS:
             yield _other_arguments(server, max(server.facts.processes, key=lambda process: process.started))
         case Lag.OLDER_THAN_POLICY:
@@ -67,14 +67,14 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
             )
 
 
-def no_process() -> Finding:
-    """No API server runs, and neither file tells why."""
+def no_process(pod_logs: str) -> Finding:
+    """No API server runs, and neither file tells why. ``pod_logs`` is where kubelet keeps what containers write."""
     return Finding(
         "no-process",
         "no API server runs on this node",
         "it is down or just starting",
         remedy="kubelet's log says why (journalctl -u kubelet), and the API server's own last words are in "
-        "/var/log/pods/kube-system_kube-apiserver-*",
+        f"{pod_logs}/kube-system_kube-apiserver-*",
     )
 
 

@@ -144,7 +144,7 @@ class Experiment:
     def settled(self) -> Observed:
         """What the node comes to by itself after a fault: nobody is at work on it and its API server is healthy."""
         deadline = time.monotonic() + _FROM_ITS_END
-        at_rest = "! pgrep -f '[n]ode.sh (work|guard)'"
+        at_rest = "! pgrep -f '[n]ode.sh (work|guard|after-boot)'"
         while True:
             if self.node.run(f"{at_rest} && {_HEALTHY}", check=False).returncode == 0:
                 # kubelet may be about to end that very API server, as after a copy of its manifest is gone.

@@ -59,6 +59,16 @@ def make_sound(lab: Lab) -> None:
 
 
 @contextmanager
+def with_systemd(node: Node) -> Iterator[None]:
+    """The node looks like one that systemd runs, until its next boot; ``lab/files/boot`` then does as systemd would."""
+    node.run("mkdir -p /run/systemd/system")
+    try:
+        yield
+    finally:
+        node.run("rmdir /run/systemd/system", check=False)
+
+
+@contextmanager
 def stopped_kubelet(node: Node) -> Iterator[None]:
     """kubelet does not run."""
     node.run("systemctl stop kubelet")

@@ -123,6 +123,12 @@ def test_a_manifest_without_a_final_line_break() -> None:
             r"other containers \(kms\)",
         ),
         (
+            audited().replace(
+                "spec:\n", "spec:\n  initContainers:\n  - name: kms\n    image: kms\n    restartPolicy: Always\n", 1
+            ),
+            r"other containers \(kms\)",
+        ),
+        (
             audited().replace("    - --secure-port=6443\n", "    - --secure-port=1\n    - --secure-port=2\n"),
             "secure-port 2 times",
         ),

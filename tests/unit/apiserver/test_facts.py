@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 
 import pytest
@@ -220,3 +221,38 @@ def test_an_answer_that_cannot_be_understood(text: str, message: str) -> None:
     with pytest.raises(FactsError) as raised:
         parse_facts(text)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "plain"),
+    [
+        ("two words.bak", "two words.bak", True),
+        ("zurück~", "zurück~", True),
+        ("r\\xff", "r\\xff", True),
+        (b"r\xff", "r\\xff", False),
+        ("two\nlines", "two\\nlines", False),
+    ],
+)
+def test_a_stray_manifest_is_named_readably_and_it_is_known_when_that_is_not_its_name(
+    name: str | bytes, shown: str, plain: bool
+) -> None:
+    as_bytes = name if isinstance(name, bytes) else name.encode()
+    facts = parse_facts(output(f"static-pod {base64.b64encode(as_bytes).decode()} {encoded(MANIFEST)} 7"))
+    assert facts.stray_manifests == (StrayManifest(shown, 7, plain),)
+
+
+def test_a_binary_file_beside_the_manifest_is_no_api_server_unless_it_names_that_pod() -> None:
+    pods = [b"\x7fELF\xff\xfe\0", b"metadata:\n  name: kube-apiserver\n\xff\0"]
+    lines = [f"static-pod {encoded(f'file-{at}')} {base64.b64encode(pod).decode()} 7" for at, pod in enumerate(pods)]
+    assert parse_facts(output(*lines)).stray_manifests == (StrayManifest("file-1", 7),)
+
+
+def test_a_policy_that_is_no_text_is_named() -> None:
+    binary = base64.b64encode(b"abc\xff").decode()
+    with pytest.raises(FactsError, match=r"the policy file is not UTF-8 text: byte 0xff at 3$"):
+        parse_facts(output(f"file policy 1 1 600 {binary}"))
+
+
+def test_where_kubelet_keeps_container_logs() -> None:
+    assert parse_facts(output()).pod_logs == "/var/log/pods"
+    assert parse_facts(output(f"pod-logs {encoded('/data/pods')}")).pod_logs == "/data/pods"

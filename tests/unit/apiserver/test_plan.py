@@ -271,12 +271,21 @@ def test_a_policy_that_this_nodes_version_refuses_is_refused_with_the_version() 
         ("mirror.example.com:5000/k8s/kube-apiserver-amd64:v1.30.0", 30),
         ("registry.k8s.io/kube-apiserver:v1.28.15", 30),
         ("registry.k8s.io/kube-apiserver:v1.41.0", 37),
-        ("registry.k8s.io/kube-apiserver@sha256:abc", 37),
+        ("registry.k8s.io/kube-apiserver@sha256:abc", 36),
     ],
 )
 def test_the_version_comes_from_the_image_and_is_the_nearest_known_one(image: str, minor: int) -> None:
     text = MANIFEST.replace("registry.k8s.io/kube-apiserver:v1.36.3", image)
     assert plan(changed(untouched(), manifest=remote(text))).nodes[0].kubernetes_minor == minor
+
+
+def test_where_neither_image_nor_kubeadm_config_tells_it_is_the_newest_known_one() -> None:
+    text = MANIFEST.replace("kube-apiserver:v1.36.3", "kube-apiserver@sha256:abc")
+    untold = KubeadmConfig(
+        CLUSTER_CONFIGURATION.replace("kubernetesVersion: v1.36.3", "kubernetesVersion: stable"), "7"
+    )
+    assert untold.text != CLUSTER_CONFIGURATION
+    assert plan(changed(untouched(), manifest=remote(text), kubeadm_config=untold)).nodes[0].kubernetes_minor == 37
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,9 @@ def test_a_merge_key_stays_where_it_is_after_the_values_were_asked_for() -> None
 def test_what_is_not_one_document_of_plain_values_is_an_error(text: str) -> None:
     with pytest.raises(YamlEditError):
         yaml_edit.load(text)
+
+
+def test_a_byte_order_mark_stays_where_it_is_and_shifts_no_edit() -> None:
+    text = "\ufeffa: 1\nlist:\n- one\nb: 2\n"
+    assert yaml_edit.append_item(text, ("list",), "two") == "\ufeffa: 1\nlist:\n- one\n- two\nb: 2\n"
+    assert yaml_edit.set_scalar(text, ("b",), "x") == "\ufeffa: 1\nlist:\n- one\nb: x\n"

@@ -197,7 +197,6 @@ def run_declared(
         pulumi.runtime.set_mocks(recorder.mocks, PROJECT, STACK, preview=preview, logger=logger, monitor=recorder)
         stack = settings.get_root_resource()
         assert isinstance(stack, Stack)
-        stack.outputs.clear()  # mocks keep the stack of an earlier program, with its outputs
         pulumi.runtime.test(declare)()  # type: ignore[no-untyped-call]
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]
@@ -215,6 +214,7 @@ def _runtime() -> Iterator[None]:
         yield
     finally:
         settings.configure(before)
+        settings.ROOT.set(None)  # mocks keep the stack of an earlier program, with its outputs
 
 
 class _Locked:

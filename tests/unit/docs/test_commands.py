@@ -146,6 +146,8 @@ ELSEWHERE = {
     "openssl": "shows a certificate request; what it is given comes from kubectl",
     "grep": "searches a file",
     "export": "a variable for the commands after it",
+    "semanage": "of SELinux, which no machine of these tests enforces; the page says that it is untested",
+    "restorecon": "the same",
 }
 
 

@@ -70,6 +70,7 @@ def exported() -> Iterator[dict[str, Any]]:
         yield found
     finally:
         settings.configure(kept)
+        settings.ROOT.set(None)  # mocks would put the resources of a later program below this one's stack
 
 
 def test_it_makes_links_queries_and_a_check_of_the_outputs(exported: dict[str, Any]) -> None:

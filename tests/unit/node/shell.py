@@ -6,8 +6,10 @@ that others keep busy does not slow the tests down, because nothing is flushed t
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from auditlog.apiserver import node_scripts
 LIBRARY = node_scripts.bundle().rsplit("command=$1\n", 1)[0]
 # The library's own exchange under another name, for tests that put their own in its place and call it from there.
 REAL_EXCHANGE = "real_" + re.findall(r"^exchange\(\) \{\n.*?^\}\n", LIBRARY, re.MULTILINE | re.DOTALL)[0]
+# A folder of other tools, such as the links that `busybox --install -s FOLDER` makes, and its end in a PATH.
+TOOLS = f"{os.environ['NODE_TOOLS']}:" if "NODE_TOOLS" in os.environ else ""
 _FIREWALL = ("iptables", "ip6tables", "nft")
 # dirname and basename take the shell a process each, fifty in one change of a node. until_it COMMAND...: tries it for
 # up to two minutes.
@@ -34,11 +38,16 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
     """Runs ``script`` after the library, with its folders below ``folder`` and ``folder/bin`` first in PATH."""
     home = shlex.quote(str(folder))
     paths = (
-        f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest PATH={home}/bin:$PATH\n"
+        f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest UNITS={home}/units "
+        f"PATH={home}/bin:{TOOLS}$PATH\n"
     )
     firewall = "".join(f"{tool}() {{ return 1; }}\n" for tool in _FIREWALL if not (folder / "bin" / tool).exists())
     return subprocess.run(
-        ["sh", "-c", LIBRARY + paths + _STAND_INS + firewall + script],
+        [
+            shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh",
+            "-c",
+            LIBRARY + paths + _STAND_INS + firewall + script,
+        ],
         input=given,
         text=True,
         capture_output=True,

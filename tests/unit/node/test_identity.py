@@ -103,7 +103,7 @@ def handed_over(node: Node) -> Node:
     node.says("owner", "stack/old\n")
     node.says("entry", "cp1\n")
     apply = (
-        f"{STAND_INS}settle() {{ :; }}; keep_before() {{ :; }}; detached() {{ echo changed; }}\n"
+        f"{STAND_INS}keep_before() {{ :; }}; detached() {{ echo changed; }}\n"
         f'printf "new manifest" >"$MANIFEST"; printf "new policy" >"$STATE/../policy"\n'
         f"apply_manifest {HAND_OVER.replace('/p ', f'{node.policy} ')}live={sha256('new manifest')}@1 "
         f"desired={sha256('new manifest')} policy-live={sha256('new policy')}@1 policy-desired={sha256('new policy')} "

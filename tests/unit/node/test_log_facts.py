@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.unit.node.shell import run
 from tests.unit.proof.events import line
 
@@ -48,3 +50,24 @@ def test_without_a_log_or_without_times_in_it_nothing_is_told(tmp_path: Path) ->
     assert written(log) is None
     log.write_text('2026-01-01T00:00:00Z AUDIT: id="e1" stage="ResponseComplete"\n')
     assert written(log) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({}, "/var/log/pods"),
+        ({"config.yaml": "kind: KubeletConfiguration\n"}, "/var/log/pods"),
+        ({"config.yaml": "podLogsDir: /data/pods\nkind: KubeletConfiguration\n"}, "/data/pods"),
+        ({"config.yaml": 'podLogsDir: "/data/pods/"  # ours\n'}, "/data/pods"),
+        ({"config.yaml": "podLogsDir: /data/pods\n", "more/90.conf": "podLogsDir: /later\n"}, "/later"),
+        ({"config.yaml": "podLogsDir: /data/pods\n", "more/90.txt": "podLogsDir: /later\n"}, "/data/pods"),
+    ],
+)
+def test_container_logs_are_where_kubelet_keeps_them(tmp_path: Path, files: dict[str, str], found: str) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    given = (
+        f'kubelet_flag() {{ case $1 in config) echo "{tmp_path}/config.yaml" ;; *) echo "{tmp_path}/more" ;; esac; }}\n'
+    )
+    assert run(tmp_path, f'{given}find_pod_logs; echo "$pod_logs"').stdout == found + "\n"

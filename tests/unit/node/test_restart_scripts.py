@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -89,13 +90,13 @@ def redirected(folder: Path, *tools: str, address: str = "10.0.0.1", service: st
 def test_iptables_sends_new_connections_to_this_node_and_to_the_service_to_the_canary(tmp_path: Path) -> None:
     rules = redirected(tmp_path, "iptables", "ip6tables")
     assert [rule for rule in rules if rule.startswith("iptables ")] == [
-        "iptables -w -t nat -N KUBERNETES-AUDIT",
-        "iptables -w -t nat -A KUBERNETES-AUDIT -p tcp -d 10.96.0.1 --dport 443 "
+        "iptables -w 5 -t nat -N KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -A KUBERNETES-AUDIT -p tcp -d 10.96.0.1 --dport 443 "
         "-j DNAT --to-destination 10.0.0.1:16443",
-        "iptables -w -t nat -A KUBERNETES-AUDIT -p tcp ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL --dport 6443 "
+        "iptables -w 5 -t nat -A KUBERNETES-AUDIT -p tcp ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL --dport 6443 "
         "-j DNAT --to-destination 10.0.0.1:16443",
-        "iptables -w -t nat -I PREROUTING -j KUBERNETES-AUDIT",
-        "iptables -w -t nat -I OUTPUT -j KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -I PREROUTING -j KUBERNETES-AUDIT",
+        "iptables -w 5 -t nat -I OUTPUT -j KUBERNETES-AUDIT",
     ]
     assert any("ip6tables" in rule and "! -d ::1/128" in rule and "REDIRECT --to-ports 16443" in rule for rule in rules)
 
@@ -104,6 +105,39 @@ def test_the_address_of_the_node_decides_which_kind_of_ip_is_a_must(tmp_path: Pa
     rules = redirected(tmp_path, "iptables", "ip6tables", address="fd00::1", service="10.96.0.1")
     assert any(rule.startswith("ip6tables") and "--to-destination [fd00::1]:16443" in rule for rule in rules)
     assert not any("10.96.0.1" in rule for rule in rules), "a service of the other kind of IP is not this node's"
+
+
+# Words that nft takes for no name, of the statements that a nat table may have (nftables, src/scanner.l).
+NFT_WORDS = {
+    "redirect",
+    "dnat",
+    "snat",
+    "masquerade",
+    "accept",
+    "drop",
+    "reject",
+    "jump",
+    "goto",
+    "return",
+    "queue",
+    "log",
+}
+
+
+def test_nft_gets_rules_that_it_can_read(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    nft = tmp_path / "bin/nft"
+    nft.write_text(f'#!/bin/sh\n[ "$1" != -f ] || cat >>{tmp_path}/rules\n')
+    nft.chmod(0o755)
+    only = 'command() { if [ "$1" = -v ]; then [ "$2" = nft ]; else "$@"; fi; }\n'
+    run(tmp_path, f"{only}endpoint=https://127.0.0.1:6443\napi() {{ echo 10.96.0.1; }}\nredirect 10.0.0.1 6443 16443")
+    rules = (tmp_path / "rules").read_text()
+    chains = re.findall(r"chain (\S+) \{", rules)
+    assert len(chains) == 6
+    assert NFT_WORDS.isdisjoint(chains)
+    assert set(re.findall(r"jump (\S+);", rules)) <= set(chains)
+    assert "ip daddr != 127.0.0.0/8 fib daddr type local tcp dport 6443 dnat to 10.0.0.1:16443" in rules
+    assert "ip6 daddr != ::1 fib daddr type local tcp dport 6443 redirect to :16443" in rules
 
 
 def test_a_node_without_either_tool_has_no_redirect(tmp_path: Path) -> None:
@@ -169,3 +203,29 @@ def test_a_canary_that_kubelet_would_start_again_is_left_to_the_next_run(tmp_pat
     result = run(tmp_path, "is_redirected() { return 1; }\nkill() { echo killed; }\ndismiss_canary 0")
     assert result.stdout == f"canary: stays for the next run to end, because {canary} cannot be removed\n"
     assert (tmp_path / "state/journal").read_text() == "canary-port=16443\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "tools", "said"),
+    [
+        ("drain", "", "possible"),
+        ("seamless", "", "the canary's port cannot be closed to others (neither iptables nor nft)"),
+        ("seamless", "iptables", "the canary's port cannot be closed to others (iptables)"),
+        ("seamless", "iptables ip6tables", "possible"),
+    ],
+)
+def test_a_canary_that_others_may_reach_is_closed_to_them_or_there_is_none(
+    tmp_path: Path, mode: str, tools: str, said: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "state").mkdir()
+    for tool in tools.split():
+        (tmp_path / "bin" / tool).write_text(f"#!/bin/sh\n{IPTABLES}")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    script = (
+        f"mode={mode} canary=1 endpoint=https://127.0.0.1:6443 bin={tmp_path}/bin; has_ip6() {{ :; }}\n"
+        'command() { if [ "$1" = -v ]; then [ -x "$bin/$2" ]; else "$@"; fi; }\n'
+        "available_kilobytes() { echo 9999999; }\nis_listened_on() { return 1; }\n"
+        'canary_is_possible && echo possible || echo "$problem"'
+    )
+    assert run(tmp_path, script).stdout == f"{said}\n"

@@ -167,6 +167,29 @@ def test_the_redirect_stays_while_no_api_server_is_ready(node: Node) -> None:
     assert node.entries()["step"] == "put-back"
 
 
+STAYS = "withdraw_redirect() { problem='the redirect stays'; return 1; }\n"
+
+
+def test_a_redirect_that_stays_keeps_canary_and_journal_and_the_next_run_begins_with_it(node: Node) -> None:
+    """Before anything was changed, and on the way back: whoever reads the error knows, and so does the next run."""
+    for at, kept in (("rehearse", "nothing was changed"), ("put-back", "The earlier manifest runs again")):
+        (node.folder / "kube-apiserver-canary.yaml").write_text("the canary")
+        node.says("redirected")
+        node.says("healthy")
+        node.write_journal(at, canary_port="16443")
+        arguments = f"purpose=enable policy={node.policy} webhook= problem='it did not come' prober= mode=drain"
+        said = node.run(f"{STAYS}{arguments}\ngive_up 2>&1")
+        assert f"error: it did not come. {kept}" in said or f"error: it did not come; {kept}" in said
+        assert ", but the redirect stays. Run again" in said
+        assert (node.folder / "kube-apiserver-canary.yaml").exists()
+        assert node.entries()["canary-port"] == "16443"
+        assert "the redirect stays; nothing was changed" in node.run(
+            f"{STAYS}transaction enable {node.as_read} policy={node.policy} policy-desired={sha256('new policy')} "
+            "arguments=a arguments-before=b endpoint=e timeout=0 log=/nowhere marker=no owner=stack 2>&1"
+        )
+        assert node.entries()["canary-port"] == "16443"
+
+
 def test_an_image_that_is_missing_is_named_before_anything_is_changed(node: Node) -> None:
     images = "registry.example.com/apiserver:v1 registry.example.com/apiserver:v2"
     said = node.run(

@@ -128,3 +128,52 @@ def test_a_machine_that_is_to_join_gets_it_where_it_will_be_read(tmp_path: Path)
     assert path.stat().st_mode & 0o777 == 0o600
     (tmp_path / "manifest").touch()
     assert run(tmp_path, f"{STAND_INS}prepare_webhook {arguments}", "new").returncode == 1
+
+
+def test_after_a_rotation_no_copy_of_the_earlier_credentials_is_left(node: Node, kubeconfig: Path) -> None:
+    node.says("owner", "stack\n")
+    node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook={kubeconfig}\n")
+    node.says("new-runs")
+    node.says("healthy")
+    enable(node, kubeconfig)
+    assert kubeconfig.read_text() == "new kubeconfig"
+    assert holding(node.folder, "old kubeconfig") == []
+
+
+ARCHIVE = {
+    "20260101T000000Z/audit-webhook.yaml": False,
+    "20260101T000000Z/kube-apiserver.yaml": True,
+    "20260101T000000Z/wanted-audit-webhook.yaml": False,
+    "20260101T000000Z/changed-by-others-webhook.json": False,
+    "conflicts/wanted-kube-apiserver.yaml": True,
+    "20250101T000000Z/audit-webhook.yaml": True,
+    "20250101T000000Z/before-audit-logging": True,
+}
+"""Files of the archive, and whether the last deletion leaves them."""
+
+
+def test_the_last_deletion_takes_the_credentials_out_of_the_archive_and_leaves_what_was_there_before(
+    tmp_path: Path,
+) -> None:
+    for name in ARCHIVE:
+        file = tmp_path / "archive" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"apiVersion": "v1",\n"kind": "Config"}' if "webhook" in name else "kind: Pod\n")
+    result = run(tmp_path, "uninstall owner=stack")
+    assert result.returncode == 0, result.stderr
+    assert {name: (tmp_path / "archive" / name).exists() for name in ARCHIVE} == ARCHIVE
+
+
+def test_what_waits_to_be_put_in_place_goes_with_the_file(tmp_path: Path) -> None:
+    staged = tmp_path / "state/staged"
+    staged.mkdir(parents=True)
+    (tmp_path / "webhook").write_text("secret")
+    for name in ("audit-webhook.yaml", "put-back-audit-webhook.yaml"):
+        (staged / name).write_text("secret")
+    removed = run(tmp_path, f"{STAND_INS}remove_webhook path={tmp_path}/webhook written={sha256('secret')}")
+    assert removed.returncode == 0, removed.stderr
+    assert holding(tmp_path, "secret") == []
+
+
+def holding(folder: Path, text: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_text()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from auditlog.apiserver.checks.finding import Severity
-from auditlog.apiserver.checks.node_state import forgotten, obstacles
+from auditlog.apiserver.checks.node_state import SEARCHED, forgotten, obstacles
 from auditlog.apiserver.facts import Facts, Role, StrayManifest
 from tests.unit.apiserver.nodes import OWNER, applied, untouched
+from tests.unit.node.shell import run
 
 STRAY = StrayManifest("kube-apiserver.yaml.bak", 4000)
 
@@ -68,3 +70,22 @@ def test_a_stray_manifest_is_an_obstacle_unless_it_is_to_be_moved() -> None:
     assert "mv /etc/kubernetes/manifests/kube-apiserver.yaml.bak /etc/kubernetes/" in only["stray-manifest"]
     assert "quarantineStrayManifests: true" in only["stray-manifest"]
     assert found(stray_manifests=(STRAY,), quarantine=True) == {}
+
+
+def test_a_stray_manifest_whose_name_is_no_plain_text_is_never_moved_by_the_stack() -> None:
+    stray = StrayManifest("r\\xff", 4000, plain=False)
+    for quarantine in (False, True):
+        refused = found(stray_manifests=(stray,), quarantine=quarantine)["stray-manifest"]
+        assert "r\\xff in /etc/kubernetes/manifests defines kube-apiserver too" in refused
+        assert refused.endswith("move it out by hand: its name is no plain text, and is shown with escapes")
+
+
+def test_the_command_that_moves_a_stray_manifest_can_be_pasted() -> None:
+    command = "mv '/etc/kubernetes/manifests/a copy' /etc/kubernetes/"
+    assert command in found(stray_manifests=(StrayManifest("a copy", 4000),))["stray-manifest"]
+
+
+def test_a_tool_that_is_elsewhere_is_said_where_to_link(tmp_path: Path) -> None:
+    missing = found(missing_tools=("kubectl",))["missing-tools"]
+    assert missing.endswith(f"install what is missing, or link it into one of {SEARCHED}")
+    assert run(tmp_path, 'echo "${PATH#*:}"').stdout.strip() == SEARCHED.replace(", ", ":").replace(" and ", ":")
