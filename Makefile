@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -87,6 +87,9 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
 
+test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, that takes what was not synced
+	$(PYTHON) -m pytest tests/crash
+
 test-exhaustive: up build-tests  ## All seed documents, every drift twice, three nodes in all restart modes, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_package.py
@@ -112,6 +115,9 @@ bench-preview: setup  ## A preview without changes on three nodes 20 ms away, be
 	$(PYTHON) -m lab down
 	$(PYTHON) -m lab up --nodes 3
 	$(PYTHON) -m bench.preview
+
+bench-clusters: build  ## A preview of three clusters in one program, beside one cluster; nodes are stand-ins that answer slowly
+	$(PYTHON) -m bench.clusters
 
 bench-cost: up  ## What each preset costs an API server on the same requests, beside audit logging off
 	$(PYTHON) -m bench.cost

@@ -29,10 +29,11 @@ class Alerts(pulumi.ComponentResource):
     Both are named after the cluster, so that stacks of several clusters can share a namespace; and so are the files,
     since a sidecar puts those of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers
     only when it is not being restarted, also on removal. A preview says what the policy hides from the detections.
-    ``groups`` are the names of the rule groups.
+    ``groups`` are the names of the rule groups, ``objects`` what holds them.
     """
 
     groups: dict[str, list[str]]
+    objects: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -47,13 +48,14 @@ class Alerts(pulumi.ComponentResource):
         self._rules, self._scope = rules, scope
         self._options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
         self.groups = {}
+        self.objects = []
         settings = rules.settings
         if settings.loki is not LokiRules.OFF:
-            self._loki(loki_rules(rules))
+            self.objects.append(self._loki(loki_rules(rules)))
             if pulumi.runtime.is_dry_run() and not scope.hides_texts:
                 self._explain(cross_check(policy, selected(settings, on_metrics=False)))
         if settings.prometheus is not PrometheusRules.OFF:
-            self._prometheus(prometheus_rules(rules))
+            self.objects.append(self._prometheus(prometheus_rules(rules)))
         self.register_outputs({})
 
     def _explain(self, findings: Sequence[Finding]) -> None:
@@ -62,17 +64,16 @@ class Alerts(pulumi.ComponentResource):
         if note := preview_note(findings):
             pulumi.log.info(note, self)
 
-    def _loki(self, rules: RuleFile) -> None:
+    def _loki(self, rules: RuleFile) -> pulumi.Resource:
         self.groups["loki"] = list(rules.names)
         folder = {_LOKI_FOLDER: self._rules.settings.loki_folder}
-        self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
+        return self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
 
-    def _prometheus(self, rules: RuleFile) -> None:
+    def _prometheus(self, rules: RuleFile) -> pulumi.Resource:
         self.groups["prometheus"] = list(rules.names)
         if self._rules.settings.prometheus is PrometheusRules.CONFIGMAP:
-            self._config_map("prometheus-rules", rules, {}, {})
-            return
-        apiextensions.CustomResource(
+            return self._config_map("prometheus-rules", rules, {}, {})
+        made: pulumi.Resource = apiextensions.CustomResource(
             self._scope.name("prometheus-rules"),
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
@@ -80,6 +81,7 @@ class Alerts(pulumi.ComponentResource):
             spec=self._kept({"groups": list(rules.groups)}),
             opts=self._options,
         )
+        return made
 
     def _kept(self, value: dict[str, Any]) -> pulumi.Input[dict[str, Any]]:
         """The value; as a secret if the addresses of the nodes are one, since the rules name them."""
@@ -97,10 +99,13 @@ class Alerts(pulumi.ComponentResource):
             annotations=annotations or None,
         )
 
-    def _config_map(self, what: str, rules: RuleFile, labels: dict[str, str], annotations: dict[str, str]) -> None:
-        core.v1.ConfigMap(
+    def _config_map(
+        self, what: str, rules: RuleFile, labels: dict[str, str], annotations: dict[str, str]
+    ) -> pulumi.Resource:
+        made: pulumi.Resource = core.v1.ConfigMap(
             self._scope.name(what),
             metadata=self._metadata(what, labels, annotations),
             data=self._kept({f"{self._object_name(what)}.yaml": rules.text}),
             opts=self._options,
         )
+        return made

@@ -463,6 +463,10 @@ class AuditLoggingArgs(TypedDict, total=False):
     reading: Input[ReadingArgs]
     """The account that previews read the nodes with, where it is another than the one that changes them. Without
     it: each node's own user."""
+    kubeconfigFile: Input[str]
+    """In place of the secret `kubeconfig`: the state holds this path and no credential. Where previews run
+    elsewhere than `up`, a kubeconfig that only reads has this path there. Allowed: the path of a kubeconfig on the
+    machine that runs Pulumi: absolute, or relative to the project. Without it: the secret `kubeconfig`."""
     sshPrivateKey: Input[str]
     """The private key that opens the nodes. Allowed: a private key. Without it: the SSH agent's keys."""
     sshReadingPrivateKey: Input[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from auditlog.settings.package_schema import COMPONENT
 from components.arguments import AuditLoggingArgs
 from components.cluster import audit_cluster_meanwhile, unknown_cluster
 from components.configuration import Configuration, configuration_of
-from components.declared_cluster import Declared
+from components.declared_cluster import Declared, Part
 from components.everything_below import EverythingBelow
 from components.outcome import stopping_on_mistakes
 from components.scope import ANY_OBJECT, Scope
@@ -50,7 +51,8 @@ class AuditLogging(pulumi.ComponentResource):
         # Not secret as a whole: each part is made secret again where it is used, and the outputs hold none.
         everything = pulumi.Output.unsecret(pulumi.Output.from_input({"given": given, "secret": secret}))
         declared: pulumi.Output[Declared] = everything.apply(self._declare, run_with_unknowns=True)
-        EverythingBelow(self, declared.apply(self._last))
+        for part in Part:
+            EverythingBelow(self, declared.apply(functools.partial(self._last, part)))
         self.outputs = {output.name: _output(declared, output.name) for output in OUTPUTS}
         self.register_outputs(dict(self.outputs))
 
@@ -118,7 +120,8 @@ class AuditLogging(pulumi.ComponentResource):
 
     def _configuration(self, values: Mapping[str, Any], secret: Set[str]) -> Configuration:
         # Where the program gives the provider of the cluster, no kubeconfig is needed.
-        given = {"kubeconfig": "that of the provider"} if self._scope.given_provider(ANY_OBJECT) else {}
+        provides = self._scope.given_provider(ANY_OBJECT) is not None and not values.get("kubeconfigFile")
+        given = {"kubeconfig": "that of the provider"} if provides else {}
         return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
 
     def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:
@@ -131,14 +134,16 @@ class AuditLogging(pulumi.ComponentResource):
                 "are shown as deleted; up changes them only by what is known then",
                 self,
             )
-            return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), ())
+            return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), {})
         pulumi.log.warn(f"not previewed: {unknown} is not known yet; every resource is shown as it is", self)
         self._untouched.applies = True
         declared = unknown_cluster(self._configuration(known, known.keys()), self._scope)
         return Declared(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
 
-    def _last(self, declared: Declared) -> pulumi.Output[str]:
-        urns = [resource.urn for resource in declared.last]
+    def _last(self, part: Part, declared: Declared) -> pulumi.Output[str]:
+        """What a part ends with, once all of it is there. A part that the cluster lacks ends with the nodes."""
+        resources = declared.last.get(part) or declared.last.get(Part.NODES, ())
+        urns = [resource.urn for resource in resources]
         return pulumi.Output.all(self.urn, *urns).apply(lambda done: done[-1])
 
 

@@ -92,7 +92,7 @@ class AuditPolicy(pulumi.ComponentResource):
             self._connections[host.name],
             parent=self,
             depends_on=[self._scripts[host.name]],
-            apply=node_scripts.call(host.user, command, **arguments),
+            apply=node_scripts.apply_call(host.user, command, **arguments),
             delete=node_scripts.call(
                 host.user, "remove-policy", path=change.path, written=sha256(change.desired), owner=self._scope.owner
             ),

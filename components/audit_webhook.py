@@ -62,7 +62,7 @@ class AuditWebhook(pulumi.ComponentResource):
             self._connections[host.name],
             parent=self,
             depends_on=[self._policies[host.name]],
-            apply=node_scripts.call(
+            apply=node_scripts.apply_call(
                 host.user, command, path=change.path, live=change.token, desired=change.desired_sha256, **more
             ),
             delete=node_scripts.call(

@@ -23,7 +23,8 @@ class Configuration:
     """The checked settings and the keys that open the nodes, plain: the program itself dials with them.
 
     ``private_key`` is None where the SSH agent holds the key; ``reading_key`` None where previews read with the same
-    account that changes the nodes. ``kubeconfig`` is None where nothing is kept in the cluster.
+    account that changes the nodes. ``kubeconfig`` is a text, or the path that the settings name; None where nothing is
+    kept in the cluster.
     """
 
     settings: Settings
@@ -70,9 +71,9 @@ def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]
     settings = check_configuration(
         values,
         lambda steps: is_secret(steps[0]),
-        lambda settings: _missing_keys(settings, private_key, reading_key),
+        lambda settings: [*_missing_keys(settings, private_key, reading_key), *_unreadable_kubeconfig(settings)],
     )
-    return Configuration(settings, private_key, reading_key, secrets["kubeconfig"])
+    return Configuration(settings, private_key, reading_key, secrets["kubeconfig"] or settings.kubeconfig_file)
 
 
 def _missing_keys(settings: Settings, private_key: str | None, reading_key: str | None) -> list[Mistake]:
@@ -91,3 +92,15 @@ def _missing_keys(settings: Settings, private_key: str | None, reading_key: str 
             "or an SSH agent that holds one (SSH_AUTH_SOCK)",
         )
     ]
+
+
+def _unreadable_kubeconfig(settings: Settings) -> list[Mistake]:
+    """The provider takes a path that leads nowhere for the text of a kubeconfig, and previews as if all were well."""
+    if settings.kubeconfig_file is None or not settings.in_cluster:
+        return []
+    try:
+        Path(settings.kubeconfig_file).read_bytes()
+    except OSError as error:
+        what = f"{settings.kubeconfig_file!r} cannot be read: {error.strerror}"
+        return [Mistake("kubeconfigFile", what, "a kubeconfig at this path on every machine that previews or deploys")]
+    return []

@@ -15,6 +15,7 @@ from pulumi_command import remote
 
 from auditlog.apiserver.plan import Plan
 from auditlog.apiserver.removal import RemovalPlan
+from auditlog.proof.verdict import DueProof
 from auditlog.settings import Host, Settings
 from components.audit_policy import AuditPolicy
 from components.audit_webhook import AuditWebhook
@@ -40,11 +41,11 @@ def audited_nodes(
     settings: Settings,
     scope: Scope,
     connections: Mapping[str, remote.ConnectionArgs],
-    failed_proofs: Mapping[str, str],
+    due_proofs: Mapping[str, DueProof],
 ) -> ControlPlane:
     """Declares audit logging on every node; gives what the stack knows of them.
 
-    ``failed_proofs`` are names of the failures of those nodes whose last proof failed.
+    ``due_proofs`` are those of the nodes that are to be proven although nothing else changes on them.
     """
     scripts = NodeScripts("node-scripts", plan, connections, scope)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
@@ -56,9 +57,9 @@ def audited_nodes(
         files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
         after = [*files, *(previous.command for previous in nodes[-1:])]
         name = node.node.name
-        failed = failed_proofs.get(name)
+        due = due_proofs.get(name)
         turn = _turn(name, [each.node.name for each in plan.nodes], plan.gone)
-        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, turn, failed))
+        nodes.append(ControlPlaneNode(name, node, settings, connections[name], after, scope, turn, due))
     writer = connections[plan.nodes[0].node.name]
     config = KubeadmConfig("kubeadm-config", plan, writer, [node.command for node in nodes], scope)
     _forget_manifests(plan.gone, connections, scope)

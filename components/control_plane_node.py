@@ -11,7 +11,8 @@ from auditlog.apiserver import node_scripts
 from auditlog.apiserver.change_result import parse_result
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.reasons import PROOF_AGAIN, RECORD_ONLY
+from auditlog.apiserver.reasons import RECORD_ONLY
+from auditlog.proof.verdict import DueProof
 from auditlog.settings import Settings
 from components.change import Change
 from components.node_command import aliases, explain, node_command, warn
@@ -21,10 +22,10 @@ from components.scope import Scope
 class ControlPlaneNode(pulumi.ComponentResource):
     """Puts policy and manifest in place on one node and waits until its API server runs with them.
 
-    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` carries the manifest
-    as it was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
-    ``turn`` is what the node is told of the others. ``failed_proof`` names the failure of the node's last proof; the
-    Command then runs again, and with it the proof.
+    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` tells how the
+    manifest was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
+    ``turn`` is what the node is told of the others. With ``due_proof`` the Command runs although the node is in sync,
+    and with it the proof.
     ``change`` says whether this run changes the node.
     """
 
@@ -42,7 +43,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
         turn: Mapping[str, str],
-        failed_proof: str | None = None,
+        due_proof: DueProof | None = None,
     ) -> None:
         former = scope.former(node.former)
         own = pulumi.ResourceOptions(aliases=aliases(former))
@@ -58,7 +59,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             connection,
             parent=self,
             depends_on=depends_on,
-            apply=node_scripts.call(
+            apply=node_scripts.apply_call(
                 user,
                 "apply-manifest",
                 live=change.token,
@@ -77,15 +78,18 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 **identity,
                 **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
+                edits_back="yes",
                 **_webhook(node),
                 **dict(node.transaction),
                 **turn,
-                **({"failed_proof": failed_proof} if failed_proof else {}),
+                **({due_proof.argument: due_proof.name} if due_proof else {}),
             ),
-            delete=node_scripts.call_with_text(
+            delete=node_scripts.call_to_give_back(
                 user,
                 "restore-manifest",
+                change.desired,
                 before,
+                by_edits=node.edits_back,
                 **(identity if node.names_entry else {}),
                 written=desired,
                 restore=sha256(before),
@@ -97,15 +101,15 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 **dict(node.removal),
             ),
             stdin=change.desired,
-            ignore_changes=("create", "update") if node.in_sync and failed_proof is None else (),
+            ignore_changes=("create", "update") if node.in_sync and due_proof is None else (),
             former=scope.former(node.former, "-manifest"),
             secret=change.carries_credentials,
             hooks=self.change.hooks,
         )
         restarts = node.restarting.sentences if node.restarts else ()
         reasons = (RECORD_ONLY,) if node.is_record_only else node.reasons
-        again = (PROOF_AGAIN,) if failed_proof else ()
-        explain(name, change, (*reasons, *again, *restarts), self.command)
+        proof = (due_proof.reason,) if due_proof else ()
+        explain(name, change, (*reasons, *proof, *restarts), self.command)
         warn(name, node.warnings, self.command)
         in_place = {
             "manifestSha256": desired,

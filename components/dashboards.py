@@ -17,7 +17,10 @@ class Dashboards(pulumi.ComponentResource):
     """One object for each dashboard, named after its uid; none in mode ``off``. ``provider`` is the cluster's.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
+    ``objects`` are the dashboards.
     """
+
+    objects: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -35,14 +38,12 @@ class Dashboards(pulumi.ComponentResource):
             DashboardMode.CONFIGMAP: self._config_map,
             DashboardMode.GRAFANA_OPERATOR: self._grafana_dashboard,
         }.get(settings.mode)
-        if declare is not None:
-            for dashboard in dashboards:
-                declare(dashboard)
+        self.objects = [declare(dashboard) for dashboard in dashboards] if declare is not None else []
         self.register_outputs({})
 
-    def _config_map(self, dashboard: RenderedDashboard) -> None:
+    def _config_map(self, dashboard: RenderedDashboard) -> pulumi.Resource:
         settings = self._settings
-        core.v1.ConfigMap(
+        made: pulumi.Resource = core.v1.ConfigMap(
             self._scope.name(dashboard.uid),
             metadata=meta.v1.ObjectMetaArgs(
                 name=dashboard.uid,
@@ -53,10 +54,11 @@ class Dashboards(pulumi.ComponentResource):
             data={dashboard.file_name: dashboard.json},
             opts=self._options,
         )
+        return made
 
-    def _grafana_dashboard(self, dashboard: RenderedDashboard) -> None:
+    def _grafana_dashboard(self, dashboard: RenderedDashboard) -> pulumi.Resource:
         settings = self._settings
-        apiextensions.CustomResource(
+        made: pulumi.Resource = apiextensions.CustomResource(
             self._scope.name(dashboard.uid),
             api_version="grafana.integreatly.org/v1beta1",
             kind="GrafanaDashboard",
@@ -69,3 +71,4 @@ class Dashboards(pulumi.ComponentResource):
             },
             opts=self._options,
         )
+        return made

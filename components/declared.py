@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,13 @@ from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.proof.verdict import failed_proof
+from auditlog.proof.tasks import proof_tasks
+from auditlog.proof.verdict import DueProof, due_proof
 from auditlog.settings import DashboardMode, Settings
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
 from components.declaration import hold_declared
-from components.declared_cluster import Declared
+from components.declared_cluster import Declared, Part
 from components.node_command import diff_message
 from components.node_connection import connections
 from components.plan_digest import check_plan_digest
@@ -53,7 +54,9 @@ def declare_cluster(
         plan = secret_plan(plan) if scope.hides_texts else plan
         check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
         with hold_declared(plan, configuration) as held:
-            control_plane = audited_nodes(plan, settings, scope, connection, _failed_proofs(settings, facts))
+            tasks = proof_tasks(plan, settings, read_policy(policy.text, policy.source), facts)
+            due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
+            control_plane = audited_nodes(plan, settings, scope, connection, due)
             held.until(control_plane.last)
     else:
         removal = plan_removal(settings, facts, scope.owner)
@@ -68,15 +71,19 @@ def declare_cluster(
 
         in_cluster = declare_in_cluster(configuration, policy, connection, dashboards, control_plane.last, scope)
     alloy = in_cluster.alloy if in_cluster else None
-
-    last = [*control_plane.last, *([alloy.last] if alloy else [])]
+    last: dict[Part, Sequence[pulumi.Resource]] = {
+        Part.NODES: control_plane.last,
+        Part.SHIPPING: [alloy.last] if alloy else [],
+        Part.DASHBOARDS: in_cluster.dashboards if in_cluster else [],
+        Part.ALERTS: in_cluster.alerts if in_cluster else [],
+    }
 
     proof: Any = None
     if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
         if facts is not None:
-            rules = read_policy(policy.text, policy.source)
-            applied = Applied(control_plane.changes, alloy.change if alloy else None, last)
-            proof = proof_of(plan, settings, rules, facts, configuration.account, applied, scope)
+            way = [*last[Part.NODES], *last[Part.SHIPPING]]
+            applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
+            proof = proof_of(tasks, settings, facts, configuration.account, applied, scope)
         else:
             proof = unread_proof(settings)
 
@@ -100,11 +107,9 @@ def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[st
     return pulumi.Output.secret(output) if secret else output
 
 
-def _failed_proofs(settings: Settings, facts: Mapping[str, Facts]) -> Mapping[str, str]:
-    if not settings.proof.enabled:
-        return {}
-    names = {node: failed_proof(each.proof) for node, each in facts.items()}
-    return {node: name for node, name in names.items() if name is not None}
+def _due_proofs(facts: Mapping[str, Facts]) -> Mapping[str, DueProof]:
+    found = {node: due_proof(each.proof, each.unproven) for node, each in facts.items()}
+    return {node: due for node, due in found.items() if due is not None}
 
 
 def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str) -> Plan:

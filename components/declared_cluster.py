@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import pulumi
+
+
+class Part(Enum):
+    """What a cluster's resources are for. One part may be done before another."""
+
+    NODES = "nodes"
+    SHIPPING = "shipping"
+    DASHBOARDS = "dashboards"
+    ALERTS = "alerts"
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """The resources of one cluster after they were declared.
 
-    ``outputs`` are those of ``auditlog.outputs`` by their names. ``last`` are the resources after which all is done.
+    ``outputs`` are those of ``auditlog.outputs`` by their names. ``last`` are the resources after which a part is done.
     """
 
     outputs: Mapping[str, Any]
-    last: Sequence[pulumi.Resource]
+    last: Mapping[Part, Sequence[pulumi.Resource]]

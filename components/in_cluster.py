@@ -22,10 +22,12 @@ from components.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class InCluster:
-    """What was declared: Alloy, if any, and the names of the alerts' rule groups."""
+    """What was declared: Alloy, if any, the names of the alerts' rule groups, and the objects that were made."""
 
     alloy: Alloy | None = None
     rule_groups: Mapping[str, list[str]] = field(default_factory=dict)
+    dashboards: Sequence[pulumi.Resource] = ()
+    alerts: Sequence[pulumi.Resource] = ()
 
 
 def declare_in_cluster(
@@ -38,14 +40,17 @@ def declare_in_cluster(
 ) -> InCluster:
     """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away."""
     settings = configuration.settings
-    provider = kubernetes_provider(configuration.kubeconfig or "", settings.cluster, scope)
+    provider = kubernetes_provider(
+        configuration.kubeconfig or "", settings.cluster, scope, is_path=settings.kubeconfig_file is not None
+    )
     alloy: Alloy | None = None
     if settings.ships:
         alloy = Alloy("alloy", settings, connections, depends_on, scope, provider)
+    shown: Sequence[pulumi.Resource] = ()
     if dashboards:
-        Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider)
+        shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
-        return InCluster(alloy)
+        return InCluster(alloy, dashboards=shown)
     rules = read_policy(policy.text, policy.source)
     alerts = Alerts("alerts", RuleScope.of(settings), rules, depends_on, scope, provider)
-    return InCluster(alloy, alerts.groups)
+    return InCluster(alloy, alerts.groups, shown, alerts.objects)

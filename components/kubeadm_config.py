@@ -44,15 +44,22 @@ class KubeadmConfig(pulumi.ComponentResource):
             connection,
             parent=self,
             depends_on=depends_on,
-            apply=node_scripts.call(
+            apply=node_scripts.apply_call(
                 user,
                 "apply-kubeadm-config",
                 live=change.token,
                 desired=desired,
                 owned=plan.kubeadm_config_owned.record(),
             ),
-            delete=node_scripts.call_with_text(
-                user, "restore-kubeadm-config", before, **identity, written=desired, restore=sha256(before)
+            delete=node_scripts.call_to_give_back(
+                user,
+                "restore-kubeadm-config",
+                change.desired,
+                before,
+                by_edits=plan.nodes[0].edits_back,
+                **identity,
+                written=desired,
+                restore=sha256(before),
             ),
             stdin=change.desired,
             ignore_changes=("create", "update") if change.in_sync else (),

@@ -16,8 +16,14 @@ IDENTIFIER_RECORDED = (
 )
 
 
-def kubernetes_provider(kubeconfig: str, cluster: str, scope: Scope) -> pulumi.ProviderResource:
+def kubernetes_provider(
+    kubeconfig: str, cluster: str, scope: Scope, *, is_path: bool = False
+) -> pulumi.ProviderResource:
     """The provider for the cluster that this kubeconfig's current context names; or the one that was given.
+
+    ``kubeconfig`` is its text, which is a secret, or with ``is_path`` the path where the provider finds it. A path
+    keeps credentials out of the state: whoever may decrypt that for a preview reads no other than the preview's own. A
+    relative one starts from the project's folder, in which the engine starts providers.
 
     Explicit, so that a kubeconfig that happens to lie on the operator's machine is never used. ConfigMaps and
     Secrets change in place: by default the provider replaces them, and what they hold would be gone for a moment.
@@ -31,7 +37,7 @@ def kubernetes_provider(kubeconfig: str, cluster: str, scope: Scope) -> pulumi.P
     options = pulumi.ResourceOptions(hooks=ResourceHookBinding(after_update=[label]))
     provider: pulumi.ProviderResource = kubernetes.Provider(
         scope.name("cluster"),
-        kubeconfig=pulumi.Output.secret(kubeconfig),
+        kubeconfig=kubeconfig if is_path else pulumi.Output.secret(kubeconfig),
         cluster_identifier=cluster,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
 
 from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.plan import Plan
-from auditlog.policy.model import Policy
 from auditlog.proof.prove import prove_nodes
-from auditlog.proof.tasks import DROPPED, proof_tasks
+from auditlog.proof.tasks import DROPPED, Task
 from auditlog.proof.verdict import Failure, Proven, kept_outputs
 from auditlog.settings import Settings
 from auditlog.ssh import Account
 from components import outcome
 from components.change import Change
+from components.engine_requests import engine_has_answered
 from components.scope import Scope
 
 _HEADING = "Events do not arrive as they should; the nodes stay as they are now."
-_OUTPUTS_SECONDS = 1
 _NOT_MADE: Mapping[str, Any] = {"notProven": "no update that changed the node has made the proof yet"}
 
 
@@ -44,24 +42,22 @@ class Applied:
 
 
 def proof_of(
-    plan: Plan,
+    tasks: Sequence[Task] | str,
     settings: Settings,
-    policy: Policy,
     facts: Mapping[str, Facts],
     account: Account,
     applied: Applied,
     scope: Scope,
 ) -> Mapping[str, Any]:
-    """The stack's output of that name, by node.
+    """The stack's output of that name, by node. ``tasks`` are those of all nodes, or why none can be made.
 
     An update proves the nodes that it changes; all of them if it changes Alloy. It fails where an event did not arrive,
     and the output says so too. The other nodes keep the outputs of their last proof, as all do in ``destroy`` and
     ``refresh``. In a preview the outputs are unknown where ``up`` will make them.
     """
-    tasks = proof_tasks(plan, settings, policy, facts)
     if isinstance(tasks, str):
         (pulumi.log.warn if tasks == DROPPED else pulumi.log.info)(f"up does not prove that events arrive: {tasks}")
-        return {node.node.name: {"notProven": tasks} for node in plan.nodes}
+        return {node: {"notProven": tasks} for node in applied.nodes}
     kept = {task.node.name: kept_outputs(facts[task.node.name].proof) or _NOT_MADE for task in tasks}
     done: pulumi.Output[Any] = pulumi.Output.all(*(resource.urn for resource in applied.after))
     if pulumi.runtime.is_dry_run():
@@ -73,9 +69,14 @@ def proof_of(
 
     found: pulumi.Output[Mapping[str, Proven | Failure]] = done.apply(prove)
     is_program = scope.parent is None
-    reported: pulumi.Output[Mapping[str, Proven | Failure]] = found.apply(lambda each: _report(each, is_program))
-    # A component that another process constructs fails by its outputs alone.
-    told = found if is_program else reported
+    told: pulumi.Output[Mapping[str, Proven | Failure]] = found
+    if is_program:
+        report = partial(_report, outputs_taken=engine_has_answered, end=outcome.end_with_one_message)
+        reported: pulumi.Output[Mapping[str, Proven | Failure]] = found.apply(report)
+        del reported
+    else:
+        # A component fails by its outputs: an error elsewhere would not reach the process that has it constructed.
+        told = found.apply(_report)
     return {name: told.apply(_made(name, outputs)) for name, outputs in kept.items()}
 
 
@@ -92,10 +93,15 @@ def _made(name: str, kept: Mapping[str, Any]) -> Callable[[Mapping[str, Proven |
     return lambda results: results[name].outputs() if name in results else kept
 
 
-async def _report(results: Mapping[str, Proven | Failure], is_program: bool) -> Mapping[str, Proven | Failure]:
+async def _report(
+    results: Mapping[str, Proven | Failure],
+    outputs_taken: Callable[[], Awaitable[None]] | None = None,
+    end: Callable[[], None] = lambda: None,
+) -> Mapping[str, Proven | Failure]:
     """The results again, after everybody has been told. Raises RunError for those that fail the update.
 
-    ``is_program`` tells whether this process is the program itself, which ends with that error.
+    Before that it waits for ``outputs_taken``: outputs that the engine has not taken before the program fails are lost,
+    and those of the last update too. ``end`` prepares the end of a process that is this project's own program.
     """
     failed = []
     for name, result in results.items():
@@ -106,9 +112,8 @@ async def _report(results: Mapping[str, Proven | Failure], is_program: bool) -> 
         else:
             failed.append(f"{name}: {result.message}")
     if failed:
-        # Outputs that the engine has not taken before the program fails are lost, and those of the last update too.
-        await asyncio.sleep(_OUTPUTS_SECONDS)
-        if is_program:
-            outcome.end_with_one_message()
+        if outputs_taken is not None:
+            await outputs_taken()
+        end()
         raise pulumi.RunError("\n".join([_HEADING, *failed]))
     return results

@@ -18,6 +18,7 @@ _STAND_INS: Mapping[tuple[str, ...], str] = {
     ("sshPrivateKey",): "unknown",
     ("sshReadingPrivateKey",): "unknown",
     ("kubeconfig",): "unknown",
+    ("kubeconfigFile",): "/dev/null",
     **{
         (group, key): value
         for group in ("nodes", "bastion")

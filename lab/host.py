@@ -45,6 +45,8 @@ PACKAGES = (
 )
 BALANCER = Package("haproxy", ("haproxy",))
 PROMETHEUS = Package("prometheus", ("prometheus", "promtool"))
+DISKS = (Package("e2fsprogs", ("mkfs.ext4",)), Package("xfsprogs", ("mkfs.xfs",)))
+"""What tests make file systems with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,19 @@ def prepare(lab_root: Path, *, balancer: bool = False, observability: bool = Fal
     reason = obstacle(host)
     if reason:
         raise LabError(reason)
-    if host.missing:
-        print(f"installing Debian packages: {' '.join(host.missing)}", flush=True)
-        _install(host.missing)
-        left = _missing(packages)
-        if left:
-            raise LabError(f"still missing after apt-get install: {' '.join(left)}")
+    install_missing(packages)
+
+
+def install_missing(packages: Sequence[Package]) -> None:
+    """Install those of ``packages`` whose programs are not there. Raises ``LabError``."""
+    missing = _missing(packages)
+    if not missing:
+        return
+    print(f"installing Debian packages: {' '.join(missing)}", flush=True)
+    _install(missing)
+    left = _missing(packages)
+    if left:
+        raise LabError(f"still missing after apt-get install: {' '.join(left)}")
 
 
 def inspect(lab_root: Path, packages: Sequence[Package] = PACKAGES) -> Host:

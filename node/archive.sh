@@ -2,15 +2,19 @@
 # Copies of the manifest and the files that it names: one of each for every change, and those that removal gives back.
 
 # back_up POLICY WEBHOOK: the manifest, the policy and the webhook's kubeconfig as they are now, in a folder of the archive;
-# sets $backup.
+# sets $backup. It gets its name once it is whole: people look there when all else fails.
 back_up() {
     backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
     while [ -e "$backup" ]; do backup=$backup.1; done
     sequence=$(cat "$ARCHIVE"/*/sequence 2>/dev/null | sort -n | tail -n 1)
-    if ! { mkdir -p "$backup" && chmod 700 "$ARCHIVE" "$backup" && cp -p "$MANIFEST" "$backup/kube-apiserver.yaml" &&
-        { [ ! -f "$1" ] || cp -p "$1" "$backup/audit-policy.yaml"; } &&
-        { [ ! -f "$2" ] || cp -p "$2" "$backup/audit-webhook.yaml"; } &&
-        echo "$((${sequence:-0} + 1))" >"$backup/sequence" && sync "$backup"/* "$backup"; }; then
+    making=$ARCHIVE/.unfinished
+    if ! { rm -rf "$making" && mkdir -p "$making" && chmod 700 "$ARCHIVE" "$making" &&
+        cp -p "$MANIFEST" "$making/kube-apiserver.yaml" &&
+        { [ ! -f "$1" ] || cp -p "$1" "$making/audit-policy.yaml"; } &&
+        { [ ! -f "$2" ] || cp -p "$2" "$making/audit-webhook.yaml"; } &&
+        echo "$((${sequence:-0} + 1))" >"$making/sequence" && sync "$making"/* "$making" &&
+        mv -T "$making" "$backup" && sync "$ARCHIVE" "${ARCHIVE%/*}"; }; then
+        rm -rf "$making"
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
@@ -20,7 +24,7 @@ back_up() {
         return 1
     fi
     keep_way_back "$backup" || return 1
-    if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging"; fi
+    if [ ! -e "$STATE/owner" ]; then : >"$backup/before-audit-logging" && sync "$backup"; fi
     prune_archive
     say "backup: $backup"
 }
@@ -85,10 +89,11 @@ keep_way_back() {
     done
 }
 
-# keep_copy FILE COPY: writes nothing where COPY is whole already.
+# keep_copy FILE COPY: COPY is whole or not there. Writes nothing where it is whole already.
 keep_copy() {
     problem="cannot write $2"
-    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] || { cp -p "$1" "$2" && sync "$2"; }
+    [ "$(hash_of "$1")" = "$(hash_of "$2")" ] ||
+        { cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2" && sync "$(dirname "$2")"; }
 }
 
 # restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays: $left_alone

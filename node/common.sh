@@ -67,6 +67,23 @@ receive() {
     [ "$(hash_of "$file")" = "$expected" ] || fail "what arrived for $file is not what was sent (sha256 $expected expected)"
 }
 
+# receive_earlier FILE SHA256 KEPT ARGUMENTS...: the text that a deletion gives back comes to FILE. With the argument edits it is
+# made from standard input, which is what the stack wrote last, or is the copy KEPT: a command line can be read by everybody
+# on the node. A deletion of an earlier version brings the text itself. Status 1, with the reason in $problem, if it is neither.
+receive_earlier() {
+    earlier=$1 expected=$2 kept=$3
+    if ! edits=$(given edits "$@"); then
+        receive "$earlier" "$expected"
+        return
+    fi
+    problem="cannot write $earlier"
+    mkdir -p "$(dirname "$earlier")" && awk 1 | sed -e "$edits" >"$earlier" || return 1
+    if [ "$(hash_of "$earlier")" != "$expected" ]; then head -c -1 "$earlier" >"$earlier.short" && mv "$earlier.short" "$earlier"; fi
+    if [ "$(hash_of "$earlier")" != "$expected" ] && [ "$(hash_of "$kept")" = "$expected" ]; then cp "$kept" "$earlier"; fi
+    problem="the earlier text cannot be made from what arrived (sha256 $expected expected); nothing was removed. Run 'pulumi up' first"
+    [ "$(hash_of "$earlier")" = "$expected" ]
+}
+
 # receive_desired FILE SHA256 LIVE NAME: takes standard input to FILE. While the node is in sync the operator's command
 # line is that of the last change and only standard input is of now; what is equal to the file LIVE then needs nothing
 # but the stack's record of it, and the command ends here.
@@ -104,6 +121,10 @@ record_written() { mkdir -p "$STATE/written" && echo "$2" | keep_record "$STATE/
 keep_record() {
     cat >"$1.new" && [ -s "$1.new" ] && sync "$1.new" && mv "$1.new" "$1" && sync "$(dirname "$1")"
 }
+
+# is_whole RECORD: every record ends with a line break. A version that did not sync them may have left an empty one when the
+# power went, or half of one, which says nothing.
+is_whole() { [ -s "$1" ] && [ -z "$(tail -c 1 "$1")" ]; }
 
 # One operator at a time. The lock is held by whoever has descriptor 9 open, so it ends with the last of them. Where a
 # change was cut off, the guard has it until the node is in order, and is waited for.

@@ -49,6 +49,7 @@ clear_slot() {
     slot=${3:-$(slot_of "$1")}
     keep_displaced "$slot" "$1" "$2"
     rm -f "$slot" "$slot.new" "$(temporary_of "$1")"
+    sync "$(dirname "$slot")"
 }
 
 # swap_in SLOT TARGET KNOWN: SLOT becomes TARGET, and what was there comes to SLOT. Where that is nobody's that is KNOWN,

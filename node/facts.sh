@@ -7,7 +7,7 @@
 # chooses nothing: a path of their own would show them any file.
 recorded_facts() {
     set --
-    if [ -e "$STATE/paths" ]; then
+    if is_whole "$STATE/paths"; then
         while IFS= read -r pair; do set -- "$@" "$pair"; done <"$STATE/paths"
     fi
     facts "$@"
@@ -47,9 +47,9 @@ facts_without_kubectl() {
     say "role $(role)"
     if [ -n "$kubelet" ]; then say "kubelet running"; else say "kubelet stopped"; fi
     fact_files manifest "$MANIFEST" policy "$policy" \
-        before-manifest "$STATE/before/kube-apiserver.yaml" before-policy "$STATE/before/audit-policy.yaml" \
+        before-manifest "$(kept_from_before kube-apiserver.yaml)" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
-        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" owned "$STATE/owned" \
+        owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" edits-back "$STATE/edits-back" owned "$STATE/owned" \
         owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
     say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
@@ -59,6 +59,7 @@ facts_without_kubectl() {
         if [ -f "$STATE/written/$name" ] && read -r hash <"$STATE/written/$name"; then say "written $name $hash"; fi
     done
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
+    if [ -s "$STATE/unproven" ]; then say "unproven $(base64 -w 0 <"$STATE/unproven")"; fi
     if [ -e "$STATE/journal" ]; then fact_files journal "$STATE/journal"; fi
     fact_manifests
     running=$(apiserver_pids)
@@ -105,10 +106,22 @@ role() {
     fi
 }
 
-# The hash of the installed scripts; where there are none, when their folder, or the one above it, was last changed, so
+# kept_from_before NAME: the copy that removal gives back; one that is empty is not one, and the archive has another.
+kept_from_before() {
+    kept=$STATE/before/$1
+    if [ -f "$kept" ] && [ ! -s "$kept" ]; then
+        for backup in "$ARCHIVE"/[0-9]*; do
+            if [ -e "$backup/before-audit-logging" ] && [ -s "$backup/$1" ]; then kept=$backup/$1; fi
+        done
+    fi
+    say "$kept"
+}
+
+# The hash of the installed scripts, unless they break off before their end; where there are none, when their folder, or the one above it, was last changed, so
 # that their loss is told from the time before they came.
 fact_scripts() {
     scripts=$(hash_of "$STATE/node.sh")
+    if [ "$(tail -n 1 "$STATE/node.sh" 2>/dev/null)" != "esac" ]; then scripts=absent; fi
     if [ "$scripts" = absent ]; then
         scripts="absent $(stat -c %Z "$STATE" 2>/dev/null || stat -c %Z "${STATE%/*}" 2>/dev/null || echo 0)"
     fi

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # ClusterConfiguration in the kubeadm-config ConfigMap: written only over the text that the operator has seen.
 
 # read_kubeadm_config: sets $version and writes the text to $STATE/staged/live-cluster-configuration.yaml.
@@ -70,14 +70,16 @@ own_kubeadm_config() {
         fail "cannot write $STATE/owned-kubeadm-config; run again"
 }
 
-# restore_kubeadm_config [owner=NAME] written=SHA256 restore=SHA256, the earlier text on standard input. It comes before any manifest is given
+# restore_kubeadm_config [owner=NAME] written=SHA256 restore=SHA256 edits=SED, the text that the stack wrote last on
+# standard input; or the earlier one without edits. It comes before any manifest is given
 # back, so the node still has its owner then. A deletion names its owner once the node has been taken over; one that does
 # not is the former owner's.
 restore_kubeadm_config() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
-    receive "$STATE/staged/cluster-configuration.yaml" "$restore"
+    received=yes
+    receive_earlier "$STATE/staged/cluster-configuration.yaml" "$restore" "$STATE/before/cluster-configuration.yaml" "$@" || received=
     if another_owns "$@" || { [ -e "$STATE/former-owner" ] && ! given owner "$@" >/dev/null; }; then
         say "kubeadm-config: kept for the stack $(cat "$STATE/owner")"
         return
@@ -86,6 +88,7 @@ restore_kubeadm_config() {
         say "kubeadm-config: kept, because the program that runs now declares it"
         return
     fi
+    [ -n "$received" ] || fail "$problem"
     read_kubeadm_config
     there=$(hash_of "$STATE/staged/live-cluster-configuration.yaml")
     if [ "$there" != "$restore" ]; then
@@ -94,5 +97,6 @@ restore_kubeadm_config() {
         write_kubeadm_config "$STATE/staged/cluster-configuration.yaml"
     fi
     rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config" "$STATE/written/kubeadm-config"
+    sync "$STATE"
     say "kubeadm-config: as it was before audit logging"
 }

@@ -10,6 +10,7 @@ uninstall() {
     forget_credentials
     withdraw_recovery
     rm -rf "$STATE"
+    sync "${STATE%/*}"
     say "node scripts: removed; backups stay in $ARCHIVE"
 }
 

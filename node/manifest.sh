@@ -22,6 +22,7 @@ apply_manifest() {
     webhook_desired=$(given webhook-desired "$@")
     take_lock
     check_owner "$@"
+    owe_proof || fail "cannot write $STATE/unproven"
     receive_desired "$STATE/staged/kube-apiserver.yaml" "$desired" "$MANIFEST" manifest
     there=$(hash_of "$MANIFEST")
     strays=$(given quarantine "$@") || strays=none
@@ -49,13 +50,15 @@ apply_manifest() {
 }
 
 # restore_manifest [owner=NAME entry=NAME] written=SHA256 restore=SHA256 arguments=SHA256 (of the earlier process) endpoint=URL timeout=SECONDS
-#   policy=PATH [webhook=PATH], the earlier manifest on standard input.
+#   policy=PATH [webhook=PATH] edits=SED, the manifest that the stack wrote last on standard input; or the earlier one without edits.
 restore_manifest() {
     written=$(argument written "$@") || exit 1
     restore=$(argument restore "$@") || exit 1
     take_lock
-    receive "$STATE/staged/kube-apiserver.yaml" "$restore"
+    received=yes
+    receive_earlier "$STATE/staged/kube-apiserver.yaml" "$restore" "$STATE/before/kube-apiserver.yaml" "$@" || received=
     if is_kept manifest "$@"; then return; fi
+    [ -n "$received" ] || fail "$problem"
     there=$(hash_of "$MANIFEST")
     if [ "$there" = "$restore" ] && [ ! -e "$STATE/journal" ]; then
         say "manifest: as it was before audit logging"
@@ -75,7 +78,7 @@ is_half_way() { [ "$1" = "$(journal placed-first)" ]; }
 # this program does not say whose it is.
 another_owns() {
     caller=$(given owner "$@") || return 1
-    [ -s "$STATE/owner" ] && [ "$(cat "$STATE/owner")" != "$caller" ]
+    is_whole "$STATE/owner" && [ "$(cat "$STATE/owner")" != "$caller" ]
 }
 
 # is_anothers WHAT ARGUMENTS...: whether it stays because it is another stack's, which is said.
@@ -90,7 +93,7 @@ is_kept() {
     if is_anothers "$@"; then return 0; fi
     thing=$1
     shift
-    if [ -e "$STATE/entry" ] && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
+    if is_whole "$STATE/entry" && [ "$(cat "$STATE/entry")" != "$(given entry "$@")" ]; then
         say "$thing: kept for the entry $(cat "$STATE/entry"), by which $(cat "$STATE/owner") changed this node last"
     elif is_declared; then
         say "$thing: kept, because the program that runs now declares it"
@@ -124,7 +127,7 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME]...: from now on this node's audit logging is
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from now on this node's audit logging is
 # the stack's; RECORD says what of the manifest is, and the entry by which name the stack has the node.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
@@ -132,13 +135,15 @@ own() {
         { ! given owned "$@" >/dev/null || given owned "$@" | keep_record "$STATE/owned"; } &&
         { ! given entry "$@" >/dev/null || given entry "$@" | keep_record "$STATE/entry"; } &&
         { ! given former-owner "$@" >/dev/null || given former-owner "$@" | keep_record "$STATE/former-owner"; } &&
+        { ! given edits-back "$@" >/dev/null || given edits-back "$@" | keep_record "$STATE/edits-back"; } &&
         argument owner "$@" | keep_record "$STATE/owner"
 }
 
 # give_up_ownership: this node's audit logging is nobody's any more.
 give_up_ownership() {
-    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" \
+    rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" "$STATE/edits-back" \
         "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
+    sync "$STATE"
 }
 
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.

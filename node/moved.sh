@@ -3,7 +3,16 @@
 # for removal to give back; the earlier path gets back what it had, when the change cannot be put back any more.
 
 # path_of NAME: where the stack's last change put the policy or the webhook; nothing before the first.
-path_of() { [ ! -e "$STATE/owner" ] || sed -n "s/^$1=//p" "$STATE/paths" 2>/dev/null; }
+# The manifest names it too, for where the record of the paths is lost.
+path_of() {
+    if [ ! -e "$STATE/owner" ]; then
+        return
+    elif is_whole "$STATE/paths" && grep -q "^$1=" "$STATE/paths"; then
+        sed -n "s/^$1=//p" "$STATE/paths"
+    else
+        case $1 in webhook) manifest_flag audit-webhook-config-file ;; *) manifest_flag audit-policy-file ;; esac
+    fi
+}
 
 # keep_moved NAME FILE PATH: before the change. An empty copy tells that nothing is at PATH.
 keep_moved() {
@@ -12,7 +21,7 @@ keep_moved() {
     left=$(path_of "$1")
     if [ -z "$3" ] || [ -z "$left" ] || [ "$left" = "$3" ]; then return 0; fi
     if [ -f "$3" ]; then put "$3" "$STATE/before/moved-$2" 600; else : >"$STATE/before/moved-$2"; fi &&
-        printf '%s\n' "$left" "$3" "$(cat "$STATE/written/$1" 2>/dev/null)" >"$STATE/moved-$1"
+        printf '%s\n' "$left" "$3" "$(cat "$STATE/written/$1" 2>/dev/null)" | keep_record "$STATE/moved-$1"
 }
 
 # settle_moved NAME FILE: after it. The next change does what this one does not come to.
@@ -33,5 +42,6 @@ settle_moved() {
         say "$1: $now is in use now; $left removed"
     fi
     if [ -s "$moved" ]; then mv "$moved" "$earlier"; elif [ -e "$moved" ]; then rm -f "$earlier" "$moved"; fi
+    sync "$STATE/before"
     rm -f "$STATE/moved-$1"
 }

@@ -38,6 +38,8 @@ may_be_written() {
 has_room() {
     folder=$1
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
+    # What a power cut left of an earlier try.
+    rm -f "$folder"/.kubernetes-audit.room.????????
     # A name that nobody can guess: others may write in the folder of a log, and a link there would lead root elsewhere.
     if room=$(mktemp "$folder/.kubernetes-audit.room.XXXXXXXX") && head -c 262144 /dev/zero >"$room" && rm -f "$room"; then
         return

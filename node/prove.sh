@@ -87,9 +87,13 @@ alloy_state() {
     echo "end"
 }
 
+# owe_proof: from now on events of this node are unproven, until the stack has kept a proof or its failure. Each update that
+# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too.
+owe_proof() { printf '%s %s\n' "$(date +%s.%N)" "$$" | keep_record "$STATE/unproven"; }
+
 # keep_proof proof=TEXT: for previews to show it again.
 keep_proof() {
     proof=$(argument proof "$@") || exit 1
-    { mkdir -p "$STATE" && printf '%s\n' "$proof" >"$STATE/proof.new" && mv "$STATE/proof.new" "$STATE/proof"; } ||
+    { mkdir -p "$STATE" && printf '%s\n' "$proof" | keep_record "$STATE/proof" && rm -f "$STATE/unproven" && sync "$STATE"; } ||
         fail "cannot write $STATE/proof"
 }

@@ -47,8 +47,12 @@ canary_is_possible() {
     fi
     for canary_port in $CANARY_PORTS; do
         if ! is_listened_on "$canary_port"; then
-            record "canary-port=$canary_port" && fence_canary "$canary_port" "${endpoint##*:}"
-            return
+            record "canary-port=$canary_port" || return 1
+            # One that only rehearses listens on loopback alone.
+            if [ "$mode" != seamless ] || fence_canary "$canary_port" "${endpoint##*:}"; then return; fi
+            withdraw_fence
+            record canary-port=
+            return 1
         fi
     done
     problem="the ports $CANARY_PORTS are all taken"
@@ -111,6 +115,7 @@ end_canary() {
     starting=kube-apiserver
     problem="$(canary_file) cannot be removed"
     [ ! -e "$(canary_file)" ] || return 1
+    sync "$MANIFESTS"
     [ -n "$canary_port" ] || return 0
     # Once kubelet has noticed, the canary listens no more; killed before that, it would be started again.
     deadline=$(($(uptime_seconds) + 60))

@@ -34,7 +34,7 @@ hand_back() {
 # dismiss_canary SECONDS: takes the redirect away, and then the canary, which may serve on for SECONDS. A redirect that stays
 # keeps the canary, which answers at least, and the journal; the status is 1 and $problem says why.
 dismiss_canary() {
-    if is_redirected; then
+    if [ -n "$(journal redirect)" ] || is_redirected; then
         if ! withdraw_redirect; then
             say "stand-in: $problem"
             return 1

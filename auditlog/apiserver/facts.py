@@ -172,18 +172,22 @@ class Facts:
     ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
     API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
     ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
-    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``log_written_bytes`` is
+    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``unproven`` names the last
+    update that came to the node, None if a proof was kept after it or its scripts do not say. ``log_written_bytes`` is
     what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
     ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
     ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
     ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
     ``pod_logs`` is the folder where kubelet keeps what containers write.
     ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
+    ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
     ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
     ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
     ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
     ``flagz`` holds the lines of /flagz on audit flags (``auditlog.apiserver.flagz``), None if the API server was not
     asked or did not say.
+    ``lost_owner`` is what a power cut left of the record of the owner, which is then no ``owner``; None if nothing was
+    lost. A version that did not sync its records may have left it empty.
     """
 
     hostname: str
@@ -221,6 +225,7 @@ class Facts:
     redirect_tool: str | None = None
     unfinished_sha256: frozenset[str] = frozenset()
     proof: str | None = None
+    unproven: str | None = None
     log_written_bytes: int = 0
     log_written_seconds: int = 0
     scripts_folder_changed: int = 0
@@ -229,9 +234,11 @@ class Facts:
     pod_logs: str = POD_LOGS
     node_name: str | None = None
     entry: str | None = None
+    edits_back: bool = False
     former_owner: str | None = None
     cluster: tuple[Sign, ...] = ()
     flagz: str | None = None
+    lost_owner: str | None = None
 
     @property
     def scripts_token(self) -> str:
@@ -298,6 +305,7 @@ def parse_facts(output: str) -> Facts:
                     | "webhook-path"
                     | "log-folder-read-only"
                     | "proof"
+                    | "unproven"
                     | "firewall"
                     | "loopback-clients"
                     | "flagz"
@@ -337,8 +345,7 @@ def parse_facts(output: str) -> Facts:
             before_manifest=files["before-manifest"],
             before_policy=files["before-policy"],
             before_kubeadm_config=files["before-kubeadm-config"],
-            # A power cut may have left an empty record of an earlier version, which says nothing.
-            owner=(owner.text.strip() if owner else "") or None,
+            owner=_record(owner),
             scripts_sha256=_hash(single["scripts"]),
             staged_policy_sha256=_hash(single["staged-policy"]),
             unfinished_change=journal is not None,
@@ -351,8 +358,8 @@ def parse_facts(output: str) -> Facts:
             policy_path=single.get("policy-path"),
             log_path=single.get("log-path"),
             log_used_bytes=int(single.get("log-used-bytes", "0")),
-            owned=_text_of(files.get("owned")),
-            owned_kubeadm_config=_text_of(files.get("owned-kubeadm-config")),
+            owned=_record(files.get("owned")),
+            owned_kubeadm_config=_record(files.get("owned-kubeadm-config")),
             webhook=webhook,
             webhook_path=single.get("webhook-path"),
             staged_webhook_sha256=_hash(single.get("staged-webhook", "absent")),
@@ -367,6 +374,7 @@ def parse_facts(output: str) -> Facts:
             redirect_tool=single.get("redirect-tool"),
             unfinished_sha256=_put_in_place(journal.text) if journal else frozenset(),
             proof=single.get("proof"),
+            unproven=single.get("unproven"),
             log_written_bytes=log_written[0],
             log_written_seconds=log_written[1],
             scripts_folder_changed=scripts_folder_changed,
@@ -374,10 +382,12 @@ def parse_facts(output: str) -> Facts:
             loopback_clients=tuple(single.get("loopback-clients", "").splitlines()),
             pod_logs=single.get("pod-logs", POD_LOGS),
             node_name=single.get("node-name"),
-            entry=(entry.text.strip() if entry else "") or None,
-            former_owner=(former_owner.text.strip() if former_owner else "") or None,
+            entry=_record(entry),
+            former_owner=_record(former_owner),
             cluster=tuple(cluster),
             flagz=single.get("flagz"),
+            edits_back=_record(files.get("edits-back")) is not None,
+            lost_owner=owner.text.strip() if owner and _record(owner) is None else None,
         )
     except KeyError as error:
         raise FactsError(f"the answer lacks {error}") from error
@@ -428,8 +438,10 @@ def _stray(name: bytes, changed: int) -> StrayManifest:
     return StrayManifest(shown, changed, plain=shown.encode() == name)
 
 
-def _text_of(file: RemoteFile | None) -> str | None:
-    return file.text if file else None
+def _record(file: RemoteFile | None) -> str | None:
+    """What a record of the node's scripts says. One that a power cut left empty, or without its line break, says
+    nothing."""
+    return file.text.strip() or None if file and file.text.endswith("\n") else None
 
 
 def _time(words: list[str], index: int) -> int:

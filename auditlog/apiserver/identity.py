@@ -17,8 +17,11 @@ from auditlog.settings import Host
 def taken_over(facts: Facts, owner: str, take_over: str | None) -> tuple[Facts, str | None]:
     """The facts as ``owner`` plans with them, and the owner that it takes the machine over from.
 
-    The latter is None unless the machine is on record as that of ``take_over``.
+    The latter is None unless the machine is on record as that of ``take_over``. A record that is lost counts as that of
+    ``owner``, unless what is left of it begins otherwise.
     """
+    if facts.lost_owner is not None:
+        return replace(facts, owner=owner if owner.startswith(facts.lost_owner) else facts.lost_owner), None
     if facts.owner is None or facts.owner == owner or facts.owner != take_over:
         return facts, None
     return replace(facts, owner=owner), facts.owner

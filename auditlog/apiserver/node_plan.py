@@ -48,10 +48,10 @@ class NodePlan:
     as of the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
     ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
     ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
-    ``entry`` is the name that the node has on record, None for none.
-    ``is_owned`` says whether this stack has changed the node before.
-    ``taken_over_from`` is the owner that the node has on record until now, None if that is this stack or nobody.
-    ``was_taken_over`` says whether the node has, or will have, a former owner on record.
+    ``entry`` is the name that the node has on record, None for none; ``edits_back_recorded`` is as in the facts.
+    ``is_owned`` says whether this stack has changed the node before. ``taken_over_from`` is the owner that the node has
+    on record until now, None if that is this stack or nobody. ``was_taken_over`` says whether the node has, or will
+    have, a former owner on record.
     """
 
     node: Host
@@ -81,6 +81,7 @@ class NodePlan:
     staged_webhook_sha256: str | None = None
     former: str | None = None
     entry: str | None = None
+    edits_back_recorded: bool = False
     is_owned: bool = False
     taken_over_from: str | None = None
     was_taken_over: bool = False
@@ -89,6 +90,14 @@ class NodePlan:
     def names_entry(self) -> bool:
         """Whether the node has, or will have, on record which entry of ``nodes`` it is."""
         return self.entry is not None or not self.in_sync
+
+    @property
+    def edits_back(self) -> bool:
+        """Whether the node's scripts make the earlier texts by edits, or will once this change is made.
+
+        Older ones need the whole text in the command line, and a node that is in sync keeps the scripts that it has.
+        """
+        return self.edits_back_recorded or not self.in_sync
 
     @property
     def in_sync(self) -> bool:
@@ -198,6 +207,7 @@ def plan_node(
         staged_webhook_sha256=facts.staged_webhook_sha256,
         former=former_name(node, facts, owner, {each.name for each in settings.nodes}),
         entry=facts.entry,
+        edits_back_recorded=facts.edits_back,
         is_owned=facts.owner is not None,
         taken_over_from=taken_over_from,
         was_taken_over=taken_over_from is not None or facts.former_owner is not None,

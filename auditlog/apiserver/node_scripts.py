@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from auditlog.apiserver.canary import line_edits
+
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
@@ -56,6 +58,13 @@ _PARTS = (
 _SOURCE = Path(__file__).parents[2] / "node"
 _HEADER = "# The node's side of the Pulumi project kubernetes-audit, without the comments of its source.\n"
 _END = "END-OF-THE-EARLIER-TEXT"
+# Of every version of the script; node/facts.sh looks for it too.
+_LAST_LINE = "esac"
+_IS_WHOLE = (
+    f'[ "$(tail -n 1 {INSTALLED} 2>&1)" = {_LAST_LINE} ] ||'
+    f" {{ echo 'error: nothing was done, because this script is not whole; run pulumi up again, which installs it"
+    f" anew: {INSTALLED}' >&2; exit 1; }}"
+)
 
 
 @cache
@@ -103,7 +112,7 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
         f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
         f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
-        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER}"
+        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
     return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
@@ -127,6 +136,14 @@ def call(user: str, command: str, **arguments: str) -> str:
     return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
 
 
+def apply_call(user: str, command: str, **arguments: str) -> str:
+    """A call that fails where the installed script is not whole.
+
+    A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
+    """
+    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} && {call(user, command, **arguments)}"
+
+
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
     """A call that carries ``text`` on standard input in the command itself, as a here-document.
 
@@ -139,6 +156,18 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
         end += "-"
     body = text if text.endswith("\n") else text + "\n"
     return f"cat >/dev/null; {call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_edits: bool, **arguments: str) -> str:
+    """A call for ``delete`` that gives back the text ``before``.
+
+    With ``by_edits`` the node makes it from ``desired``: the provider sends the input of the last update along, and
+    whoever is on the node can read a command line. Older scripts take the text in the command itself.
+    """
+    if not by_edits:
+        return call_with_text(user, command, before, **arguments)
+    source, target = (text if text.endswith("\n") or not text else text + "\n" for text in (desired, before))
+    return call(user, command, **arguments, edits=line_edits(source, target))
 
 
 def sent_command(user: str, command: str, **arguments: str) -> str:

@@ -21,6 +21,10 @@ KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refre
 TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
 KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"
 PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
+PROOF_OWED = (
+    "an update ended before it proved that events arrive, and the proof is made now; nothing else happens on the node "
+    "for it"
+)
 
 
 def node_reasons(
@@ -50,6 +54,8 @@ def node_reasons(
         reasons.append(
             "the stack's record on the node is gone; what is there now is recorded as what removal gives back"
         )
+    if facts.lost_owner is not None:
+        reasons.append("record only: a power cut took the record of whose node this is, and it is written anew")
     if facts.entry not in (None, entry):
         reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
     if facts.owner is not None and facts.entry is None and facts.node_name is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.apiserver.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.events.event import Event
 from auditlog.proof.event import event_nanoseconds
 from auditlog.proof.node_answer import AlloyState, LogAnswer
@@ -71,13 +72,31 @@ def kept_outputs(note: str | None) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def failed_proof(note: str | None) -> str | None:
-    """A name for the failure that the note on the node tells of, None if the last proof did not fail.
+@dataclass(frozen=True, slots=True)
+class DueProof:
+    """A proof that the next update makes although nothing else changes on the node.
 
-    The next failure has another name, because a note has the time.
+    ``argument`` is the node's argument that makes it an update, ``name`` its value: another one each time it is due, so
+    that the engine always sees a difference. ``reason`` is for the preview.
     """
+
+    argument: str
+    name: str
+    reason: str
+
+
+def due_proof(note: str | None, unproven: str | None) -> DueProof | None:
+    """What is due by the note of the last proof, and by the update that no proof followed."""
+    if unproven is not None:
+        return DueProof("unproven", _named(unproven), PROOF_OWED)
     kept = kept_outputs(note)
-    return hashlib.sha256((note or "").encode()).hexdigest()[:16] if kept is not None and "failed" in kept else None
+    if kept is not None and "failed" in kept:
+        return DueProof("failed_proof", _named(note or ""), PROOF_AGAIN)
+    return None
+
+
+def _named(record: str) -> str:
+    return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
 def not_in_log(answer: LogAnswer, log: str, seconds: int) -> str:

@@ -98,7 +98,10 @@ def _with_environments(file: StackFile) -> Mapping[str, Any]:
     """The file's values; what an environment may set counts as there, and nothing more is known of it."""
     if not file.environments:
         return file.values
-    return {**dict.fromkeys((*KEYS, *SECRET_KEYS), Encrypted("from an environment")), **file.values}
+    # A kubeconfig comes as a text or as a path, not as both.
+    one_of_two = "kubeconfig" if "kubeconfigFile" in file.values else "kubeconfigFile"
+    known = {key: Encrypted("from an environment") for key in (*KEYS, *SECRET_KEYS) if key != one_of_two}
+    return {**known, **file.values}
 
 
 def _mistakes(values: Mapping[str, Any]) -> Sequence[Mistake]:

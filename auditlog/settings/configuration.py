@@ -69,8 +69,7 @@ def check_configuration(
     )
     if settings is not None:
         mistakes.extend(keys_missing(settings))
-        if not values.get("kubeconfig"):
-            mistakes.extend(_kubeconfig_missing(settings))
+        mistakes.extend(_kubeconfig_mistakes(settings, given=bool(values.get("kubeconfig"))))
     if mistakes or settings is None:
         raise SettingsError(mistakes)
     return settings
@@ -86,12 +85,18 @@ def missing_reading_key(settings: Settings) -> Mistake:
     )
 
 
-def _kubeconfig_missing(settings: Settings) -> Iterator[Mistake]:
-    for key, value in settings.in_cluster.items():
+def _kubeconfig_mistakes(settings: Settings, *, given: bool) -> Iterator[Mistake]:
+    """``given`` says whether the secret is there."""
+    if settings.kubeconfig_file is not None:
+        if given:
+            yield Mistake("kubeconfigFile", "is set, and so is the secret kubeconfig", "one of the two")
+        return
+    for key, value in settings.in_cluster.items() if not given else ():
         yield Mistake(
             "kubeconfig",
             f"is missing, and {key} is {value!r}",
-            "the text of a kubeconfig for the cluster, set with pulumi config set --secret kubeconfig <~/.kube/config",
+            "the text of a kubeconfig for the cluster, set with pulumi config set --secret kubeconfig <~/.kube/config; "
+            "or kubeconfigFile, the path of one",
         )
 
 

@@ -233,8 +233,9 @@ class Settings:
 
     At least one of ``log`` and ``webhook`` is there. With ``enabled`` off the control plane is given back as it was
     before. With ``live_read`` off previews do without the nodes. ``reading_user`` is the account that previews read
-    with, None for each node's own ``user``. ``take_over`` is the owner whose nodes this stack takes
-    over, None for none.
+    with, None for each node's own ``user``. ``kubeconfig_file`` is the path of a kubeconfig on the machine that runs
+    Pulumi, None where the stack's secret is one or none is needed. ``take_over`` is the owner whose nodes this stack
+    takes over, None for none.
     """
 
     cluster: str
@@ -250,6 +251,7 @@ class Settings:
     enabled: bool = True
     live_read: bool = True
     reading_user: str | None = None
+    kubeconfig_file: str | None = None
     loki: LokiSettings | None = None
     alloy: AlloySettings = field(default_factory=AlloySettings)
     webhook: WebhookSettings | None = None

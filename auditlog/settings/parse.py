@@ -84,6 +84,17 @@ _READING = optional(
     "The account that previews read the nodes with, where it is another than the one that changes them.",
     otherwise="each node's own user",
 )
+_KUBECONFIG_FILE = optional(
+    "kubeconfigFile",
+    Text(
+        "the path of a kubeconfig on the machine that runs Pulumi: absolute, or relative to the project",
+        r"([^~\r\n]([^\r\n]*[^\r\n/])?)?",
+        valid=lambda _: True,
+    ),
+    "In place of the secret `kubeconfig`: the state holds this path and no credential. Where previews run elsewhere "
+    "than `up`, a kubeconfig that only reads has this path there.",
+    otherwise="the secret `kubeconfig`",
+)
 STACK = Group(
     (
         _CLUSTER,
@@ -106,6 +117,7 @@ STACK = Group(
         _ENABLED,
         _LIVE_READ,
         _READING,
+        _KUBECONFIG_FILE,
     )
 )
 """Every setting that Pulumi.yaml declares."""
@@ -154,6 +166,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         enabled=top.read(_ENABLED),
         live_read=top.read(_LIVE_READ),
         reading_user=parse_reading_user(top.read(_READING)),
+        kubeconfig_file=top.read(_KUBECONFIG_FILE) or None,
         loki=loki,
         alloy=parse_alloy(top.read(_ALLOY), loki=loki is not None or top.is_encrypted(_LOKI)),
         webhook=parse_webhook(top.read(_WEBHOOK)),

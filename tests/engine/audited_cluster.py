@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from auditlog.apiserver.facts import Facts
+from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from components.audit_logging import AuditLogging
 from tests.engine.engine_stack import Run
@@ -22,8 +23,13 @@ NODES = ("cp1", "cp2")
 OWNER = "engine-test/test/east"
 SUDO = """case $* in *"echo declared"*) echo declared; cat >/dev/null; exit ;; esac
 cat >/dev/null
-case $* in *"sh -s facts "*) cat facts ;; esac
-[ ! -e refused ] || case $* in *"$(cat refused)"*) echo "refused" >&2; exit 1 ;; esac"""
+case $* in *"sh -s facts "*)
+    grep -v '^end$' facts
+    [ ! -e unproven ] || echo "unproven $(base64 -w 0 <unproven)"
+    echo end ;;
+esac
+[ ! -e refused ] || case $* in *"$(cat refused)"*) echo "refused" >&2; exit 1 ;; esac
+case $* in *"node.sh apply-manifest "*) date +%s.%N >unproven ;; esac"""
 
 
 @dataclasses.dataclass
@@ -42,7 +48,11 @@ class Cluster:
         """From now on these are the facts of the nodes, of all when none are named."""
         for name in nodes or NODES:
             self.servers[name].folder.joinpath("facts").write_text(
-                facts_output(dataclasses.replace(facts, hostname=name, entry=name if facts.owner else None))
+                facts_output(
+                    dataclasses.replace(
+                        facts, hostname=name, entry=name if facts.owner else None, edits_back=facts.owner is not None
+                    )
+                )
             )
 
     def is_applied(self, note: Proven | Failure | None = None) -> None:
@@ -68,8 +78,15 @@ class Cluster:
             pulumi.export(name, audit.outputs[name])
 
     def refuse(self, node: str, command: str) -> None:
-        """From now on the command fails on the node."""
+        """From now on commands with this text fail on the node."""
         self.servers[node].folder.joinpath("refused").write_text(command)
+
+    async def prove(self, tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
+        """Stands for the proof. Each node keeps that it was made."""
+        for task in tasks:
+            self.proven.append(task.node.name)
+            (self.servers[task.node.name].folder / "unproven").unlink()
+        return {task.node.name: self.outcome for task in tasks}
 
     def commands(self) -> list[str]:
         return [command for each in self.servers.values() for command in each.commands()]

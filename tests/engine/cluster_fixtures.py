@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from auditlog.proof.tasks import Task
-from auditlog.proof.verdict import Failure, Proven
+from auditlog.proof.verdict import Proven
 from components import proof
 from tests.engine.audited_cluster import NODES, SUDO, Cluster, succeed
 from tests.engine.engine_stack import EngineStack
@@ -26,12 +25,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
     with serving(tmp_path / "cp1", key) as first, serving(tmp_path / "cp2", key) as second:
         outcome = Proven("e1", "2026-01-01T00:00:00+00:00", "/var/log/audit.log", 0.02)
         made = Cluster(dict(zip(NODES, (first, second), strict=True)), outcome)
-
-        async def prove(tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
-            made.proven += [task.node.name for task in tasks]
-            return {task.node.name: made.outcome for task in tasks}
-
-        monkeypatch.setattr(proof, "prove_nodes", prove)
+        monkeypatch.setattr(proof, "prove_nodes", made.prove)
         made.agree(untouched())
         yield made
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi import automation
 from pulumi.automation.events import EngineEvent
+from pulumi.runtime._callbacks import _CallbackServicer
 
 Program = Callable[[], None]
 
@@ -151,6 +152,9 @@ class EngineStack:
             command(on_event=record, on_output=printed.append, color="never")
         except automation.CommandError as error:
             run.error = str(error)
+            # The SDK keeps the server of a program's hooks, of an event loop that is over when the engine gave up, and
+            # the next program of the process would fail when it stops that one too.
+            _CallbackServicer._servicers.clear()
         run.text = "\n".join(printed)
         return run
 

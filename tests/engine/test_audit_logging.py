@@ -81,6 +81,24 @@ def test_what_depends_on_it_comes_after_its_last_resource(engine_stack: EngineSt
     assert dependency.endswith("::east-cluster-configuration")
 
 
+def test_what_depends_on_it_waits_for_dashboards_and_alerts_too(
+    engine_stack: EngineStack, server: SshServer, kubernetes_api: KubernetesApi, namespace: str
+) -> None:
+    more = {
+        "dashboards": {"mode": "configmap", "namespace": namespace},
+        "alerts": {"loki": "configmap", "prometheus": "configmap", "namespace": namespace},
+    }
+
+    def declare() -> None:
+        declared(server, kubeconfig=pulumi.Output.secret(kubernetes_api.kubeconfig()), **more)()
+
+    run = engine_stack.up(declare)
+    assert run.error is None, run.error
+    assert [step.name for step in run.steps][-1] == "after"
+    found = {urn.rsplit("::", 1)[1] for urn in engine_stack.resources()["after"]["dependencies"]}
+    assert found == {"east-cluster-configuration", "east-kubernetes-audit-pipeline", "east-prometheus-rules"}
+
+
 def test_the_providers_that_are_given_are_used_and_no_other_is_started(
     engine_stack: EngineStack, server: SshServer, kubernetes_api: KubernetesApi, namespace: str
 ) -> None:

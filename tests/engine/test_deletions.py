@@ -31,7 +31,7 @@ def deployed(node: FakeNode, run: Run) -> FakeNode:
 
 
 def as_applied(**more: object) -> Facts:
-    return dataclasses.replace(applied(), owner=OWNER, entry="cp1", node_name="cp1", **more)  # type: ignore[arg-type]
+    return dataclasses.replace(applied(), owner=OWNER, entry="cp1", node_name="cp1", edits_back=True, **more)  # type: ignore[arg-type]
 
 
 COMMANDS = {

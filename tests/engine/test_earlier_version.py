@@ -39,7 +39,7 @@ def test_one_update_records_the_entry_and_restarts_nothing(deployed: FakeNode, r
     assert "~ 2 to update" in printed
     run("up", "--yes", "--skip-preview")
     assert deployed.told() == ["apply-manifest locked"]
-    deployed.agree(dataclasses.replace(applied(), owner=OWNER, node_name="cp1", entry="cp1"))
+    deployed.agree(dataclasses.replace(applied(), owner=OWNER, node_name="cp1", entry="cp1", edits_back=True))
     run("preview", "--expect-no-changes")
 
 

@@ -35,7 +35,9 @@ COMPONENT = "engine-test/test/east"
 
 
 def owned_by(owner: str, former: str | None = None) -> Any:
-    return dataclasses.replace(applied(), owner=owner, entry="cp1", node_name="cp1", former_owner=former)
+    return dataclasses.replace(
+        applied(), owner=owner, entry="cp1", node_name="cp1", former_owner=former, edits_back=True
+    )
 
 
 def record_only(former: str, owner: str) -> str:

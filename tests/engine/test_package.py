@@ -83,7 +83,7 @@ def test_it_is_applied_unchanged_afterwards_and_removed(
     assert outputs["queries"]["whoDeleted"] == '{job="kubernetes-audit"} |= "delete" |= "NAME"'
     assert outputs["nodes"]["cp1"]["logFile"] == "/var/log/kubernetes/audit/audit.log"
 
-    node.agree(dataclasses.replace(applied(), owner=f"platform/{STACK}/{CLUSTER}", entry="cp1"))
+    node.agree(dataclasses.replace(applied(), owner=f"platform/{STACK}/{CLUSTER}", entry="cp1", edits_back=True))
     program.pulumi("preview", "--expect-no-changes")
 
     del server.executions[:]

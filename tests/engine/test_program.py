@@ -58,7 +58,7 @@ def test_resources_have_the_urns_that_they_have_in_every_stack_and_stay_as_they_
     resources = json.loads(run("stack", "export"))["deployment"]["resources"]
     found = {resource["urn"].removeprefix("urn:pulumi:test::kubernetes-audit::") for resource in resources}
     assert {urn for urn in found if not urn.startswith("pulumi:")} == URNS
-    node.agree(dataclasses.replace(applied(), entry="cp1"))
+    node.agree(dataclasses.replace(applied(), entry="cp1", edits_back=True))
     run("preview", "--expect-no-changes", *file)
 
 

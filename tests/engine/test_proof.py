@@ -17,7 +17,7 @@ import pytest
 from auditlog.apiserver.plan import make_plan
 from auditlog.policy.read import read_policy
 from auditlog.proof.prove import prove_nodes
-from auditlog.proof.tasks import Task
+from auditlog.proof.tasks import Task, proof_tasks
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import AlloyMode, AlloySettings, Host, LokiSettings, ProofSettings, Settings
 from auditlog.ssh import Account
@@ -203,11 +203,12 @@ def test_a_failed_proof_fails_the_update_and_leaves_the_outputs(
 
     def program() -> None:
         facts = {"cp1": untouched()}
-        plan, policy = make_plan(settings(), POLICY, facts, OWNER), read_policy(POLICY, "test")
+        plan = make_plan(settings(), POLICY, facts, OWNER)
+        tasks = proof_tasks(plan, settings(), read_policy(POLICY, "test"), facts)
         change = Change("cp1", Scope("test"))
         change.happens = True
         applied = proof.Applied({"cp1": change}, None, [])
-        pulumi.export("proof", proof.proof_of(plan, settings(), policy, facts, Account("key"), applied, Scope("test")))
+        pulumi.export("proof", proof.proof_of(tasks, settings(), facts, Account("key"), applied, Scope("test")))
         pulumi.export("cluster", "test")
 
     ended: list[None] = []

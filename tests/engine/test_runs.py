@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditlog.apiserver.reasons import PROOF_OWED
 from auditlog.proof.verdict import Failure, Proven
 from tests.engine.audited_cluster import NODES, Cluster, operations, succeed
 from tests.engine.engine_stack import EngineStack, Run
@@ -81,6 +82,24 @@ def test_a_proof_that_failed_is_made_again_by_the_next_update_and_by_no_later_on
     succeed(engine_stack.up(cluster.program))
     assert sorted(cluster.proven) == list(NODES)
     cluster.is_applied()
+    assert operations(succeed(engine_stack.preview(cluster.program))) == {"same"}
+
+
+def test_a_node_whose_update_ended_before_the_proof_is_proven_by_the_next_update_however_often_that_happens(
+    engine_stack: EngineStack, cluster: Cluster
+) -> None:
+    for cut_off in (" apply-manifest ", " apply-kubeadm-config "):
+        cluster.refuse("cp2" if "manifest" in cut_off else "cp1", cut_off)
+        assert engine_stack.up(cluster.program).error is not None
+        for node in NODES:
+            cluster.refuse(node, "nothing")
+        cluster.is_applied()
+    assert cluster.proven == []
+    preview = succeed(engine_stack.preview(cluster.program))
+    assert [step.operation for step in preview.of("east-cp1-manifest")] == ["update"]
+    assert any(f"cp1: {PROOF_OWED}" in text for text in preview.messages("info"))
+    succeed(engine_stack.up(cluster.program))
+    assert sorted(cluster.proven) == list(NODES)
     assert operations(succeed(engine_stack.preview(cluster.program))) == {"same"}
 
 

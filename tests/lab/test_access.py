@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from lab import cgroups
 from lab import node as lab_node
 from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
 from lab.stack import PROJECT, PulumiStack
+from tests.lab.reading_job import FACTS, IN_THE_CLUSTER, ON_THE_NODE, READER, TO_READ, ReadingJob, ssh, writers
 from tests.lab.test_first_stack import POLICY, hashes, process_ids
+from tests.unit.docs.pages import ROOT, blocks
 
-READER = "auditor"
 SUDOERS = f"/etc/sudoers.d/{READER}"
-REMOVE_READER = f"rm -f {SUDOERS}; userdel --remove {READER}"
-FACTS = "/etc/kubernetes/audit-logging/facts"
+REMOVE_READER = f"rm -rf {SUDOERS} /tmp/own; userdel --remove {READER}"
+PAGE = [block.text for block in blocks(ROOT / "docs/access.md")]
+"""The page's lines for an account that reads are what the lab uses."""
+KUBECONFIG = REPOSITORY / ".kubeconfig-access"
+ALERTS = {"loki": "configmap", "namespace": "default"}
+IN_CLUSTER: dict[str, Any] = {"alerts": ALERTS, "kubeconfigFile": KUBECONFIG.name}
+
+
+def documented(mark: str) -> str:
+    """The one block of the page with ``mark`` in it."""
+    (found,) = (text for text in PAGE if mark in text)
+    return found
 
 
 @pytest.fixture(scope="module")
 def reading_key(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The key of an account on the node that may run the facts script as root, by the sudoers line of the README."""
+    """The key of an account on the node that may run the facts script as root, by the lines of docs/access.md."""
     node.run(REMOVE_READER, check=False)  # what a run that was killed may have left
     key = tmp_path_factory.mktemp("reader") / "id_ed25519"
     lab_node.make_key(key, READER)
-    home = f"/home/{READER}"
+    home, public = f"/home/{READER}", key.with_suffix(".pub").read_text().strip()
+    authorized = documented("restrict,command=").replace("ssh-ed25519 AAAA…", public)
     node.run(
         f"useradd --create-home --password '*' --shell /bin/sh {READER} && install -d -m 700 -o {READER} {home}/.ssh &&"
-        f" echo '{key.with_suffix('.pub').read_text().strip()}' >{home}/.ssh/authorized_keys &&"
-        f" chown -R {READER} {home}/.ssh &&"
-        f" echo '{READER} ALL=(root) NOPASSWD: {FACTS} \"\"' >{SUDOERS} && chmod 440 {SUDOERS}"
+        f" cat >{home}/.ssh/authorized_keys <<'END' && chown -R {READER} {home}/.ssh\n{authorized}END\n"
+    )
+    node.run(
+        f"cat >{SUDOERS} <<'END' && chmod 440 {SUDOERS} && visudo -c -q -f {SUDOERS}\n{documented('NOPASSWD')}END\n"
     )
     yield key
     node.run(REMOVE_READER, check=False)
@@ -50,6 +68,19 @@ def reading_stack(lab: Lab, stack: PulumiStack, reading_key: Path) -> PulumiStac
     return stack
 
 
+PART = "app.kubernetes.io/part-of=kubernetes-audit"
+
+
+def everything(node: Node) -> str:
+    """Hashes of the files that a change of the node would touch, and its API servers."""
+    files = "find /etc/kubernetes /etc/sudoers.d /home/auditor -type f -exec sha256sum {} + | sort -k 2"
+    return node.run(files).stdout + str(process_ids(node))
+
+
+def objects(lab: Lab) -> str:
+    return lab.kubectl("get", "configmaps,pods,namespaces,clusterrolebindings", "-A", "-o", "name")
+
+
 def without_key(stack: PulumiStack) -> None:
     """Takes the key that can write out of the stack's configuration."""
     written = yaml.safe_load(stack.file.read_text())
@@ -59,12 +90,14 @@ def without_key(stack: PulumiStack) -> None:
 
 def test_the_reading_account_can_read_the_facts_and_nothing_else(node: Node, reading_stack: PulumiStack) -> None:
     assert reading_stack.name
-    as_reader = f"setpriv --reuid={READER} --regid={READER} --init-groups"
-    assert node.run(f"{as_reader} sudo -n {FACTS}").stdout.startswith("format 1\n")
-    for command in (f"{FACTS} policy=/etc/shadow", "cat /etc/shadow", "sh /etc/kubernetes/audit-logging/node.sh facts"):
-        refused = node.run(f"{as_reader} sudo -n {command}", check=False)
-        assert refused.returncode != 0
-        assert "password is required" in refused.stderr
+    as_reader = f"setpriv --reuid={READER} --regid={READER} --init-groups sh -c"
+    assert node.run(f"{as_reader} 'sudo -n {FACTS}'").stdout.startswith("format 1\n")
+    before = everything(node)
+    for what, (command, refusal) in ON_THE_NODE.items():
+        tried = node.run(f"{as_reader} {shlex.quote(command)}", check=False)
+        assert tried.returncode != 0, what
+        assert re.search(refusal, tried.stdout + tried.stderr), (what, tried.stderr)
+    assert everything(node) == before
 
 
 def test_a_preview_with_the_reading_account_is_unchanged_and_sees_drift(node: Node, reading_stack: PulumiStack) -> None:
@@ -91,11 +124,12 @@ def test_a_preview_needs_no_key_that_can_write(reading_stack: PulumiStack) -> No
     assert "sshPrivateKey: is missing; allowed: a private key" in refused.stdout
 
 
-def test_an_up_takes_the_key_from_the_agent_and_keeps_none_in_the_state(
-    reading_stack: PulumiStack, tmp_path: Path
+def test_an_up_takes_the_key_from_the_agent_and_the_kubeconfig_from_a_file_and_keeps_neither_in_the_state(
+    lab: Lab, reading_stack: PulumiStack, tmp_path: Path
 ) -> None:
-    before = reading_stack.file.read_text()
+    reading_stack.configure(lab.state, {"reading": {"user": READER}, **IN_CLUSTER})
     without_key(reading_stack)
+    KUBECONFIG.write_text(lab.paths.kubeconfig.read_text())
     socket = tmp_path / "agent"
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
         while not socket.exists():
@@ -115,7 +149,72 @@ def test_an_up_takes_the_key_from_the_agent_and_keeps_none_in_the_state(
     assert result.returncode == 0, result.stdout + result.stderr
     exported = reading_stack.run("stack", "export", "--show-secrets").stdout
     assert "PRIVATE KEY" not in exported
-    reading_stack.file.write_text(before)
+    assert f'"kubeconfig": "{KUBECONFIG.name}"' in exported
+    assert "client-key-data" not in exported
+
+
+@pytest.fixture(scope="module")
+def readers_kubeconfig(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A kubeconfig with the token of the account of docs/access.md."""
+    account = tmp_path_factory.mktemp("account") / "account.yaml"
+    account.write_text(documented("kind: ServiceAccount"))
+    lab.kubectl("apply", "-f", str(account))
+    (command,) = documented("kubectl create token").splitlines()
+    token = lab.kubectl(*command.split()[1:]).strip()
+    kubeconfig = yaml.safe_load(lab.paths.kubeconfig.read_text())
+    return yaml.safe_dump({**kubeconfig, "users": [{"name": kubeconfig["users"][0]["name"], "user": {"token": token}}]})
+
+
+def test_nothing_that_a_preview_was_given_can_write(
+    lab: Lab, node: Node, reading_stack: PulumiStack, reading_key: Path, readers_kubeconfig: str, tmp_path: Path
+) -> None:
+    job = ReadingJob.of(reading_stack, tmp_path, readers_kubeconfig)
+    previewed = job.preview()
+    assert previewed.returncode == 0, previewed.stdout
+    assert "no changes" in previewed.stdout
+    assert (job.private_keys(), job.kubeconfigs()) == ({reading_key.read_text()}, {readers_kubeconfig})
+    before = everything(node), objects(lab)
+
+    assert writers(node, job.private_keys(), tmp_path) == []
+    for command in ("id", "cat /etc/kubernetes/admin.conf", "sftp-server"):
+        assert ssh(node, reading_key, READER, command).stdout.startswith("format 1\n"), "the key starts one script"
+    assert "Permission denied" in ssh(node, reading_key, "root", "true").stderr
+    tunnel = ssh(node, reading_key, READER, "", "-W", "127.0.0.1:2379")
+    assert "administratively prohibited" in tunnel.stderr
+
+    (tmp_path / "kubeconfig").write_text(readers_kubeconfig)
+    (kept,) = lab.kubectl("get", "configmaps", "-n", "default", "-l", PART, "-o", "name").split()
+    for what, words in (*IN_THE_CLUSTER.items(), *TO_READ.items()):
+        said = [
+            word.format(object=kept, node=node.name) if "{object}" in word or "{node}" in word else word
+            for word in words
+        ]
+        tried = job.run("kubectl", f"--kubeconfig={tmp_path}/kubeconfig", *said)
+        assert tried.returncode != 0, what
+        assert "forbidden" in tried.stdout.lower(), (what, tried.stdout)
+        if what in IN_THE_CLUSTER:
+            lab.kubectl(*said, "--dry-run=server")
+
+    for words in (("up", "--yes", "--skip-preview"), ("destroy", "--yes", "--skip-preview")):
+        assert job.pulumi(*words).returncode != 0
+    assert job.run(str(REPOSITORY / "ci/deploy"), job.stack.name, str(job.artifacts)).returncode != 0
+    assert (everything(node), objects(lab)) == before
+
+
+def test_such_a_preview_shows_what_would_change_in_the_cluster(
+    lab: Lab, reading_stack: PulumiStack, readers_kubeconfig: str, tmp_path: Path
+) -> None:
+    alerts = {**ALERTS, "disable": ["mass-deletion"]}
+    reading_stack.configure(lab.state, {"reading": {"user": READER}, **IN_CLUSTER, "alerts": alerts})
+    without_key(reading_stack)
+    previewed = ReadingJob.of(reading_stack, tmp_path, readers_kubeconfig).preview()
+    assert previewed.returncode == 0, previewed.stdout
+    assert "| `alerts-loki-rules` | update |" in previewed.stdout
+    KUBECONFIG.unlink()
+    KUBECONFIG.write_text(lab.paths.kubeconfig.read_text())
+    reading_stack.configure(lab.state, {"reading": {"user": READER}})
+    reading_stack.run("up", "--yes", "--skip-preview")
+    KUBECONFIG.unlink()
 
 
 def test_a_preview_that_reads_no_node_shows_no_change_and_says_what_is_not_checked(
@@ -162,10 +261,33 @@ def test_switching_off_shows_and_makes_the_reverse_edit_and_switching_on_comes_b
     lab.wait_ready()
 
 
-def test_a_node_that_is_gone_stops_nobody(lab: Lab, stack: PulumiStack) -> None:
+def test_a_node_that_is_gone_stops_nobody_and_a_removal_shows_no_text_in_a_command_line(
+    lab: Lab, node: Node, stack: PulumiStack
+) -> None:
     there, lost = lab.state.nodes[0], {"name": "cp9", "host": "192.0.2.1", "gone": True}
     entry = {"name": there.name, "host": there.address, "user": lab_node.OPERATOR, "hostKey": there.host_key}
     stack.configure(lab.state, {"nodes": [entry, lost | {"hostKey": there.host_key}]})
     stack.run("up", "--yes", "--skip-preview")
     stack.run("preview", "--expect-no-changes")
-    stack.run("destroy", "--yes", "--skip-preview")
+    seen = commands_during(lambda: stack.run("destroy", "--yes", "--skip-preview"), node)
+    assert "restore-manifest" in seen
+    assert "restore-kubeadm-config" in seen
+    assert TEXTS not in seen, "everybody on the node can read a command line"
+
+
+TEXTS = "apiVersion: "
+"""In the manifest and in kubeadm-config."""
+
+
+def commands_during(act: Callable[[], object], node: Node) -> str:
+    """The command lines of the node's processes, of all the time that ``act`` takes."""
+    seen: set[bytes] = set()
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(act)
+        while not acting.done():
+            for process in cgroups.processes(node.state.cgroup):
+                with contextlib.suppress(OSError):
+                    seen.add(Path(f"/proc/{process}/cmdline").read_bytes())
+            time.sleep(0.05)
+        acting.result()
+    return b"\n".join(sorted(seen)).replace(b"\0", b" ").decode(errors="replace")

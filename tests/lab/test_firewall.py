@@ -117,3 +117,44 @@ def test_the_canary_answers_redirected_connections_and_nobody_else(lab: Lab, nod
         ).stdout
         == ""
     )
+
+
+# While the file is there, it takes no chain of the nat table away, and says that none is there.
+LIES = """#!/bin/sh
+if [ -e /run/iptables-lies ]; then
+    case "$*" in *"-t nat -D"* | *"-t nat -F"* | *"-t nat -X"*) exit 1 ;; *"-t nat -S"*) exit 0 ;; esac
+fi
+exec /usr/sbin/iptables "$@"
+"""
+
+
+@pytest.mark.exhaustive
+def test_an_iptables_that_lies_leaves_the_canary_in_place_and_the_next_change_clears_up(lab: Lab, node: Node) -> None:
+    """Nobody outside notices: the canary answers until the redirect is really gone."""
+    shim = lab.paths.node(node.name) / "usr/local/sbin/iptables"
+    shim.write_text(LIES)
+    shim.chmod(0o755)
+    hands_back = after("marker")
+    try:
+        with (
+            four_clients(lab.paths.kubeconfig) as records,
+            halted(node, hands_back.rename, hands_back.side) as halt,
+            Running.begin(NodeChanger(node, WRITES)) as running,
+        ):
+            halt.wait(running)
+            node.run("touch /run/iptables-lies")
+            halt.release()
+            stuck = running.ends()
+            again = NodeChanger(node, EVERYTHING).enable()
+            node.run("rm /run/iptables-lies")
+            change = NodeChanger(node, EVERYTHING).enable()
+    finally:
+        shim.unlink()
+        node.run("rm -f /run/iptables-lies")
+    assert stuck.status != 0
+    for failed in (stuck, again):
+        assert failed.status != 0
+        assert "runs and is healthy, but the redirect KUBERNETES-AUDIT cannot be taken away" in failed.printed
+    assert change.status == 0, change.printed
+    assert_undisturbed(records)
+    assert_nothing_is_left(node, change)

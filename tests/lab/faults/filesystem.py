@@ -1,13 +1,17 @@
-"""Faults of the file system that holds ``/etc/kubernetes``: one of its own, small, that fills or turns read-only."""
+"""Faults of the file system of ``/etc/kubernetes``: one of its own, which fills, turns read-only, or loses power."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from lab import host
 from lab.api import Node
-from tests.lab.faults.machine import stopped_kubelet
+from tests.crash.disk import SHUTDOWN, Cut, Disk, FileSystem
+from tests.lab.faults.machine import cut_power, stopped_kubelet
 
 _FOLDER = "/etc/kubernetes"
 _FILLER = f"{_FOLDER}/.filler"
@@ -64,3 +68,44 @@ def small_file_system(node: Node) -> Iterator[SmallFileSystem]:
         # Containers that were started on it keep it until they end.
         with stopped_kubelet(node):
             node.run(f"umount --lazy {_FOLDER}")
+
+
+@dataclass(frozen=True, slots=True)
+class LosingDisk:
+    """``/etc/kubernetes`` on a disk that loses what was not synced when the power is cut."""
+
+    node: Node
+    disk: Disk
+
+    def lose_power(self, cut: Cut) -> None:
+        """Stops the file system, then the node. What its disk holds is what the node finds when it has power again."""
+        self.node.run(
+            f"perl -e 'sysopen(my $folder, q({_FOLDER}), 0) or die $!;"
+            f' ioctl($folder, {SHUTDOWN:#x}, pack("L", {cut.value})) or die $!\''
+        )
+        cut_power(self.node)
+        self.disk.mount()
+        try:
+            kept = self.node.paths.node(self.node.name) / _FOLDER.removeprefix("/")
+            subprocess.run(["find", str(kept), "-mindepth", "1", "-delete"], check=True)
+            subprocess.run(["cp", "-a", f"{self.disk.folder}/.", str(kept)], check=True)
+        finally:
+            self.disk.unmount()
+
+
+@contextmanager
+def losing_disk(node: Node, file_system: FileSystem, folder: Path) -> Iterator[LosingDisk]:
+    """Puts ``/etc/kubernetes`` on such a disk until the node loses power. ``folder`` is where the machine mounts it."""
+    host.install_missing(host.DISKS)
+    image = node.paths.node(node.name) / "var/lib/kubernetes.img"
+    disk = Disk(file_system, image, folder)
+    disk.make()
+    with stopped_kubelet(node):
+        node.run(
+            f"mkdir /run/losing && mount -o {file_system.options} /var/lib/{image.name} /run/losing &&"
+            f" cp -a {_FOLDER}/. /run/losing/ && sync -f /run/losing && mount --bind /run/losing {_FOLDER}"
+        )
+    try:
+        yield LosingDisk(node, disk)
+    finally:
+        image.unlink()

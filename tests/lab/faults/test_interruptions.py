@@ -7,11 +7,14 @@ Under ``make test-faults`` every fault happens at every moment that the scripts 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.api import Lab
+from tests.crash.disk import FILE_SYSTEMS, Cut, FileSystem
 from tests.lab.faults.experiment import Experiment, Observed
+from tests.lab.faults.filesystem import losing_disk
 from tests.lab.faults.halt import halted
 from tests.lab.faults.interruptions import (
     BOTH_KILLED,
@@ -24,8 +27,10 @@ from tests.lab.faults.interruptions import (
     WORKER_KILLED,
     Interruption,
 )
+from tests.lab.faults.machine import power_on
 from tests.lab.faults.operation import operation
 from tests.lab.faults.steps import (
+    AFTER_THE_MANIFEST,
     BETWEEN_TWO_MANIFESTS,
     OLD_ONE_KILLED,
     POLICY_HALF_WRITTEN,
@@ -37,6 +42,7 @@ from tests.lab.faults.steps import (
 )
 
 QUICK = {"restart": "quick", "rehearsal": False, "acceptLostEvents": True}
+UNSYNCED = (after("back-up"), after("swap"), AFTER_THE_MANIFEST, after("own"), after("finish"))
 ONCE = (
     (POLICY_HALF_WRITTEN, POWER_CUT, SSH_KILLED),
     (after("swap"), WORKER_KILLED, GUARD_KILLED),
@@ -86,6 +92,37 @@ def test_power_cut_between_the_two_manifests_of_a_quick_restart(quick: Experimen
 @pytest.mark.parametrize("moment", [BETWEEN_TWO_MANIFESTS, OLD_ONE_KILLED], ids=str)
 def test_a_quick_restart_cut_off(quick: Experiment, moment: Moment, interruption: Interruption) -> None:
     change_and_removal(quick, moment, interruption, interruption)
+
+
+@pytest.mark.parametrize(
+    ("moment", "file_system", "cut"),
+    [
+        pytest.param(*case, id=" ".join(map(str, case)), marks=[] if number == 0 else pytest.mark.exhaustive)
+        for number, case in enumerate(
+            [
+                (AFTER_THE_MANIFEST, FILE_SYSTEMS[1], Cut.LOGGED),
+                *((moment, each, cut) for moment in UNSYNCED for each in FILE_SYSTEMS for cut in Cut),
+            ]
+        )
+    ],
+)
+def test_power_cut_that_takes_what_is_not_synced(
+    experiment: Experiment, moment: Moment, file_system: FileSystem, cut: Cut, tmp_path: Path
+) -> None:
+    """``tests/crash`` has it at every moment, on files alone."""
+    node = experiment.node
+    with (
+        losing_disk(node, file_system, tmp_path / "disk") as disk,
+        halted(node, moment.rename, moment.side) as halt,
+        operation(experiment.stack, "up") as running,
+    ):
+        halt.wait(running)
+        disk.lose_power(cut)
+        power_on(experiment.lab)
+        running.fails()
+        found = experiment.settled()
+    new = experiment.recovers(found)
+    experiment.gives_back(new, new)
 
 
 def change_and_removal(

@@ -34,13 +34,14 @@ def facts_output(facts: Facts) -> str:
         ("before-manifest", facts.before_manifest),
         ("before-policy", facts.before_policy),
         ("before-kubeadm-config", facts.before_kubeadm_config),
-        ("owner", RemoteFile(facts.owner, 1, 1, "600") if facts.owner else None),
-        ("entry", RemoteFile(facts.entry, 1, 1, "600") if facts.entry else None),
-        ("former-owner", RemoteFile(facts.former_owner, 1, 1, "600") if facts.former_owner else None),
-        ("owned", RemoteFile(facts.owned, 1, 1, "600") if facts.owned else None),
+        ("owner", RemoteFile(f"{facts.owner}\n", 1, 1, "600") if facts.owner else None),
+        ("entry", RemoteFile(f"{facts.entry}\n", 1, 1, "600") if facts.entry else None),
+        ("former-owner", RemoteFile(f"{facts.former_owner}\n", 1, 1, "600") if facts.former_owner else None),
+        ("edits-back", RemoteFile("yes\n", 1, 1, "600") if facts.edits_back else None),
+        ("owned", RemoteFile(f"{facts.owned}\n", 1, 1, "600") if facts.owned else None),
         (
             "owned-kubeadm-config",
-            RemoteFile(facts.owned_kubeadm_config, 1, 1, "600") if facts.owned_kubeadm_config else None,
+            RemoteFile(f"{facts.owned_kubeadm_config}\n", 1, 1, "600") if facts.owned_kubeadm_config else None,
         ),
     ):
         lines.append(f"file {name} {_file(file, facts.policy_folder_changed if name == 'policy' else 0)}")
@@ -53,6 +54,8 @@ def facts_output(facts: Facts) -> str:
     lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
     if facts.proof is not None:
         lines.append(f"proof {encoded(facts.proof)}")
+    if facts.unproven is not None:
+        lines.append(f"unproven {encoded(facts.unproven)}")
     if facts.unfinished_change:
         lines.append(f"file journal 1 1 600 {encoded('')}")
     lines += [

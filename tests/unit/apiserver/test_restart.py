@@ -62,8 +62,9 @@ def test_seamless_is_the_default_where_the_node_allows_it() -> None:
 def test_who_is_not_redirected_is_named_and_what_they_will_see() -> None:
     found = choose(facts=node(loopback_clients=("haproxy", "kube-vip")))
     assert found.sentences[1] == (
-        "restart: haproxy, kube-vip on this node may reach the API over 127.0.0.1, where nothing is redirected: "
-        "for them, and for whom they pass on, the API of this node is away for about 40 seconds, and outageSeconds counts it"
+        "restart: haproxy, kube-vip on this node may reach the API over 127.0.0.1, where nothing is redirected: for "
+        "them, and for whom they pass on, the API of this node is away for about 40 seconds, and outageSeconds counts "
+        "it"
     )
     assert repr(found) == repr(choose()), "a connection that comes and goes is no other plan"
     drains = choose(RestartSettings(mode=RestartMode.DRAIN), node(loopback_clients=("haproxy",)))

@@ -179,6 +179,19 @@ def test_a_node_whose_script_does_not_report_its_name_keeps_its_commands_until_t
     assert f" restore-manifest owner={OWNER} entry=cp1 written=" in changed.inputs["delete"]
 
 
+def test_a_deletion_holds_the_earlier_texts_only_where_the_nodes_scripts_cannot_do_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names, line = ("cp1-manifest", "cluster-configuration"), "kind: "
+    older = run_program(monkeypatch, stack_config(), {"cp1": applied()}).resources
+    assert all(line in older[name].inputs["delete"] for name in names)
+    recorded = dataclasses.replace(applied(), edits_back=True)
+    for facts in (untouched(), recorded):
+        resources = run_program(monkeypatch, stack_config(), {"cp1": facts}).resources
+        assert not any(line in resources[name].inputs["delete"] for name in names)
+        assert "edits-back=yes" in resources["cp1-manifest"].inputs["create"]
+
+
 def test_a_machine_under_two_names_one_of_them_gone_is_forgotten_under_that_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

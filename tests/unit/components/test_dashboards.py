@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -64,6 +65,29 @@ def test_the_provider_gets_the_kubeconfig_as_a_secret_and_changes_config_maps_in
     assert provider.inputs["kubeconfig"] == KUBECONFIG
     assert "kubeconfig" in provider.secrets
     assert provider.inputs["enableConfigMapMutable"] in (True, "true")
+
+
+def with_file(path: Path) -> dict[str, str]:
+    return {**stack_config(dashboards={"mode": "configmap"}), f"{PROJECT}:kubeconfigFile": str(path)}
+
+
+def test_the_provider_gets_the_path_that_the_settings_name_and_nothing_of_what_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(KUBECONFIG)
+    provider = run_program(monkeypatch, with_file(path), {"cp1": untouched()}).resources["cluster"]
+    assert provider.inputs["kubeconfig"] == str(path)
+    assert "kubeconfig" not in provider.secrets
+
+
+@pytest.mark.parametrize(("name", "reason"), [("nowhere", "No such file or directory"), (".", "Is a directory")])
+def test_a_path_that_leads_to_no_kubeconfig_is_named_before_a_node_is_contacted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, reason: str
+) -> None:
+    path = tmp_path / name
+    with pytest.raises(pulumi.RunError, match=f"kubeconfigFile: '{path}' cannot be read: {reason}; allowed: a kube"):
+        run_program(monkeypatch, with_file(path), AssertionError("a node was contacted"))
 
 
 def test_the_stack_says_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

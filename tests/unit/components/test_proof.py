@@ -9,9 +9,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from auditlog.apiserver.reasons import PROOF_AGAIN
+from auditlog.apiserver.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.proof.verdict import Failure, Proven
-from components import proof
 from tests.unit.apiserver.nodes import applied, untouched
 from tests.unit.components.program import ARRIVED, run_program, stack_config
 
@@ -72,8 +71,29 @@ def test_a_proof_that_failed_is_made_again_and_the_preview_says_so(monkeypatch: 
     assert off.resources["cp1-manifest"].ignore_changes == ("create", "update")
 
 
+def test_an_update_that_no_proof_followed_is_proven_and_the_preview_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = json.dumps(ARRIVED.outputs())
+    facts = {"cp1": dataclasses.replace(applied(), proof=arrived, unproven="1 7"), "cp2": applied()}
+    config = stack_config("cp1", "cp2")
+    preview = run_program(monkeypatch, config, facts, preview=True)
+    assert [message for message in preview.messages if PROOF_OWED in message] == [f"cp1: {PROOF_OWED}"]
+    ignored = [preview.resources[f"{node}-manifest"].ignore_changes for node in facts]
+    assert ignored == [(), ("create", "update")]
+    later = {"cp1": dataclasses.replace(facts["cp1"], unproven="2 8"), "cp2": applied()}
+    texts = [
+        run_program(monkeypatch, config, each).resources["cp1-manifest"].inputs["create"] for each in (facts, later)
+    ]
+    assert texts[0] != texts[1], "one that was cut off again is a difference of its own"
+
+
+@pytest.mark.parametrize("settings", [{"proof": {"enabled": False}}, {"auditLog": {"format": "legacy"}}])
+def test_none_is_due_where_none_can_be_made(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
+    facts = {"cp1": dataclasses.replace(applied(), unproven="1 7")}
+    preview = run_program(monkeypatch, stack_config(**settings), facts, preview=True)
+    assert not any(PROOF_OWED in message for message in preview.messages)
+
+
 def test_a_proof_that_fails_fails_the_update_with_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "_OUTPUTS_SECONDS", 0)
     failure = Failure("it stopped")
     with pytest.raises(pulumi.RunError, match=r"the nodes stay as they are now\.\ncp1: it stopped"):
         run_program(monkeypatch, stack_config(), {"cp1": untouched()}, proven=failure)

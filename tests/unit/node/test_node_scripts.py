@@ -38,6 +38,35 @@ def test_a_text_that_holds_the_end_of_the_here_document_arrives_as_well(tmp_path
     assert (tmp_path / "file").read_text() == text
 
 
+EARLIER = "kind: Pod\nspec:\n  env: secret\n  ü: 'a\\b'\n"
+
+
+@pytest.mark.parametrize("before", [EARLIER, EARLIER.removesuffix("\n"), "", "another text\n"])
+@pytest.mark.parametrize("desired", [EARLIER + "audit: yes\n", EARLIER.replace("spec", "audit: yes\nspec"), "x"])
+def test_the_earlier_text_is_made_by_edits_of_the_one_that_the_stack_wrote(
+    tmp_path: Path, desired: str, before: str
+) -> None:
+    command = node_scripts.call_to_give_back(
+        "root", "give-back", desired, before, by_edits=True, restore=sha256(before)
+    )
+    arguments = command.split("give-back ", 1)[1]
+    script = f'take() {{ receive_earlier {tmp_path}/file {sha256(before)} {tmp_path}/kept "$@" || say "$problem"; }}\n'
+    result = run(tmp_path, f"{script}take {arguments}", desired)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    assert (tmp_path / "file").read_text() == before
+    if "secret" in desired and "secret" in before:
+        assert "secret" not in command
+
+
+def test_the_copy_that_the_node_keeps_is_as_good_and_no_other_text_is(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("before")
+    script = f'receive_earlier {tmp_path}/file {sha256("before")} {tmp_path}/kept edits=1d || say "$problem"'
+    assert run(tmp_path, script, "cut o").stdout == ""
+    assert (tmp_path / "file").read_text() == "before"
+    (tmp_path / "kept").write_text("by hand")
+    assert "cannot be made from what arrived" in run(tmp_path, script, "cut o").stdout
+
+
 def test_what_is_not_what_was_sent_is_refused(tmp_path: Path) -> None:
     result = run(tmp_path, f"receive {tmp_path}/file {sha256('sent')}", "cut o")
     assert result.returncode == 1

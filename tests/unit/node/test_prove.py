@@ -116,3 +116,19 @@ def test_the_note_is_for_the_next_reading_of_facts(tmp_path: Path) -> None:
     facts = run(tmp_path, f"{ROOT}facts policy=/nowhere log=/nowhere webhook=").stdout
     (told,) = [each.split(" ")[1] for each in facts.splitlines() if each.startswith("proof ")]
     assert base64.b64decode(told).decode() == f"{note}\n"
+
+
+def test_an_update_owes_the_proof_until_one_is_kept(tmp_path: Path) -> None:
+    def owed() -> list[str]:
+        facts = run(tmp_path, f"{ROOT}facts policy=/nowhere log=/nowhere webhook=").stdout
+        return [line for line in facts.splitlines() if line.startswith("unproven ")]
+
+    assert owed() == []
+    (tmp_path / "state").mkdir()
+    seen = set()
+    for _ in range(2):
+        assert run(tmp_path, "owe_proof").returncode == 0
+        seen |= {*owed()}
+    assert len(seen) == 2
+    assert run(tmp_path, 'keep_proof "proof={}"').returncode == 0
+    assert owed() == []

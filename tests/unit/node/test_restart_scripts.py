@@ -203,3 +203,29 @@ def test_a_canary_that_kubelet_would_start_again_is_left_to_the_next_run(tmp_pat
     result = run(tmp_path, "is_redirected() { return 1; }\nkill() { echo killed; }\ndismiss_canary 0")
     assert result.stdout == f"canary: stays for the next run to end, because {canary} cannot be removed\n"
     assert (tmp_path / "state/journal").read_text() == "canary-port=16443\n"
+
+
+@pytest.mark.parametrize(
+    ("mode", "tools", "said"),
+    [
+        ("drain", "", "possible"),
+        ("seamless", "", "the canary's port cannot be closed to others (neither iptables nor nft)"),
+        ("seamless", "iptables", "the canary's port cannot be closed to others (iptables)"),
+        ("seamless", "iptables ip6tables", "possible"),
+    ],
+)
+def test_a_canary_that_others_may_reach_is_closed_to_them_or_there_is_none(
+    tmp_path: Path, mode: str, tools: str, said: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "state").mkdir()
+    for tool in tools.split():
+        (tmp_path / "bin" / tool).write_text(f"#!/bin/sh\n{IPTABLES}")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    script = (
+        f"mode={mode} canary=1 endpoint=https://127.0.0.1:6443 bin={tmp_path}/bin; has_ip6() {{ :; }}\n"
+        'command() { if [ "$1" = -v ]; then [ -x "$bin/$2" ]; else "$@"; fi; }\n'
+        "available_kilobytes() { echo 9999999; }\nis_listened_on() { return 1; }\n"
+        'canary_is_possible && echo possible || echo "$problem"'
+    )
+    assert run(tmp_path, script).stdout == f"{said}\n"

@@ -29,6 +29,7 @@ BETWEEN_KEYS = {
     "a_batch_with_mode_blocking",
     "a_client_key_without_its_certificate",
     "a_key_with_and_without_the_namespace",
+    "a_kubeconfig_and_its_file",
     "a_loki_user_without_a_password",
     "a_node_gone_and_joining",
     "a_parameter_of_another_preset",

@@ -208,7 +208,7 @@ def test_the_stack_files_of_the_project_are_valid(name: str) -> None:
 def test_the_stack_files_of_the_project_share_what_is_common() -> None:
     dev, staging, prod = (environment(name) for name in ("dev", "staging", "prod"))
     assert dev["loki"]["url"] == staging["loki"]["url"] == prod["loki"]["url"]
-    assert {key for key in staging if staging[key] == prod.get(key)} == {"policy", "auditLog"}
+    assert {key for key in staging if staging[key] == prod.get(key)} == {"policy", "auditLog", "reading"}
 
 
 def test_the_typed_configuration_of_the_project_names_every_key_and_no_other() -> None:

@@ -1,0 +1,100 @@
+"""A disk of its own whose power can be cut: a file system in a file, shut down without writing what it still holds.
+
+``FS_IOC_SHUTDOWN`` (linux/fs.h; ioctl_xfs_goingdown(2)) stops a mounted file system at once: what
+was not synced is lost, as when the power goes. The loop device below it goes on, so what had reached it stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+SHUTDOWN = 0x8004587D
+"""``_IOR('X', 125, __u32)``"""
+
+
+class Cut(Enum):
+    """What of the file system's own log still reaches the disk when it stops. Data that was not synced never does.
+
+    ``BARE``: nothing. ``LOGGED``: all of it, so that names are there whose content is not.
+    """
+
+    BARE = 2
+    LOGGED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """How it is made and mounted. ``megabytes`` is what its image may grow to."""
+
+    name: str
+    make: tuple[str, ...]
+    options: str
+    megabytes: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# A commit every five minutes in place of every five seconds: nothing reaches the disk by chance.
+_EXT4 = ("mkfs.ext4", "-q", "-F")
+FILE_SYSTEMS = (
+    FileSystem("ext4", _EXT4, "loop,commit=300", 48),
+    FileSystem("ext4,noauto_da_alloc", _EXT4, "loop,commit=300,noauto_da_alloc", 48),
+    FileSystem("xfs", ("mkfs.xfs", "-q"), "loop", 300),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A file system in the file ``image``, mounted at ``folder`` while it has power."""
+
+    file_system: FileSystem
+    image: Path
+    folder: Path
+
+    def make(self) -> None:
+        self.image.unlink(missing_ok=True)
+        with self.image.open("wb") as image:
+            image.truncate(self.file_system.megabytes << 20)
+        _run(*self.file_system.make, str(self.image))
+
+    def mount(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        _run("mount", "-o", self.file_system.options, str(self.image), str(self.folder))
+
+    def unmount(self) -> None:
+        """Takes it away for good: a process that is just ending may hold on to it in its mount namespace."""
+        _run("umount", str(self.folder))
+        deadline = time.monotonic() + 60
+        while _run("losetup", "--noheadings", "--associated", str(self.image)):
+            assert time.monotonic() < deadline, f"{self.image} is still mounted somewhere"
+            time.sleep(0.02)
+
+    def release(self) -> None:
+        """Unmounts it where a test that failed has left it."""
+        if self.folder.is_mount():
+            self.unmount()
+
+    def copy_of(self, other: Disk) -> None:
+        """Becomes what ``other`` is. Neither is mounted."""
+        _run("cp", "--sparse=always", str(other.image), str(self.image))
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def shutdown_script(folder: Path, cut: Cut) -> Sequence[str]:
+    """The command that cuts the power of what is mounted at ``folder``."""
+    code = (
+        "import fcntl, os, struct, sys\n"
+        f"fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), {SHUTDOWN:#x}, struct.pack('I', int(sys.argv[2])))"
+    )
+    return ["/usr/bin/env", "python3", "-I", "-S", "-c", code, str(folder), str(cut.value)]

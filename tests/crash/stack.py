@@ -1,0 +1,90 @@
+"""The stack of a node that may lose power: the real program plans, and the engine's rules are followed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.crash.node import CrashNode, Ran
+from tests.unit.apiserver.nodes import HOST_KEY
+from tests.unit.components.program import PROJECT, Registration, run_program, stack_config
+
+_COMMAND = "command:remote:Command"
+_COMPARED = ("create", "update", "delete", "stdin")
+Inputs = Mapping[str, str]
+
+
+@dataclass
+class CrashStack:
+    """``settings`` are the stack's, as in its configuration file.
+
+    ``state`` has the inputs of each Command that succeeded, in the order in which they were created.
+    """
+
+    node: CrashNode
+    settings: Mapping[str, Any]
+    state: dict[str, Inputs] = field(default_factory=dict)
+
+    def changes(self) -> list[tuple[str, Inputs, str]]:
+        """The Commands that ``up`` would run now, in their order: name, inputs, the text to run."""
+        host = {"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY, "user": "root"}
+        with pytest.MonkeyPatch.context() as patch:
+            program = run_program(patch, self._configuration(host), {"cp1": self.node.facts()})
+        found: list[tuple[str, Inputs, str]] = []
+        for resource in _in_order(program.resources):
+            had = self.state.get(resource.name)
+            wanted = {name: resource.inputs.get(name, "") for name in _COMPARED}
+            if had is None:
+                found.append((resource.name, wanted, wanted["create"]))
+                continue
+            kept = {name: had[name] for name in resource.ignore_changes if name in had}
+            if wanted | kept != had:
+                found.append((resource.name, wanted | kept, (wanted | kept)["update"]))
+        return found
+
+    def up(self) -> Ran:
+        """Runs them until one fails; the last one's end."""
+        ran = Ran(0, "")
+        for name, inputs, text in self.changes():
+            ran = self._run(text, inputs)
+            if ran.status != 0:
+                return ran
+            self.state[name] = inputs
+        return ran
+
+    def destroy(self) -> Ran:
+        """Deletes what is in the state, the last one first."""
+        ran = Ran(0, "")
+        for name in reversed(list(self.state)):
+            ran = self._run(self.state[name]["delete"], self.state[name])
+            if ran.status != 0:
+                return ran
+            del self.state[name]
+        return ran
+
+    def _configuration(self, host: Mapping[str, str]) -> Mapping[str, str]:
+        # The engine hands texts over as they are, and all else as JSON.
+        texts = {f"{PROJECT}:{key}": value for key, value in self.settings.items() if isinstance(value, str)}
+        return stack_config(nodes=[host], **self.settings) | texts
+
+    def _run(self, text: str, inputs: Inputs) -> Ran:
+        # The stand-ins of the API server come up at once or never.
+        return self.node.run(text.replace("timeout=300", "timeout=0"), inputs["stdin"])
+
+
+def _in_order(resources: Mapping[str, Registration]) -> list[Registration]:
+    commands = {name: each for name, each in resources.items() if each.type == _COMMAND}
+    done: list[Registration] = []
+    while len(done) < len(commands):
+        names = {each.name for each in done}
+        ready = [
+            each
+            for name, each in commands.items()
+            if name not in names and (each.depends_on & commands.keys()) <= names
+        ]
+        assert ready, "the Commands wait for one another"
+        done.append(ready[0])
+    return done
