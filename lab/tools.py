@@ -183,10 +183,9 @@ def observability_tools() -> tuple[Tool, ...]:
         Tool(
             name="alloy",
             module="alloy",
-            package=alloy,
+            package=".",
             upstream=alloy,
             ldflags=f"-X {alloy}/internal/build.Version={{version}}",
-            tags=("nodocker",),
         ),
     )
 
