@@ -1,8 +1,10 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
+VERSIONS ?= 1.30 1.31 1.35 1.36 1.37
+space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview bench-clusters bench-cost bench-delay outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,6 +83,10 @@ test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.36 to 1.37, 
 	$(PYTHON) -m lab build --kubernetes 1.36
 	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
+test-versions: build  ## A stack's whole life on Kubernetes 1.30, 1.31, 1.35, 1.36 and 1.37, and a table of what differs; VERSIONS="1.30 1.31" for some
+	for minor in $(VERSIONS); do $(PYTHON) -m lab build --kubernetes $$minor || exit 1; done
+	$(PYTHON) -m pytest -s tests/lab/test_versions.py -k "$(subst $(space), or ,$(VERSIONS))"
+
 observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first
 	$(PYTHON) -m lab observability up
 
@@ -125,6 +131,9 @@ bench-cost: up  ## What each preset costs an API server on the same requests, be
 
 bench-delay: observability  ## How long an event takes from the API server through Alloy to Loki
 	$(PYTHON) -m bench.delay
+
+outdated: setup  ## Which pinned Python packages and Go modules are behind what can be had here
+	$(PYTHON) -m lab.outdated
 
 clean: down  ## Remove the lab and everything that was built or installed here
 	rm -rf .lab .venv

@@ -11,8 +11,11 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import MODULES, Paths
 
-KUBERNETES_MINORS = ("1.37", "1.36", "1.35")
+KUBERNETES_MINORS = ("1.37", "1.36", "1.35", "1.31", "1.30")
 _COMPONENT_BASE = "k8s.io/component-base/version"
+_WITH_CLOUDS = ("1.30",)
+"""Minors whose programs still hold cloud providers, of which a build tag leaves them free."""
+
 _PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
@@ -67,6 +70,7 @@ def _kubernetes(minor: str, command: str) -> Tool:
         package=f"k8s.io/kubernetes/cmd/{command}",
         upstream="k8s.io/kubernetes",
         ldflags=" ".join(f"-X {_COMPONENT_BASE}.{name}={value}" for name, value in values.items()),
+        tags=("providerless",) if minor in _WITH_CLOUDS else (),
         folder=f"kubernetes-{minor}",
     )
 
