@@ -100,7 +100,8 @@ test-exhaustive: up build-tests  ## All seed documents, every drift twice, three
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_package.py
 
-test-outsiders: build-tests  ## Three nodes behind haproxy, with a firewall and without: clients, strangers and a prober all the time
+test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
+	$(PYTHON) -m pytest tests/lab/test_firewall.py
 	$(PYTHON) -m pytest tests/lab/test_three_nodes_under_load.py -k outsider
 
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes

@@ -86,7 +86,7 @@ def node_tools(minor: str) -> tuple[Tool, ...]:
 
 
 def pulumi_tools() -> tuple[Tool, ...]:
-    """The Pulumi engine, its Python language host and the provider that reaches nodes."""
+    """The Pulumi engine, its host of Python programs and policy packs, and the provider that reaches nodes."""
     return (
         Tool(
             name="pulumi",
@@ -102,7 +102,7 @@ def pulumi_tools() -> tuple[Tool, ...]:
             package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
             upstream="github.com/pulumi/pulumi/sdk/v3",
             ldflags=f"-X {_PULUMI_VERSION}={{version}}",
-            beside=("python/cmd/pulumi-language-python-exec",),
+            beside=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-analyzer-policy-python"),
             official=True,
         ),
         Tool(
@@ -187,10 +187,9 @@ def observability_tools() -> tuple[Tool, ...]:
         Tool(
             name="alloy",
             module="alloy",
-            package=alloy,
+            package=".",
             upstream=alloy,
             ldflags=f"-X {alloy}/internal/build.Version={{version}}",
-            tags=("nodocker",),
         ),
     )
 

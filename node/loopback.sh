@@ -17,6 +17,8 @@ loopback_clients() {
 told_by_manifest() {
     for entry in "$MANIFESTS"/*; do
         case $entry in "$MANIFEST" | "$(canary_file)") continue ;; esac
+        # Whoever reads a pipe waits for somebody to write.
+        [ -f "$entry" ] || continue
         if grep -qE "$loopback_address" "$entry" ||
             { grep -q '^ *hostAliases:' "$entry" && grep -qE "^[- ]*ip: *[\"']?127\\." "$entry"; }; then
             entry=${entry##*/}
@@ -40,7 +42,7 @@ told_by_configuration() {
     for name in haproxy nginx envoy; do
         for pid in $(processes_named "$name"); do
             for file in $(tr '\0' '\n' <"/proc/$pid/cmdline" | grep '^/.*[./]') /etc/"$name"; do
-                if grep -rqE "$loopback_address" "/proc/$pid/root$file"; then say "$name"; fi
+                if [ ! -p "/proc/$pid/root$file" ] && grep -rqE "$loopback_address" "/proc/$pid/root$file"; then say "$name"; fi
             done
         done
     done

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lab.api import Lab, Node
-from tests.lab.node_change import Edit, NodeChanger, restarts
+from tests.lab.node_change import Edit, NodeChanger, restarts, unchanged
+from tests.lab.test_drift import await_restart
 
 MANIFESTS = "/etc/kubernetes/manifests"
 MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
@@ -114,10 +115,6 @@ ENVIRONMENTS: tuple[Callable[[Node], AbstractContextManager[Edit]], ...] = (
 )
 
 
-def unchanged(text: str) -> str:
-    return text
-
-
 def with_bad_flag(text: str) -> str:
     return text.replace("    - --secure-port", f"{BAD_FLAG}    - --secure-port", 1)
 
@@ -141,8 +138,15 @@ def files(node: Node) -> str:
     ).stdout
 
 
+def as_kubeadm_left_it(lab: Lab, node: Node, text: str) -> None:
+    """The node's manifest is this again, and there is no policy."""
+    node.run(f"rm -f {POLICY} && cat >/etc/kubernetes/aside <<'THE-END'\n{text}THE-END\n")
+    node.run(f"chmod 600 /etc/kubernetes/aside && mv /etc/kubernetes/aside {MANIFEST}")
+    await_restart(lab, node)
+
+
 def test_all_of_it_at_once(lab: Lab, node: Node, changer: NodeChanger) -> None:
-    before = files(node)
+    before, original = files(node), node.run(f"cat {MANIFEST}").stdout
     with ExitStack() as stack:
         edits = [stack.enter_context(environment(node)) for environment in ENVIRONMENTS]
 
@@ -164,9 +168,8 @@ def test_all_of_it_at_once(lab: Lab, node: Node, changer: NodeChanger) -> None:
         assert enabled.result.outage_seconds > 0
         removed = changer.remove(**QUICK)
         assert removed.status == 0, removed.printed
-        assert files(node).startswith(before)
-    node.run(f"rm -f {POLICY}")
-    lab.wait_ready()
+        assert node.run(f"cat {MANIFEST}").stdout == edit(original)
+        as_kubeadm_left_it(lab, node, original)
 
 
 @pytest.mark.exhaustive
@@ -174,7 +177,7 @@ def test_all_of_it_at_once(lab: Lab, node: Node, changer: NodeChanger) -> None:
 def test_each_alone(
     lab: Lab, node: Node, changer: NodeChanger, environment: Callable[[Node], AbstractContextManager[Edit]]
 ) -> None:
-    before = node.sha256(MANIFEST)
+    original = node.run(f"cat {MANIFEST}").stdout
     with environment(node) as edit:
         enabled = changer.enable(edit)
         assert enabled.status == 0, enabled.printed
@@ -182,8 +185,8 @@ def test_each_alone(
         assert enabled.result.mode == ("drain" if environment is several_containers else "seamless")
         removed = changer.remove()
         assert removed.status == 0, removed.printed
-        assert node.sha256(MANIFEST) == before
-    lab.wait_ready()
+        assert node.run(f"cat {MANIFEST}").stdout == edit(original)
+        as_kubeadm_left_it(lab, node, original)
 
 
 def test_an_image_that_is_there_by_its_tag_alone_is_not_there_by_digest(node: Node, changer: NodeChanger) -> None:
@@ -210,7 +213,7 @@ def not_root(node: Node) -> Iterator[Edit]:
 
 
 def test_an_api_server_that_is_not_roots(lab: Lab, node: Node, changer: NodeChanger) -> None:
-    before = files(node)
+    before, original = files(node), node.run(f"cat {MANIFEST}").stdout
     with not_root(node) as edit:
         node.run(f"mkdir -p {LOGS} && touch {LOGS}/audit.log")
         refused = changer.enable(edit, restart="quick")
@@ -228,6 +231,6 @@ def test_an_api_server_that_is_not_roots(lab: Lab, node: Node, changer: NodeChan
         assert owners[:3] == [f"600 {USER}:{USER}", f"600 {USER}:{USER}", f"{USER}"]
         removed = changer.remove(restart="quick")
         assert removed.status == 0, removed.printed
-        assert files(node).startswith(before)
-    node.run(f"rm -rf {POLICY} {LOGS}")
-    lab.wait_ready()
+        assert node.run(f"cat {MANIFEST}").stdout == edit(original)
+        as_kubeadm_left_it(lab, node, original)
+    node.run(f"rm -rf {LOGS}")

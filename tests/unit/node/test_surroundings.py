@@ -57,13 +57,15 @@ def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
 
 
 def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(tmp_path: Path) -> None:
-    command = node_scripts.install_command("root", "echo facts", "absent").replace(node_scripts.FOLDER, str(tmp_path))
+    command = node_scripts.install_command("root", "echo facts", "absent").replace("/etc/kubernetes", str(tmp_path))
     subprocess.run(["sh", "-c", command], input="echo facts", text=True, check=True, capture_output=True)
     own = tmp_path / "bin"
     own.mkdir()
     (own / "sh").write_text("#!/bin/sh\necho own\n")
     (own / "sh").chmod(0o755)
-    read = subprocess.run([tmp_path / "facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True)
+    read = subprocess.run(
+        [tmp_path / "audit-logging/facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True
+    )
     assert read.stdout == "facts\n"
 
 
