@@ -6,7 +6,7 @@
 
 REDIRECT=KUBERNETES-AUDIT
 # How long it is tried to take the redirect away.
-WITHDRAW_SECONDS=20
+WITHDRAW_SECONDS=60
 
 # redirect_tools: what makes it here: those of iptables, else nft.
 redirect_tools() {
@@ -126,7 +126,7 @@ answers_directly() {
 }
 
 # started_at URL: when the API server that answers there was started, as it says itself; nothing where it does not.
-started_at() { api "$1" --request-timeout=5s get --raw /metrics 2>/dev/null | sed -n 's/^process_start_time_seconds //p'; }
+started_at() { api "$1" --request-timeout=10s get --raw /metrics 2>/dev/null | sed -n 's/^process_start_time_seconds //p'; }
 
 withdraw_rules() {
     for tool in $(table_tools); do withdraw_chain "$tool" nat "$REDIRECT" PREROUTING OUTPUT; done
