@@ -117,11 +117,16 @@ until it is gone (iptables -t nat -S $REDIRECT; nft list tables)"
 }
 
 # answers_directly URL: whether the one that answers there from outside is the API server itself and not the canary, by their
-# own times of start. True where that cannot be seen: of no URL, from no place outside, with no API server on loopback.
+# own times of start. True where that cannot be seen: of no URL, from no place outside, while no API server runs. One that runs
+# and does not say is asked again.
 answers_directly() {
     [ -n "$1" ] || return 0
     direct=$(started_at "$(journal endpoint)")
-    if [ -z "$direct" ] || { [ -z "${outside:-}" ] && ! make_outside "$1"; }; then return 0; fi
+    if [ -z "$direct" ]; then
+        [ -z "$(apiserver_pids)" ]
+        return
+    fi
+    if [ -z "${outside:-}" ] && ! make_outside "$1"; then return 0; fi
     [ "$(from_outside started_at "$1")" = "$direct" ]
 }
 
