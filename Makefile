@@ -4,7 +4,7 @@ VERSIONS ?= 1.30 1.31 1.35 1.36 1.37
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview bench-clusters bench-cost bench-delay outdated clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -112,6 +112,9 @@ test-load: observability  ## 100,000 audited requests while everything on the wa
 
 test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
 	$(PYTHON) -m tests.differential --cases 200000 --version all
+
+sdks: setup  ## The package's SDKs for Go, TypeScript, Python and .NET below .lab/sdks, and its README's examples checked against them
+	$(PYTHON) -m lab.package_sdks
 
 bench: up build-tests  ## Speed and outage, each beside a peer in the same run
 	$(PYTHON) -m bench.evaluate

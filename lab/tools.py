@@ -164,6 +164,11 @@ def test_tools() -> tuple[Tool, ...]:
     )
 
 
+def package_sdks() -> Tool:
+    """What generates the package's SDKs, with the generators of the Pulumi CLI."""
+    return Tool(name="package-sdks", module="package-sdks", package=".", version="1")
+
+
 def configmap_writer() -> Tool:
     """The client that writes through the API while a test changes the control plane."""
     return Tool(name="configmap-writer", module="configmap-writer", package=".", version="1")
