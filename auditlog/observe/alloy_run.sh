@@ -84,6 +84,8 @@ former_time() {
 begin() {
     local since=''
     [ ! -s since ] || since=$(<since)
+    # Written while the clock was ahead it would leave out all that is said until then.
+    [[ ! $since > $(as_time now) ]] || since=''
     if [ -z "$since" ]; then
         if [ -s "$former" ]; then since=$(former_time); else since=$(as_time "-$minutes minutes"); fi
         echo "$since" >since.new && sync since.new && mv since.new since

@@ -210,6 +210,12 @@ def test_the_first_start_sends_so_many_minutes_and_the_later_ones_from_there(all
     assert alloy.text("since.seen") == since
 
 
+def test_a_first_start_while_the_clock_was_ahead_leaves_out_nothing_later(alloy: Alloy) -> None:
+    (alloy.folder / "since").write_text("2999-01-01T00:00:00.000000Z\n")
+    alloy.start()
+    assert alloy.text("since.seen") < datetime.now(UTC).strftime(STAMP)
+
+
 NOTED = datetime(2026, 11, 29, 2, 0, 0, tzinfo=UTC)
 
 
