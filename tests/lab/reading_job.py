@@ -127,8 +127,9 @@ class ReadingJob:
     def private_keys(self) -> set[str]:
         return {key for text in self.texts() for key in _PRIVATE_KEY.findall(text)}
 
-    def kubeconfigs(self) -> set[str]:
-        return {text.strip() for text in self.texts() if _is_kubeconfig(text)}
+    def cluster_users(self) -> set[str]:
+        """The users of every kubeconfig among them, each as JSON."""
+        return {user for text in self.texts() for user in users_of(text)}
 
 
 def ssh(node: Node, key: Path, user: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -168,11 +169,12 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(entry)
 
 
-def _is_kubeconfig(text: str) -> bool:
-    if "users" not in text:
-        return False
+def users_of(text: str) -> list[str]:
+    """The users of a kubeconfig with their credentials, each as JSON; none where the text is something else."""
     try:
-        found = yaml.safe_load(text)
+        found = yaml.safe_load(text) if "kind: Config" in text or '"kind"' in text else None
     except yaml.YAMLError:
-        return False
-    return isinstance(found, Mapping) and found.get("kind") == "Config"
+        return []
+    if not isinstance(found, Mapping) or found.get("kind") != "Config":
+        return []
+    return [json.dumps(user, sort_keys=True) for user in found["users"]]
