@@ -1,8 +1,10 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
+VERSIONS ?= 1.30 1.31 1.35 1.36 1.37
+space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade observability test-differential bench bench-preview bench-clusters bench-cost bench-delay clean
+.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,6 +83,10 @@ test-upgrade: build-tests  ## A real `kubeadm upgrade apply` from 1.36 to 1.37, 
 	$(PYTHON) -m lab build --kubernetes 1.36
 	$(PYTHON) -m pytest tests/lab/test_kubeadm_upgrade.py
 
+test-versions: build  ## A stack's whole life on Kubernetes 1.30, 1.31, 1.35, 1.36 and 1.37, and a table of what differs; VERSIONS="1.30 1.31" for some
+	for minor in $(VERSIONS); do $(PYTHON) -m lab build --kubernetes $$minor || exit 1; done
+	$(PYTHON) -m pytest -s tests/lab/test_versions.py -k "$(subst $(space), or ,$(VERSIONS))"
+
 observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first
 	$(PYTHON) -m lab observability up
 
@@ -94,17 +100,22 @@ test-exhaustive: up build-tests  ## All seed documents, every drift twice, three
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_package.py
 
-test-outsiders: build-tests  ## Three nodes behind haproxy, with a firewall and without: clients, strangers and a prober all the time
+test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
+	$(PYTHON) -m pytest tests/lab/test_firewall.py
 	$(PYTHON) -m pytest tests/lab/test_three_nodes_under_load.py -k outsider
 
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
 	$(PYTHON) -m pytest tests/lab/test_promotion.py
 
-test-load: observability  ## 100,000 audited requests while everything on the way to Loki fails: nothing lost, nothing twice
+test-load: observability  ## Everything on the way to Loki fails, for an hour: nothing lost, nothing shown twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py
+	PIPELINE_SECONDS=900 PIPELINE_RATE=1000 $(PYTHON) -m pytest -s tests/observability/test_pipeline_faults.py
 
 test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
 	$(PYTHON) -m tests.differential --cases 200000 --version all
+
+sdks: setup  ## The package's SDKs for Go, TypeScript, Python and .NET below .lab/sdks, and its README's examples checked against them
+	$(PYTHON) -m lab.package_sdks
 
 bench: up build-tests  ## Speed and outage, each beside a peer in the same run
 	$(PYTHON) -m bench.evaluate
@@ -124,6 +135,9 @@ bench-cost: up  ## What each preset costs an API server on the same requests, be
 
 bench-delay: observability  ## How long an event takes from the API server through Alloy to Loki
 	$(PYTHON) -m bench.delay
+
+outdated: setup  ## Which pinned Python packages and Go modules are behind what can be had here
+	$(PYTHON) -m lab.outdated
 
 clean: down  ## Remove the lab and everything that was built or installed here
 	rm -rf .lab .venv

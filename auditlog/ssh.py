@@ -132,6 +132,7 @@ class Login:
         self._target, self._access = target, access
         self._offered: asyncssh.SSHKey | None = None
         self._jump: str | None = None
+        self._has_bastion = False
         self._known_hosts: object = None
         self.host, self.port = target.host, target.port or 22
 
@@ -161,6 +162,7 @@ class Login:
         )
         self.host, self.port = options.host, options.port
         self._known_hosts = options.known_hosts
+        self._has_bastion = bool(options.tunnel)
         self._jump = options.tunnel if isinstance(options.tunnel, str) else None
         if options.known_hosts is None:
             raise ValueError("the SSH configuration accepts any host key there (UserKnownHostsFile none)")
@@ -188,8 +190,15 @@ class Login:
             return f"the node did not say all it was asked within {READ_SECONDS} s"
         if isinstance(error, TimeoutError) and not error.errno:
             return f"no answer within {CONNECT_SECONDS} s"
+        if isinstance(error, BrokenPipeError) and error.errno is None:
+            return (
+                "the command ended before it took its input: is another one forced on this account (ForceCommand in "
+                "sshd_config, command= in authorized_keys, a login shell that ends at once)?"
+            )
         if isinstance(error, OSError):
             return connection_reason(error)
+        if isinstance(error, asyncssh.ChannelOpenError) and not self._has_bastion:
+            return f"it opens no session ({error.reason}): MaxSessions in its sshd_config says how many it allows"
         if isinstance(error, asyncssh.ChannelOpenError):
             return f"the bastion cannot reach it: {error.reason}"
         if isinstance(error, asyncssh.ConnectionLost | asyncssh.KeyExchangeFailed):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
-from pulumi_kubernetes import apps, core, meta
+from pulumi_kubernetes import apps, core, meta, networking
 
 from auditlog.observe.alloy import (
     CERTIFICATE_AUTHORITY_FILE,
@@ -14,11 +14,11 @@ from auditlog.observe.alloy import (
     STORAGE,
     alloy_configuration,
     alloy_snippet,
-    places_script,
+    run_script,
 )
 from auditlog.observe.source import Source, source_of
 from auditlog.settings import STDOUT, AlloyMode, Host, LokiSettings, Settings
-from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, PLACES_FILE, alloy_pod
+from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, PORT, RUN_FILE, alloy_pod
 from components.change import Change
 from components.scope import Scope
 
@@ -104,12 +104,30 @@ class Alloy(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
+    def _network_policy(self, prometheus: str, namespace: core.v1.Namespace) -> networking.v1.NetworkPolicy:
+        its_pods = networking.v1.NetworkPolicyPeerArgs(
+            namespace_selector=meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": prometheus})
+        )
+        port = networking.v1.NetworkPolicyPortArgs(port=PORT, protocol="TCP")
+        return networking.v1.NetworkPolicy(
+            f"{self._name}-network-policy",
+            metadata=self._metadata(),
+            spec=networking.v1.NetworkPolicySpecArgs(
+                pod_selector=meta.v1.LabelSelectorArgs(match_labels=LABELS),
+                policy_types=["Ingress"],
+                ingress=[networking.v1.NetworkPolicyIngressRuleArgs(from_=[its_pods], ports=[port])],
+            ),
+            opts=self._options(namespace),
+        )
+
     def _daemon_set(
         self, source: Source, loki: LokiSettings, namespace: core.v1.Namespace, depends_on: Sequence[pulumi.Resource]
     ) -> apps.v1.DaemonSet:
         alloy = self._settings.alloy
-        text = alloy_configuration(self._settings.cluster, source, alloy, loki)
-        files = {CONFIGURATION_FILE: text, PLACES_FILE: places_script()}
+        text = alloy_configuration(self._settings.cluster, source, loki)
+        files = {CONFIGURATION_FILE: text, RUN_FILE: run_script()}
+        if alloy.scraped_from is not None:
+            self._network_policy(alloy.scraped_from, namespace)
         configuration = self._config_map(files, namespace)
         credentials = self._credentials(loki, namespace)
         account = core.v1.ServiceAccount(

@@ -14,10 +14,10 @@ from auditlog.settings import AlloySettings
 
 NAME = "alloy-audit"
 CONFIGURATION_FILE = "config.alloy"
-PLACES_FILE = "places.sh"
+RUN_FILE = "run.sh"
 LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/part-of": "kubernetes-audit"}
 
-_PORT = 12345
+PORT = 12345
 _CONFIGURATION_FOLDER = "/etc/alloy"
 _TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -43,6 +43,8 @@ def alloy_pod(
             dns_policy="ClusterFirstWithHostNet" if alloy.host_network else "ClusterFirst",
             # Evidence is to be shipped also from a node that runs short of memory.
             priority_class_name="system-node-critical",
+            # Alloy gives up what it cannot deliver 15 seconds after a stop; then the script notes what is left.
+            termination_grace_period_seconds=60,
             node_selector=dict(alloy.node_selector),
             tolerations=[core.v1.TolerationArgs(key=taint, operator="Exists") for taint in _TAINTS],
             security_context=core.v1.PodSecurityContextArgs(
@@ -65,24 +67,26 @@ def _container(alloy: AlloySettings, source: Source, credentials: str | None) ->
     return core.v1.ContainerArgs(
         name="alloy",
         image=alloy.image,
-        command=["/bin/sh", f"{_CONFIGURATION_FOLDER}/{PLACES_FILE}", STORAGE, str(alloy.catch_up_minutes)],
+        command=["/bin/bash", f"{_CONFIGURATION_FOLDER}/{RUN_FILE}", STORAGE, str(alloy.catch_up_minutes)],
         args=[
             "alloy",
             "run",
             f"{_CONFIGURATION_FOLDER}/{CONFIGURATION_FILE}",
             f"--storage.path={STORAGE}",
-            f"--server.http.listen-addr=0.0.0.0:{_PORT}",
+            # otelcol.receiver.filelog is a public preview in Alloy 1.18.
+            "--stability.level=public-preview",
+            # Not on every address: with the node's own network those are the node's, its loopback among them.
+            f"--server.http.listen-addr=[$(POD_IP)]:{PORT}",
+            "--server.http.disable-support-bundle",
+            "--server.http.enable-pprof=false",
             "--disable-reporting",
         ],
         env=[
-            core.v1.EnvVarArgs(
-                name=NODE_VARIABLE,
-                value_from=core.v1.EnvVarSourceArgs(
-                    field_ref=core.v1.ObjectFieldSelectorArgs(field_path="spec.nodeName")
-                ),
-            )
+            _of_the_pod(NODE_VARIABLE, "spec.nodeName"),
+            _of_the_pod("POD_IP", "status.podIP"),
+            core.v1.EnvVarArgs(name="PORT", value=str(PORT)),
         ],
-        ports=[core.v1.ContainerPortArgs(name="http-metrics", container_port=_PORT)],
+        ports=[core.v1.ContainerPortArgs(name="http-metrics", container_port=PORT)],
         readiness_probe=core.v1.ProbeArgs(
             http_get=core.v1.HTTPGetActionArgs(path="/-/ready", port="http-metrics"),
             period_seconds=5,
@@ -101,6 +105,11 @@ def _container(alloy: AlloySettings, source: Source, credentials: str | None) ->
         ),
         volume_mounts=mounts,
     )
+
+
+def _of_the_pod(variable: str, field: str) -> core.v1.EnvVarArgs:
+    reference = core.v1.ObjectFieldSelectorArgs(field_path=field)
+    return core.v1.EnvVarArgs(name=variable, value_from=core.v1.EnvVarSourceArgs(field_ref=reference))
 
 
 def _volumes(source: Source, credentials: str | None) -> list[core.v1.VolumeArgs]:

@@ -57,7 +57,7 @@ class AlloyArgs(TypedDict, total=False):
     Without it: kubernetes-audit."""
     image: Input[str]
     """The image of Alloy, with its tag or digest. Allowed: an image with its tag or digest, as
-    grafana/alloy:v1.0.0. Without it: grafana/alloy:v1.11.3."""
+    grafana/alloy:v1.18.1. Without it: grafana/alloy:v1.18.1."""
     nodeSelector: Input[Mapping[str, Input[str]]]
     """The labels of the nodes that it runs on. Allowed: labels with their values, both texts. Without it: {"node-
     role.kubernetes.io/control-plane": ""}."""
@@ -66,11 +66,14 @@ class AlloyArgs(TypedDict, total=False):
     resources: Input[AlloyResourcesArgs]
     """What one Alloy asks for and may use, as Kubernetes quantities."""
     catchUpMinutes: Input[int]
-    """How far back, when it starts, events in rotated files are sent again in case they were missed. Allowed: a
-    whole number from 1 to 10080. Without it: 15."""
+    """How far back events are sent when it starts on a node for the first time. Allowed: a whole number from 1 to
+    10080. Without it: 15."""
     forwardTo: Input[str]
     """With `snippet`: the receiver in the Alloy that the snippet is for. Allowed: a receiver, as
     loki.write.default.receiver. Without it: a `loki.write` of the snippet's own."""
+    scrapedFrom: Input[str]
+    """The namespace of the Prometheus that scrapes it: a NetworkPolicy keeps all other pods away. Allowed: the name
+    of a namespace. Without it: no NetworkPolicy."""
 
 
 class AlloyResourcesArgs(TypedDict, total=False):

@@ -10,7 +10,11 @@ from pulumi_command import remote
 from auditlog.apiserver import node_scripts
 from auditlog.apiserver.desired import sha256
 from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY, KUBEADM_CONFIG_TAKEN_OVER
+from auditlog.apiserver.reasons import (
+    KUBEADM_CONFIG_EDITS_BACK,
+    KUBEADM_CONFIG_RECORD_ONLY,
+    KUBEADM_CONFIG_TAKEN_OVER,
+)
 from components.node_command import explain, explain_hand_over, node_command, warn
 from components.scope import Scope
 
@@ -66,6 +70,8 @@ class KubeadmConfig(pulumi.ComponentResource):
             secret=change.carries_credentials,
         )
         reasons = (KUBEADM_CONFIG_RECORD_ONLY,) if plan.is_kubeadm_config_record_only else plan.kubeadm_config_reasons
+        if not reasons and plan.nodes[0].is_owned and plan.nodes[0].edits_back != plan.nodes[0].edits_back_recorded:
+            reasons = (KUBEADM_CONFIG_EDITS_BACK,)
         explain(plan.cluster, change, reasons, self.command)
         explain_hand_over(plan.cluster, plan.nodes[0], scope, KUBEADM_CONFIG_TAKEN_OVER, self.command)
         warn(plan.cluster, plan.warnings, self.command)

@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from lab import tools
+from lab import tools, trimmed
 from lab.errors import LabError
 from lab.lock import exclusive
 from lab.paths import REPOSITORY, Paths
@@ -108,6 +109,9 @@ def _build_one(paths: Paths, go: Path, tool: Tool, label: str, rest: str) -> Non
     command += ["-o", str(fresh), tool.package]
     started = time.monotonic()
     to_come = f"; to come: {rest}" if rest else ""
+    if trimmed.is_trimmed(tool.source):
+        downloaded = _download(go, f"{tool.upstream}@{tools.version_of(tool)}")
+        trimmed.make(tool.source, downloaded, trimmed.source_folder(paths.bin, tool.name))
     _run_with_clock(command, tool.source, label, to_come)
     for name in tool.beside:
         _copy_from_module(go, tool, name, target.parent)
@@ -140,6 +144,13 @@ def _run_with_clock(command: Sequence[str], folder: Path, label: str, to_come: s
             print("\r\033[K", end="")
     if process.returncode != 0:
         raise LabError(failure(command, process.returncode, output))
+
+
+def _download(go: Path, module: str) -> dict[str, Any]:
+    # Outside of any module: inside ours its replacement would be asked for.
+    printed = run([go, "mod", "download", "-json", module], folder=Path("/"), environment=go_environment()).stdout
+    found: dict[str, Any] = json.loads(printed)
+    return found
 
 
 def _copy_from_module(go: Path, tool: Tool, name: str, folder: Path) -> None:

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from lab.build import find_go, go_environment
 from lab.paths import MODULES
+from lab.trimmed import is_trimmed
 
 
 def own_modules() -> list[Path]:
-    """The module folders that hold code of the project's own, and not only pins of somebody else's programs."""
-    return sorted(folder.parent for folder in MODULES.glob("*/go.mod") if _own_files(folder.parent))
+    """The module folders that hold code of the project's own, and not only pins of somebody else's programs.
+
+    What is built from a trimmed source is not among them: it compiles where that has been made, in a build.
+    """
+    folders = (file.parent for file in MODULES.glob("*/go.mod"))
+    return sorted(folder for folder in folders if _own_files(folder) and not is_trimmed(folder))
 
 
 def modules_with_tests() -> list[Path]:

@@ -17,6 +17,9 @@ CONFIG_FILE = "/etc/kubernetes-lab/kubeadm.yaml"
 _VOLUME_PLUGINS = "/var/lib/kubelet/volume-plugins"
 """kubelet and controller manager make this folder; their default is below /usr, which a node cannot write."""
 
+ADDONS = ("kube-proxy", "coredns")
+"""What kubeadm installs on a finished cluster. The lab has no images for them, and audit logging needs neither."""
+
 IGNORED_PREFLIGHT = ("SystemVerification",)
 """kubeadm's check of kernel configuration and cgroup version; the lab's own preflight stands for it."""
 
@@ -43,6 +46,12 @@ EXTRA_VOLUME = {
 """A hand-made mount, likewise."""
 
 
+# Minors of Kubernetes from which on a kubeadm or kubelet knows a setting and needs no feature gate for it.
+_V1BETA4_SINCE = 31
+_FAIL_CGROUP_V1_SINCE = 31
+_CRASH_LOOP_BACK_OFF_SINCE = 35
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """What a node needs to join the control plane: where, with which token, trusting which CA, and the key to the
@@ -64,10 +73,9 @@ def read_join_command(printed: str, certificate_key: str) -> Invitation:
     return Invitation(endpoint, token, ca_hash, certificate_key)
 
 
-def join_config(node: NodeState, invitation: Invitation) -> str:
+def join_config(state: LabState, node: NodeState, invitation: Invitation) -> str:
     """The YAML that ``kubeadm join --config`` gets on a node that is to become one more of the control plane."""
-    document = {
-        "apiVersion": "kubeadm.k8s.io/v1beta4",
+    document: dict[str, Any] = {
         "kind": "JoinConfiguration",
         "discovery": {
             "bootstrapToken": {
@@ -82,7 +90,36 @@ def join_config(node: NodeState, invitation: Invitation) -> str:
         },
         "nodeRegistration": _registration(node),
     }
-    return yaml.safe_dump(document, sort_keys=False)
+    return yaml.safe_dump(_versioned(document, _minor(state)), sort_keys=False)
+
+
+def _minor(state: LabState) -> int:
+    return int(state.kubernetes.partition(".")[2])
+
+
+def _versioned(document: dict[str, Any], minor: int) -> dict[str, Any]:
+    """A kubeadm document, written as v1beta4 has it, in the newest version that kubeadm of 1.``minor`` reads.
+
+    v1beta4 came with Kubernetes 1.31:
+    https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/#kubeadm-k8s-io-v1beta4-migration
+    """
+    if minor >= _V1BETA4_SINCE:
+        return {"apiVersion": "kubeadm.k8s.io/v1beta4", **document}
+    older = {key: _as_v1beta3(value) for key, value in document.items() if key not in ("proxy", "dns")}
+    # v1beta3 cannot leave the add-ons out of a cluster, but out of what init does. Their preflight looks
+    # for images with crictl, which the lab has not, and puts IPv4 addresses in brackets, which today's Go refuses.
+    skipped = {"InitConfiguration": ["preflight", "addon"], "JoinConfiguration": ["preflight"]}.get(document["kind"])
+    return {"apiVersion": "kubeadm.k8s.io/v1beta3", **older, **({"skipPhases": skipped} if skipped else {})}
+
+
+def _as_v1beta3(value: Any) -> Any:
+    """The same with a mapping for every list of extra arguments."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: {each["name"]: each["value"] for each in inner} if key.endswith("xtraArgs") else _as_v1beta3(inner)
+        for key, inner in value.items()
+    }
 
 
 def _local_endpoint(node: NodeState) -> dict[str, Any]:
@@ -104,21 +141,19 @@ def _registration(node: NodeState) -> dict[str, Any]:
 
 
 def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") -> str:
-    """The YAML that ``kubeadm init --config`` gets on the first node (kubeadm.k8s.io/v1beta4).
+    """The YAML that ``kubeadm init --config`` gets on the first node.
 
     ``certificate_key`` is for the phase that offers the cluster's certificates to nodes that join.
     """
     flags = {**OIDC_FLAGS, **(BALANCED_FLAGS if state.balancer else {})}
     documents: list[dict[str, Any]] = [
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "InitConfiguration",
             "localAPIEndpoint": _local_endpoint(node),
             "nodeRegistration": _registration(node),
             **({"certificateKey": certificate_key} if certificate_key else {}),
         },
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "ClusterConfiguration",
             "clusterName": "lab",
             "kubernetesVersion": state.version,
@@ -129,23 +164,27 @@ def init_config(state: LabState, node: NodeState, *, certificate_key: str = "") 
                 "extraVolumes": [dict(EXTRA_VOLUME)],
             },
             "controllerManager": {"extraArgs": [{"name": "flex-volume-plugin-dir", "value": _VOLUME_PLUGINS}]},
-            # There are no images for these two, and audit logging needs neither.
+            # kubeadm's names for ADDONS.
             "proxy": {"disabled": True},
             "dns": {"disabled": True},
         },
-        {
-            "apiVersion": "kubelet.config.k8s.io/v1beta1",
-            "kind": "KubeletConfiguration",
-            "cgroupDriver": "cgroupfs",
-            "failCgroupV1": False,
-            "failSwapOn": False,
-            # The disk is shared with the machine: kubelet would delete the lab's images, which no registry gives back.
-            "imageGCHighThresholdPercent": 100,
-            "evictionHard": {"memory.available": "100Mi"},
-            # A server that was made to fail has no later one wait for minutes.
-            "crashLoopBackOff": {"maxContainerRestartPeriod": "20s"},
-            "resolvConf": "/etc/resolv.conf",
-            "volumePluginDir": _VOLUME_PLUGINS,
-        },
     ]
-    return yaml.safe_dump_all(documents, sort_keys=False)
+    minor = _minor(state)
+    return yaml.safe_dump_all([*(_versioned(each, minor) for each in documents), _kubelet(minor)], sort_keys=False)
+
+
+def _kubelet(minor: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "cgroupfs",
+        **({"failCgroupV1": False} if minor >= _FAIL_CGROUP_V1_SINCE else {}),
+        "failSwapOn": False,
+        # The disk is shared with the machine: kubelet would delete the lab's images, which no registry gives back.
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {"memory.available": "100Mi"},
+        # A server that was made to fail has no later one wait for minutes.
+        **({"crashLoopBackOff": {"maxContainerRestartPeriod": "20s"}} if minor >= _CRASH_LOOP_BACK_OFF_SINCE else {}),
+        "resolvConf": "/etc/resolv.conf",
+        "volumePluginDir": _VOLUME_PLUGINS,
+    }

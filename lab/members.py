@@ -61,7 +61,9 @@ def _make_member(paths: Paths, state: LabState, each: NodeState) -> LabState:
     host = next((other for other in state.nodes if other.initialised), None)
     command = "init" if host is None else "join"
     print(f"{each.name}: kubeadm {command}", flush=True)
-    config = kubeadm.init_config(state, each) if host is None else kubeadm.join_config(each, _invite(state, host))
+    config = (
+        kubeadm.init_config(state, each) if host is None else kubeadm.join_config(state, each, _invite(state, host))
+    )
     _write_on_node(each, kubeadm.CONFIG_FILE, config)
     node.execute(each, ["kubeadm", command, "--config", kubeadm.CONFIG_FILE])
     if host is None:
@@ -90,7 +92,8 @@ def image_references(paths: Paths, state: LabState) -> list[str]:
     program = paths.kubernetes_bin(state.kubernetes) / "kubeadm"
     listed = run([program, "config", "images", "list", "--config", config]).stdout.split()
     config.unlink()
-    return listed
+    # kubeadm of before v1beta4 names the add-ons' too.
+    return [each for each in listed if not any(f"/{addon}:" in each for addon in kubeadm.ADDONS)]
 
 
 def write_archive(paths: Paths, state: LabState, references: list[str]) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import MODULES, Paths
 
-KUBERNETES_MINORS = ("1.37", "1.36", "1.35")
+KUBERNETES_MINORS = ("1.37", "1.36", "1.35", "1.31", "1.30")
 _COMPONENT_BASE = "k8s.io/component-base/version"
+_WITH_CLOUDS = ("1.30",)
+"""Minors whose programs still hold cloud providers, of which a build tag leaves them free."""
+
 _PROVIDER = "pulumi-resource-"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
@@ -67,6 +70,7 @@ def _kubernetes(minor: str, command: str) -> Tool:
         package=f"k8s.io/kubernetes/cmd/{command}",
         upstream="k8s.io/kubernetes",
         ldflags=" ".join(f"-X {_COMPONENT_BASE}.{name}={value}" for name, value in values.items()),
+        tags=("providerless",) if minor in _WITH_CLOUDS else (),
         folder=f"kubernetes-{minor}",
     )
 
@@ -82,7 +86,7 @@ def node_tools(minor: str) -> tuple[Tool, ...]:
 
 
 def pulumi_tools() -> tuple[Tool, ...]:
-    """The Pulumi engine, its Python language host and the provider that reaches nodes."""
+    """The Pulumi engine, its host of Python programs and policy packs, and the provider that reaches nodes."""
     return (
         Tool(
             name="pulumi",
@@ -98,7 +102,7 @@ def pulumi_tools() -> tuple[Tool, ...]:
             package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
             upstream="github.com/pulumi/pulumi/sdk/v3",
             ldflags=f"-X {_PULUMI_VERSION}={{version}}",
-            beside=("python/cmd/pulumi-language-python-exec",),
+            beside=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-analyzer-policy-python"),
             official=True,
         ),
         Tool(
@@ -160,6 +164,11 @@ def test_tools() -> tuple[Tool, ...]:
     )
 
 
+def package_sdks() -> Tool:
+    """What generates the package's SDKs, with the generators of the Pulumi CLI."""
+    return Tool(name="package-sdks", module="package-sdks", package=".", version="1")
+
+
 def configmap_writer() -> Tool:
     """The client that writes through the API while a test changes the control plane."""
     return Tool(name="configmap-writer", module="configmap-writer", package=".", version="1")
@@ -183,10 +192,9 @@ def observability_tools() -> tuple[Tool, ...]:
         Tool(
             name="alloy",
             module="alloy",
-            package=alloy,
+            package=".",
             upstream=alloy,
             ldflags=f"-X {alloy}/internal/build.Version={{version}}",
-            tags=("nodocker",),
         ),
     )
 

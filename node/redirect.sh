@@ -6,7 +6,7 @@
 
 REDIRECT=KUBERNETES-AUDIT
 # How long it is tried to take the redirect away.
-WITHDRAW_SECONDS=20
+WITHDRAW_SECONDS=60
 
 # redirect_tools: what makes it here: those of iptables, else nft.
 redirect_tools() {
@@ -117,16 +117,21 @@ until it is gone (iptables -t nat -S $REDIRECT; nft list tables)"
 }
 
 # answers_directly URL: whether the one that answers there from outside is the API server itself and not the canary, by their
-# own times of start. True where that cannot be seen: of no URL, from no place outside, with no API server on loopback.
+# own times of start. True where that cannot be seen: of no URL, from no place outside, while no API server runs. One that runs
+# and does not say is asked again.
 answers_directly() {
     [ -n "$1" ] || return 0
     direct=$(started_at "$(journal endpoint)")
-    if [ -z "$direct" ] || { [ -z "${outside:-}" ] && ! make_outside "$1"; }; then return 0; fi
+    if [ -z "$direct" ]; then
+        [ -z "$(apiserver_pids)" ]
+        return
+    fi
+    if [ -z "${outside:-}" ] && ! make_outside "$1"; then return 0; fi
     [ "$(from_outside started_at "$1")" = "$direct" ]
 }
 
 # started_at URL: when the API server that answers there was started, as it says itself; nothing where it does not.
-started_at() { api "$1" --request-timeout=5s get --raw /metrics 2>/dev/null | sed -n 's/^process_start_time_seconds //p'; }
+started_at() { api "$1" --request-timeout=10s get --raw /metrics 2>/dev/null | sed -n 's/^process_start_time_seconds //p'; }
 
 withdraw_rules() {
     for tool in $(table_tools); do withdraw_chain "$tool" nat "$REDIRECT" PREROUTING OUTPUT; done

@@ -264,7 +264,8 @@ def parse_facts(output: str) -> Facts:
     """Reads the output of ``node/facts.sh``. Raises FactsError."""
     lines = output.splitlines()
     if not lines or lines[0] != "format 1":
-        raise FactsError(f"the answer does not start with 'format 1' but with {lines[0] if lines else ''!r}")
+        cause = "; the account's shell prints that, also where nobody is at a terminal" if "format 1" in lines else ""
+        raise FactsError(f"the answer does not start with 'format 1' but with {lines[0] if lines else ''!r}{cause}")
     if lines[-1] != "end":
         raise FactsError("the answer breaks off before its end")
     files: dict[str, RemoteFile | None] = {}

@@ -17,6 +17,10 @@ from auditlog.apiserver.manifest_plan import ManifestPlan
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
 SCRIPTS_ANEW = "the node's scripts are of another version and are installed anew; nothing else changes by that"
+KUBEADM_CONFIG_EDITS_BACK = (
+    "record only: a removal makes the earlier kubeadm-config from the present one from now on; nothing in the cluster "
+    "changes"
+)
 KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
 TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
 KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"

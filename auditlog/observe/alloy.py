@@ -1,9 +1,13 @@
 """The configuration of Grafana Alloy that brings audit events from a node to Loki.
 
-It is text in the language of Alloy, laid out as ``alloy fmt`` does, and means the same to Alloy 1.0 and to later ones.
+It is text in the language of Alloy, laid out as ``alloy fmt`` does, for Alloy 1.18 and later.
 
 What decides its shape:
 
+- ``otelcol.receiver.filelog`` knows a file by its first bytes (an event is unique from its first 150 bytes on). A
+  rotation, a compression, or any number of them while Loki is away, changes nothing for it: it reads every file that
+  matches, from where it was. ``loki.source.file`` knows a file by its name and loses what is rotated while it waits
+  (https://github.com/grafana/loki/issues/14462).
 - An event's time is its ``stageTimestamp``, the moment at which the line was made. ``requestReceivedTimestamp`` of a
   watch or an ``exec`` is hours older than the line, and Loki refuses what is more than an hour older than the newest
   entry of its stream. It also differs between the stages of one request.
@@ -12,33 +16,23 @@ What decides its shape:
   queries may count it twice, so that is done as little as possible. Where Loki divides a busy stream into several
   (``limits_config.shard_streams.enabled``, on by default), log queries show it twice as well.
 - The files on the node are the buffer: Alloy never gives a batch up while Loki is away, and reads on when it is back.
-  Alloy's own write-ahead log is left off. It marks the segment it is writing as done whenever all of it is sent, starts
-  behind it after a crash, and so loses what came in between (alloy v1.0.0, marker_handler.go), while the place in the
-  log files has moved on.
-- Alloy keeps its place in a file by name, so a rotation while it is away loses the rest of the old file. At each start
-  it therefore reads the rotated files that it finds, from their beginning, and sends events of the last
-  ``catch_up_minutes`` again. Their positions are tied to a value that is new at each start, so that what a killed Alloy
-  had read but not delivered is read again. Files that rotate while it runs it reads to their end before the next.
-- Two things in the files that are still written to would not be read again: what a killed Alloy had read before its
-  last note of its place and not delivered, at most a batch of 1 MiB; and, where the log is rotated while Alloy is away,
-  the beginning of the new file, as far as Alloy had come in the old one of that name (it keeps the place also when the
-  file is shorter: alloy v1.0.0, loki/source/file/tailer.go, newTailer). An Alloy of the stack's own has
-  ``alloy_places.sh`` run before it, which forgets such a place, and lays what may wait in a batch at ``READ_AGAIN``.
+- The place in a file moves on when an event has been handed to ``loki.write``, which acknowledges nothing. What waits
+  there (10 MiB at most, then filelog waits too) is lost when Alloy is killed. An Alloy of the stack's own is started by
+  ``alloy_run.sh``, which knows from Alloy's counters what has arrived, and has the rest read again.
+- Loki's OTLP endpoint would take a queue that is acknowledged on disk, but makes labels only of attributes that its own
+  configuration names; ``{job="kubernetes-audit"}`` would not work on a Loki as it comes. So: Loki's push API.
 
-What is not covered: a file that was rotated longer than ``catch_up_minutes`` before Alloy came back, or that the API
-server has deleted by then (``maxBackup``, ``maxAge``); of a Loki that is away while the log rotates more than once, the
-files between the first and the last, unless Alloy starts again within ``catch_up_minutes``; and a batch that waited for
-Loki longer than ``catch_up_minutes`` when its Alloy ended. An Alloy that takes a snippet has no such script: it leaves
-out those two things as well, until it starts again after their file was rotated, within ``catch_up_minutes``.
+An Alloy that takes a snippet has no such script. An orderly stop loses nothing there, unless Loki is away; a kill loses
+what waited in ``loki.write``: about a second of events, or 10 MiB where Loki is away.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
+from auditlog.observe.shipping_delay import NEWEST_METRIC
 from auditlog.observe.source import Source
 from auditlog.settings.shipping import AlloySettings, LokiSettings
 
@@ -53,8 +47,10 @@ CERTIFICATE_AUTHORITY_FILE = f"{CREDENTIALS_FOLDER}/ca.crt"
 
 STORAGE = "/var/lib/kubernetes-audit-alloy"
 """The folder on each node in which an Alloy of the stack's own keeps its place in the log files."""
-READ_AGAIN = f"{STORAGE}/read-again.log"
-"""Where ``alloy_places.sh`` lays what is to be read once more."""
+SINCE_VARIABLE = "AUDIT_SINCE"
+"""The environment variable with the ``stageTimestamp`` of the oldest event that is sent; without it all are."""
+LONGEST_EVENT = "16MiB"
+"""filelog cuts longer lines. An event holds a request and a response, of which etcd takes 1.5 MiB each by default."""
 
 STRUCTURED_METADATA = {
     "verb": "verb",
@@ -77,106 +73,76 @@ STRUCTURED_METADATA = {
 
 _LABELS = ("job", "cluster", "node")
 _TIME = "stageTimestamp"
-_NEVER = "87600h"
 _EVENT = r'"^\\{\"kind\":\"Event\",\"apiVersion\":\"audit\\.k8s\\.io/"'
-"""How an event begins, as a string in double quotes: the selectors of Alloy 1.0 know no other."""
+"""How an event begins, as a string in double quotes."""
+_TOO_OLD = "audit_old"
 
 
-def places_script() -> str:
-    """What starts an Alloy of the stack's own.
-
-    It is run with ``STORAGE``, ``catch_up_minutes`` and Alloy's command, which it becomes.
-    """
-    return Path(__file__).with_name("alloy_places.sh").read_text()
+def run_script() -> str:
+    """What starts an Alloy of the stack's own: with ``STORAGE``, ``catch_up_minutes`` and Alloy's command."""
+    return Path(__file__).with_name("alloy_run.sh").read_text()
 
 
-def alloy_configuration(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings) -> str:
+def alloy_configuration(cluster: str, source: Source, loki: LokiSettings) -> str:
     """The whole configuration of an Alloy of the stack's own. Basic authentication and TLS come from files."""
-    with_more = replace(source, rotated=(*source.rotated, READ_AGAIN))
-    return "\n".join((_pipeline(cluster, with_more, alloy, OWN_RECEIVER), _write(loki)))
+    places = {"directory": _text(f"{STORAGE}/places")}
+    return "\n".join((_pipeline(cluster, source, places, "200ms", OWN_RECEIVER), _write(loki)))
 
 
 def alloy_snippet(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings | None) -> str:
     """What an Alloy that is there already has to be given: the same pipeline, into its own ``loki.write`` or a new one.
 
-    That Alloy needs ``NODE_NAME`` in its environment, the files of ``source``, and storage that outlives it.
+    That Alloy needs ``NODE_NAME`` in its environment, the files of ``source``, storage that outlives it, and
+    ``--stability.level=public-preview``. Its places are written through to the disk, since nothing looks after them
+    when the power fails; therefore it looks at the files once a second.
     """
-    pipeline = _pipeline(cluster, source, alloy, alloy.forward_to or OWN_RECEIVER)
+    pipeline = _pipeline(cluster, source, {"fsync": "true"}, "1s", alloy.forward_to or OWN_RECEIVER)
     return pipeline if loki is None or alloy.forward_to is not None else f"{pipeline}\n{_write(loki)}"
 
 
-def _pipeline(cluster: str, source: Source, alloy: AlloySettings, receiver: str) -> str:
-    live = "loki.process.audit_container_log" if source.container_format else "loki.process.audit"
-    parts = [
-        f"// Audit events of the API servers of cluster {cluster}, from each control-plane node to Loki.\n",
-        _files("audit", source.live, live),
-        "// Read once: a value that no earlier start has seen, so that positions in rotated files do not outlive one.",
-        _block(
-            "local.file",
-            "audit_start",
-            filename=_text("/proc/sys/kernel/random/uuid"),
-            detector=_text("poll"),
-            poll_frequency=_text(_NEVER),
-        ),
-        "// The rotated files that are there at the start, listed once.",
-        _files("audit_rotated", source.rotated, "loki.process.audit_catch_up", catch_up=True),
-        _files("audit_compressed", source.compressed, "loki.process.audit_catch_up", catch_up=True, compressed=True),
-    ]
+def _pipeline(cluster: str, source: Source, places: Mapping[str, str], interval: str, receiver: str) -> str:
+    return "\n".join(
+        (
+            f"// Audit events of the API servers of cluster {cluster}, from each control-plane node to Loki.\n",
+            "// How far each file has been read.",
+            f'otelcol.storage.file "audit" {{\n{_attributes(places)}}}\n',
+            _files(source, interval),
+            'otelcol.exporter.loki "audit" {\n\tforward_to = [loki.process.audit.receiver]\n}\n',
+            _events(cluster, receiver),
+        )
+    )
+
+
+def _files(source: Source, interval: str) -> str:
+    patterns = (*source.live, *source.rotated, *source.compressed)
+    listed = "".join(f"\t\t{_text(pattern)},\n" for pattern in patterns)
+    attributes = {
+        "start_at": _text("beginning"),
+        "compression": _text("auto"),
+        "poll_interval": _text(interval),
+        "max_log_size": _text(LONGEST_EVENT),
+        "include_file_name": "false",
+        # Not JSON with the line in it: the line.
+        "resource": '{"loki.format" = "raw"}',
+        "storage": "otelcol.storage.file.audit.handler",
+    }
     if source.container_format:
-        parts.append(_container_log())
-    parts += [_catch_up(source, alloy.catch_up_minutes), _events(cluster, receiver)]
-    return "\n".join(parts)
-
-
-def _files(
-    name: str, patterns: Sequence[str], receiver: str, *, catch_up: bool = False, compressed: bool = False
-) -> str:
-    start = ", start = local.file.audit_start.content" if catch_up else ""
-    once = f"\tsync_period = {_text(_NEVER)}\n" if catch_up else ""
-    targets = "".join(f"\t\t{{__path__ = {_text(pattern)}{start}}},\n" for pattern in patterns)
-    decompression = (
-        "\n\tdecompression {\n"
-        + _attributes({"enabled": "true", "initial_delay": _text("10s"), "format": _text("gz")}, depth=2)
-        + "\t}\n"
-        if compressed
-        else ""
-    )
+        # Puts long lines together, those of each file by themselves.
+        container = f'type = "container", format = "containerd", max_log_size = "{LONGEST_EVENT}"'
+        attributes["include_file_path"] = "true"
+        attributes["operators"] = f"[{{{container}, add_metadata_from_filepath = false}}]"
     return (
-        f'local.file_match "{name}" {{\n\tpath_targets = [\n{targets}\t]\n{once}}}\n\n'
-        f'loki.source.file "{name}" {{\n'
-        + _attributes({"targets": f"local.file_match.{name}.targets", "forward_to": f"[{receiver}.receiver]"})
-        + f"{decompression}}}\n"
-    )
-
-
-def _container_log() -> str:
-    return (
-        "// Puts long lines together and leaves out what the API server says besides events.\n"
-        'loki.process "audit_container_log" {\n'
-        "\tforward_to = [loki.process.audit.receiver]\n\n\tstage.cri { }\n}\n"
-    )
-
-
-def _catch_up(source: Source, minutes: int) -> str:
-    cri = "\tstage.cri { }\n\n" if source.container_format else ""
-    return (
-        "// Of rotated files only what is recent, since most of it has been sent before.\n"
-        'loki.process "audit_catch_up" {\n'
-        f"\tforward_to = [loki.process.audit.receiver]\n\n{cri}"
-        f"{_only_events()}\n"
-        "\tstage.regex {\n"
-        f'\t\texpression = `.*"{_TIME}":"(?P<{_TIME}>[^"]+)"`\n'
-        "\t}\n\n"
-        f"{_timestamp()}\n"
-        "\tstage.drop {\n"
-        + _attributes({"older_than": _text(f"{minutes}m"), "drop_counter_reason": _text("audit_old")}, depth=2)
-        + "\t}\n}\n"
+        "// Every file that has events: written to, rotated and compressed.\n"
+        'otelcol.receiver.filelog "audit" {\n'
+        f"\tinclude = [\n{listed}\t]\n"
+        f"{_attributes(attributes)}\n"
+        "\toutput {\n\t\tlogs = [otelcol.exporter.loki.audit.input]\n\t}\n}\n"
     )
 
 
 def _events(cluster: str, receiver: str) -> str:
     fields = {name: _text(path) for name, path in STRUCTURED_METADATA.items()} | {_TIME: _text(_TIME)}
-    labels = {"job": _text(JOB), "cluster": _text(cluster), "node": f'env("{NODE_VARIABLE}")'}
+    labels = {"job": _text(JOB), "cluster": _text(cluster), "node": f'sys.env("{NODE_VARIABLE}")'}
     return (
         "// Labels are few; every other field is structured metadata.\n"
         'loki.process "audit" {\n'
@@ -187,9 +153,11 @@ def _events(cluster: str, receiver: str) -> str:
         "\t\tdrop_malformed = true\n"
         "\t}\n\n"
         f"{_timestamp()}\n"
+        f"{_only_recent()}\n"
         "\tstage.structured_metadata {\n"
         f"{_map('values', {name: _text(name) for name in STRUCTURED_METADATA})}"
         "\t}\n\n"
+        f"{_newest()}\n"
         "\tstage.static_labels {\n"
         f"{_map('values', labels)}"
         "\t}\n\n"
@@ -205,7 +173,7 @@ def _only_events() -> str:
         "\tstage.match {\n"
         + _attributes(
             {
-                "selector": f'`{{filename=~".+"}} !~ {_EVENT}`',
+                "selector": f'`{{exporter=~".+"}} !~ {_EVENT}`',
                 "action": _text("drop"),
                 "drop_counter_reason": _text("audit_no_event"),
             },
@@ -220,6 +188,37 @@ def _timestamp() -> str:
         "\tstage.timestamp {\n"
         + _attributes({"source": _text(_TIME), "format": _text("RFC3339Nano")}, depth=2)
         + "\t}\n"
+    )
+
+
+def _only_recent() -> str:
+    older = f'"{{{{ if lt .{_TIME} \\"" + sys.env("{SINCE_VARIABLE}") + "\\" }}}}{_TOO_OLD}{{{{ end }}}}"'
+    drop = {"source": _text(_TOO_OLD), "value": _text(_TOO_OLD), "drop_counter_reason": _text(_TOO_OLD)}
+    return (
+        "\tstage.template {\n"
+        + _attributes({"source": _text(_TOO_OLD), "template": older}, depth=2)
+        + "\t}\n\n\tstage.drop {\n"
+        + _attributes(drop, depth=2)
+        + "\t}\n"
+    )
+
+
+def _newest() -> str:
+    seconds = f'`{{{{ (toDate "2006-01-02T15:04:05Z07:00" .{_TIME}).Unix }}}}`'
+    gauge = {
+        "name": _text(NEWEST_METRIC),
+        "description": _text("When the event was made that was handed on last, in seconds since 1970."),
+        "source": _text("seconds"),
+        "prefix": _text("kubernetes_"),
+        "action": _text("set"),
+        "max_idle_duration": _text("87600h"),
+    }
+    return (
+        "\tstage.template {\n"
+        + _attributes({"source": _text("seconds"), "template": seconds}, depth=2)
+        + "\t}\n\n\tstage.metrics {\n\t\tmetric.gauge {\n"
+        + _attributes(gauge, depth=3)
+        + "\t\t}\n\t}\n"
     )
 
 
@@ -238,10 +237,6 @@ def _write(loki: LokiSettings) -> str:
             "\n\t\ttls_config {\n" + _attributes({"ca_file": _text(CERTIFICATE_AUTHORITY_FILE)}, depth=3) + "\t\t}\n"
         )
     return 'loki.write "audit" {\n\tendpoint {\n' + _attributes(attributes, depth=2) + f"{blocks}\t}}\n}}\n"
-
-
-def _block(kind: str, name: str, **attributes: str) -> str:
-    return f'{kind} "{name}" {{\n{_attributes(attributes)}}}\n'
 
 
 def _attributes(values: Mapping[str, str], depth: int = 1) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditlog.observe.alloy import alloy_configuration, alloy_snippet, places_script
+from auditlog.observe.alloy import alloy_configuration, alloy_snippet, run_script
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
@@ -23,5 +23,5 @@ def in_cluster_texts(settings: Settings, dashboards: Sequence[RenderedDashboard]
         source = source_of(settings.log.path if settings.log else STDOUT)
         texts.append(alloy_snippet(settings.cluster, source, settings.alloy, settings.loki))
         if settings.loki is not None:
-            texts += [alloy_configuration(settings.cluster, source, settings.alloy, settings.loki), places_script()]
+            texts += [alloy_configuration(settings.cluster, source, settings.loki), run_script()]
     return tuple(texts)

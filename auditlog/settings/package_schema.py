@@ -27,7 +27,7 @@ COMPONENT = f"{NAME}:index:AuditLogging"
 _LANGUAGES: Mapping[str, JsonSchema] = {
     "nodejs": {},
     "python": {"packageName": "pulumi_kubernetes_audit", "pyproject": {"enabled": True}},
-    "go": {},
+    "go": {"importBasePath": f"example.com/pulumi-{NAME}/sdk/go/kubernetesaudit"},
     "csharp": {"namespaces": {NAME: "KubernetesAudit"}},
     "java": {},
 }

@@ -14,7 +14,7 @@ from auditlog.settings.reader import Group, Reader
 from auditlog.settings.setting import defaulted, optional, required
 from auditlog.settings.texts import HEADER_VALUE, plain_url
 
-DEFAULT_IMAGE = "grafana/alloy:v1.11.3"
+DEFAULT_IMAGE = "grafana/alloy:v1.18.1"
 DEFAULT_NAMESPACE = "kubernetes-audit"
 CONTROL_PLANE: Mapping[str, str] = MappingProxyType({"node-role.kubernetes.io/control-plane": ""})
 LOKI_MAX_LINE_SIZE = 256 * 1024
@@ -42,9 +42,10 @@ class Resources:
 class AlloySettings:
     """Alloy on the control-plane nodes.
 
-    ``catch_up_minutes`` is how far back, when Alloy starts, events in rotated files are sent again in case they were
-    missed; see ``auditlog.observe.alloy``. ``forward_to`` is for a snippet only: the receiver in the Alloy that it is
-    for, as ``loki.write.default.receiver``; without it the snippet has a ``loki.write`` of its own.
+    ``catch_up_minutes`` is how far back events are sent at Alloy's first start on a node. ``forward_to`` is for a
+    snippet only: the receiver in the Alloy that it is for, as ``loki.write.default.receiver``; without it the snippet
+    has a ``loki.write`` of its own. ``scraped_from`` is the namespace of the only pods that may reach Alloy, None where
+    any may.
     """
 
     mode: AlloyMode = AlloyMode.OFF
@@ -55,6 +56,7 @@ class AlloySettings:
     resources: Resources = field(default_factory=Resources)
     catch_up_minutes: int = 15
     forward_to: str | None = None
+    scraped_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ NAMESPACE = defaulted(
 )
 IMAGE = defaulted(
     "image",
-    Text("an image with its tag or digest, as grafana/alloy:v1.0.0", _IMAGE),
+    Text("an image with its tag or digest, as grafana/alloy:v1.18.1", _IMAGE),
     DEFAULT_IMAGE,
     "The image of Alloy, with its tag or digest.",
 )
@@ -174,7 +176,7 @@ CATCH_UP_MINUTES = defaulted(
     "catchUpMinutes",
     Integer(1, 60 * 24 * 7),
     15,
-    "How far back, when it starts, events in rotated files are sent again in case they were missed.",
+    "How far back events are sent when it starts on a node for the first time.",
 )
 FORWARD_TO = optional(
     "forwardTo",
@@ -182,7 +184,15 @@ FORWARD_TO = optional(
     "With `snippet`: the receiver in the Alloy that the snippet is for.",
     otherwise="a `loki.write` of the snippet's own",
 )
-ALLOY = Group((MODE, NAMESPACE, IMAGE, NODE_SELECTOR, HOST_NETWORK, RESOURCES, CATCH_UP_MINUTES, FORWARD_TO))
+SCRAPED_FROM = optional(
+    "scrapedFrom",
+    Text("the name of a namespace", _NAMESPACE),
+    "The namespace of the Prometheus that scrapes it: a NetworkPolicy keeps all other pods away.",
+    otherwise="no NetworkPolicy",
+)
+ALLOY = Group(
+    (MODE, NAMESPACE, IMAGE, NODE_SELECTOR, HOST_NETWORK, RESOURCES, CATCH_UP_MINUTES, FORWARD_TO, SCRAPED_FROM)
+)
 
 
 def parse_loki(reader: Reader | None) -> LokiSettings | None:
@@ -218,7 +228,12 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
         resources=_resources(reader.read(RESOURCES)),
         catch_up_minutes=reader.read(CATCH_UP_MINUTES),
         forward_to=reader.read(FORWARD_TO),
+        scraped_from=reader.read(SCRAPED_FROM),
     )
+    if settings.scraped_from is not None and settings.host_network:
+        reader.problem(SCRAPED_FROM, "is given with hostNetwork", "only for pods with a network of their own")
+    if settings.scraped_from is not None and settings.mode is not AlloyMode.DAEMONSET:
+        reader.problem(SCRAPED_FROM, f"is given with mode {settings.mode}", "only with mode daemonset")
     if settings.forward_to is not None and settings.mode is not AlloyMode.SNIPPET:
         reader.problem(FORWARD_TO, f"is given with mode {settings.mode}", "only with mode snippet")
     if settings.mode is not AlloyMode.OFF and settings.forward_to is None and not loki:

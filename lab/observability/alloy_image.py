@@ -10,8 +10,11 @@ from lab.errors import LabError
 from lab.images import Image
 from lab.process import run
 
-TOOLS = ("sh", "find", "head", "mv", "rm", "tail", "touch")
-"""The programs that ``auditlog/observe/alloy_places.sh`` calls; the image has this machine's own."""
+TOOLS = (
+    *("bash", "cp", "cut", "date", "diff", "find", "grep", "head"),
+    *("mv", "rm", "sleep", "sync", "tail", "touch", "wc"),
+)
+"""The programs that ``auditlog/observe/alloy_run.sh`` calls; the image has this machine's own."""
 
 _LIBRARY = re.compile(r"(/\S+) \(0x")
 

@@ -36,9 +36,11 @@ def test_one_update_records_the_entry_and_restarts_nothing(deployed: FakeNode, r
     assert "cp1: record only: the node records from now on that this stack calls it cp1" in printed
     assert "cp1: the node's scripts are of another version and are installed anew" in printed
     assert "restart: " not in printed
-    assert "~ 2 to update" in printed
+    assert "test: record only: a removal makes the earlier kubeadm-config from the present one from now on" in printed
+    assert "~ 3 to update" in printed
     run("up", "--yes", "--skip-preview")
-    assert deployed.told() == ["apply-manifest locked"]
+    assert deployed.told() == ["apply-manifest locked", "apply-kubeadm-config locked"]
+    assert "END-OF-THE-EARLIER-TEXT" not in run("stack", "export")
     deployed.agree(dataclasses.replace(applied(), owner=OWNER, node_name="cp1", entry="cp1", edits_back=True))
     run("preview", "--expect-no-changes")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import pairwise
 
 from lab.api import Lab, Node
 from lab.process import run
@@ -21,8 +22,6 @@ PORTS = (API_PORT, *range(16443, 16449))
 STRANGER = "192.0.2.77"
 """An address of RFC 5737 that no firewall of these tests lets in."""
 PAUSE = 0.1
-OUTAGE_ERROR = 1.0
-"""How far a node's ``outageSeconds`` may be from what an outsider saw, in seconds."""
 
 
 @dataclass(slots=True)
@@ -45,6 +44,12 @@ class Seen:
             elif answered and since is not None:
                 total, since = total + at - since, None
         return total + (self.answers[-1][0] - since if since is not None else 0.0)
+
+    def agrees(self, outage_seconds: float) -> bool:
+        """Whether a node's ``outageSeconds`` is this to a second, and to what a busy machine held up two questions."""
+        times = [at for at, _ in self.answers]
+        held_up = max((later - sooner for sooner, later in pairwise(times)), default=0.0)
+        return abs(outage_seconds - self.outage_seconds) < 1 + 2 * held_up
 
 
 @contextmanager

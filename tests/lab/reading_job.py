@@ -21,7 +21,7 @@ from lab.stack import PulumiStack
 READER = "auditor"
 FACTS = "/etc/kubernetes/audit-logging/facts"
 _READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----\n?", re.DOTALL)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 
 ON_THE_NODE: Mapping[str, tuple[str, str]] = {
     "the manifest": ("echo >>/etc/kubernetes/manifests/kube-apiserver.yaml", "Permission denied"),
@@ -117,36 +117,28 @@ class ReadingJob:
         for path in (*self.folder.rglob("*"), self.stack.file):
             if path.is_file():
                 yield path.read_text(errors="replace")
-        words = (
-            "config",
-            "--show-secrets",
-            "--json",
-            "--stack",
-            self.stack.name,
-            "--config-file",
-            str(self.stack.file),
-        )
+        words = ("config", "--show-secrets", "--json", "--stack", self.stack.name)
         for said in (
             self.run("pulumi", *words, cwd=self.stack.folder).stdout,
             self.pulumi("stack", "export", "--show-secrets").stdout,
         ):
-            yield from _leaves(json.loads(said))
+            yield from _leaves(json.JSONDecoder().raw_decode(said, said.index("{"))[0])
 
     def private_keys(self) -> set[str]:
         return {key for text in self.texts() for key in _PRIVATE_KEY.findall(text)}
 
     def kubeconfigs(self) -> set[str]:
-        return {text for text in self.texts() if _is_kubeconfig(text)}
+        return {text.strip() for text in self.texts() if _is_kubeconfig(text)}
 
 
-def ssh(node: Node, key: Path, user: str, command: str, *more: str) -> subprocess.CompletedProcess[str]:
-    """``command`` on the node with this key and no other."""
+def ssh(node: Node, key: Path, user: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``ssh USER@NODE WORDS`` with this key and no other."""
     known = key.parent / "known_hosts"
     known.write_text(f"{node.address} {node.host_key}\n")
     options = ("BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", f"UserKnownHostsFile={known}")
-    words = [word for option in options for word in ("-o", option)]
+    pinned = [word for option in options for word in ("-o", option)]
     return subprocess.run(
-        ["ssh", "-F", "none", "-i", str(key), *words, *more, f"{user}@{node.address}", command],
+        ["ssh", "-F", "none", "-i", str(key), *pinned, f"{user}@{node.address}", *words],
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
@@ -160,7 +152,7 @@ def writers(node: Node, keys: set[str], folder: Path) -> list[str]:
     for number, text in enumerate(sorted(keys)):
         key = folder / f"found-{number}"
         key.touch(mode=0o600)
-        key.write_text(text)
+        key.write_text(f"{text}\n")
         found += [user for user in ("root", lab_node.OPERATOR) if ssh(node, key, user, "true").returncode == 0]
     return found
 

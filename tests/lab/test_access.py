@@ -172,14 +172,14 @@ def test_nothing_that_a_preview_was_given_can_write(
     previewed = job.preview()
     assert previewed.returncode == 0, previewed.stdout
     assert "no changes" in previewed.stdout
-    assert (job.private_keys(), job.kubeconfigs()) == ({reading_key.read_text()}, {readers_kubeconfig})
+    assert (job.private_keys(), job.kubeconfigs()) == ({reading_key.read_text().strip()}, {readers_kubeconfig.strip()})
     before = everything(node), objects(lab)
 
     assert writers(node, job.private_keys(), tmp_path) == []
     for command in ("id", "cat /etc/kubernetes/admin.conf", "sftp-server"):
         assert ssh(node, reading_key, READER, command).stdout.startswith("format 1\n"), "the key starts one script"
     assert "Permission denied" in ssh(node, reading_key, "root", "true").stderr
-    tunnel = ssh(node, reading_key, READER, "", "-W", "127.0.0.1:2379")
+    tunnel = ssh(node, reading_key, READER, "-W", "127.0.0.1:2379")
     assert "administratively prohibited" in tunnel.stderr
 
     (tmp_path / "kubeconfig").write_text(readers_kubeconfig)
@@ -209,7 +209,7 @@ def test_such_a_preview_shows_what_would_change_in_the_cluster(
     without_key(reading_stack)
     previewed = ReadingJob.of(reading_stack, tmp_path, readers_kubeconfig).preview()
     assert previewed.returncode == 0, previewed.stdout
-    assert "| `alerts-loki-rules` | update |" in previewed.stdout
+    assert "| `loki-rules` | update |" in previewed.stdout
     KUBECONFIG.unlink()
     KUBECONFIG.write_text(lab.paths.kubeconfig.read_text())
     reading_stack.configure(lab.state, {"reading": {"user": READER}})

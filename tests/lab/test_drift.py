@@ -56,12 +56,13 @@ def write_kubeadm_config(lab: Lab, text: str) -> None:
 
 def regenerate_manifest(lab: Lab, node: Node) -> None:
     """kubeadm writes the manifest anew from the kubeadm-config there is, as an upgrade does."""
+    cluster = yaml.safe_load(cluster_configuration(lab))
     initial = {
-        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "apiVersion": cluster["apiVersion"],
         "kind": "InitConfiguration",
         "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": 6443},
     }
-    text = yaml.safe_dump_all([yaml.safe_load(cluster_configuration(lab)), initial])
+    text = yaml.safe_dump_all([cluster, initial])
     node.run(f"cat >/root/kubeadm.yaml <<'EOF'\n{text}EOF\n")
     node.run("kubeadm init phase control-plane apiserver --config /root/kubeadm.yaml")
 

@@ -14,7 +14,7 @@ from tests.lab.clients import four_clients
 from tests.lab.faults.halt import halted
 from tests.lab.faults.steps import after
 from tests.lab.node_change import Change, NodeChanger
-from tests.lab.outsiders import OUTAGE_ERROR, connects, outsiders
+from tests.lab.outsiders import connects, outsiders
 from tests.lab.test_first_stack import eventually
 from tests.lab.test_restart_modes import EVERYTHING, WRITES, assert_undisturbed, left_over
 
@@ -77,7 +77,7 @@ def test_a_rule_about_the_port_means_drain_the_preview_says_which_and_no_strange
     assert change.status == 0, change.printed
     assert change.result.mode == "drain"
     assert seen[node.name].reached == []
-    assert abs(change.result.outage_seconds - seen[node.name].outage_seconds) < OUTAGE_ERROR
+    assert seen[node.name].agrees(change.result.outage_seconds)
     assert_nothing_is_left(node, change)
 
 

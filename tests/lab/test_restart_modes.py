@@ -16,7 +16,7 @@ from lab.api import Lab, Node
 from lab.audit_logs import file_lines
 from tests.lab.clients import Record, four_clients
 from tests.lab.node_change import NodeChanger, restarts
-from tests.lab.outsiders import OUTAGE_ERROR, Seen, probing
+from tests.lab.outsiders import Seen, probing
 
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 LOGS = "/var/log/kubernetes/audit"
@@ -188,6 +188,6 @@ def test_removal_takes_the_way_of_its_arguments_and_a_load_balancer_on_the_node_
     assert change.result.mode == "seamless"
     assert_undisturbed(records)
     assert passed_on.outage_seconds > 5
-    assert abs(change.result.outage_seconds - passed_on.outage_seconds) < OUTAGE_ERROR
+    assert passed_on.agrees(change.result.outage_seconds)
     assert node.sha256(MANIFEST) == sha256(before)
     assert left_over(node) == ""

@@ -28,7 +28,6 @@ LOKI = 'job="loki", instance="loki:3100"'
 FAILED_EVALUATIONS = f"loki_prometheus_rule_evaluation_failures_total{{{LOKI}, rule_group="
 SIZE = f"node_filesystem_size_bytes{{{VAR_LOG}}}"
 FREE = f"node_filesystem_avail_bytes{{{VAR_LOG}}}"
-FILE = 'path="/var/log/kubernetes/audit/audit.log"'
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,20 @@ class Case:
     series: Mapping[str, str]
     minute: int
     alerts: int
+
+
+def _shipper(newest: str, taken: str, sent: str) -> dict[str, str]:
+    """What Alloy says: the seconds since 1970 of the event that it handed on last, and how many came and went."""
+
+    def own(kind: str) -> str:
+        return f'{ALLOY}, component_id="{kind}.audit"'
+
+    return {
+        f"kubernetes_audit_newest_event_seconds{{{ALLOY}}}": newest,
+        f"otelcol_exporter_loki_entries_processed{{{own('otelcol.exporter.loki')}}}": taken,
+        f"loki_write_sent_entries_total{{{own('loki.write')}}}": sent,
+        f'loki_write_dropped_entries_total{{{own("loki.write")}, reason="line_too_long"}}': "0x40",
+    }
 
 
 CASES: dict[str, tuple[Case, ...]] = {
@@ -148,30 +161,9 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x30"}, 3, 0),
     ),
     "shipper-behind": (
-        Case(
-            {
-                f"loki_source_file_file_bytes_total{{{ALLOY}, {FILE}}}": "0+10000000x40",
-                f"loki_source_file_read_bytes_total{{{ALLOY}, {FILE}}}": "0x40",
-            },
-            20,
-            1,
-        ),
-        Case(
-            {
-                f"loki_source_file_file_bytes_total{{{ALLOY}, {FILE}}}": "0+10000000x40",
-                f"loki_source_file_read_bytes_total{{{ALLOY}, {FILE}}}": "0+9900000x40",
-            },
-            20,
-            0,
-        ),
-        Case(
-            {
-                f'loki_source_file_file_bytes_total{{{ALLOY}, path="/var/log/syslog"}}': "0+10000000x40",
-                f'loki_source_file_read_bytes_total{{{ALLOY}, path="/var/log/syslog"}}': "0x40",
-            },
-            20,
-            0,
-        ),
+        Case(_shipper(newest="0x40", taken="100x40", sent="90x40"), 20, 1),
+        Case(_shipper(newest="0x40", taken="100x40", sent="100x40"), 20, 0),
+        Case(_shipper(newest="0+60x40", taken="0+100x40", sent="0+90x40"), 20, 0),
     ),
     "loki-refused-lines": (
         Case({f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "_x10 1x10"}, 12, 1),

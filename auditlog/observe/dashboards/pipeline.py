@@ -7,7 +7,7 @@ from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import pipeline as queries
 from auditlog.observe.dashboards.rendered import RenderedDashboard
-from auditlog.observe.dashboards.thresholds import ANY_IS_BAD, SHIPPING_SECONDS, SILENCE_SECONDS, UNREAD_BYTES
+from auditlog.observe.dashboards.thresholds import ANY_IS_BAD, BEHIND_SECONDS, SHIPPING_SECONDS, SILENCE_SECONDS
 
 _NODE_COLUMNS = {"cluster": "Cluster", "node": "Node"}
 
@@ -19,12 +19,12 @@ def pipeline_dashboard(options: DashboardOptions) -> RenderedDashboard:
         "Kubernetes audit / Pipeline",
         "Freshness per node, lag, losses in the API server, Alloy and Loki, and the policy that each node runs.",
         [variables.loki(), variables.prometheus(), variables.cluster(), variables.node()],
-        [_freshness(options), _api_server(options), _alloy(), _loki(), _policy(options)],
+        [_freshness(), _api_server(options), _alloy(), _loki(), _policy(options)],
         since="now-6h",
     )
 
 
-def _freshness(options: DashboardOptions) -> Section:
+def _freshness() -> Section:
     return Section(
         "Does every node report",
         (
@@ -55,12 +55,12 @@ def _freshness(options: DashboardOptions) -> Section:
                 panels.loki_range(queries.EVENTS_BY_NODE, "{{cluster}} {{node}}"),
             ),
             panels.graph(
-                "Not read yet",
-                "Bytes in the log that Alloy has still to read. It grows: Alloy lacks CPU or Loki does not take "
-                "events; past a whole log file rotation begins to lose them.",
-                "bytes",
-                panels.prometheus_range(queries.unread(options), "{{cluster}} {{instance}}"),
-                levels=UNREAD_BYTES,
+                "Behind the log",
+                "How old the events are that Alloy hands on, while some wait. It grows: Alloy lacks CPU or Loki does "
+                "not take events. They wait in the node's files until the API server deletes the oldest.",
+                "s",
+                panels.prometheus_range(queries.BEHIND, "{{cluster}} {{instance}}"),
+                levels=BEHIND_SECONDS,
                 stacked=False,
             ),
         ),

@@ -54,8 +54,8 @@ SILENCE_SECONDS = Levels(look=60, bad=300)
 """A node without an event for a minute is worth a look (004_b3f6e118a06daecc.txt); five minutes outlast any restart of
 an API server."""
 
-UNREAD_BYTES = Levels(look=10 * 1024**2, bad=100 * 1024**2)
-"""A tenth of a log file of the usual 100 MB, and a whole one: then rotation starts to run ahead of the shipper."""
+BEHIND_SECONDS = Levels(look=60, bad=300)
+"""A minute is more than a busy Loki takes; alerts do not look further back than five."""
 
 SHIPPING_SECONDS = Levels(look=1, bad=10)
 """Loki answers a batch within a second; Alloy gives a request up after ten."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditlog.observe.detections.model import Detection, Metrics, Severity, Silence
+from auditlog.observe.shipping_delay import behind
 
 _API_SERVER = "the API server"
 _NODE_EXPORTER = "node_exporter on the control-plane nodes"
@@ -140,7 +141,8 @@ DETECTIONS = (
         source=Metrics("count by (cluster, instance) (up{$alloy} == 0) or absent(up{$alloy})", _ALLOY),
         hold=300,
         summary="Alloy {{ $labels.instance }} is not there to read the audit log",
-        meaning="Events wait in the node's log files. What is rotated away before Alloy is back is lost to Loki.",
+        meaning="Events wait in the node's log files. What the API server deletes before Alloy is back is lost to"
+        " Loki.",
         false_positives="A node that is being replaced.",
     ),
     Detection(
@@ -156,16 +158,13 @@ DETECTIONS = (
         id="shipper-behind",
         title="Alloy falls behind the audit log",
         severity=Severity.WARNING,
-        source=Metrics(
-            f"{_BY_INSTANCE} (loki_source_file_file_bytes_total{{$alloy, $logFile}}"
-            " - loki_source_file_read_bytes_total{$alloy, $logFile})",
-            _ALLOY,
-        ),
-        threshold=50_000_000,
-        hold=600,
-        summary="Alloy {{ $labels.instance }} still has {{ $value | humanize1024 }}B of the audit log to read",
-        meaning="Alerts come late, and what is rotated away twice before it is read comes only when Alloy starts again."
-        " It then reads what was rotated in the last alloy.catchUpMinutes.",
+        source=Metrics(behind(_BY_INSTANCE, "$alloy"), _ALLOY),
+        threshold=300,
+        hold=300,
+        summary="Alloy {{ $labels.instance }} is {{ $value | humanizeDuration }} behind the audit log",
+        meaning="Events wait in the node's log files and are lost to Loki only when the API server deletes a file that"
+        " was not read: auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Alerts do not look at events"
+        " that are more than five minutes late.",
         false_positives="The first minutes after Alloy was put on a node with a long log.",
     ),
     Detection(

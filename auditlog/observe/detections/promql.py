@@ -31,7 +31,6 @@ def value_query(metrics: Metrics, log_path: str, addresses: Sequence[str], selec
         **({"nodeExporter": f'instance=~"({_any_of(addresses)})(:[0-9]+)?"'} if addresses else {}),
         **selectors,
         "logFolders": f'mountpoint=~"{_any_of([str(folder) for folder in log.parents])}"',
-        "logFile": f'path=~"{_literal(str(log.with_suffix("")))}.*"',
     }
     return Template(metrics.expression).substitute(filled_in)
 

@@ -208,7 +208,11 @@ def test_which_api_server_a_file_defines(text: str, pod: str | None) -> None:
     ("text", "message"),
     [
         ("", "the answer does not start with 'format 1' but with ''"),
-        ("Welcome!\nformat 1\nend\n", "the answer does not start with 'format 1' but with 'Welcome!'"),
+        (
+            "Welcome!\nformat 1\nend\n",
+            "the answer does not start with 'format 1' but with 'Welcome!'; the account's shell prints that, also "
+            "where nobody is at a terminal",
+        ),
         ("format 1\nhostname cp1\n", "the answer breaks off before its end"),
         ("format 1\nend\n", "the answer lacks 'hostname'"),
         (output("weather fine"), "unknown fact 'weather'"),

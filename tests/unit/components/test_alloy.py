@@ -69,9 +69,27 @@ def test_the_pod_reads_logs_writes_its_storage_and_nothing_else(program: Program
 
 def test_a_script_of_the_config_map_becomes_alloy(program: Program) -> None:
     (container,) = pod(program)["spec"]["containers"]
-    assert container["command"] == ["/bin/sh", "/etc/alloy/places.sh", STORAGE, "15"]
+    assert container["command"] == ["/bin/bash", "/etc/alloy/run.sh", STORAGE, "15"]
     assert container["args"][:3] == ["alloy", "run", "/etc/alloy/config.alloy"]
-    assert set(program.resources["alloy-configuration"].inputs["data"]) == {"config.alloy", "places.sh"}
+    assert set(program.resources["alloy-configuration"].inputs["data"]) == {"config.alloy", "run.sh"}
+
+
+def test_alloy_listens_on_the_pods_address_alone_and_hands_out_no_insides(program: Program) -> None:
+    (container,) = pod(program)["spec"]["containers"]
+    assert "--server.http.listen-addr=[$(POD_IP)]:12345" in container["args"]
+    assert {"--server.http.disable-support-bundle", "--server.http.enable-pprof=false"} <= set(container["args"])
+    address = next(variable for variable in container["env"] if variable["name"] == "POD_IP")
+    assert address["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+
+
+def test_a_network_policy_lets_in_the_named_namespace_alone(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
+    assert "alloy-network-policy" not in program.resources
+    policy = run(monkeypatch, loki=LOKI, alloy={"scrapedFrom": "monitoring"}).resources["alloy-network-policy"].inputs
+    (rule,) = policy["spec"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer == {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert rule["ports"] == [{"port": 12345, "protocol": "TCP"}]
+    assert policy["spec"]["podSelector"]["matchLabels"] == pod(program)["metadata"]["labels"]
 
 
 def test_the_pod_runs_on_control_plane_nodes_in_spite_of_their_taint(program: Program) -> None:
@@ -83,7 +101,7 @@ def test_the_pod_runs_on_control_plane_nodes_in_spite_of_their_taint(program: Pr
 
 
 def test_a_changed_configuration_changes_the_pod(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
-    other = run(monkeypatch, loki=LOKI, alloy={"catchUpMinutes": 3})
+    other = run(monkeypatch, loki={**LOKI, "tenant": "another"})
     first, second = (pod(each)["metadata"]["annotations"]["checksum/config"] for each in (program, other))
     assert first != second
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import yaml
 
 from lab.errors import LabError
 from lab.kubeadm import Invitation, init_config, join_config, read_join_command
-from lab.state import plan
+from lab.state import LabState, plan
 
 STATE = plan(Path("/lab"), kubernetes="1.36", version="v1.36.3", count=3, networks=(), sysctls={})
 
 
-def documents(node: int = 0) -> dict[str, dict[str, Any]]:
-    return {document["kind"]: document for document in yaml.safe_load_all(init_config(STATE, STATE.nodes[node]))}
+OLDEST = replace(STATE, kubernetes="1.30", version="v1.30.14")
+
+
+def documents(node: int = 0, state: LabState = STATE) -> dict[str, dict[str, Any]]:
+    return {document["kind"]: document for document in yaml.safe_load_all(init_config(state, state.nodes[node]))}
 
 
 def test_the_api_server_gets_hand_made_flags_as_a_v1beta4_list() -> None:
@@ -66,7 +70,7 @@ def test_a_node_joins_with_what_kubeadm_printed_and_its_own_address_and_cgroup_r
     invitation = read_join_command(printed, "key")
     assert invitation == Invitation("10.197.0.10:6443", "ab.cd", "sha256:12", "key")
     node = STATE.nodes[2]
-    config = yaml.safe_load(join_config(node, invitation))
+    config = yaml.safe_load(join_config(STATE, node, invitation))
     assert config["kind"] == "JoinConfiguration"
     assert config["discovery"]["bootstrapToken"]["caCertHashes"] == ["sha256:12"]
     assert config["controlPlane"] == {
@@ -79,3 +83,25 @@ def test_a_node_joins_with_what_kubeadm_printed_and_its_own_address_and_cgroup_r
 def test_what_is_no_join_command_is_shown() -> None:
     with pytest.raises(LabError, match="no join command: 'timed out'"):
         read_join_command("timed out\n", "key")
+
+
+def test_kubeadm_of_1_30_gets_the_same_as_v1beta3() -> None:
+    newer, older = documents(), documents(state=OLDEST)
+    cluster = older["ClusterConfiguration"]
+    assert cluster["apiVersion"] == older["InitConfiguration"]["apiVersion"] == "kubeadm.k8s.io/v1beta3"
+    arguments = newer["ClusterConfiguration"]["apiServer"]["extraArgs"]
+    assert cluster["apiServer"]["extraArgs"] == {each["name"]: each["value"] for each in arguments}
+    assert cluster["apiServer"]["extraVolumes"] == newer["ClusterConfiguration"]["apiServer"]["extraVolumes"]
+    assert older["InitConfiguration"]["nodeRegistration"]["kubeletExtraArgs"]["node-ip"] == STATE.nodes[0].address
+    # v1beta3 has no way to leave a single add-on out, and these kubeadms look for images with crictl.
+    assert older["InitConfiguration"]["skipPhases"] == ["preflight", "addon"]
+    assert not {"proxy", "dns"} & cluster.keys()
+    joined = yaml.safe_load(join_config(OLDEST, STATE.nodes[1], Invitation("a:6443", "t", "h", "key")))
+    assert joined["skipPhases"] == ["preflight"]
+    assert joined["nodeRegistration"]["kubeletExtraArgs"]["cgroup-root"] == STATE.nodes[1].cgroup
+    assert joined["discovery"]["bootstrapToken"]["caCertHashes"] == ["h"]
+
+
+def test_kubelet_gets_no_setting_that_it_would_refuse() -> None:
+    assert {"failCgroupV1", "crashLoopBackOff"} <= documents()["KubeletConfiguration"].keys()
+    assert not {"failCgroupV1", "crashLoopBackOff"} & documents(state=OLDEST)["KubeletConfiguration"].keys()

@@ -57,13 +57,15 @@ def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
 
 
 def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(tmp_path: Path) -> None:
-    command = node_scripts.install_command("root", "echo facts", "absent").replace(node_scripts.FOLDER, str(tmp_path))
+    command = node_scripts.install_command("root", "echo facts", "absent").replace("/etc/kubernetes", str(tmp_path))
     subprocess.run(["sh", "-c", command], input="echo facts", text=True, check=True, capture_output=True)
     own = tmp_path / "bin"
     own.mkdir()
     (own / "sh").write_text("#!/bin/sh\necho own\n")
     (own / "sh").chmod(0o755)
-    read = subprocess.run([tmp_path / "facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True)
+    read = subprocess.run(
+        [tmp_path / "audit-logging/facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True
+    )
     assert read.stdout == "facts\n"
 
 
@@ -84,8 +86,9 @@ sleep() { seconds=$((seconds + 1)); }
 uptime_seconds() { echo "$seconds"; }
 ip() { :; }
 api() { case "$1 ${asked_from:+outside}" in
-    "direct ") started=100 ;; *) started=100; [ ! -e "$STATE/../works" ] || started=200 ;; esac
+    "direct ") started=$direct_says ;; *) started=100; [ ! -e "$STATE/../works" ] || started=200 ;; esac
     echo "process_start_time_seconds $started"; }
+direct_says=${direct_says-100}
 mkdir -p "$STATE"; : >"$STATE/../rule"; : >"$STATE/../works"
 printf 'redirect=iptables\nthrough=https://10.0.0.1:6443\nendpoint=direct\n' >"$STATE/journal"
 withdraw_redirect && echo gone || echo "$problem"
@@ -116,6 +119,16 @@ def test_a_redirect_is_taken_away_until_it_is_gone_whatever_iptables_says(
     found = run(tmp_path, WITHDRAWING).stdout
     assert found.startswith(said)
     assert "elsewhere" not in found
+
+
+def test_an_api_server_that_runs_and_does_not_say_when_it_started_is_asked_again(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    shim = tmp_path / "bin/iptables"
+    shim.write_text(IPTABLES.format(listing=":", removal=":", from_try=1))
+    shim.chmod(0o755)
+    for runs, said in (("7", "the redirect KUBERNETES-AUDIT cannot be"), ("", "gone\n")):
+        script = f"apiserver_pids() {{ echo {runs}; }}\ndirect_says=\n{WITHDRAWING}"
+        assert run(tmp_path, script).stdout.startswith(said)
 
 
 def test_the_fence_of_nft_is_not_taken_for_the_redirect(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from auditlog.observe.alloy import READ_AGAIN, STRUCTURED_METADATA, alloy_configuration, alloy_snippet
-from auditlog.observe.source import source_of
+from auditlog.observe.alloy import STORAGE, STRUCTURED_METADATA, alloy_configuration, alloy_snippet
+from auditlog.observe.source import Source, source_of
 from auditlog.settings import AlloyMode, AlloySettings, LokiSettings
 
 LOKI = LokiSettings("https://loki.example.com/")
@@ -16,8 +16,8 @@ STDOUT = source_of("-")
 SNIPPET = AlloySettings(AlloyMode.SNIPPET)
 
 
-def configuration(loki: LokiSettings = LOKI, alloy: AlloySettings | None = None) -> str:
-    return alloy_configuration("prod", FILE, alloy or AlloySettings(AlloyMode.DAEMONSET), loki)
+def configuration(loki: LokiSettings = LOKI) -> str:
+    return alloy_configuration("prod", FILE, loki)
 
 
 def block(text: str, start: str) -> str:
@@ -31,7 +31,7 @@ def test_an_entry_has_three_labels_and_nothing_else_becomes_one() -> None:
     assert re.findall(r"^\t\t\t(\w+) += (.*),$", labels, re.MULTILINE)[-3:] == [
         ("job", '"kubernetes-audit"'),
         ("cluster", '"prod"'),
-        ("node", 'env("NODE_NAME")'),
+        ("node", 'sys.env("NODE_NAME")'),
     ]
     assert 'values = ["job", "cluster", "node"]' in block(pipeline, "stage.label_keep")
     assert "stage.labels" not in pipeline
@@ -40,40 +40,35 @@ def test_an_entry_has_three_labels_and_nothing_else_becomes_one() -> None:
 def test_every_field_is_read_and_becomes_structured_metadata() -> None:
     pipeline = block(configuration(), 'loki.process "audit"')
     for name in STRUCTURED_METADATA:
-        assert len(re.findall(rf"^\t\t\t{name} += ", pipeline, re.MULTILINE)) == 2
+        assert len(re.findall(rf"^\t\t\t{name} += .*,$", pipeline, re.MULTILINE)) == 2
 
 
-def test_the_time_of_an_entry_is_the_stage_time_on_both_ways() -> None:
-    text = configuration()
-    for process in ('loki.process "audit"', 'loki.process "audit_catch_up"'):
-        assert 'source = "stageTimestamp"\n\t\tformat = "RFC3339Nano"' in block(text, process)
+def test_the_time_of_an_entry_is_the_stage_time() -> None:
+    text = block(configuration(), 'loki.process "audit"')
+    assert 'source = "stageTimestamp"\n\t\tformat = "RFC3339Nano"' in text
 
 
-@pytest.mark.parametrize("minutes", [1, 50, 600])
-def test_only_rotated_files_are_bounded_by_the_time_to_catch_up(minutes: int) -> None:
-    text = configuration(alloy=AlloySettings(catch_up_minutes=minutes))
-    assert f'older_than          = "{minutes}m"' in block(text, 'loki.process "audit_catch_up"')
-    assert text.count("older_than") == 1
-    assert "forward_to = [loki.process.audit.receiver]" in block(text, 'loki.source.file "audit"')
-    for name in ("audit_rotated", "audit_compressed"):
-        assert "forward_to = [loki.process.audit_catch_up.receiver]" in block(text, f'loki.source.file "{name}"')
-        listed = block(text, f'local.file_match "{name}"')
-        assert "start = local.file.audit_start.content" in listed
-        assert 'sync_period = "87600h"' in listed
-    live = block(text, 'local.file_match "audit"')
-    assert "start" not in live
-    assert "sync_period" not in live
+@pytest.mark.parametrize("source", [FILE, STDOUT])
+def test_every_file_is_read_from_its_beginning_and_by_its_content(source: Source) -> None:
+    files = block(alloy_configuration("prod", source, LOKI), 'otelcol.receiver.filelog "audit"')
+    for pattern in (*source.live, *source.rotated, *source.compressed):
+        assert f'\t\t"{pattern}",\n' in files
+    assert re.search(r'start_at += "beginning"', files)
+    assert re.search(r'compression += "auto"', files)
+    assert "exclude_older_than" not in files, "it would leave out what waits for Loki that long"
 
 
-def test_an_alloy_of_the_stacks_own_reads_again_what_is_laid_there_for_it_as_a_rotated_file() -> None:
-    assert f'__path__ = "{READ_AGAIN}", start = ' in block(configuration(), 'local.file_match "audit_rotated"')
+def test_places_are_kept_where_the_script_looks_after_them_or_through_to_the_disk() -> None:
+    own = block(configuration(), 'otelcol.storage.file "audit"')
+    assert own.endswith(f'directory = "{STORAGE}/places"')
+    assert "fsync = true" in block(alloy_snippet("prod", FILE, SNIPPET, LOKI), 'otelcol.storage.file "audit"')
 
 
-def test_container_logs_are_unwrapped_on_both_ways_and_files_are_not() -> None:
-    text = alloy_configuration("prod", STDOUT, AlloySettings(), LOKI)
-    assert "[loki.process.audit_container_log.receiver]" in block(text, 'loki.source.file "audit"')
-    assert text.count("stage.cri { }") == 2
-    assert "stage.cri" not in configuration()
+def test_container_logs_are_unwrapped_file_by_file_and_files_are_not() -> None:
+    text = alloy_configuration("prod", STDOUT, LOKI)
+    assert 'type = "container", format = "containerd"' in text
+    assert re.search(r"include_file_path += true", text), "lines are put together by the path they are from"
+    assert "container" not in configuration()
 
 
 def test_loki_without_more_needs_only_its_url() -> None:
@@ -96,8 +91,9 @@ def test_credentials_are_named_as_files_and_never_written() -> None:
 
 def test_a_snippet_forwards_to_the_receiver_that_is_there_or_brings_its_own() -> None:
     own = alloy_snippet("prod", FILE, SNIPPET, LOKI)
-    whole = alloy_configuration("prod", FILE, SNIPPET, LOKI)
-    assert own == "".join(line for line in whole.splitlines(keepends=True) if READ_AGAIN not in line)
+    assert "forward_to = [loki.write.audit.receiver]" in block(own, 'loki.process "audit"')
+    assert 'loki.write "audit"' in own
+    assert STORAGE not in own
     theirs = AlloySettings(AlloyMode.SNIPPET, forward_to="loki.write.default.receiver")
     for loki in (None, LOKI):
         text = alloy_snippet("prod", FILE, theirs, loki)

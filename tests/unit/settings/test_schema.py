@@ -26,6 +26,8 @@ from tests.unit.settings.stack_files import BROKEN, FOLDER, MALFORMED, PROJECT, 
 
 EDITOR = Draft202012Validator(stack_file_schema())
 BETWEEN_KEYS = {
+    "a_network_policy_for_a_snippet",
+    "a_network_policy_on_the_nodes_network",
     "a_batch_with_mode_blocking",
     "a_client_key_without_its_certificate",
     "a_key_with_and_without_the_namespace",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import CLUSTER, RANGE, STEP
 from auditlog.observe.logql import count
+from auditlog.observe.shipping_delay import behind
 
 _NODES = '{job="kubernetes-audit", cluster=~"$cluster", node=~"$node"}'
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"
@@ -30,19 +29,11 @@ SHIPPED = f"sum by (instance) (rate(loki_write_sent_entries_total{{{CLUSTER}}}[{
 DROPPED = f"sum by (instance, reason) (increase(loki_write_dropped_entries_total{{{CLUSTER}}}[{_RATE}]))"
 RETRIES = f"sum by (instance) (increase(loki_write_batch_retries_total{{{CLUSTER}}}[{_RATE}]))"
 LEFT_OUT = f"sum by (instance, reason) (increase(loki_process_dropped_lines_total{{{CLUSTER}}}[{_RATE}]))"
+BEHIND = behind("sum by (cluster, instance)", CLUSTER)
 SHIPPING_TIME = (
     "histogram_quantile(0.99, sum by (instance, le)"
     f" (rate(loki_write_request_duration_seconds_bucket{{{CLUSTER}}}[{_RATE}])))"
 )
-
-
-def unread(options: DashboardOptions) -> str:
-    """Bytes of the log that Alloy has not read yet: what would be lost if node and disk went now."""
-    matchers = f'{CLUSTER}, path=~".*/{PurePosixPath(options.log_path).name}"'
-    return (
-        f"sum by (cluster, instance) (loki_source_file_file_bytes_total{{{matchers}}}"
-        f" - loki_source_file_read_bytes_total{{{matchers}}})"
-    )
 
 
 def audit_errors(options: DashboardOptions) -> str:

@@ -1,0 +1,303 @@
+"""The pipeline by itself on this machine: a writer of audit events as the API server's, real Alloy, real Loki.
+
+No lab and no kubelet: processes on the loopback, which a test kills and starts again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from auditlog.observe.alloy import JOB, NODE_VARIABLE, STORAGE, alloy_configuration, run_script
+from auditlog.observe.source import source_of
+from auditlog.settings import LokiSettings
+from lab.observability import loki as lab_loki
+from lab.observability import loki_api
+from lab.paths import Paths
+
+BINARIES = Paths.of().bin
+SELECTOR = f'{{job="{JOB}"}}'
+_TICK = 0.02
+_START_SECONDS = 120
+# A Metadata event of kubectl has about this much.
+_AGENT = "kubectl/v1.37.2 (linux/amd64) kubernetes/" + "0" * 400
+_WINDOW_HOURS = 3
+
+
+class Writer:
+    """Writes ``rate`` events a second to ``audit.log`` in ``folder`` until the ``with`` block ends.
+
+    Every ``rotation`` seconds the file is renamed as the API server's log writer (lumberjack) does, and then, with
+    ``compress``, replaced by a gzip of it. ``written`` is every (auditID, stage) that is in a file, and its line.
+    """
+
+    def __init__(self, folder: Path, rate: float, rotation: float, *, compress: bool) -> None:
+        self.live = folder / "audit.log"
+        self.written: dict[tuple[str, str], str] = {}
+        self.rotations = 0
+        self._rate, self._rotation, self._compress = rate, rotation, compress
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._rotated: list[Path] = []
+        self._compressing = threading.Thread(target=self._compress_all, daemon=True)
+
+    def __enter__(self) -> Writer:
+        self._thread.start()
+        self._compressing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._compressing.join()
+
+    def _work(self) -> None:
+        started = rotated = time.monotonic()
+        output = self.live.open("a", buffering=1 << 20)
+        made = 0
+        while not self._stopped.is_set():
+            due = int((time.monotonic() - started) * self._rate) - made
+            for _ in range(due):
+                event = _event(made)
+                line = json.dumps(event, separators=(",", ":"))
+                output.write(f"{line}\n")
+                self.written[event["auditID"], event["stage"]] = line
+                made += 1
+            output.flush()
+            if time.monotonic() - rotated > self._rotation:
+                rotated = time.monotonic()
+                output.close()
+                stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3]
+                backup = self.live.with_name(f"audit-{stamp}.log")
+                self.live.rename(backup)
+                output = self.live.open("a", buffering=1 << 20)
+                self._rotated.append(backup)
+                self.rotations += 1
+            time.sleep(_TICK)
+        output.close()
+
+    def _compress_all(self) -> None:
+        while self._compress and not self._stopped.is_set():
+            while self._rotated:
+                path = self._rotated.pop(0)
+                with path.open("rb") as plain, gzip.open(f"{path}.gz", "wb") as packed:
+                    shutil.copyfileobj(plain, packed)
+                path.unlink()
+            time.sleep(_TICK)
+
+
+def _event(number: int) -> dict[str, Any]:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": "Metadata",
+        "auditID": str(uuid.uuid4()),
+        "stage": "ResponseComplete",
+        "requestURI": f"/api/v1/namespaces/default/configmaps/<\u00e9&\\{number}>",
+        "verb": "get",
+        "user": {"username": "kubernetes-admin", "groups": ["kubeadm:cluster-admins", "system:authenticated"]},
+        "sourceIPs": ["10.0.0.1"],
+        "userAgent": _AGENT,
+        "objectRef": {"resource": "configmaps", "namespace": "default", "name": f"number-{number}", "apiVersion": "v1"},
+        "responseStatus": {"metadata": {}, "code": 404},
+        "requestReceivedTimestamp": now,
+        "stageTimestamp": now,
+        "annotations": {"authorization.k8s.io/decision": "allow"},
+    }
+
+
+@dataclass
+class Pipeline:
+    """Loki, and Alloy as kubelet runs it: what ends is started again, as long as it is wanted."""
+
+    folder: Path
+    loki_port: int = field(default_factory=lambda: _free_port())
+    alloy_port: int = field(default_factory=lambda: _free_port())
+    loki: subprocess.Popen[bytes] | None = None
+    alloy: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.logs.mkdir(parents=True)
+        self.storage.mkdir()
+        (self.folder / "run.sh").write_text(run_script())
+        self.configure(alloy_configuration("lab", source_of(str(self.logs / "audit.log")), LokiSettings(self.loki_url)))
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "storage"
+
+    @property
+    def loki_url(self) -> str:
+        return f"http://127.0.0.1:{self.loki_port}"
+
+    @property
+    def said(self) -> str:
+        """What Alloy and its script have said so far."""
+        return (self.folder / "alloy.said").read_text(errors="replace")
+
+    def configure(self, text: str) -> None:
+        (self.folder / "config.alloy").write_text(text.replace(STORAGE, str(self.storage)))
+
+    def start_loki(self) -> None:
+        folder = self.folder / "loki"
+        folder.mkdir(exist_ok=True)
+        configuration = lab_loki.configuration(folder, "http://127.0.0.1:1")
+        configuration["server"] |= {"http_listen_port": self.loki_port, "grpc_listen_port": _free_port()}
+        configuration["server"] |= {"http_listen_address": "127.0.0.1", "grpc_listen_address": "127.0.0.1"}
+        # What one machine sends here is what a whole control plane sends elsewhere.
+        configuration["limits_config"] |= {"ingestion_rate_mb": 64, "ingestion_burst_size_mb": 128}
+        (folder / "loki.yaml").write_text(yaml.safe_dump(configuration))
+        with (self.folder / "loki.said").open("ab") as output:
+            self.loki = subprocess.Popen(
+                [BINARIES / "loki", f"-config.file={folder / 'loki.yaml'}"], stdout=output, stderr=output
+            )
+        _await(f"{self.loki_url}/ready", self.loki)
+
+    def stop_loki(self) -> None:
+        assert self.loki is not None
+        self.loki.terminate()
+        self.loki.wait()
+
+    def start_alloy(self, script: str = "run.sh", shell: str = "bash") -> None:
+        run: list[str | Path] = [
+            *(BINARIES / "alloy", "run", self.folder / "config.alloy", f"--storage.path={self.storage}"),
+            *("--stability.level=public-preview", f"--server.http.listen-addr=[127.0.0.1]:{self.alloy_port}"),
+            *("--server.http.disable-support-bundle", "--server.http.enable-pprof=false", "--disable-reporting"),
+        ]
+        own = {NODE_VARIABLE: "cp1", "POD_IP": "127.0.0.1", "PORT": str(self.alloy_port)}
+        with (self.folder / "alloy.said").open("ab") as output:
+            self.alloy = subprocess.Popen(
+                [shell, self.folder / script, self.storage, "15", *run],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **own},
+                start_new_session=True,
+            )
+        _await(f"http://127.0.0.1:{self.alloy_port}/-/ready", self.alloy)
+
+    def kill_alloy(self) -> None:
+        """Ends the script and Alloy at once, as a power cut does."""
+        assert self.alloy is not None
+        os.killpg(self.alloy.pid, signal.SIGKILL)
+        self.alloy.wait()
+
+    def kill_only_alloy(self) -> int:
+        """Ends Alloy and not its script, as the kernel does that runs out of memory; gives the script's exit code."""
+        assert self.alloy is not None
+        subprocess.run(["pkill", "-KILL", "-x", "alloy", "--session", str(self.alloy.pid)], check=True)
+        return self.alloy.wait()
+
+    def stop_alloy(self) -> int:
+        """As kubelet ends a pod; gives the script's exit code."""
+        assert self.alloy is not None
+        self.alloy.terminate()
+        return self.alloy.wait(timeout=60)
+
+    @property
+    def ended_in_order(self) -> bool:
+        return (self.storage / "ended").exists()
+
+    def shown(self) -> list[loki_api.Entry]:
+        """Every entry that a log query shows."""
+        now = time.time_ns()
+        return list(loki_api.entries(self.loki_url, SELECTOR, now - _WINDOW_HOURS * 3600 * 10**9, now))
+
+    def counted(self) -> int:
+        """How many a metric query counts."""
+        samples = loki_api.instant(self.loki_url, f"sum(count_over_time({SELECTOR}[{_WINDOW_HOURS}h]))")
+        return int(samples[0]["value"][1]) if samples else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the files held and what Loki has: as (auditID, stage), and the lines that differ by a byte."""
+
+    written: int
+    shown: int
+    counted: int
+    missing: int
+    doubled: int
+    changed: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.written} written, {self.shown} shown, {self.counted} counted "
+            f"({self.counted - self.written} of them twice), {self.missing} missing, {self.doubled} shown twice, "
+            f"{self.changed} with another text"
+        )
+
+
+def outcome(pipeline: Pipeline, writer: Writer, seconds: float) -> Outcome:
+    """Wait until nothing is missing, at most so long, and count."""
+    deadline = time.monotonic() + seconds
+    while True:
+        shown: Counter[tuple[str, str]] = Counter()
+        changed = 0
+        for entry in pipeline.shown():
+            key = (entry.metadata["auditID"], entry.metadata["stage"])
+            shown[key] += 1
+            changed += entry.line != writer.written.get(key)
+        missing = len(writer.written.keys() - shown.keys())
+        if not missing or time.monotonic() > deadline:
+            doubled = shown.total() - len(shown)
+            return Outcome(len(writer.written), shown.total(), pipeline.counted(), missing, doubled, changed)
+        time.sleep(2)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Pipeline]:
+    """Loki and no Alloy yet; all ended at the end."""
+    pipeline = Pipeline(folder)
+    pipeline.start_loki()
+    try:
+        yield pipeline
+    finally:
+        if pipeline.alloy is not None and pipeline.alloy.poll() is None:
+            pipeline.kill_alloy()
+        if pipeline.loki is not None and pipeline.loki.poll() is None:
+            pipeline.loki.kill()
+            pipeline.loki.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")

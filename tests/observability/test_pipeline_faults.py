@@ -1,0 +1,141 @@
+"""Nothing lost, nothing shown twice: the pipeline alone on this machine, while everything on its way fails.
+
+``PIPELINE_SECONDS`` says for how long; ``make test-load`` sets 900 and a thousand events a second.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auditlog.observe.alloy import STRUCTURED_METADATA
+from tests.observability import pipeline as parts
+from tests.observability.pipeline import Pipeline, Writer, outcome
+
+SECONDS = float(os.environ.get("PIPELINE_SECONDS", "60"))
+RATE = float(os.environ.get("PIPELINE_RATE", "150"))
+ROTATION = 3.0
+RELEASED = Path(__file__).with_name("released")
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    with parts.running(tmp_path) as found:
+        yield found
+
+
+def sleep(share: float) -> None:
+    time.sleep(share * SECONDS)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "compressed"])
+def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline, compress: bool) -> None:
+    with Writer(pipeline.logs, RATE, ROTATION, compress=compress) as writer:
+        pipeline.start_alloy()
+        sleep(0.1)
+        pipeline.kill_alloy()
+        time.sleep(1)
+        pipeline.start_alloy()
+        sleep(0.1)
+        pipeline.stop_loki()
+        sleep(0.15)
+        assert pipeline.kill_only_alloy() != 0
+        pipeline.start_alloy()
+        sleep(0.1)
+        pipeline.stop_alloy()
+        in_order = pipeline.ended_in_order
+        pipeline.start_alloy()
+        sleep(0.1)
+        pipeline.kill_alloy()
+        pipeline.start_alloy()
+        sleep(0.05)
+        pipeline.start_loki()
+        sleep(0.2)
+        pipeline.kill_alloy()
+        sleep(0.05)
+        pipeline.start_alloy()
+        sleep(0.15)
+    found = outcome(pipeline, writer, 300)
+    print(f"{writer.rotations} rotations: {found}")
+    assert not in_order, "stopped while Loki was away: what waited is not delivered"
+    assert writer.rotations > SECONDS / ROTATION / 2
+    assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
+
+
+@pytest.mark.timeout(3600)
+def test_a_loki_that_is_away_and_orderly_stops_repeat_nothing(pipeline: Pipeline) -> None:
+    with Writer(pipeline.logs, RATE, ROTATION, compress=False) as writer:
+        pipeline.start_alloy()
+        for _ in range(3):
+            sleep(0.1)
+            assert pipeline.stop_alloy() == 0
+            assert pipeline.ended_in_order
+            time.sleep(2)
+            pipeline.start_alloy()
+        sleep(0.1)
+        pipeline.stop_loki()
+        sleep(0.3)
+        pipeline.start_loki()
+        sleep(0.1)
+    found = outcome(pipeline, writer, 300)
+    print(f"{writer.rotations} rotations: {found}")
+    assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
+    assert "read again" not in pipeline.said
+    # A batch of a MiB or two that Loki took and did not acknowledge when it was stopped is sent again.
+    assert found.counted <= found.written + 3000, str(found)
+
+
+def test_an_entry_has_the_events_own_line_time_and_fields(pipeline: Pipeline) -> None:
+    with Writer(pipeline.logs, 20, 60, compress=False) as writer:
+        pipeline.start_alloy()
+        time.sleep(2)
+    assert outcome(pipeline, writer, 60).missing == 0
+    for entry in pipeline.shown():
+        assert entry.line == writer.written[entry.metadata["auditID"], "ResponseComplete"]
+        assert set(entry.labels) - {"service_name"} == {"job", "cluster", "node"}
+        assert time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(entry.time // 10**9)) in entry.line
+        assert entry.metadata.keys() & STRUCTURED_METADATA.keys() == STRUCTURED_METADATA.keys() - {
+            "apiGroup",
+            "subresource",
+        }
+
+
+def test_the_first_start_sends_what_is_recent_and_not_what_the_disk_holds(pipeline: Pipeline) -> None:
+    with Writer(pipeline.logs, 100, 60, compress=False) as writer:
+        time.sleep(1)
+    old = writer.live.read_text().replace('"stageTimestamp":"20', '"stageTimestamp":"19')
+    with gzip.open(pipeline.logs / "audit-2020-01-01T00-00-00.000.log.gz", "wt") as packed:
+        packed.write(old.replace('"auditID":"', '"auditID":"old-'))
+    pipeline.start_alloy()
+    found = outcome(pipeline, writer, 60)
+    assert (found.missing, found.shown) == (0, found.written)
+
+
+@pytest.mark.timeout(3600)
+def test_the_upgrade_from_the_released_daemon_set_starts_where_that_one_was(pipeline: Pipeline) -> None:
+    now = (pipeline.folder / "config.alloy").read_text()
+    text = (RELEASED / "config.alloy").read_text().replace("http://loki.invalid", pipeline.loki_url)
+    pipeline.configure(text.replace("/var/log/kubernetes/audit", str(pipeline.logs)))
+    places = (RELEASED / "places.sh").read_text()
+    shutil.copy(RELEASED / "places.sh", pipeline.folder)
+    assert places.startswith("#!/bin/sh")
+    with Writer(pipeline.logs, RATE, 20, compress=False) as writer:
+        pipeline.start_alloy("places.sh", "sh")
+        sleep(0.5)
+        before = len(writer.written)
+        pipeline.stop_alloy()
+        time.sleep(1)
+        pipeline.configure(now)
+        pipeline.start_alloy()
+        sleep(0.2)
+    found = outcome(pipeline, writer, 120)
+    print(f"{before} before the upgrade; {found}")
+    assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
+    assert not list(pipeline.storage.glob("loki.source.file*"))
