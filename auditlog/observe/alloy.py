@@ -18,12 +18,13 @@ What decides its shape:
 - The files on the node are the buffer: Alloy never gives a batch up while Loki is away, and reads on when it is back.
 - The place in a file moves on when an event has been handed to ``loki.write``, which acknowledges nothing. What waits
   there (10 MiB at most, then filelog waits too) is lost when Alloy is killed. An Alloy of the stack's own is started by
-  ``alloy_run.sh``, which knows from Alloy's counters what has arrived, and has the rest read again.
+  ``alloy_run.sh``, which knows from Alloy's counters what has arrived, and has the rest read again at each start.
 - Loki's OTLP endpoint would take a queue that is acknowledged on disk, but makes labels only of attributes that its own
   configuration names; ``{job="kubernetes-audit"}`` would not work on a Loki as it comes. So: Loki's push API.
 
-An Alloy that takes a snippet has no such script. An orderly stop loses nothing there, unless Loki is away; a kill loses
-what waited in ``loki.write``: about a second of events, or 10 MiB where Loki is away.
+An Alloy that takes a snippet has no such script. A kill loses there what waited in ``loki.write``, about a second of
+events, or 10 MiB where Loki is away; so does an orderly stop while Loki is away. An orderly stop at another time can
+lose the event that is just being handed on, since Alloy 1.18 stops all components at once.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
 #!/bin/bash
-# Runs Alloy so that a kill loses nothing and an orderly stop repeats nothing.
+# Runs Alloy so that no end of it loses an event.
 #
 # usage: alloy_run.sh STORAGE MINUTES PROGRAM ARGUMENT...
 #        with POD_IP, and PORT of Alloy's HTTP server, in the environment
 #
 # Alloy (otelcol.storage.file) keeps in STORAGE/places how far it has read each file. That place moves on when an event
-# has been handed to loki.write, which acknowledges nothing: what waits there is lost with a killed Alloy, and with one
-# that is stopped while Loki is away. So this keeps in STORAGE:
+# has been handed to loki.write, which acknowledges nothing. What waits there is lost with a killed Alloy, and with one
+# that is stopped while Loki is away. An orderly stop can lose the event that is just being handed on: Alloy 1.18 stops
+# all components at once. So this keeps in STORAGE:
 #
 #   since       the time of the oldest event that is sent, written once: MINUTES before the first start, or where the
 #               Alloy of an earlier version of the stack had come
-#   ended       there when Alloy has ended by itself with nothing waiting, gone while it runs
 #   delivered   a copy of places: all that had been read when it was taken has arrived, as Alloy's own counters say
 #   candidate   a copy of which that is not known yet
 #
-# A start that finds no `ended` begins at `delivered`: what was read since is read once more, and Loki shows it once.
-# Without a copy all from `since` on that is still in the files is read. A full disk keeps `ended` from being written
-# and not from being removed, so it makes Alloy read more and never less.
+# Every start begins at `delivered`: what was read since is read once more, and Loki shows it once. Without a copy all
+# from `since` on that is still in the files is read. A full disk keeps copies from being made, so it makes Alloy read
+# more and never less.
 set -u
 umask 077
 
@@ -27,8 +27,6 @@ cd "$storage" || exit
 
 # Seconds between two looks at the counters: three to four of them is how far `delivered` is behind.
 interval=${INTERVAL:-2}
-# loki.write gives up what it has not delivered 15 seconds after a stop (Alloy 1.18, queue_config drain_timeout).
-drained_seconds=${DRAINED_SECONDS:-14}
 former=loki.source.file.audit/positions.yml
 # Twice what the Alloy of an earlier version gathered before it sent.
 former_batch=2097152
@@ -91,25 +89,18 @@ begin() {
         echo "$since" >since.new && sync since.new && mv since.new since
         say "events from $since on are sent"
     fi
-    rm -rf loki.source.file.* noted read-again.log candidate candidate.new places.new delivered.new
+    rm -rf loki.source.file.* noted read-again.log candidate candidate.new
     [ -d delivered ] || [ ! -d delivered.old ] || mv delivered.old delivered
     export AUDIT_SINCE=$since
 }
 
-copy() {
-    rm -rf "$2.new"
-    cp -Rp "$1" "$2.new" && sync "$2.new"/* && rm -rf "$2" && mv "$2.new" "$2"
-}
-
 recover() {
-    if [ -e ended ]; then
-        rm -f ended && sync . || exit
-        copy places delivered || rm -rf delivered
-    elif [ -d delivered ] && copy delivered places; then
+    rm -rf places.new
+    if [ -d delivered ] && cp -Rp delivered places.new && rm -rf places && mv places.new places; then
         local files=(places/*)
-        say "Alloy did not end in order: what it had read since $(date -u -r "${files[0]}" '+%F %T UTC') is read again"
+        say "what was read since $(date -u -r "${files[0]}" '+%F %T UTC') is read again"
     elif [ -d places ]; then
-        say "Alloy did not end in order: all events from $AUDIT_SINCE on that are in the files are read again"
+        say "all events from $AUDIT_SINCE on that are in the files are read again"
         rm -rf places || exit
     fi
 }
@@ -173,9 +164,8 @@ watch_delivery() {
 
 # shellcheck disable=SC2329  # by the trap below
 stop() {
-    stopped=$SECONDS interrupted=yes
-    # filelog writes its places whenever it has read all files to their ends. It has not while loki.write takes nothing.
-    [ -n "$(find places -type f -newermt '-2 seconds' 2>/dev/null)" ] && at_end=yes
+    interrupted=yes
+    # What loki.write gives up at its end counts as gone.
     kill "$watcher" 2>/dev/null
     kill -TERM "$alloy"
 }
@@ -186,7 +176,7 @@ recover
 alloy=$!
 watch_delivery &
 watcher=$!
-stopped='' at_end=''
+interrupted=''
 trap stop TERM INT
 # A signal ends the first wait; the second has Alloy's own exit code, also when it has ended meanwhile.
 while
@@ -196,7 +186,4 @@ while
     [ -n "$interrupted" ]
 do :; done
 kill "$watcher" 2>/dev/null
-if [ -n "$at_end" ] && [ "$status" -eq 0 ] && [ $((SECONDS - stopped)) -lt "$drained_seconds" ]; then
-    sync places/* && : >ended && sync ended
-fi
 exit "$status"

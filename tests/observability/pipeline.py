@@ -217,10 +217,6 @@ class Pipeline:
         self.alloy.terminate()
         return self.alloy.wait(timeout=60)
 
-    @property
-    def ended_in_order(self) -> bool:
-        return (self.storage / "ended").exists()
-
     def shown(self) -> list[loki_api.Entry]:
         """Every entry that a log query shows."""
         now = time.time_ns()

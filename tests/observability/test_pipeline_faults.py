@@ -50,7 +50,6 @@ def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline
         pipeline.start_alloy()
         sleep(0.1)
         pipeline.stop_alloy()
-        in_order = pipeline.ended_in_order
         pipeline.start_alloy()
         sleep(0.1)
         pipeline.kill_alloy()
@@ -64,19 +63,17 @@ def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline
         sleep(0.15)
     found = outcome(pipeline, writer, 300)
     print(f"{writer.rotations} rotations: {found}")
-    assert not in_order, "stopped while Loki was away: what waited is not delivered"
     assert writer.rotations > SECONDS / ROTATION / 2
     assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
 
 
 @pytest.mark.timeout(3600)
-def test_a_loki_that_is_away_and_orderly_stops_repeat_nothing(pipeline: Pipeline) -> None:
+def test_of_orderly_stops_and_a_loki_that_is_away_little_is_counted_twice(pipeline: Pipeline) -> None:
     with Writer(pipeline.logs, RATE, ROTATION, compress=False) as writer:
         pipeline.start_alloy()
         for _ in range(3):
             sleep(0.1)
             assert pipeline.stop_alloy() == 0
-            assert pipeline.ended_in_order
             time.sleep(2)
             pipeline.start_alloy()
         sleep(0.1)
@@ -87,9 +84,9 @@ def test_a_loki_that_is_away_and_orderly_stops_repeat_nothing(pipeline: Pipeline
     found = outcome(pipeline, writer, 300)
     print(f"{writer.rotations} rotations: {found}")
     assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
-    assert "read again" not in pipeline.said
-    # A batch of a MiB or two that Loki took and did not acknowledge when it was stopped is sent again.
-    assert found.counted <= found.written + 3000, str(found)
+    # The copy of the places is some seconds old at a stop, and before the first copy everything is read again. A batch
+    # of a MiB or two that Loki took and did not acknowledge when it was stopped is sent again.
+    assert found.counted <= found.written + 3 * 30 * RATE + 3000, str(found)
 
 
 def test_an_entry_has_the_events_own_line_time_and_fields(pipeline: Pipeline) -> None:
