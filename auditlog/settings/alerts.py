@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from auditlog.observe.detections.catalogue import DETECTIONS
 from auditlog.observe.detections.model import Events
 from auditlog.observe.detections.promql import SELECTORS as SELECTOR_NAMES
@@ -88,18 +90,35 @@ ALERTS = Group(
 )
 
 
+_DAY = 86400
+
+
 def parse_alerts(reader: Reader | None) -> AlertSettings:
     if reader is None:
         return AlertSettings()
+    thresholds = reader.read(THRESHOLDS)
+    _refuse_bytes(reader, thresholds)
     return AlertSettings(
         loki=reader.read(LOKI),
         prometheus=reader.read(PROMETHEUS),
         namespace=reader.read(NAMESPACE),
         disable=reader.read(DISABLE),
-        thresholds=reader.read(THRESHOLDS),
+        thresholds=thresholds,
         ignore_users=reader.read(IGNORE_USERS),
         selectors=reader.read(SELECTORS),
         labels=reader.read(LABELS),
         loki_folder=reader.read(LOKI_FOLDER),
         runbooks=reader.read(RUNBOOKS),
     )
+
+
+def _refuse_bytes(reader: Reader, thresholds: Mapping[str, float]) -> None:
+    """Until Alloy read files by their content this threshold was in bytes, as which it would never ring again."""
+    behind = thresholds.get("shipper-behind", 0)
+    if behind > _DAY:
+        reader.problem(
+            THRESHOLDS,
+            f"is {behind:.0f}, as if in bytes",
+            f"seconds, at most {_DAY}: it says how old the newest event may be that Alloy has read",
+            below=".shipper-behind",
+        )
