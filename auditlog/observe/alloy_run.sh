@@ -141,7 +141,8 @@ take_candidate() {
 # gathers some entries before it hands them on, which may have come into the count only after the first time.
 watch_delivery() {
     local target='' rounds=0
-    while sleep "$interval"; do
+    # It ends with the shell that started it, also where that is killed and has no namespace of its own.
+    while sleep "$interval" && kill -0 "$$" 2>/dev/null; do
         if [ ! -d candidate ]; then
             take_candidate && target= && rounds=2
             continue
