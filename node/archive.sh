@@ -70,9 +70,13 @@ keep_before() {
     mkdir -p "$STATE/before" || return 1
     if [ -n "${begins_anew:-}" ] && [ ! -e "$STATE/owner" ] && [ -e "$STATE/before/kube-apiserver.yaml" ]; then return 0; fi
     if [ ! -e "$STATE/owner" ]; then
-        rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/before/audit-policy.yaml"
+        rm -f "$STATE/before/kube-apiserver.yaml"
         put "$1" "$STATE/before/kube-apiserver.yaml" 600 || return 1
-        [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600 || return 1
+        if ! is_left_over policy "$2"; then
+            rm -f "$STATE/before/audit-policy.yaml"
+            [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600 || return 1
+        fi
+        if is_left_over webhook "$3"; then return 0; fi
     else
         keep_moved policy audit-policy.yaml "$2" && keep_moved webhook audit-webhook.yaml "$3" || return 1
         if [ -z "$3" ] || [ -n "$(path_of webhook)" ]; then return 0; fi
@@ -80,6 +84,9 @@ keep_before() {
     rm -f "$STATE/before/audit-webhook.yaml"
     [ ! -f "$3" ] || put "$3" "$STATE/before/audit-webhook.yaml" 600
 }
+
+# is_left_over NAME FILE: whether the file is one that the stack wrote, and a removal that was cut off has not come to.
+is_left_over() { is_whole "$STATE/written/$1" && [ "$(hash_of "$2")" = "$(cat "$STATE/written/$1")" ]; }
 
 # keep_way_back BACKUP: copies of its files that restore_files only has to rename. A disk that fills up while the API
 # server is away then does not keep the earlier one from coming back.

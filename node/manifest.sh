@@ -139,10 +139,11 @@ own() {
         argument owner "$@" | keep_record "$STATE/owner"
 }
 
-# give_up_ownership: this node's audit logging is nobody's any more.
+# give_up_ownership: this node's audit logging is nobody's any more. Policy and webhook's kubeconfig are still to go: until
+# then it is on record that the stack wrote them.
 give_up_ownership() {
     rm -f "$STATE/before/kube-apiserver.yaml" "$STATE/owner" "$STATE/entry" "$STATE/former-owner" "$STATE/owned" "$STATE/edits-back" \
-        "$STATE/written/manifest" "$STATE/written/policy" "$STATE/written/webhook"
+        "$STATE/written/manifest"
     sync "$STATE"
 }
 

@@ -104,5 +104,5 @@ take_away() {
         say "$what: $path removed"
     fi
     clear_slot "$path" "$written"
-    rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}"
+    rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}" "$STATE/written/$what"
 }

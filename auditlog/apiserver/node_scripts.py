@@ -62,8 +62,8 @@ _END = "END-OF-THE-EARLIER-TEXT"
 _LAST_LINE = "esac"
 _IS_WHOLE = (
     f'[ "$(tail -n 1 {INSTALLED} 2>&1)" = {_LAST_LINE} ] ||'
-    f" {{ echo 'error: nothing was done, because this script is not whole; run pulumi up again, which installs it"
-    f" anew: {INSTALLED}' >&2; exit 1; }}"
+    f' {{ echo "error: nothing was done, because this script is not whole; run pulumi up again, which installs it'
+    f' anew: {INSTALLED}" >&2; exit 1; }}'
 )
 
 
@@ -141,7 +141,8 @@ def apply_call(user: str, command: str, **arguments: str) -> str:
 
     A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
     """
-    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} && {call(user, command, **arguments)}"
+    # A sudo that logs what commands are given would take the standard input that is the call's.
+    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
 
 
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:

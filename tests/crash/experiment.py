@@ -47,7 +47,7 @@ class Experiment:
     syncs: bool = True
 
     def run(self, only: Sequence[str] | None = None) -> None:
-        """Every moment, and right after the end. With ``only`` the first moments that begin with these texts."""
+        """Every moment, and right after the end. With ``only`` the first that begins with each of these texts."""
         stack, original = self._prepared()
         known, moments = self._known(stack)
         for moment in self._chosen(moments, only):

@@ -15,7 +15,7 @@ from tests.crash.node import CrashNode
 _FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file")
 # What no later run reads, or what says something by being there; half-written copies have a name that nothing reads.
 _MAY_BE_EMPTY = re.compile(
-    r"/\.kubernetes-audit\.room\.\w+$|/(lock|declared|messages|status|images|guard-messages|probes|before-audit-logging)$|/before/moved-|/\.unfinished/|\.logs$|\.new$|/staged/"
+    r"/\.[^/]*\.kubernetes-audit$|/\.kubernetes-audit\.room\.\w+$|/(lock|declared|messages|status|images|guard-messages|probes|before-audit-logging)$|/before/moved-|/\.unfinished/|\.logs$|\.new$|/staged/"
 )
 _BACKUP_NAME = re.compile(r"\d{8}T\d{6}Z(\.1)*")
 

@@ -218,9 +218,10 @@ class CrashNode:
             return Ran(done.returncode, done.stdout)
         return Ran(done.returncode, done.stdout, cut_at.read_text().strip(), cut_in.read_text().strip())
 
-    def facts(self) -> Facts:
-        """What the program reads. The API server that runs is the one of the live manifest."""
-        answer = self.run(node_scripts.facts_command("root", None), node_scripts.bundle())
+    def facts(self, policy: str, webhook: str) -> Facts:
+        """What the program reads of the files at these paths. The live manifest's API server runs."""
+        paths = (policy, "/var/log/kubernetes/audit/audit.log", webhook)
+        answer = self.run(node_scripts.facts_command("root", paths), node_scripts.bundle())
         assert answer.status == 0, answer.printed
         arguments = "".join(f"{argument}\0" for argument in manifest.arguments(self.manifest.read_text()))
         process = f"process 77 {int(time.time()) + 60} {base64.b64encode(arguments.encode()).decode()}"

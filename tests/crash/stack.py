@@ -31,8 +31,10 @@ class CrashStack:
     def changes(self) -> list[tuple[str, Inputs, str]]:
         """The Commands that ``up`` would run now, in their order: name, inputs, the text to run."""
         host = {"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY, "user": "root"}
+        policy = self.settings["policy"].get("path", "/etc/kubernetes/audit-policy.yaml")
+        facts = self.node.facts(policy, "/etc/kubernetes/audit-webhook.yaml")
         with pytest.MonkeyPatch.context() as patch:
-            program = run_program(patch, self._configuration(host), {"cp1": self.node.facts()})
+            program = run_program(patch, self._configuration(host), {"cp1": facts})
         found: list[tuple[str, Inputs, str]] = []
         for resource in _in_order(program.resources):
             had = self.state.get(resource.name)

@@ -11,24 +11,23 @@ from tests.crash.disk import FILE_SYSTEMS, Cut, Disk, FileSystem, shutdown_scrip
 from tests.crash.experiment import Experiment, Tally
 from tests.crash.operations import OPERATIONS, Operation
 
-_FIRST_UP, *_, _DESTROY = OPERATIONS
+_FIRST_UP, _UPDATE, _DESTROY = OPERATIONS[0], OPERATIONS[2], OPERATIONS[-1]
 # What `make test` cuts off: a moment of each kind.
 _ONE_OF_EACH = (
-    (
-        _FIRST_UP,
-        FILE_SYSTEMS[1],
-        ("mv -f /etc/kubernetes/audit-logging/node.sh.new", "mv /etc/kubernetes/audit-logging/owner"),
-    ),
-    (_DESTROY, FILE_SYSTEMS[2], ("sync /etc/kubernetes/manifests /etc/kubernetes/audit-logging",)),
+    (_FIRST_UP, FILE_SYSTEMS[1], Cut.LOGGED, ("mv /etc/kubernetes/audit-logging/owner",)),
+    # The policy was staged, and the stack was told so.
+    (_UPDATE, FILE_SYSTEMS[0], Cut.BARE, ("rm -f /etc/kubernetes/audit-logging/images",)),
+    # The manifest has been given back; the webhook's kubeconfig and the policy are still there.
+    (_DESTROY, FILE_SYSTEMS[2], Cut.LOGGED, ("mv -f /etc/kubernetes/audit-webhook.yaml",)),
 )
 
 
-@pytest.mark.parametrize(("operation", "file_system", "moments"), _ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize(("operation", "file_system", "cut", "moments"), _ONE_OF_EACH, ids=str)
 def test_a_power_cut_of_each_kind(
-    operation: Operation, file_system: FileSystem, moments: tuple[str, ...], disks: Path, tally: Tally
+    operation: Operation, file_system: FileSystem, cut: Cut, moments: tuple[str, ...], disks: Path, tally: Tally
 ) -> None:
     before = len(tally.broken)
-    Experiment(operation, file_system, Cut.LOGGED, disks, tally).run(moments)
+    Experiment(operation, file_system, cut, disks, tally).run(moments)
     assert tally.broken[before:] == []
 
 

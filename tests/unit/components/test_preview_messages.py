@@ -23,7 +23,8 @@ def preview(monkeypatch: pytest.MonkeyPatch, facts: Facts, **config: object) -> 
 
 def given(program: Program) -> dict[str, str]:
     """The arguments of the command that changes the node's manifest."""
-    return dict(word.split("=", 1) for word in shlex.split(program.resources["cp1-manifest"].inputs["create"])[5:])
+    call = program.resources["cp1-manifest"].inputs["create"].rpartition(" && ")[2]
+    return dict(word.split("=", 1) for word in shlex.split(call)[5:])
 
 
 def test_a_warning_is_said_on_the_node_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

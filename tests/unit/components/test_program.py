@@ -29,7 +29,9 @@ def first(monkeypatch: pytest.MonkeyPatch) -> Program:
 
 
 def words(program: Program, name: str, which: str = "create") -> list[str]:
-    return shlex.split(program.resources[name].inputs[which].split(" <<", 1)[0])
+    call = program.resources[name].inputs[which].split(" <<", 1)[0]
+    # The look whether the script is whole comes before it.
+    return shlex.split(call.rpartition(" </dev/null && ")[2])
 
 
 def test_the_provider_is_started_while_the_nodes_are_read(first: Program) -> None:
