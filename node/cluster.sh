@@ -135,6 +135,20 @@ await_cluster() {
     printf '%s\n' "$seen" | sed -n 's/^unknown [^ ]* [^ ]* /cluster: /p'
 }
 
+# await_ready_node: until the cluster sees this node as Ready again, for a minute at most. kubelet may know no API server but this
+# node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be refused for what this
+# one did. Where the cluster does not say, nothing is waited for.
+await_ready_node() {
+    own_name=$(node_name "$(processes_named kubelet)")
+    deadline=$(($(uptime_seconds) + 60))
+    while [ "$(uptime_seconds)" -lt "$deadline" ]; do
+        case $(at_endpoint get node "$own_name" -o "jsonpath=$NODE_READINESS") in
+            "$own_name False "* | "$own_name Unknown "*) sleep 2 ;;
+            *) break ;;
+        esac
+    done
+}
+
 # turns [earlier=NAME,...] [later=NAME,...]: what is done of the stack, and what is not, when this node cannot have its turn.
 turns() {
     earlier=$(given earlier "$@") later=$(given later "$@")

@@ -269,6 +269,7 @@ finish() {
     settle_moved policy audit-policy.yaml
     settle_moved webhook audit-webhook.yaml
     stop_prober
+    await_ready_node
     say_cut_off_writes "$log"
     for file in "$MANIFEST" "$policy"; do
         if [ "$file" = "$MANIFEST" ]; then wants=$desired; else wants=$policy_desired; fi
@@ -300,6 +301,7 @@ $words}"
     say "failed: $why; the earlier manifest and policy are put back"
     words=$(last_words kube-apiserver)
     go_back || fail "$why. And the way back failed: $problem"
+    await_ready_node
     if [ -n "$left_alone" ]; then
         # Theirs may have grown out of this change: what removal gives back stays on record.
         if [ "$purpose" = enable ]; then own "$@" && record_change "$@"; fi

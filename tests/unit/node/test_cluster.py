@@ -177,6 +177,26 @@ def test_an_endpoint_that_does_not_answer_ends_the_look(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "waits"),
+    [(["Unknown", "False", "True"], 2), (["True"], 0), (["Unknown"] * 60, 30), (["refused"], 0)],
+    ids=["soon", "at once", "never", "not known"],
+)
+def test_a_change_ends_when_its_own_node_is_ready_again_or_after_a_minute(
+    tmp_path: Path, told: list[str], waits: int
+) -> None:
+    (tmp_path / "told").write_text("".join(f"cp1 {each} Reason\n" for each in told))
+    script = """
+    seconds=0 waits=0
+    sleep() { seconds=$((seconds + $1)) waits=$((waits + 1)); sed -i 1d told; }
+    uptime_seconds() { echo "$seconds"; }
+    node_name() { echo cp1; }
+    at_endpoint() { head -n 1 told; }
+    await_ready_node; echo "$waits"
+    """
+    assert run(tmp_path, f"cd {tmp_path}{script}").stdout == f"{waits}\n"
+
+
 def test_a_change_of_a_cluster_that_stays_ill_is_not_begun(node: Node) -> None:
     node.says("cluster", "ok node cp1\nbad node cp2 the node cp2 is not Ready: A\nbad etcd - etcd hangs\n")
     said = node.run(f"transaction enable {node.as_read} {REST} later=cp2,cp3 earlier=cp0 2>&1")
