@@ -19,7 +19,7 @@ STRAY = f"{MANIFEST}.bak"
 def observed(experiment: Experiment, path: str) -> str:
     """Mode, owner, date and content of a file; nothing where there is none."""
     return experiment.node.run(
-        f"stat -c '%a %u:%g %Y' {path} && sha256sum <{path} || true 2>/dev/null", check=False
+        f"stat -c '%a %u:%g %Y' {path} 2>/dev/null && cat {path} | sha256sum", check=False
     ).stdout
 
 
