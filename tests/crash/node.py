@@ -67,6 +67,9 @@ starts() {{ ! grep -qsxF "$(hash_of "$MANIFEST")" '{ram}/broken'; }}
 new_runs() {{ new=77; starts; }}
 healthy() {{ case $1 in *:1644*) ;; *) starts ;; esac; }}
 prove_recording() {{ :; }}
+look_at_cluster() {{ :; }}
+look_at_api() {{ :; }}
+look_at_etcd() {{ :; }}
 marker_arrives() {{ :; }}
 is_listened_on() {{ return 1; }}
 fence_canary() {{ :; }}
@@ -90,6 +93,7 @@ case " $* " in
         python3 -I -S -c 'import json, sys
 print(end=json.load(open(sys.argv[1]))["data"]["ClusterConfiguration"])' "$file" >"$folder/text" &&
             echo "$(($(cat "$folder/version") + 1))" >"$folder/version" ;;
+    *"ConfigMap/{{"*) printf 'ConfigMap/%s ' "$(cat "$folder/version")"; cat "$folder/text"; printf . ;;
     *"{{.metadata.resourceVersion}}{{"*) cat "$folder/version" "$folder/text"; printf . ;;
     *"{{.metadata.resourceVersion}} {{"*) printf '%s ' "$(cat "$folder/version")"; cat "$folder/text"; printf . ;;
     *"{{.metadata.resourceVersion}}"*) cat "$folder/version" ;;

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from auditlog.apiserver import node_scripts
 from tests.crash.node import CrashNode, Ran
 from tests.unit.apiserver.nodes import HOST_KEY
-from tests.unit.components.program import PROJECT, Registration, run_program, stack_config
+from tests.unit.components.program import ARRIVED, PROJECT, Registration, run_program, stack_config
 
 _COMMAND = "command:remote:Command"
 _COMPARED = ("create", "update", "delete", "stdin")
@@ -48,14 +50,15 @@ class CrashStack:
         return found
 
     def up(self) -> Ran:
-        """Runs them until one fails; the last one's end."""
+        """Runs them until one fails, and then has the proof that events arrive; the last one's end."""
         ran = Ran(0, "")
         for name, inputs, text in self.changes():
             ran = self._run(text, inputs)
             if ran.status != 0:
                 return ran
             self.state[name] = inputs
-        return ran
+        proof = node_scripts.sent_command("root", "keep-proof", proof=json.dumps(ARRIVED.outputs()))
+        return self.node.run(proof, node_scripts.bundle())
 
     def destroy(self) -> Ran:
         """Deletes what is in the state, the last one first."""

@@ -81,7 +81,7 @@ class LosingDisk:
         """Stops the file system, then the node. What its disk holds is what the node finds when it has power again."""
         self.node.run(
             f"perl -e 'sysopen(my $folder, q({_FOLDER}), 0) or die $!;"
-            f' ioctl($folder, {SHUTDOWN:#x}, pack("L", {cut.value})) or die $!\''
+            f' my $cut = pack("L", {cut.value}); ioctl($folder, {SHUTDOWN:#x}, $cut) or die $!\''
         )
         cut_power(self.node)
         self.disk.mount()
