@@ -135,18 +135,28 @@ await_cluster() {
     printf '%s\n' "$seen" | sed -n 's/^unknown [^ ]* [^ ]* /cluster: /p'
 }
 
-# await_ready_node: until the cluster sees this node as Ready again, for a minute at most. kubelet may know no API server but this
-# node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be refused for what this
-# one did. Where the cluster does not say, nothing is waited for.
+# await_ready_node: until the cluster has heard of this node and sees it as Ready, for a minute at most. kubelet may know no API
+# server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be refused
+# for what this one did. Where the cluster does not say, nothing is waited for.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
     deadline=$(($(uptime_seconds) + 60))
     while [ "$(uptime_seconds)" -lt "$deadline" ]; do
         case $(at_endpoint get node "$own_name" -o "jsonpath=$NODE_READINESS") in
-            "$own_name False "* | "$own_name Unknown "*) sleep 2 ;;
+            "$own_name True "*) is_silent "$own_name" || break ;;
+            "$own_name "*) ;;
             *) break ;;
         esac
+        sleep 2
     done
+}
+
+# is_silent NODE: whether kubelet renewed its lease more than half a minute ago, by this node's clock, as the lease itself. It does
+# every ten seconds.
+is_silent() {
+    renewed=$(at_endpoint -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}') &&
+        renewed=$(date -u -d "$(printf %s "$renewed" | sed 's/T/ /; s/[.Z].*//')" +%s 2>/dev/null) &&
+        [ $(($(date +%s) - renewed)) -gt 30 ]
 }
 
 # turns [earlier=NAME,...] [later=NAME,...]: what is done of the stack, and what is not, when this node cannot have its turn.

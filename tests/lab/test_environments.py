@@ -66,13 +66,12 @@ def kubectl_elsewhere(node: Node) -> Iterator[Edit]:
 def pod_logs_elsewhere(node: Node) -> Iterator[Edit]:
     """kubelet has a folder of its own for what containers write."""
     config = "/var/lib/kubelet/config.yaml"
-    node.run(
-        f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && systemctl restart kubelet"
-    )
+    restart = "systemctl restart kubelet && until pgrep -x kubelet >/dev/null; do sleep 0.2; done"
+    node.run(f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && {restart}")
     try:
         yield unchanged
     finally:
-        node.run(f"mv {config}.kept {config} && systemctl restart kubelet && rm -rf /var/elsewhere")
+        node.run(f"mv {config}.kept {config} && {{ {restart}; }} && rm -rf /var/elsewhere")
 
 
 @contextmanager
