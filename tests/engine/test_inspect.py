@@ -82,7 +82,7 @@ def test_a_node_is_reported_on_and_not_changed(inspect: Inspect, node: FakeNode,
     assert result.stdout.count("[") == 2
     assert "kubelet does not run [kubelet-down]" in result.stdout
     assert "no API server runs on this node [no-process]" in result.stdout
-    assert server.commands() == ["sudo -n sh -s facts"]
+    assert server.commands() == ["sudo -n sh -s facts flagz=yes"]
 
 
 def test_a_node_whose_api_server_restarts_is_told_so_first(inspect: Inspect, node: FakeNode) -> None:
@@ -165,7 +165,7 @@ def test_files_that_are_mounted_from_elsewhere_are_read_where_they_are(
     assert found["policy"]["path"] == str(node.policy)
     assert found["policy"]["preset"] == "low-write"
     assert found["disk"]["used"] == 3
-    assert [command.count("=") for command in server.commands()] == [0, 3]
+    assert [command.count("=") for command in server.commands()] == [1, 4]
 
 
 def test_all_is_well(inspect: Inspect, node: FakeNode) -> None:
@@ -305,7 +305,7 @@ def test_the_ssh_configuration_names_host_user_and_port(
     result = inspect(hosts=("prod-cp1",))
     assert (result.code, result.stderr) == (0, "")
     assert result.stdout.startswith("prod-cp1 (cp1): audit logging is on")
-    assert server.commands() == ["sudo -n sh -s facts"]
+    assert server.commands() == ["sudo -n sh -s facts flagz=yes"]
 
 
 def test_a_bastion(inspect: Inspect, node: FakeNode, server: SshServer) -> None:

@@ -92,7 +92,7 @@ def test_a_node_whose_update_ended_before_the_proof_is_proven_by_the_next_update
         cluster.refuse("cp2" if "manifest" in cut_off else "cp1", cut_off)
         assert engine_stack.up(cluster.program).error is not None
         for node in NODES:
-            cluster.refuse(node, "nothing")
+            cluster.refuse(node, "what no command says")
         cluster.is_applied()
     assert cluster.proven == []
     preview = succeed(engine_stack.preview(cluster.program))

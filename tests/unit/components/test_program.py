@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import subprocess
 from pathlib import Path
 
 import pulumi
@@ -102,8 +103,14 @@ def test_what_the_node_compares_before_it_writes(first: Program) -> None:
 
 def test_destroy_carries_what_it_gives_back(first: Program) -> None:
     for name, before in (("cp1-manifest", MANIFEST), ("cluster-configuration", CLUSTER_CONFIGURATION)):
-        text = first.resources[name].inputs["delete"]
-        assert text.split("'\n", 1)[1].rsplit("END-OF", 1)[0] == before
+        (edits,) = (
+            word.removeprefix("edits=")
+            for word in shlex.split(first.resources[name].inputs["delete"])
+            if word.startswith("edits=")
+        )
+        last_input = first.resources[name].inputs["stdin"]
+        made = subprocess.run(["sed", "-e", edits], input=last_input, capture_output=True, text=True, check=True).stdout
+        assert made == before
         assert f"restore={sha256(before)}" in words(first, name, "delete")
         assert f"written={sha256(first.resources[name].inputs['stdin'])}" in words(first, name, "delete")
 
