@@ -71,6 +71,7 @@ class AuditPolicy(pulumi.ComponentResource):
                 log=machine.log_path,
                 owner=scope.owner,
                 entry=host.name,
+                edits_back="yes",
                 former=machine.former,
                 **({"former_owner": machine.taken_over_from} if machine.taken_over_from else {}),
             )

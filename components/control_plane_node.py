@@ -78,7 +78,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 **identity,
                 **({"former_owner": node.taken_over_from} if node.taken_over_from else {}),
                 owned=node.owned.record(),
-                edits_back="yes",
+                **({"edits_back": "yes"} if node.edits_back else {}),
                 **_webhook(node),
                 **dict(node.transaction),
                 **turn,

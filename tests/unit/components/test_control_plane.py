@@ -73,6 +73,8 @@ def test_a_machine_that_is_to_join_gets_the_policy_and_no_manifest(monkeypatch: 
     policy = program.resources["cp2-policy"]
     assert policy.inputs["stdin"] == POLICY
     assert " prepare-join policy=/etc/kubernetes/audit-policy.yaml live=absent@0 " in policy.inputs["create"]
+    # Once joined it is in sync: what its deletion will say must be on record before.
+    assert " edits-back=yes" in policy.inputs["create"]
     assert program.outputs["nodes"]["cp2"]["state"] == "prepared to join"
 
 
