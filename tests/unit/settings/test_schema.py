@@ -65,8 +65,9 @@ IN_THE_VALUE = {
     "a_policy_file_with_a_mistake",
     "a_policy_in_broken_base64",
     "a_rule_with_an_unknown_level",
+    "a_threshold_in_bytes",
 }
-"""What a pattern cannot say of a text, or is said by a policy's own reader."""
+"""What a pattern cannot say of a text, is said by a policy's own reader, or holds for one entry alone."""
 
 
 def read(text: str) -> Any:
