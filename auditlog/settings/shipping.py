@@ -86,6 +86,7 @@ class LokiSettings:
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 # A name with a tag, a digest or both: what runs on the control plane must not change behind a name.
 _IMAGE = r"[a-z0-9][a-z0-9._/:\-]*(:[A-Za-z0-9_][A-Za-z0-9._\-]*|@sha256:[0-9a-f]{64})"
+_ALLOY_BEFORE_1_18 = re.compile(r"(?:.*/)?alloy:v?1\.(?:\d|1[0-7])(?:[.\-@].*)?")
 _QUANTITY = r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?"
 _RESOURCES = Resources()
 
@@ -230,6 +231,8 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
         forward_to=reader.read(FORWARD_TO),
         scraped_from=reader.read(SCRAPED_FROM),
     )
+    if settings.mode is AlloyMode.DAEMONSET and _ALLOY_BEFORE_1_18.fullmatch(settings.image):
+        reader.problem(IMAGE, f"is {settings.image!r}", "Alloy 1.18 or later, which reads files by their content")
     if settings.scraped_from is not None and settings.host_network:
         reader.problem(SCRAPED_FROM, "is given with hostNetwork", "only for pods with a network of their own")
     if settings.scraped_from is not None and settings.mode is not AlloyMode.DAEMONSET:

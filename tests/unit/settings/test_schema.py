@@ -41,6 +41,7 @@ BETWEEN_KEYS = {
     "a_throttle_without_its_burst",
     "a_webhook_token_over_http",
     "alloy_without_loki",
+    "an_alloy_that_is_too_old",
     "events_larger_than_their_batch",
     "every_node_joining",
     "loki_without_a_kubeconfig",
