@@ -4,8 +4,8 @@
 # Each thing that is looked at is one line: a state (ok, bad or unknown), a kind (api, etcd, node or endpoint), its URL or
 # name, and, unless the state is ok, a sentence. API servers and etcd are asked without credentials, nodes as the administrator.
 
-# ask URL: sets $code to the status of the answer, 000 where nothing answers, and $answer to its text. Nothing secret is sent, so
-# whose certificate it is does not matter. $code is empty where the node has no curl.
+# ask URL: sets $code to the status of the answer, 000 where nothing answers, and $answer to its text. Nothing secret is sent,
+# so whose certificate it is does not matter. $code is empty where the node has no curl.
 ask() {
     code=
     command -v curl >/dev/null || return 0
@@ -90,8 +90,9 @@ NODE_READINESS='{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}
 # kubeadm's own note of where an API server listens.
 API_ENDPOINT='{.metadata.annotations.kubeadm\.kubernetes\.io/kube-apiserver\.advertise-address\.endpoint}'
 
-# look_at_cluster [without=NAME,...]: all of it as this node sees it, the other API servers at their own addresses too, but for the
-# nodes NAME, which are gone for good. This node's API server is left out where none runs: the change may be what brings it back.
+# look_at_cluster [without=NAME,...]: all of it as this node sees it, the other API servers at their own addresses too, but for
+# the nodes NAME, which are gone for good. This node's API server is left out where none runs: the change may be what brings it
+# back.
 look_at_cluster() {
     without=,$(given without "$@"),
     here=$(own_api)
@@ -136,8 +137,8 @@ await_cluster() {
 }
 
 # await_ready_node: until the cluster has heard of this node and sees it as Ready, for a minute at most. kubelet may know no API
-# server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be refused
-# for what this one did. Where the cluster does not say, nothing is waited for.
+# server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be
+# refused for what this one did. Where the cluster does not say, nothing is waited for.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
     deadline=$(($(uptime_seconds) + 60))
@@ -151,8 +152,8 @@ await_ready_node() {
     done
 }
 
-# is_silent NODE: whether kubelet renewed its lease more than half a minute ago, by this node's clock, as the lease itself. It does
-# every ten seconds.
+# is_silent NODE: whether kubelet renewed its lease more than half a minute ago, by this node's clock, as the lease itself. It
+# does every ten seconds.
 is_silent() {
     renewed=$(at_endpoint -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}') &&
         renewed=$(date -u -d "$(printf %s "$renewed" | sed 's/T/ /; s/[.Z].*//')" +%s 2>/dev/null) &&

@@ -67,8 +67,8 @@ receive() {
     [ "$(hash_of "$file")" = "$expected" ] || fail "what arrived for $file is not what was sent (sha256 $expected expected)"
 }
 
-# receive_earlier FILE SHA256 KEPT ARGUMENTS...: the text that a deletion gives back comes to FILE. With the argument edits it is
-# made from standard input, which is what the stack wrote last, or is the copy KEPT: a command line can be read by everybody
+# receive_earlier FILE SHA256 KEPT ARGUMENTS...: the text that a deletion gives back comes to FILE. With the argument edits it
+# is made from standard input, which is what the stack wrote last, or is the copy KEPT: a command line can be read by everybody
 # on the node. A deletion of an earlier version brings the text itself. Status 1, with the reason in $problem, if it is neither.
 receive_earlier() {
     earlier=$1 expected=$2 kept=$3

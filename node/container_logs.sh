@@ -2,8 +2,8 @@
 # What the containers of API servers wrote, as kubelet keeps it: to see a crash loop, and to hand the last words on. The
 # real one and the canary have pod and container of the same name each.
 
-# find_pod_logs [KUBELET-PIDS]: sets $pod_logs to the folder where kubelet keeps what containers write: its podLogsDir, in the file that it was
-# given as --config or in those of --config-dir, of which the last one counts; else /var/log/pods.
+# find_pod_logs [KUBELET-PIDS]: sets $pod_logs to the folder where kubelet keeps what containers write: its podLogsDir, in the
+# file that it was given as --config or in those of --config-dir, of which the last one counts; else /var/log/pods.
 find_pod_logs() {
     kubelets=${1-$(processes_named kubelet)}
     drop_ins=$(kubelet_flag config-dir "$kubelets")

@@ -13,11 +13,11 @@ recorded_facts() {
     facts "$@"
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the live
-# manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials. Without
-# kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with it
-# comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own account
-# of its flags, which starts kubectl once more.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the
+# live manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
+# Without kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with
+# it comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own
+# account of its flags, which starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -117,8 +117,8 @@ kept_from_before() {
     say "$kept"
 }
 
-# The hash of the installed scripts, unless they break off before their end; where there are none, when their folder, or the one above it, was last changed, so
-# that their loss is told from the time before they came.
+# The hash of the installed scripts, unless they break off before their end; where there are none, when their folder, or the one
+# above it, was last changed, so that their loss is told from the time before they came.
 fact_scripts() {
     scripts=$(hash_of "$STATE/node.sh")
     if [ "$(tail -n 1 "$STATE/node.sh" 2>/dev/null)" != "esac" ]; then scripts=absent; fi
@@ -262,11 +262,7 @@ fact_log_written() {
 fact_flagz() {
     [ ! -e "$STATE/journal" ] || return 0
     command -v kubectl >/dev/null || return 0
-    address=$(manifest_flag advertise-address)
-    case $address in *:*) address="[$address]" ;; esac
-    port=$(manifest_flag secure-port)
-    named=$(GOGC=off api "https://${address:-127.0.0.1}:${port:-6443}" --request-timeout=5s get --raw /flagz 2>/dev/null |
-        grep '^audit-')
+    named=$(GOGC=off api "$(own_api)" --request-timeout=5s get --raw /flagz 2>/dev/null | grep '^audit-')
     [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
 }
 

@@ -29,8 +29,8 @@ record() {
 # step NAME: from here on the change is at this step.
 step() { record "step=$1"; }
 
-# files_may_have_changed: whether the change of the journal may have touched manifest, policy or strays, and not given them back.
-# A journal without a step is of a version that opened it right before the swap.
+# files_may_have_changed: whether the change of the journal may have touched manifest, policy or strays, and not given them
+# back. A journal without a step is of a version that opened it right before the swap.
 files_may_have_changed() {
     [ -e "$STATE/journal" ] || return 1
     case $(journal step) in

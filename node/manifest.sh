@@ -114,7 +114,8 @@ is_needed() {
     fi
 }
 
-# is_declared: whether a program that declares this node runs now. It holds a lock for as long (auditlog/apiserver/declaration.py).
+# is_declared: whether a program that declares this node runs now. It holds a lock for as long
+# (auditlog/apiserver/declaration.py).
 is_declared() { [ -e "$STATE/declared" ] && ! flock -n -x "$STATE/declared" true; }
 
 # check_owner owner=NAME [former-owner=NAME]...: refuses a node whose audit logging is another stack's, unless it is the
@@ -127,16 +128,16 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from now on this node's audit logging is
-# the stack's; RECORD says what of the manifest is, and the entry by which name the stack has the node.
+# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from
+# now on this node's audit logging is the stack's; RECORD says what of the manifest is, and the entry by which name the stack
+# has the node.
 own() {
     { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
-        keep_record "$STATE/paths" &&
-        { ! given owned "$@" >/dev/null || given owned "$@" | keep_record "$STATE/owned"; } &&
-        { ! given entry "$@" >/dev/null || given entry "$@" | keep_record "$STATE/entry"; } &&
-        { ! given former-owner "$@" >/dev/null || given former-owner "$@" | keep_record "$STATE/former-owner"; } &&
-        { ! given edits-back "$@" >/dev/null || given edits-back "$@" | keep_record "$STATE/edits-back"; } &&
-        argument owner "$@" | keep_record "$STATE/owner"
+        keep_record "$STATE/paths" || return 1
+    for kept_record in owned entry former-owner edits-back; do
+        ! given "$kept_record" "$@" >/dev/null || given "$kept_record" "$@" | keep_record "$STATE/$kept_record" || return 1
+    done
+    argument owner "$@" | keep_record "$STATE/owner"
 }
 
 # give_up_ownership: this node's audit logging is nobody's any more. Policy and webhook's kubeconfig are still to go: until

@@ -3,8 +3,8 @@
 # the change moves them aside, to $STATE/strays. Where the change fails they come back; where it has ended well the archive
 # gets them. What lies aside is the record: a later run and the guard need no other.
 
-# for_strays COMMAND NAME@CTIME/NAME@CTIME...|none: COMMAND NAME CTIME for each that is still there; status 1 from the first that
-# fails.
+# for_strays COMMAND NAME@CTIME/NAME@CTIME...|none: COMMAND NAME CTIME for each that is still there; status 1 from the first
+# that fails.
 for_strays() {
     remaining=$2
     [ "$remaining" != none ] || return 0

@@ -97,8 +97,8 @@ nat_rules() {
     case $1 in nft) nft list tables ;; *) "$1" -w "$TABLES_SECONDS" -t nat -S ;; esac
 } 2>/dev/null
 
-# withdraw_redirect: the redirect and nothing else goes. A rule that stayed would lead everybody to a canary that is no more, while
-# all is well on loopback: until the rules are gone and the API server itself answers from outside it is tried again.
+# withdraw_redirect: the redirect and nothing else goes. A rule that stayed would lead everybody to a canary that is no more,
+# while all is well on loopback: until the rules are gone and the API server itself answers from outside it is tried again.
 withdraw_redirect() {
     deadline=$(($(uptime_seconds) + WITHDRAW_SECONDS)) status=0
     withdraw_rules

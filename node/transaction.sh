@@ -53,8 +53,8 @@ transaction() {
     done
 }
 
-# take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a full
-# disk, still says enough: an earlier step.
+# take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a
+# full disk, still says enough: an earlier step.
 take_step() {
     case $1 in quarantine | swap) check_others || return 1 ;; esac
     problem="cannot write $STATE/journal"

@@ -14,6 +14,7 @@ from auditlog.settings.model import AlertSettings, LokiRules, PrometheusRules
 from auditlog.settings.reader import Group, Reader
 from auditlog.settings.setting import defaulted, optional
 
+_DAY = 86400
 _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
 """What Loki allows in a tenant's name (dskit, tenant.ValidTenantID)."""
 
@@ -88,9 +89,6 @@ ALERTS = Group(
         RUNBOOKS,
     )
 )
-
-
-_DAY = 86400
 
 
 def parse_alerts(reader: Reader | None) -> AlertSettings:

@@ -44,24 +44,16 @@ def ours(namespace: str, kubeconfig: str, cluster: str = "production") -> Progra
 
 def without_identifier(namespace: str, kubeconfig: str) -> Program:
     """As stacks have it that were made before the provider had an identifier."""
+    return with_the_text(namespace, kubeconfig, cluster=None)
+
+
+def with_the_text(namespace: str, kubeconfig: str, cluster: str | None = "production") -> Program:
     return program(
         namespace,
         lambda: kubernetes.Provider(
             "cluster",
             kubeconfig=pulumi.Output.secret(kubeconfig),
-            enable_config_map_mutable=True,
-            enable_secret_mutable=True,
-        ),
-    )
-
-
-def with_the_text(namespace: str, kubeconfig: str) -> Program:
-    return program(
-        namespace,
-        lambda: kubernetes.Provider(
-            "cluster",
-            kubeconfig=pulumi.Output.secret(kubeconfig),
-            cluster_identifier="production",
+            cluster_identifier=cluster,
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
         ),

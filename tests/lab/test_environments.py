@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.api import Lab, Node
+from tests.lab.faults.machine import for_a_while
 from tests.lab.node_change import Edit, NodeChanger, restarts, unchanged
 from tests.lab.test_drift import await_restart
 
@@ -45,21 +46,16 @@ _CTR = "ctr --namespace k8s.io images"
 def busybox(node: Node) -> Iterator[Edit]:
     """The node has busybox' tools, as Alpine Linux has, its shell among them."""
     made = f"for tool in {_TOOLS}; do ln -s $(command -v busybox) /usr/local/sbin/$tool; done"
-    node.run(made)
-    try:
+    with for_a_while(node, made, f"cd /usr/local/sbin && /bin/rm {_TOOLS}"):
         yield unchanged
-    finally:
-        node.run(f"cd /usr/local/sbin && /bin/rm {_TOOLS}")
 
 
 @contextmanager
 def kubectl_elsewhere(node: Node) -> Iterator[Edit]:
     """kubectl is in /opt/bin alone, as on Flatcar."""
-    node.run("mkdir -p /opt/bin && mv /usr/local/bin/kubectl /opt/bin/")
-    try:
+    moved = "mkdir -p /opt/bin && mv /usr/local/bin/kubectl /opt/bin/"
+    with for_a_while(node, moved, "mv /opt/bin/kubectl /usr/local/bin/"):
         yield unchanged
-    finally:
-        node.run("mv /opt/bin/kubectl /usr/local/bin/")
 
 
 @contextmanager
@@ -67,33 +63,26 @@ def pod_logs_elsewhere(node: Node) -> Iterator[Edit]:
     """kubelet has a folder of its own for what containers write."""
     config = "/var/lib/kubelet/config.yaml"
     restart = "systemctl restart kubelet && until pgrep -x kubelet >/dev/null; do sleep 0.2; done"
-    node.run(f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && {restart}")
-    try:
+    configured = f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && {restart}"
+    with for_a_while(node, configured, f"mv {config}.kept {config} && {{ {restart}; }} && rm -rf /var/elsewhere"):
         yield unchanged
-    finally:
-        node.run(f"mv {config}.kept {config} && {{ {restart}; }} && rm -rf /var/elsewhere")
 
 
 @contextmanager
 def odd_files(node: Node) -> Iterator[Edit]:
     """The manifest folder has files that are no manifests, and one whose name is no text."""
     paths = {f'"{MANIFESTS}/{name}"': made for name, made in _ODD_FILES.items()}
-    node.run(" && ".join(made.format(*(path,) * made.count("{}")) for path, made in paths.items()))
-    try:
+    made = " && ".join(each.format(*(path,) * each.count("{}")) for path, each in paths.items())
+    with for_a_while(node, made, f"rm -r {' '.join(paths)}"):
         yield unchanged
-    finally:
-        node.run(f"rm -r {' '.join(paths)}")
 
 
 @contextmanager
 def image_by_digest(node: Node) -> Iterator[Edit]:
     """The manifest names the API server's image by tag and digest."""
     tag, by_digest = image(node)
-    node.run(f"{_CTR} tag {tag} {by_digest}")
-    try:
+    with for_a_while(node, f"{_CTR} tag {tag} {by_digest}", f"{_CTR} rm {by_digest}"):
         yield lambda text: text.replace(f"image: {tag}", f"image: {tag}@{by_digest.partition('@')[2]}")
-    finally:
-        node.run(f"{_CTR} rm {by_digest}")
 
 
 @contextmanager

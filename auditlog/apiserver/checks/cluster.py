@@ -22,19 +22,19 @@ def cluster_findings(node: str, facts: Mapping[str, Facts]) -> Iterator[Finding]
     name = own.node_name or node
     readiness = [sign for each in facts.values() for sign in each.cluster if sign.is_about(SignKind.NODE, name)]
     for sign in (*(sign for sign in own.cluster if sign.kind is not SignKind.NODE), *readiness[:1]):
-        finding = _finding(sign)
+        finding = _finding(sign, own.pod_logs)
         if finding is not None:
             yield finding
 
 
-def _finding(sign: Sign) -> Finding | None:
+def _finding(sign: Sign, pod_logs: str) -> Finding | None:
     match sign.health, sign.kind:
         case Health.OK, _:
             return None
         case Health.UNKNOWN, _:
             return Finding("cluster-unknown", sign.sentence, "the change does not wait for what cannot be seen")
         case _, SignKind.API:
-            remedy = "its last words are in /var/log/pods/kube-system_kube-apiserver-* on the node"
+            remedy = f"its last words are in {pod_logs}/kube-system_kube-apiserver-* on the node"
             return _error("api-not-ready", sign.sentence, remedy)
         case _, SignKind.ETCD:
             remedy = "etcdctl endpoint status, member list and alarm list in the etcd pod say more"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from lab import cgroups
 from lab import node as lab_node
@@ -59,33 +59,28 @@ def make_sound(lab: Lab) -> None:
 
 
 @contextmanager
-def with_systemd(node: Node) -> Iterator[None]:
+def for_a_while(node: Node, do: str, undo: str, *, check: bool = True) -> Iterator[None]:
+    """One command before, the other after; ``check`` says whether the latter has to succeed."""
+    node.run(do)
+    try:
+        yield
+    finally:
+        node.run(undo, check=check)
+
+
+def with_systemd(node: Node) -> AbstractContextManager[None]:
     """The node looks like one that systemd runs, until its next boot; ``lab/files/boot`` then does as systemd would."""
-    node.run("mkdir -p /run/systemd/system")
-    try:
-        yield
-    finally:
-        node.run("rmdir /run/systemd/system", check=False)
+    return for_a_while(node, "mkdir -p /run/systemd/system", "rmdir /run/systemd/system", check=False)
 
 
-@contextmanager
-def stopped_kubelet(node: Node) -> Iterator[None]:
+def stopped_kubelet(node: Node) -> AbstractContextManager[None]:
     """kubelet does not run."""
-    node.run("systemctl stop kubelet")
-    try:
-        yield
-    finally:
-        node.run("systemctl start kubelet")
+    return for_a_while(node, "systemctl stop kubelet", "systemctl start kubelet")
 
 
-@contextmanager
-def frozen_etcd(node: Node) -> Iterator[None]:
+def frozen_etcd(node: Node) -> AbstractContextManager[None]:
     """etcd is there and answers nothing, as on a disk that hangs."""
-    node.run("pkill -STOP -x etcd")
-    try:
-        yield
-    finally:
-        node.run("pkill -CONT -x etcd", check=False)
+    return for_a_while(node, "pkill -STOP -x etcd", "pkill -CONT -x etcd", check=False)
 
 
 @contextmanager
