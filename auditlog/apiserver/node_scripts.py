@@ -31,6 +31,7 @@ _PARTS = (
     "marker.sh",
     "moved.sh",
     "prove.sh",
+    "ledger.sh",
     "exchange.sh",
     "archive.sh",
     "journal.sh",
