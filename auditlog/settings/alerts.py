@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.model import Events
-from auditlog.observe.detections.promql import SELECTORS as SELECTOR_NAMES
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.model import Events
+from auditlog.detections.promql import SELECTORS as SELECTOR_NAMES
 from auditlog.settings.dashboards import MATCHERS, NAMESPACE_THAT_EXISTS, is_label_key, is_label_value
 from auditlog.settings.kinds import Choice, Number, Text
 from auditlog.settings.kinds_of_many import Entries, Labels, Names, Texts

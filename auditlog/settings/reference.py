@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from auditlog.outputs import OUTPUTS
+from auditlog.settings.outputs import OUTPUTS
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import Setting, plain
