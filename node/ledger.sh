@@ -153,7 +153,7 @@ END {
 # [service=NAMESPACE/NAME] [alloy=NAMESPACE]: what the files hold of the minutes after SINCE up to UNTIL, each as the API server
 # writes times. Of files that were last written before AFTER, in seconds since 1970, only the first event is read, but with
 # digests all of it. KNOWN asks of the file that begins with LENGTH bytes of this digest what its first BYTES are now. Of each
-# of MARKS it is said how many events are not later.
+# of MARKS, and of the times of the counter, it is said how many events are not later.
 ledger() {
     log=$(argument log "$@") || exit 1
     since=$(argument since "$@") || exit 1
@@ -162,6 +162,7 @@ ledger() {
     digests=$(given digests "$@")
     known=$(given known "$@")
     marks=$(given marks "$@" | tr , ' ')
+    counted_before='' counted_after=''
     minutes='' limit=0 skipped=,
     service=$(given service "$@")
     alloy=$(given alloy "$@")
@@ -169,6 +170,7 @@ ledger() {
     say "clock $(date -u +%s)"
     # Before the files are looked at: what was counted by then is in them.
     if [ "$(given counter "$@")" = yes ]; then ledger_counter; fi
+    marks="$marks $counted_before $counted_after"
     for name in maxage maxbackup maxsize mode; do say "flag $name $(manifest_flag "audit-log-$name")"; done
     ledger_all
     if [ -n "$service" ]; then say "service $(service_address "$service")"; fi
@@ -197,7 +199,8 @@ ledger_counter() {
         /^apiserver_audit_event_total/ { events += $2; found = 1 }
         /^process_start_time_seconds/ { start = $2 }
         END { if (found) printf "%.0f %.2f\n", events, start }')
-    [ -z "$counted" ] || say "counter $counted_before ${counted% *} $(stamp_now 1) ${counted#* }"
+    counted_after=$(stamp_now 1)
+    [ -z "$counted" ] || say "counter $counted_before ${counted% *} $counted_after ${counted#* }"
 }
 
 # stamp_now SECONDS: now as the API server writes times. Where date has no fractions, that many seconds later.
@@ -291,8 +294,15 @@ ledger_awk() {
         -v minutes="$minutes" -v limit="$limit" "$LEDGER_AWK"
 }
 
-# ledger_known: whether this is the file of $known, and if so what it begins with now.
+# ledger_known: how a file begins that is written to, by which it is known later; whether this is the file of $known, and if
+# so what it holds where that one held something.
 ledger_known() {
+    case $kind in *live)
+        [ "$size" -lt 1024 ] && head_length=$size || head_length=1024
+        sum=$(ledger_content 2>/dev/null | head -c "$head_length" | sha256sum)
+        say "head $number $head_length ${sum%% *}" >&5
+        ;;
+    esac
     [ -n "$known" ] || return 0
     known_bytes=${known%%:*} known_sum=${known##*:}
     known_length=${known#*:} known_length=${known_length%:*}

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from auditlog.cli import config, detections, inspect, policy, questions, replay, summary
+from auditlog.cli import config, detections, inspect, ledger, policy, questions, replay, summary
 from auditlog.cli.common import UsageError
 from auditlog.events.budget import BudgetError
 from auditlog.events.sources import SourceError
 from auditlog.policy.model import PolicyError
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, replay, summary)
+COMMAND_GROUPS = (inspect, config, policy, detections, questions, ledger, replay, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 

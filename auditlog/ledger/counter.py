@@ -1,7 +1,7 @@
 """What the API server counted (``apiserver_audit_event_total``) against what its files hold, between two readings.
 
-The API server counts each event before it hands it to the log, after the policy and its ``omitStages``: nothing that the
-policy drops is counted (k8s.io/apiserver/pkg/endpoints/filters/audit.go, processAuditEvent). A reading takes place
+The API server counts each event before it hands it to the log, after the policy and its ``omitStages``: nothing that
+the policy drops is counted (k8s.io/apiserver/pkg/endpoints/filters/audit.go, processAuditEvent). A reading takes place
 somewhere between two moments, so the number of events between two readings is known only up to those at the edges.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """``events`` were counted at a moment between ``before`` and ``after``, as the API server writes times, by the process
-    that started at ``start``, in seconds since 1970."""
+    """``events`` were counted at a moment between ``before`` and ``after``, as the API server writes times, by the
+    process that started at ``start``, in seconds since 1970."""
 
     before: str
     events: int
@@ -36,7 +36,8 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``counted`` by the API server between two readings, and the least and the most that the files hold of that time."""
+    """``counted`` by the API server between two readings, and the least and the most that the files hold of that time.
+    ``counted`` by the API server between two readings, and the least and the most that the files hold of that time."""
 
     counted: int
     least: int

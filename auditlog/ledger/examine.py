@@ -20,8 +20,8 @@ MOST_EVENTS = 200_000
 class Examined:
     """The minutes of one node, by what is known of them. ``files`` and ``loki`` are how many events each side has.
 
-    ``under_way`` are too new to be late, ``before_files`` older than the oldest file, ``before_loki`` older than the first
-    event in Loki. ``read`` differ and are read event by event, ``unread`` differ and are too many for that.
+    ``under_way`` are too new to be late, ``before_files`` older than the oldest file, ``before_loki`` older than the
+    first event in Loki. ``read`` differ and are read event by event, ``unread`` differ and are too many for that.
     """
 
     node: str
@@ -58,7 +58,9 @@ def examine(node: str, asked: Span, reading: Reading, loki: Mapping[Key, Sum] | 
     compared = Span(min(since, settled.until), settled.until)
     different = () if loki is None else tuple(sorted(each for each in differing(in_files, in_loki) if each in compared))
     files, others = count_by_minute(in_files), count_by_minute(in_loki)
-    read, unread, total = [], [], 0
+    read: list[Minute] = []
+    unread: list[Minute] = []
+    total = 0
     for minute in different:
         total += max(files.get(minute, 0), others.get(minute, 0))
         (read if total <= MOST_EVENTS else unread).append(minute)

@@ -1,4 +1,5 @@
-"""What a node says of its files (``node/ledger.sh``): sums by minute, and of each file what its events and bytes are."""
+"""What a node says of its files (``node/ledger.sh``): sums by minute, and of each file what its events and bytes are.
+What a node says of its files (``node/ledger.sh``): sums by minute, and of each file what its events and bytes are."""
 
 from __future__ import annotations
 
@@ -45,8 +46,8 @@ class Kind(StrEnum):
 class Events:
     """The events of one file: how many, the times of the first and the last line, the earliest and the latest time.
 
-    ``others`` are lines that are no events, ``truncated`` events whose bodies the API server cut off, ``size`` the bytes
-    without compression.
+    ``others`` are lines that are no events, ``truncated`` events whose bodies the API server cut off, ``size`` the
+    bytes without compression.
     """
 
     count: int = 0
@@ -63,10 +64,11 @@ class Events:
 class LogFile:
     """One file. ``number`` names it within the answer, ``identity`` is its device and inode.
 
-    ``skipped`` files are older than what was asked for, of which only the first event was read. ``damaged`` ones cannot be
-    uncompressed to their end. ``digest`` is the SHA-256 of the content without compression, "" where it was not asked for;
-    ``prefix`` that of the bytes that were asked about, "" where this is another file. ``upto`` counts events that are not
-    later than each of the times asked for.
+    ``skipped`` files are older than what was asked for, of which only the first event was read. ``damaged`` ones cannot
+    be uncompressed to their end. ``digest`` is the SHA-256 of the content without compression, "" where it was not
+    asked for; ``prefix`` that of the bytes that were asked about, "" where this is another file. ``head`` is how many
+    bytes a file that is written to begins with, and their digest. ``upto`` counts events that are not later than each
+    of the times asked for.
     """
 
     number: int
@@ -80,6 +82,7 @@ class LogFile:
     damaged: bool = False
     digest: str = ""
     prefix: str = ""
+    head: tuple[int, str] = (0, "")
     upto: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -112,9 +115,10 @@ class Limits:
 class Reading:
     """What one node said. ``clock`` is its own, in seconds since 1970.
 
-    ``detached`` is what its API server writes to instead of the log: the path as the kernel has it, "" where it writes to the
-    log. ``unreadable`` are files that could not be opened. ``service`` is the address of the Service that was asked for.
-    ``complaint`` is the last error in the log of the node's Alloy, ``pods`` say which pods of Alloy there are.
+    ``detached`` is what its API server writes to instead of the log: the path as the kernel has it, "" where it writes
+    to the log. ``unreadable`` are files that could not be opened. ``service`` is the address of the Service that was
+    asked for. ``complaint`` is the last error in the log of the node's Alloy, ``pods`` say which pods of Alloy there
+    are.
     """
 
     clock: int
@@ -241,6 +245,11 @@ def _upto(draft: _Draft, rest: str) -> None:
     file["upto"] = {**before, stamp: int(count)}
 
 
+def _head(draft: _Draft, rest: str) -> None:
+    number, length, digest = rest.split(" ")
+    draft.files[int(number)]["head"] = (int(length), digest)
+
+
 def _event(draft: _Draft, rest: str) -> None:
     _, stamp, stage, size, audit_id = rest.split(" ", 4)
     draft.marks.append(Mark(parse_stamp(stamp), json.loads(f'"{audit_id}"'), stage, int(size)))
@@ -283,6 +292,7 @@ _LINES: Mapping[str, Callable[[_Draft, str], None]] = {
     "upto": _upto,
     "digest": _of_file("digest"),
     "prefix": _of_file("prefix"),
+    "head": _head,
     "damaged": _of_file("damaged"),
     "skipped": _of_file("skipped"),
     "detached": _fact("detached", encoded=True, word=1),

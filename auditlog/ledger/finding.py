@@ -64,7 +64,9 @@ class Kind(StrEnum):
     CHAIN_BROKEN = "chain-broken"
     FILE_EDITED = "file-edited"
     FILE_RENAMED = "file-renamed"
+    FILE_ADDED = "file-added"
     FILE_GONE = "file-gone"
+    FILE_GONE_PERHAPS = "file-gone-perhaps"
     FILES_BEGIN_LATER = "files-begin-later"
     LOKI_BEGINS_LATER = "loki-begins-later"
     NODE_UNREADABLE = "node-unreadable"
@@ -83,6 +85,7 @@ _UNKNOWN = frozenset(
         Kind.LOKI_BEGINS_LATER,
         Kind.NODE_UNREADABLE,
         Kind.FILE_UNREADABLE,
+        Kind.FILE_GONE_PERHAPS,
     }
 )
 _NOTES = frozenset(

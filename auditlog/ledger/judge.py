@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from auditlog.ledger.counter import Comparison
 from auditlog.ledger.examine import Examined, surplus_counted
@@ -13,14 +14,13 @@ from auditlog.ledger.files import LogFile, Reading
 from auditlog.ledger.finding import Finding, Kind
 from auditlog.ledger.marks import Difference, Mark
 from auditlog.ledger.minutes import Minute, runs
+from auditlog.ledger.retention import retention_may_have_taken
 
 TOGETHER = timedelta(seconds=60)
 """Events that are missing no further apart than this count as one gap."""
 
 OUT_OF_ORDER = timedelta(seconds=60)
 """The API server writes events nearly in the order of their times, not exactly."""
-
-DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ def judge_count(node: str, comparison: Comparison | str) -> Iterator[Finding]:
         yield Finding(
             node,
             Kind.FEWER_THAN_COUNTED,
-            f"the API server counted {comparison.counted} events since the last reading, and the files hold no more than "
+            f"the API server counted {comparison.counted} events since the last reading, and the files hold no more "
+            "than "
             f"{comparison.most} of that time: no side holds the others, so only their number can be named",
             comparison.lost,
         )
@@ -66,20 +67,6 @@ def judge_count(node: str, comparison: Comparison | str) -> Iterator[Finding]:
             f"{comparison.counted}: somebody else wrote to them, or another API server that audits to the same log",
             comparison.added,
         )
-
-
-def retention_may_have_taken(reading: Reading) -> bool | None:
-    """Whether the API server may have deleted files older than the oldest; None where its limits are not known."""
-    limits, rotated = reading.limits, [each for each in reading.files if each.kind is FileKind.ROTATED]
-    if limits.max_backup is None and limits.max_age is None:
-        return None
-    oldest = reading.oldest
-    too_many = bool(limits.max_backup) and len(rotated) >= (limits.max_backup or 0)
-    # A day's slack: it deletes when it rotates.
-    too_old = bool(limits.max_age) and (
-        oldest is None or reading.clock - oldest.timestamp() >= ((limits.max_age or 0) - 1) * DAY
-    )
-    return too_many or too_old
 
 
 def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
@@ -95,7 +82,11 @@ def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
         )
     if examined.before_files:
         in_loki = sum(count for minute, count in examined.loki.items() if minute in examined.before_files)
-        begin = f"the files of {node} begin at {_stamp(reading.oldest)}" if reading.oldest else f"{node} has no event in any file"
+        begin = (
+            f"the files of {node} begin at {_stamp(reading.oldest)}"
+            if reading.oldest
+            else f"{node} has no event in any file"
+        )
         span = (_moment(examined.before_files.since), _moment(examined.before_files.until))
         if in_loki and retention_may_have_taken(reading) is False:
             yield Finding(
@@ -110,8 +101,10 @@ def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
             yield Finding(
                 node,
                 Kind.FILES_BEGIN_LATER,
-                f"{begin}: what was before, retention took or nobody wrote; Loki has {in_loki} events of that time, and "
-                "nothing tells whether these are all. A larger auditLog.maxBackup or maxAge keeps files for longer; the "
+                f"{begin}: what was before, retention took or nobody wrote; Loki has {in_loki} events of that time, "
+                "and "
+                "nothing tells whether these are all. A larger auditLog.maxBackup or maxAge keeps files for longer; "
+                "the "
                 "chain says what earlier runs have seen",
                 in_loki,
                 *span,
@@ -129,8 +122,10 @@ def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
             yield Finding(
                 node,
                 Kind.LOKI_BEGINS_LATER,
-                f"Loki has nothing of {node} before {_time(examined.before_loki.until)}, and the files have {held} events: "
-                "shipping began then, Loki's retention took them, or they were lost. Ask from then on for a certain answer",
+                f"Loki has nothing of {node} before {_time(examined.before_loki.until)}, and the files have {held} "
+                "events: "
+                "shipping began then, Loki's retention took them, or they were lost. Ask from then on for a certain "
+                "answer",
                 held,
                 *span,
             )
@@ -143,7 +138,8 @@ def _missing(examined: Examined, missing: Sequence[Mark], context: Context) -> I
         yield Finding(
             node,
             Kind.LINE_TOO_LONG,
-            f"Loki refuses lines of more than {context.longest_line} bytes; auditLog.truncate cuts such events in the API "
+            f"Loki refuses lines of more than {context.longest_line} bytes; auditLog.truncate cuts such events in the "
+            "API "
             "server",
             len(too_long),
             too_long[0].moment,
@@ -184,7 +180,8 @@ def _not_shipped(
     return Finding(
         examined.node,
         Kind.NOT_SHIPPED,
-        f"nothing has reached Loki since {_stamp(since)}: {why}. The files still hold the events; Alloy sends them once it "
+        f"nothing has reached Loki since {_stamp(since)}: {why}. The files still hold the events; Alloy sends them "
+        "once it "
         "can",
         count,
         since,
@@ -199,9 +196,7 @@ def _surplus(examined: Examined, surplus: Sequence[Mark], context: Context) -> I
     for group in _groups(surplus):
         by_cause.setdefault(_cause(group, files), []).extend(group)
     for (kind, sentence), marks in by_cause.items():
-        yield Finding(
-            examined.node, kind, sentence, len(marks), marks[0].moment, marks[-1].moment, tuple(marks)
-        )
+        yield Finding(examined.node, kind, sentence, len(marks), marks[0].moment, marks[-1].moment, tuple(marks))
 
 
 def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
@@ -216,7 +211,8 @@ def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
     ends = before[-1] if before else None
     if ends and ends.rotated_at and ends.rotated_at >= last:
         return Kind.FILE_CUT, (
-            f"{held}: {ends.name} ends at {_stamp(ends.events.latest)} and was rotated at {_stamp(ends.rotated_at)}, so "
+            f"{held}: {ends.name} ends at {_stamp(ends.events.latest)} and was rotated at {_stamp(ends.rotated_at)}, "
+            "so "
             "its end was cut off"
         )
     if not after:
@@ -224,7 +220,8 @@ def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
     begins = after[0]
     if begins.kind is FileKind.LIVE or ends is None:
         return Kind.LOG_EMPTIED, (
-            f"{held}: {begins.name} begins at {_stamp(begins.events.earliest)}: it was emptied or cut at its beginning, or a "
+            f"{held}: {begins.name} begins at {_stamp(begins.events.earliest)}: it was emptied or cut at its "
+            "beginning, or a "
             "file that was rotated before is gone"
         )
     return Kind.ROTATION_GAP, f"{held}: a rotated file between {ends.name} and {begins.name} is gone"
@@ -239,7 +236,10 @@ def _twice(examined: Examined, difference: Difference) -> Iterator[Finding]:
         )
     if difference.doubled_in_loki:
         yield _about(
-            node, Kind.DOUBLED_IN_LOKI, "Loki shows events more than once, with different lines", difference.doubled_in_loki
+            node,
+            Kind.DOUBLED_IN_LOKI,
+            "Loki shows events more than once, with different lines",
+            difference.doubled_in_loki,
         )
     if difference.doubled_in_files:
         yield _about(
@@ -265,8 +265,10 @@ def _of_files(node: str, reading: Reading) -> Iterator[Finding]:
         yield Finding(
             node,
             Kind.DETACHED_FILE,
-            f"the API server writes to {reading.detached} and not to the log: the file was deleted or replaced while it was "
-            "open (kubernetes #111208). What it writes is lost with its next start; restart it now, and copy the file from "
+            f"the API server writes to {reading.detached} and not to the log: the file was deleted or replaced while "
+            "it was "
+            "open (kubernetes #111208). What it writes is lost with its next start; restart it now, and copy the file "
+            "from "
             "/proc before",
             held,
         )
@@ -292,7 +294,7 @@ def _order(node: str, files: Sequence[LogFile]) -> Iterator[Finding]:
         if file.events.first and file.events.last and file.events.last < file.events.first - OUT_OF_ORDER:
             yield Finding(node, Kind.OUT_OF_ORDER, f"{file.name} begins later than it ends: its lines were reordered")
     known = [file for file in files if file.events.earliest and file.events.latest and not file.skipped]
-    for one, other in zip(known, known[1:], strict=False):
+    for one, other in pairwise(known):
         if _earliest(other) < _latest(one) - OUT_OF_ORDER:
             yield Finding(
                 node,
@@ -308,7 +310,8 @@ def _unread(examined: Examined) -> Iterator[Finding]:
         yield Finding(
             examined.node,
             Kind.TOO_MANY_DIFFERENCES,
-            f"the files hold {files} events and Loki {loki}; too many differ for naming them, a shorter range names them",
+            f"the files hold {files} events and Loki {loki}; too many differ for naming them, a shorter range names "
+            "them",
             abs(files - loki),
             _moment(span.since),
             _moment(span.until),

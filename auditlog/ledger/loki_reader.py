@@ -1,7 +1,7 @@
 """Loki's side of the ledger: sums by minute without moving a line, and the events of minutes that differ.
 
-``count_over_time``, ``bytes_over_time`` and ``sum_over_time`` of the checksum give a few numbers a minute. They count a line
-that was sent again as often as it is stored, so a minute that differs is read by a log query, which shows it once.
+``count_over_time``, ``bytes_over_time`` and ``sum_over_time`` of the checksum give a few numbers a minute. They count a
+line that was sent again as often as it is stored, so a minute that differs is read by a log query, which shows it once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from auditlog.ledger.minutes import MINUTE, Minute, Span
 from auditlog.ledger.sums import Key, Sum
 
 EVENTS_OF_A_QUERY = 400_000
-"""Checksums are asked for so many events at a time: each takes Loki about 25 microseconds, and a query a minute at most."""
+"""Checksums are asked for so many events at a time: each takes Loki about 25 microseconds, and a query a minute at
+most."""
 MINUTES_OF_A_QUERY = 1440
 PAGE = 5000
 """Lines of one request, the most that Loki allows by default; each is an ID and its stage."""
@@ -60,9 +61,7 @@ class LokiReader:
 
     def marks(self, node: str, span: Span) -> Iterator[Mark]:
         """The events of some minutes of a node, each as Loki shows it, oldest first. Raises LokiError."""
-        query = (
-            f"{self.selector[:-1]}, node=`{node}`}} | line_format `{_ID_LINE}` | keep node"
-        )
+        query = f"{self.selector[:-1]}, node=`{node}`}} | line_format `{_ID_LINE}` | keep node"
         start, end = span.since * _SECOND + 1, span.until * _SECOND + 1
         limit, seen, current = PAGE, set[str](), start
         while start < end:
@@ -123,8 +122,10 @@ def _of_size(counts: Mapping[Minute, int], events: int) -> Iterator[Span]:
     since = until = None
     total = 0
     for minute, count in sorted(counts.items()):
-        if since is not None and until is not None and (
-            total + count > events or minute - since >= MINUTES_OF_A_QUERY * MINUTE
+        if (
+            since is not None
+            and until is not None
+            and (total + count > events or minute - since >= MINUTES_OF_A_QUERY * MINUTE)
         ):
             yield Span(since, until)
             since, total = None, 0

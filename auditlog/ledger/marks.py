@@ -34,8 +34,9 @@ class Mark:
 class Difference:
     """How the files' events and Loki's differ.
 
-    ``missing`` are in a file and not in Loki, ``surplus`` in Loki and in no file, ``altered`` in both with lines of different
-    length (the files' one, Loki's one), ``doubled_in_files`` and ``doubled_in_loki`` more than once on one side.
+    ``missing`` are in a file and not in Loki, ``surplus`` in Loki and in no file, ``altered`` in both with lines of
+    different length (the files' one, Loki's one), ``doubled_in_files`` and ``doubled_in_loki`` more than once on one
+    side.
     """
 
     missing: tuple[Mark, ...] = ()

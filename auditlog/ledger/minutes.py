@@ -1,8 +1,8 @@
 """Which minute an event belongs to, decided the same way on the node and in Loki.
 
-The time of an event is its ``stageTimestamp``, which the pipeline gives to Loki (``auditlog.observe.alloy``). A range in
-Loki ends with its last moment and begins after its first, so a minute does too: 10:01:00.000000 belongs to the minute
-from 10:00 to 10:01. ``node/ledger.sh`` does the same.
+The time of an event is its ``stageTimestamp``, which the pipeline gives to Loki (``auditlog.observe.alloy``). A range
+in Loki ends with its last moment and begins after its first, so a minute does too: 10:01:00.000000 belongs to the
+minute from 10:00 to 10:01. ``node/ledger.sh`` does the same.
 """
 
 from __future__ import annotations

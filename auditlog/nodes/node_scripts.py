@@ -18,10 +18,15 @@ from auditlog.plan.canary import line_edits
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
+INSTALLED_LEDGER = f"{FOLDER}/ledger"
 DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
     f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
+)
+LEDGER_NEEDS = (
+    f"an account that only reads needs {INSTALLED_LEDGER}, which 'pulumi up' installs, and this line in "
+    f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_LEDGER} ""'
 )
 _PARTS = (
     "common.sh",
@@ -99,6 +104,12 @@ def installed_facts_command() -> str:
     """The command by which an account that may do nothing else reads a node's facts. It takes no arguments: a path of
     the caller's choice would let it read any file."""
     return f"sudo -n {INSTALLED_FACTS}"
+
+
+def installed_ledger_command() -> str:
+    """The command by which such an account asks for the ledger. What is asked comes on standard input, and names no
+    path."""
+    return f"sudo -n {INSTALLED_LEDGER}"
 
 
 def install_command(user: str, script: str, there_now: str) -> str:
