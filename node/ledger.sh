@@ -178,6 +178,30 @@ ledger() {
     echo "end"
 }
 
+# recorded_ledger: one of the two, with the log of the stack's last change. The caller, who may be let to do just this as root,
+# says on standard input which of them and with what, a word a line. No word names a file, and no answer tells what a line
+# holds but its auditID, stage, time and length: digests are of whole lines alone.
+recorded_ledger() {
+    read -r asked_for || asked_for=''
+    case $asked_for in ledger) run=ledger ;; ledger-events) run=ledger_events ;; *) fail "unknown question '$asked_for'; allowed: ledger, ledger-events" ;; esac
+    set --
+    while IFS= read -r pair; do
+        case $pair in
+            *[!A-Za-z0-9:,.=/-]* | *=-*) fail "the word '$pair' has characters that no answer needs" ;;
+            since=* | until=* | after=* | digests=* | known=* | marks=* | counter=* | minutes=* | limit=* | skip=* | service=* | alloy=*)
+                set -- "$@" "$pair"
+                ;;
+            log=*) ;;
+            *) fail "the word '$pair' is not known" ;;
+        esac
+    done
+    if is_whole "$STATE/paths"; then
+        while IFS= read -r pair; do case $pair in log=*) set -- "$@" "$pair" ;; esac done <"$STATE/paths"
+    fi
+    given log "$@" >/dev/null || fail "no log is recorded in $STATE/paths; 'pulumi up' records it"
+    "$run" "$@"
+}
+
 # ledger_events log=PATH minutes=MINUTE,... limit=N [skip=IDENTITY,...]: the events of these minutes, each written as
 # 2026-11-29T05:10, or 2026-11-29T05:10= for its first moment, which belongs to the minute before. No more than N of each file.
 ledger_events() {
@@ -264,20 +288,25 @@ ledger_open() {
     case $skipped in *,"$1",*) return 0 ;; esac
     identities=$identities$1, size=$2
     number=$((number + 1))
-    say "file $number $kind $1 $2 $3 $(printf '%s' "$path" | base64 -w 0)" >&5
+    # The last line of what is written to may be under way.
+    case $kind in *live) [ -z "$(ledger_content | tail -c 1)" ] || size=$((size - $(ledger_content | tail -n 1 | wc -c))) ;; esac
+    say "file $number $kind $1 $size $3 $(printf '%s' "$path" | base64 -w 0)" >&5
     if [ "$digests" = yes ]; then
-        sum=$({ ledger_whole | tee /proc/self/fd/4 | ledger_awk >&5; } 4>&1 | sha256sum)
-        say "digest $number ${sum%% *}" >&5
+        sum=$({ { ledger_whole | tee /proc/self/fd/4 | ledger_awk >&5; } 4>&1 | sha256sum; } 9>&1)
+        say "digest $number $(say "$sum" | sed -n 's/ .*-$//p')" >&5
         ledger_known
     elif [ "$3" -lt "$after" ]; then
+        sum=''
         say "skipped $number" >&5
         ledger_content 2>/dev/null | head -n 1 | ledger_awk >&5
     else
-        ledger_whole | ledger_awk >&5
+        sum=$({ ledger_whole | ledger_awk >&5; } 9>&1)
     fi
+    case $sum in *damaged*) say "damaged $number" >&5 ;; esac
 }
 
-ledger_whole() { ledger_content 2>/dev/null || say "damaged $number" >&5; }
+# ledger_whole: the content, and "damaged" on descriptor 9 where not all of it can be uncompressed.
+ledger_whole() { ledger_content 2>/dev/null || echo damaged >&9; }
 
 # ledger_content: of a file that is written to no more than it held when it was opened.
 ledger_content() {
@@ -299,18 +328,22 @@ ledger_awk() {
 ledger_known() {
     case $kind in *live)
         [ "$size" -lt 1024 ] && head_length=$size || head_length=1024
-        sum=$(ledger_content 2>/dev/null | head -c "$head_length" | sha256sum)
-        say "head $number $head_length ${sum%% *}" >&5
+        found=$(ledger_content 2>/dev/null | head -c "$head_length" | sha256sum)
+        say "head $number $head_length ${found%% *}" >&5
         ;;
     esac
     [ -n "$known" ] || return 0
     known_bytes=${known%%:*} known_sum=${known##*:}
     known_length=${known#*:} known_length=${known_length%:*}
-    sum=$(ledger_content 2>/dev/null | head -c "$known_length" | sha256sum)
-    [ "${sum%% *}" = "$known_sum" ] || return 0
-    sum=$(ledger_content 2>/dev/null | head -c "$known_bytes" | sha256sum)
-    say "prefix $number ${sum%% *}" >&5
+    [ "$known_length" = 1024 ] || ends_line "$known_length" || return 0
+    found=$(ledger_content 2>/dev/null | head -c "$known_length" | sha256sum)
+    [ "${found%% *}" = "$known_sum" ] && ends_line "$known_bytes" || return 0
+    found=$(ledger_content 2>/dev/null | head -c "$known_bytes" | sha256sum)
+    say "prefix $number ${found%% *}" >&5
 }
+
+# ends_line BYTES: whether so many bytes of the file are whole lines. Digests of any length would tell byte for byte what is in it.
+ends_line() { [ -z "$(ledger_content 2>/dev/null | head -c "$1" | tail -c 1)" ]; }
 
 # ledger_detached: what the API server writes to where that is not the log: a file that was deleted or replaced, which it keeps
 # open (https://github.com/kubernetes/kubernetes/issues/111208). Looked at twice, since a rotation looks the same for a moment.

@@ -27,12 +27,14 @@ OUT_OF_ORDER = timedelta(seconds=60)
 class Context:
     """What is known of one node besides its events. ``longest_line`` is what Loki takes, in bytes.
 
-    ``loki_has_earlier`` says whether Loki has events of this node from before the range.
+    ``loki_has_earlier`` says whether Loki has events of this node from before the range, ``newest_in_loki`` when the
+    newest was made of those in it; None without any.
     """
 
     reading: Reading
     longest_line: int
     loki_has_earlier: bool = False
+    newest_in_loki: datetime | None = None
 
 
 def judge(examined: Examined, difference: Difference, context: Context) -> Iterator[Finding]:
@@ -146,9 +148,9 @@ def _missing(examined: Examined, missing: Sequence[Mark], context: Context) -> I
             too_long[-1].moment,
             too_long,
         )
-    newest = max(examined.loki, default=None)
+    newest = context.newest_in_loki
     for group in _groups(mark for mark in missing if mark.bytes <= context.longest_line):
-        if newest is not None and group[0].minute >= newest and group[-1].minute >= examined.compared.until - 60 * 2:
+        if newest is not None and group[0].moment > newest:
             yield _not_shipped(examined, len(group), group[0].moment, group[-1].moment, group, context)
         else:
             yield Finding(

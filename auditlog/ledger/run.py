@@ -147,16 +147,17 @@ async def _compare(
     node: Node, question: Question, reading: Reading, loki: LokiReader | None, sums: Mapping[Key, Sum]
 ) -> NodeResult:
     examined = examine(node.name, _span(question, reading), reading, sums if loki else None)
-    difference, has_earlier = Difference(), False
+    difference, has_earlier, newest = Difference(), False, None
     if loki is not None:
         if examined.before_loki:
             has_earlier = await asyncio.to_thread(loki.has_earlier, node.name, examined.asked.since)
+        in_loki: list[Mark] = []
         if examined.read:
-            difference = compare(
-                await _marks_of_files(node, reading, examined.read),
-                await asyncio.to_thread(_marks_of_loki, loki, node.name, examined.read),
-            )
-    findings = list(judge(examined, difference, Context(reading, question.longest_line, has_earlier)))
+            in_loki = await asyncio.to_thread(_marks_of_loki, loki, node.name, examined.read)
+            difference = compare(await _marks_of_files(node, reading, examined.read), in_loki)
+        newest = _newest(examined, in_loki)
+    context = Context(reading, question.longest_line, has_earlier, newest)
+    findings = list(judge(examined, difference, context))
     comparison: Comparison | str = NO_EARLIER
     if question.chain is not None:
         findings.extend(judge_files(node.name, question.chain, reading))
@@ -164,6 +165,13 @@ async def _compare(
         comparison = _counted(node.name, question, reading)
         findings.extend(judge_count(node.name, comparison))
     return NodeResult(node.name, tuple(findings), reading, examined, comparison)
+
+
+def _newest(examined: Examined, in_loki: Sequence[Mark]) -> datetime | None:
+    """When the newest event in Loki was made, or a time that is not before it."""
+    ends = [minute + MINUTE for minute in examined.loki if minute not in examined.read]
+    moments = [*(datetime.fromtimestamp(end, UTC) for end in ends), *(mark.moment for mark in in_loki)]
+    return max(moments, default=None)
 
 
 def _counted(name: str, question: Question, reading: Reading) -> Comparison | str:
