@@ -1,19 +1,14 @@
-"""What the commands share: arguments, policies by name, and the progress bar."""
+"""What the commands share: arguments, times, and policies by name."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tqdm import tqdm
-
-from auditlog.events.layout import NARROW
 from auditlog.policy.model import Policy
 from auditlog.policy.presets import PresetError, preset_names, preset_text
 from auditlog.policy.read import read_policy
@@ -39,6 +34,12 @@ class UsageError(Exception):
     """An argument that cannot be used; the message names it and says what is allowed."""
 
 
+def print_help(parser: argparse.ArgumentParser) -> int:
+    """What a command does that has commands of its own and was given none."""
+    parser.print_help()
+    return 0
+
+
 def add_logs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The positional arguments that name logs, and --output. Not required where the log may come from elsewhere."""
     parser.add_argument("logs", nargs="+" if required else "*", metavar="LOG", help=LOG_HELP)
@@ -55,13 +56,6 @@ def add_output(
     parser.add_argument(
         "--json", action="store_const", const="json", dest="output", default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
-
-
-def text_width(output: str) -> int | None:
-    """The columns that text may take: the terminal's, 80 without one; None for ``-o wide``, as many as it needs."""
-    if output == "wide":
-        return None
-    return shutil.get_terminal_size((NARROW, 24)).columns if sys.stdout.isatty() else NARROW
 
 
 def parse_moment(text: str, now: datetime | None = None) -> datetime:
@@ -124,12 +118,3 @@ def policy_text(name: str) -> tuple[str, str]:
     except OSError as problem:
         hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
         raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int], object]]:
-    """A bar on standard error while it is a terminal; `total` is in bytes, 0 when it is not known."""
-    # Its monitor is a thread, and only a program without threads can fork its workers safely.
-    tqdm.monitor_interval = 0
-    with tqdm(total=total or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
-        yield bar.update
