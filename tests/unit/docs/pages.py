@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"(^|\s)#\s.*$")
 _OPERATORS = re.compile(r"^[|&;()]+$")
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 _SETTERS = ("sudo", "nice", "exec")
-_CHECKED_INLINE = ("python -m ", "make ", "pulumi ", "ci/", "kubectl ", "kubeadm ")
+_CHECKED_INLINE = ("auditlog ", "kubectl audit ", "python -m ", "make ", "pulumi ", "ci/", "kubectl ", "kubeadm ")
 
 
 @dataclass(frozen=True, slots=True)
