@@ -25,8 +25,8 @@ from lab.paths import Paths
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import fake_node
 from tests.engine.ssh_server import SshServer, serving
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.nodes import untouched
+from tests.unit.nodes.facts_output import facts_output
+from tests.unit.plan.nodes import untouched
 
 CLUSTERS = ("east", "north", "west")
 _ANSWER = "cat >/dev/null; sleep {seconds}; cat facts"

@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apiextensions, core, meta
 
-from auditlog.observe.detections.cross_check import Finding, cross_check
-from auditlog.observe.detections.report import preview_note, preview_warnings
+from auditlog.detections.cross_check import Finding, cross_check
+from auditlog.detections.report import preview_note, preview_warnings
 from auditlog.observe.rules import RuleFile, RuleScope, selected
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules

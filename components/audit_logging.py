@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-from auditlog.outputs import OUTPUTS
-from auditlog.settings.configuration import SECRET_STEPS
+from auditlog.settings.outputs import OUTPUTS
 from auditlog.settings.package_schema import COMPONENT
+from auditlog.stack_file.configuration import SECRET_STEPS
 from components.arguments import AuditLoggingArgs
 from components.cluster import audit_cluster_meanwhile, unknown_cluster
 from components.configuration import Configuration, configuration_of
@@ -28,9 +28,9 @@ class AuditLogging(pulumi.ComponentResource):
     """Everything that a stack of this project has, below one component.
 
     ``args`` are the settings of ``docs/settings.md`` by their keys, secrets included. ``outputs`` are those of
-    ``auditlog.outputs`` by their names; each is an attribute too. The nodes are read when all arguments are known. In a
-    preview that does not know one of them, the resources stay as they are and the outputs are unknown; an update fails
-    before any change.
+    ``auditlog.settings.outputs`` by their names; each is an attribute too. The nodes are read when all arguments are
+    known. In a preview that does not know one of them, the resources stay as they are and the outputs are unknown; an
+    update fails before any change.
     """
 
     outputs: Mapping[str, pulumi.Output[Any]]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.reasons import TAKEN_OVER
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.plan.file_change import FileChange
+from auditlog.plan.node_plan import NodePlan
+from auditlog.plan.plan import Plan
+from auditlog.plan.reasons import TAKEN_OVER
 from auditlog.policy.change import describe_change
 from auditlog.settings import Host
 from components.node_command import explain, explain_hand_over, node_command, untouched_node_command

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.companions import Companion
-from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.reasons import TAKEN_OVER
-from auditlog.apiserver.webhook_kubeconfig import webhook_kubeconfig
+from auditlog.nodes import node_scripts
+from auditlog.plan.companions import Companion
+from auditlog.plan.plan import Plan
+from auditlog.plan.reasons import TAKEN_OVER
+from auditlog.plan.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import Host, WebhookSettings
 from components.node_command import explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.read_nodes import read_nodes
+from auditlog.nodes.facts import Facts
+from auditlog.nodes.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from components.command_provider import start_command_provider
 from components.configuration import Configuration

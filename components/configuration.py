@@ -11,11 +11,11 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
 
+from auditlog.nodes.ssh import Account
 from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings, SettingsError
-from auditlog.settings.configuration import check_configuration, decoded, missing_reading_key
-from auditlog.settings.namespaces import own_keys
-from auditlog.settings.own_file import mistakes_of_form
-from auditlog.ssh import Account
+from auditlog.stack_file.configuration import check_configuration, decoded, missing_reading_key
+from auditlog.stack_file.namespaces import own_keys
+from auditlog.stack_file.own_file import mistakes_of_form
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import Any
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.removal import RemovalPlan
+from auditlog.plan.plan import Plan
+from auditlog.plan.removal import RemovalPlan
 from auditlog.proof.verdict import DueProof
 from auditlog.settings import Host, Settings
 from components.audit_policy import AuditPolicy

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.change_result import parse_result
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.reasons import RECORD_ONLY
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.nodes.change_result import parse_result
+from auditlog.plan.node_plan import NodePlan
+from auditlog.plan.reasons import RECORD_ONLY
 from auditlog.proof.verdict import DueProof
 from auditlog.settings import Settings
 from components.change import Change

@@ -1,4 +1,4 @@
-"""Locks the nodes that the program declares while ``up`` runs (``auditlog.apiserver.declaration``)."""
+"""Locks the nodes that the program declares while ``up`` runs (``auditlog.nodes.declaration``)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from auditlog.apiserver.declaration import Declaration
-from auditlog.apiserver.plan import Plan
-from auditlog.ssh import Account
+from auditlog.nodes.declaration import Declaration
+from auditlog.nodes.ssh import Account
+from auditlog.plan.plan import Plan
 from components.configuration import Configuration
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from auditlog.apiserver.digest import plan_digest
-from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.plan import Plan, make_plan
-from auditlog.apiserver.plan_error import PlanError
-from auditlog.apiserver.removal import plan_removal
-from auditlog.apiserver.secret_plan import secret_plan, secret_removal
+from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
+from auditlog.plan.digest import plan_digest
+from auditlog.plan.plan import Plan, make_plan
+from auditlog.plan.plan_error import PlanError
+from auditlog.plan.removal import plan_removal
+from auditlog.plan.secret_plan import secret_plan, secret_removal
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.proof.tasks import proof_tasks

@@ -23,7 +23,8 @@ class Part(Enum):
 class Declared:
     """The resources of one cluster after they were declared.
 
-    ``outputs`` are those of ``auditlog.outputs`` by their names. ``last`` are the resources after which a part is done.
+    ``outputs`` are those of ``auditlog.settings.outputs`` by their names. ``last`` are the resources after which a
+    part is done.
     """
 
     outputs: Mapping[str, Any]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.reasons import (
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.plan.plan import Plan
+from auditlog.plan.reasons import (
     KUBEADM_CONFIG_EDITS_BACK,
     KUBEADM_CONFIG_RECORD_ONLY,
     KUBEADM_CONFIG_TAKEN_OVER,

@@ -7,7 +7,7 @@ What the options are for (reference: pulumi-command 1.2.1 and the engine's own r
 * The text holds what the node looked like when it was read. It is ignored while the node is in sync, which makes
   drift, and only drift, a diff; ``triggers`` would replace, and a replacement runs the old ``delete`` afterwards.
 * A replacement (``up --replace``, ``state taint``) deletes first, while the program still runs, so that the node can
-  tell it from a removal (``auditlog.apiserver.declaration``). The engine's default order would delete last, and take
+  tell it from a removal (``auditlog.nodes.declaration``). The engine's default order would delete last, and take
   away what the new Command found in order.
 * ``add_previous_output_in_env`` is off: sshd refuses the variables and warns on every run.
 """
@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver.checks.finding import Finding
-from auditlog.apiserver.file_change import FileChange
-from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.preparation import PreparationPlan
+from auditlog.checks.finding import Finding
+from auditlog.plan.file_change import FileChange
+from auditlog.plan.node_plan import NodePlan
+from auditlog.plan.preparation import PreparationPlan
 from components.scope import Scope
 from components.untouched import COMMAND_INPUTS
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_command import remote
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.plan import Plan
-from auditlog.apiserver.preparation import PreparationPlan
-from auditlog.apiserver.reasons import SCRIPTS_ANEW, TAKEN_OVER
+from auditlog.nodes import node_scripts
+from auditlog.plan.node_plan import NodePlan
+from auditlog.plan.plan import Plan
+from auditlog.plan.preparation import PreparationPlan
+from auditlog.plan.reasons import SCRIPTS_ANEW, TAKEN_OVER
 from components.node_command import explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope
 

@@ -11,8 +11,8 @@ from typing import ParamSpec, TypeVar
 
 import pulumi
 
-from auditlog.apiserver.plan_error import PlanError
-from auditlog.apiserver.read_nodes import ReadError
+from auditlog.nodes.read_nodes import ReadError
+from auditlog.plan.plan_error import PlanError
 from auditlog.policy.model import PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError

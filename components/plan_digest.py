@@ -6,7 +6,7 @@ import os
 
 import pulumi
 
-from auditlog.apiserver.digest import asked_digest, named_digest
+from auditlog.plan.digest import asked_digest, named_digest
 from components.scope import Scope
 
 VARIABLE = "KUBERNETES_AUDIT_PLAN_DIGEST"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pulumi
 
-from auditlog.apiserver.facts import Facts
+from auditlog.nodes.facts import Facts
+from auditlog.nodes.ssh import Account
 from auditlog.proof.prove import prove_nodes
 from auditlog.proof.tasks import DROPPED, Task
 from auditlog.proof.verdict import Failure, Proven, kept_outputs
 from auditlog.settings import Settings
-from auditlog.ssh import Account
 from components import outcome
 from components.change import Change
 from components.engine_requests import engine_has_answered

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from auditlog.apiserver import manifest
-from auditlog.apiserver.manifest import MANIFEST_PATH
+from auditlog.manifest import manifest
+from auditlog.manifest.manifest import MANIFEST_PATH
 from lab.api import Node
 from lab.errors import LabError
 

@@ -115,7 +115,7 @@ is_needed() {
 }
 
 # is_declared: whether a program that declares this node runs now. It holds a lock for as long
-# (auditlog/apiserver/declaration.py).
+# (auditlog/nodes/declaration.py).
 is_declared() { [ -e "$STATE/declared" ] && ! flock -n -x "$STATE/declared" true; }
 
 # check_owner owner=NAME [former-owner=NAME]...: refuses a node whose audit logging is another stack's, unless it is the

@@ -4,9 +4,10 @@ What changed is what git says: the working tree against HEAD, and files that are
 
 - tests/unit/**/test_NAME.py: itself. Any other file of tests/unit/AREA: the tests of the area.
 - auditlog/AREA/NAME.py, components/NAME.py, lab/NAME.py, node/NAME.sh: tests/unit/AREA/**/test_NAME.py; without such
-  a file, the tests of the area. A file right in auditlog/ (ssh.py) is its own area.
+  a file, the tests of the area.
 - docs/, README.md, Makefile: tests/unit/docs.
-- Pulumi*.yaml: tests/unit/settings. policies/: tests/unit/policy, policy_analysis. __main__.py: tests/unit/components.
+- Pulumi*.yaml, and settings: tests/unit/settings, stack_file. policies/: tests/unit/policy. __main__.py:
+  tests/unit/components.
 - tests/NAME.py: tests/unit/test_NAME.py. Other files of tests/, bench/, ci/, .ci/, .github/, .woodpecker/: none here;
   make test runs those of tests/, make lint checks workflows.
 - Anything else, as the requirements, or no change at all: every area.
@@ -25,30 +26,30 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parents[1]
 UNIT = Path("tests/unit")
 SLOW = (
-    "apiserver/test_edit_properties.py",
-    "apiserver/test_inspection.py",
-    "apiserver/test_kubeadm.py",
     "components/test_control_plane.py",
     "components/test_program.py",
     "docs/test_commands.py",
     "events/test_loki.py",
     "events/test_outcomes.py",
+    "inspection/test_inspection.py",
     "lab/test_observability.py",
+    "manifest/test_edit_properties.py",
+    "manifest/test_kubeadm.py",
     "node/test_moved.py",
     "node/test_other_writers.py",
     "node/test_transaction.py",
     "node/test_webhook.py",
+    "policy/analysis/test_coverage.py",
+    "policy/analysis/test_partition.py",
+    "policy/analysis/test_recording.py",
     "policy/test_oracle.py",
     "policy/test_presets.py",
-    "policy_analysis/test_coverage.py",
-    "policy_analysis/test_partition.py",
-    "policy_analysis/test_recording.py",
-    "settings/test_broken_stack_files.py",
-    "settings/test_config_command.py",
     "settings/test_schema.py",
+    "stack_file/test_broken_stack_files.py",
+    "stack_file/test_config_command.py",
 )
 """Test files, below tests/unit, that take more than three seconds beside a running lab."""
-AREAS = {"policy": ("policy", "policy_analysis")}
+AREAS = {"settings": ("settings", "stack_file")}
 """Areas of the program with other tests than tests/unit/AREA."""
 
 

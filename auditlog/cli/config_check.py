@@ -1,4 +1,4 @@
-"""`config check`: finds the stack files and reports what `auditlog.settings.check` says about each."""
+"""`config check`: finds the stack files and reports what `auditlog.stack_file.check` says about each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from auditlog.cli.common import UsageError
 from auditlog.policy.report import findings_json, text_report
-from auditlog.settings.check import CheckedFile, LocatedMistake, check_stack_file
+from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_file
 
 PROJECT_FILE = "Pulumi.yaml"
 

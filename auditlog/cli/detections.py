@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from auditlog.cli.common import POLICY_HELP, UsageError, add_output, named_policy
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.cross_check import cross_check
-from auditlog.observe.detections.report import (
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.cross_check import cross_check
+from auditlog.detections.report import (
     catalogue_json,
     catalogue_text,
     findings_json,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import asyncssh
 
-from auditlog.apiserver.adoption import draft, stack_file
-from auditlog.apiserver.inspection import inspect_cluster
-from auditlog.apiserver.inspection_report import json_report, text_report
-from auditlog.apiserver.read_nodes import ReadError, Reading, read_unknown_nodes
 from auditlog.cli.common import UsageError
 from auditlog.events.layout import safe
+from auditlog.inspection.adoption import draft, stack_file
+from auditlog.inspection.inspection import inspect_cluster
+from auditlog.inspection.report import json_report, text_report
+from auditlog.nodes.read_nodes import ReadError, Reading, read_unknown_nodes
+from auditlog.nodes.ssh import Access, Reached, Target
 from auditlog.settings import Host, is_host_key, is_name
-from auditlog.ssh import Access, Reached, Target
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\s@\[\]]+)(?::(?P<port>\d{1,5}))?")
 

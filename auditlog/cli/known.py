@@ -36,8 +36,8 @@ def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]
 def _of_stack(name: str) -> Known:
     # Half a second to import, for every setting, that no question without a stack has to wait for.
     from auditlog.cli.config_check import project_file, project_name
-    from auditlog.settings.in_force import in_force
-    from auditlog.settings.stack_file import StackFileError, read_stack_file
+    from auditlog.stack_file.in_force import in_force
+    from auditlog.stack_file.read import StackFileError, read_stack_file
 
     path = Path(name)
     project = project_file(path.resolve().parent if path.is_file() else Path.cwd())

@@ -33,7 +33,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from auditlog.observe.shipping_delay import NEWEST_METRIC
+from auditlog.detections.shipping_delay import NEWEST_METRIC
 from auditlog.observe.source import Source
 from auditlog.settings.shipping import AlloySettings, LokiSettings
 

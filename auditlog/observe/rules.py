@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from auditlog.observe.detections.catalogue import AREAS, DETECTIONS
-from auditlog.observe.detections.logql import duration
-from auditlog.observe.detections.model import Detection, Metrics
+from auditlog.detections.catalogue import AREAS, DETECTIONS
+from auditlog.detections.logql import duration
+from auditlog.detections.model import Detection, Metrics
 from auditlog.settings.model import DEFAULT_LOG_PATH, AlertSettings, Settings
 
 Rule = dict[str, Any]

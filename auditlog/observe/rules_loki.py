@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auditlog.observe.detections.logql import silence_query, value_query
-from auditlog.observe.detections.model import Detection, Events, Silence
+from auditlog.detections.logql import silence_query, value_query
+from auditlog.detections.model import Detection, Events, Silence
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from auditlog.observe.detections.model import Detection, Metrics
-from auditlog.observe.detections.promql import value_query
+from auditlog.detections.model import Detection, Metrics
+from auditlog.detections.promql import value_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
 

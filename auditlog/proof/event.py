@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from auditlog.apiserver.marker import Marker
 from auditlog.events.event import NO_BODY, Event, request_path
 from auditlog.observe.alloy import JOB
+from auditlog.plan.marker import Marker
 from auditlog.policy.model import Level
 
 _DECISION = "authorization.k8s.io/decision"

@@ -13,9 +13,20 @@ from datetime import UTC, datetime
 
 import asyncssh
 
-from auditlog.apiserver import node_scripts
 from auditlog.events.event import Event
 from auditlog.events.loki import DeniedError, LokiClient, LokiError
+from auditlog.nodes import node_scripts
+from auditlog.nodes.ssh import (
+    LOGIN_ERRORS,
+    READ_SECONDS,
+    Access,
+    Account,
+    Login,
+    SshError,
+    access_of,
+    bastion_of,
+    target_of,
+)
 from auditlog.proof.event import decode_event, event_nanoseconds, wrong_in_event, wrong_in_loki
 from auditlog.proof.loki_route import access, query_url, service_of, through_node
 from auditlog.proof.node_answer import AnswerError, LogAnswer, parse_alloy_state, parse_log_answer
@@ -31,7 +42,6 @@ from auditlog.proof.verdict import (
     proven,
 )
 from auditlog.settings import AlloyMode, LokiSettings, Settings
-from auditlog.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Account, Login, SshError, access_of, bastion_of, target_of
 
 LOG_SECONDS = 20
 """How long an event may take to the log on its own node: a batch of an API server that gathers them, no longer."""

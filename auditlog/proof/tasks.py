@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditlog.apiserver.facts import Facts
-from auditlog.apiserver.marker import Marker, marker_of
-from auditlog.apiserver.plan import Plan
+from auditlog.nodes.facts import Facts
+from auditlog.plan.marker import Marker, marker_of
+from auditlog.plan.plan import Plan
 from auditlog.policy.model import Policy
 from auditlog.settings import Host, LogFormat, LogSettings, Settings
 

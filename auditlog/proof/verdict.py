@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.apiserver.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.events.event import Event
+from auditlog.plan.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.proof.event import event_nanoseconds
 from auditlog.proof.node_answer import AlloyState, LogAnswer
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.model import Events
-from auditlog.observe.detections.promql import SELECTORS as SELECTOR_NAMES
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.model import Events
+from auditlog.detections.promql import SELECTORS as SELECTOR_NAMES
 from auditlog.settings.dashboards import MATCHERS, NAMESPACE_THAT_EXISTS, is_label_key, is_label_value
 from auditlog.settings.kinds import Choice, Number, Text
 from auditlog.settings.kinds_of_many import Entries, Labels, Names, Texts
@@ -18,7 +18,7 @@ _DAY = 86400
 _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
 """What Loki allows in a tenant's name (dskit, tenant.ValidTenantID)."""
 
-_SHOWN = "an id that `python -m auditlog detections` shows for this"
+_SHOWN = "an id that `auditlog detections` shows for this"
 _IDS = Names(tuple(each.id for each in DETECTIONS), _SHOWN)
 _WITH_USERS = Names(tuple(each.id for each in DETECTIONS if isinstance(each.source, Events)), _SHOWN)
 _DEFAULT = AlertSettings()

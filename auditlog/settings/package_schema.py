@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditlog import __version__
-from auditlog.outputs import OUTPUTS, TYPES
 from auditlog.settings.kinds import Boolean, Choice, Integer, Number, OneOf, Switch, Text
 from auditlog.settings.kinds_of_many import Choices, Entries, Items, Labels, Names, TextOrMapping, Texts
+from auditlog.settings.outputs import OUTPUTS, TYPES
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import JsonSchema, Kind, Setting, plain

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from tests.crash.disk import Cut, Disk, FileSystem
 from tests.crash.invariants import broken_after_boot, contents, fingerprint, not_given_back
 from tests.crash.node import CrashNode
 from tests.crash.operations import Operation
 from tests.crash.stack import CrashStack
-from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION
+from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION
 
 Original = dict[str, tuple[int, bytes]]
 

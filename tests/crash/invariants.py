@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from auditlog.apiserver import manifest, node_scripts
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import CANARY, apiserver_pod
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.nodes.facts import CANARY, apiserver_pod
 from tests.crash.node import CrashNode
 
 _FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file")

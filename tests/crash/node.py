@@ -16,10 +16,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditlog.apiserver import manifest, node_scripts
-from auditlog.apiserver.facts import Facts, parse_facts
+from auditlog.manifest import manifest
+from auditlog.nodes import node_scripts
+from auditlog.nodes.facts import Facts, parse_facts
 from tests.crash.disk import Cut, Disk, shutdown_script
-from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
 
 KUBERNETES = Path("/etc/kubernetes")
 # Renames, exchanges (perl, where mv cannot), links and removals; and sync, before which a name is not on the disk.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from tests.crash.node import Ran
 from tests.crash.stack import CrashStack
 

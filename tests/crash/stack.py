@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from auditlog.apiserver import node_scripts
+from auditlog.nodes import node_scripts
 from tests.crash.node import CrashNode, Ran
-from tests.unit.apiserver.nodes import HOST_KEY
 from tests.unit.components.program import ARRIVED, PROJECT, Registration, run_program, stack_config
+from tests.unit.plan.nodes import HOST_KEY
 
 _COMMAND = "command:remote:Command"
 _COMPARED = ("create", "update", "delete", "stdin")

@@ -16,7 +16,7 @@ from tests.crash.invariants import contents, not_given_back
 from tests.crash.node import CrashNode
 from tests.crash.operations import FIRST
 from tests.crash.stack import CrashStack
-from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION
+from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION
 
 _UNSYNCED_ONCE = (
     "owner",

@@ -9,15 +9,15 @@ from typing import Any
 
 import pulumi
 
-from auditlog.apiserver.facts import Facts
+from auditlog.nodes.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from components.audit_logging import AuditLogging
 from tests.engine.engine_stack import Run
 from tests.engine.ssh_server import SshServer
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.kubeadm_files import MANIFEST
-from tests.unit.apiserver.nodes import applied, remote, untouched
+from tests.unit.manifest.kubeadm_files import MANIFEST
+from tests.unit.nodes.facts_output import facts_output
+from tests.unit.plan.nodes import applied, remote, untouched
 
 NODES = ("cp1", "cp2")
 OWNER = "engine-test/test/east"

@@ -13,7 +13,7 @@ from tests.engine.audited_cluster import NODES, SUDO, Cluster, succeed
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import fake_node
 from tests.engine.ssh_server import new_key, serving
-from tests.unit.apiserver.nodes import untouched
+from tests.unit.plan.nodes import untouched
 
 
 @pytest.fixture

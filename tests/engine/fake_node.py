@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import kubeadm_config, manifest_edit
-from auditlog.apiserver.desired import audit_configuration
-from auditlog.apiserver.facts import Facts
+from auditlog.manifest import kubeadm_config, manifest_edit
+from auditlog.manifest.desired import audit_configuration
+from auditlog.nodes.facts import Facts
 from auditlog.policy.presets import preset_text
 from auditlog.settings import LogSettings, PolicySettings
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+from tests.unit.nodes.facts_output import facts_output
 
 _COMMANDS = {
     # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder, and its PATH has

@@ -17,7 +17,7 @@ from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.kubernetes_api import KubernetesApi
 from tests.engine.ssh_server import SshServer
 from tests.engine.test_command_provider_engine import connection
-from tests.unit.apiserver.nodes import untouched
+from tests.unit.plan.nodes import untouched
 
 pytest_plugins = ("tests.engine.kubernetes_fixtures",)
 

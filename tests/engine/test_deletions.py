@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from auditlog.apiserver.facts import Facts
+from auditlog.nodes.facts import Facts
 from tests.engine.fake_node import FakeNode
 from tests.engine.program_stack import OWNER, Run, configure, deletions, urn, urns
-from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.plan.nodes import applied, untouched
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.earlier_version import earlier_version
 from tests.engine.fake_node import FakeNode
 from tests.engine.program_stack import OWNER, STACK, Run, configure, deletions
 from tests.engine.test_stack_files import pulumi
-from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.plan.nodes import applied, untouched
 
 
 @pytest.fixture

@@ -12,16 +12,16 @@ import asyncssh
 import pytest
 import yaml
 
-from auditlog.apiserver.desired import POLICY_ANNOTATION
-from auditlog.apiserver.facts import parse_facts
-from auditlog.apiserver.plan import make_plan
 from auditlog.cli import main
+from auditlog.manifest.desired import POLICY_ANNOTATION
+from auditlog.nodes.facts import parse_facts
+from auditlog.plan.plan import make_plan
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.settings import parse_settings
 from tests.engine.fake_node import FakeNode
 from tests.engine.ssh_server import SshServer, new_key, public_text, serving
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.nodes import applied
+from tests.unit.nodes.facts_output import facts_output
+from tests.unit.plan.nodes import applied
 
 Inspect = Callable[..., "Result"]
 WELL = dataclasses.replace(

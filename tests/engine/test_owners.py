@@ -25,7 +25,7 @@ from tests.engine.program_stack import OWNER, STACK, configure, deletions
 from tests.engine.program_stack import Run as Command
 from tests.engine.ssh_server import SshServer
 from tests.engine.test_stack_files import pulumi
-from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.plan.nodes import applied, untouched
 
 pytest_plugins = ("tests.engine.kubernetes_fixtures",)
 

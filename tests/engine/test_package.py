@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.settings.check import check_stack_file
 from auditlog.settings.package_schema import package_schema_text
+from auditlog.stack_file.check import check_stack_file
 from lab.paths import NODE_FILES
 from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer
 from tests.engine.yaml_program import CLUSTER, STACK, YamlProgram
-from tests.unit.apiserver.nodes import applied, untouched
-from tests.unit.settings.stack_files import FOLDER, PROJECT
+from tests.unit.plan.nodes import applied, untouched
+from tests.unit.stack_file.stack_files import FOLDER, PROJECT
 
 PREFIX = f"urn:pulumi:{STACK}::platform::"
 COMPONENT = "kubernetes-audit:index:AuditLogging"

@@ -12,7 +12,7 @@ from tests.engine.fake_node import FakeNode
 from tests.engine.program_stack import STACK
 from tests.engine.ssh_server import SshServer
 from tests.engine.test_stack_files import pulumi
-from tests.unit.apiserver.nodes import applied, untouched
+from tests.unit.plan.nodes import applied, untouched
 
 URNS = {
     "kubernetes-audit:index:NodeScripts::node-scripts",

@@ -14,21 +14,21 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from auditlog.apiserver.plan import make_plan
+from auditlog.nodes.ssh import Account
+from auditlog.plan.plan import make_plan
 from auditlog.policy.read import read_policy
 from auditlog.proof.prove import prove_nodes
 from auditlog.proof.tasks import Task, proof_tasks
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import AlloyMode, AlloySettings, Host, LokiSettings, ProofSettings, Settings
-from auditlog.ssh import Account
 from components import outcome, proof
 from components.change import Change
 from components.scope import Scope
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer, new_key
-from tests.unit.apiserver.nodes import OWNER, POLICY, settings, untouched
 from tests.unit.events.fake_loki import FakeLoki, certificate_and_key, serve
+from tests.unit.plan.nodes import OWNER, POLICY, settings, untouched
 from tests.unit.proof.events import MARKER, line
 
 EVENT = line()

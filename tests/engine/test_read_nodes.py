@@ -14,9 +14,9 @@ from typing import Any
 import asyncssh
 import pytest
 
-from auditlog.apiserver.read_nodes import ReadError, read_nodes
+from auditlog.nodes.read_nodes import ReadError, read_nodes
+from auditlog.nodes.ssh import Account
 from auditlog.settings import Host
-from auditlog.ssh import Account
 from tests.engine.fake_node import FakeNode, fake_node
 from tests.engine.ssh_server import SshServer, new_key, public_text, serving
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver.reasons import PROOF_OWED
+from auditlog.plan.reasons import PROOF_OWED
 from auditlog.proof.verdict import Failure, Proven
 from tests.engine.audited_cluster import NODES, Cluster, operations, succeed
 from tests.engine.engine_stack import EngineStack, Run

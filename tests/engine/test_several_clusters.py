@@ -12,14 +12,14 @@ import pulumi
 import pulumi_command
 import pytest
 
-from auditlog.apiserver.plan import Plan, make_plan
+from auditlog.plan.plan import Plan, make_plan
 from components.audit_logging import AuditLogging
 from tests.engine.audited_cluster import succeed
 from tests.engine.engine_stack import EngineStack
 from tests.engine.fake_node import fake_node
 from tests.engine.ssh_server import SshServer, serving
-from tests.unit.apiserver.facts_output import facts_output
-from tests.unit.apiserver.nodes import untouched
+from tests.unit.nodes.facts_output import facts_output
+from tests.unit.plan.nodes import untouched
 
 CLUSTERS = ("east", "north", "west")
 MANY_TURNS = 1200

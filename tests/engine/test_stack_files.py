@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from auditlog.settings.check import check_stack_file
+from auditlog.stack_file.check import check_stack_file
 from lab.paths import REPOSITORY
 from tests.unit.certificates import KEY
-from tests.unit.settings.stack_files import BROKEN, POLICIES, PROJECT, as_engine, message_of
+from tests.unit.stack_file.stack_files import BROKEN, POLICIES, PROJECT, as_engine, message_of
 
 NODES = """\
   kubernetes-audit:nodes:

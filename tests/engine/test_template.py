@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from auditlog.settings.check import check_stack_file
+from auditlog.stack_file.check import check_stack_file
 from lab.paths import REPOSITORY
 
 STACK_FILE = """\

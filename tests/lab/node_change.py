@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.apiserver import manifest, node_scripts
-from auditlog.apiserver.change_result import ChangeResult, parse_result
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import Facts, parse_facts
-from auditlog.apiserver.node_plan import NodePlan
-from auditlog.apiserver.plan import make_plan
-from auditlog.apiserver.transaction import staged_files, transaction_arguments
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.nodes.change_result import ChangeResult, parse_result
+from auditlog.nodes.facts import Facts, parse_facts
+from auditlog.plan.node_plan import NodePlan
+from auditlog.plan.plan import make_plan
+from auditlog.plan.transaction import staged_files, transaction_arguments
 from auditlog.settings import RestartMode, Settings, parse_settings
 from lab import node as lab_node
 from lab.api import Node

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 import yaml
 
-from auditlog.apiserver import manifest
+from auditlog.manifest import manifest
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
 from tests.lab.test_first_stack import (

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from auditlog.apiserver import kubeadm_config, manifest
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest import kubeadm_config, manifest
+from auditlog.manifest.desired import sha256
 from auditlog.policy.presets import preset_text
 from lab.api import Lab, Node
 from lab.stack import PulumiStack

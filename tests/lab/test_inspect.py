@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from auditlog.apiserver import manifest
+from auditlog.manifest import manifest
 from lab.api import Lab, Node
 from lab.paths import REPOSITORY
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.manifest import kubeadm_config, manifest
 from lab.api import Lab, Node
 from lab.kubeadm import OIDC_FLAGS
 from lab.stack import PulumiStack

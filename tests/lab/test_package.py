@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import manifest
+from auditlog.manifest import manifest
 from lab import node as lab_node
 from lab.api import Lab, Node
 from lab.environment import environment

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from auditlog.policy.presets import preset_text
-from auditlog.settings.stack_file import read_stack_file
+from auditlog.stack_file.read import read_stack_file
 from lab.api import Lab
 from lab.paths import REPOSITORY
 from lab.stack import PROJECT, PulumiStack

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from lab.api import Lab, Node
 from lab.audit_logs import file_lines
 from tests.lab.clients import Record, four_clients

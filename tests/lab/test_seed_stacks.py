@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from auditlog.apiserver import kubeadm_config, manifest
+from auditlog.manifest import kubeadm_config, manifest
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
 from tests.lab.test_first_stack import MANIFEST, cluster_configuration, hashes, process_arguments

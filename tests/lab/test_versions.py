@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 import pytest
 import yaml
 
-from auditlog.apiserver import kubeadm_config, manifest
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import parse_facts
-from auditlog.apiserver.flagz import Witness, witness
-from auditlog.apiserver.node_scripts import bundle, facts_command
+from auditlog.manifest import kubeadm_config, manifest
+from auditlog.manifest.desired import sha256
+from auditlog.nodes.facts import parse_facts
+from auditlog.nodes.flagz import Witness, witness
+from auditlog.nodes.node_scripts import bundle, facts_command
 from auditlog.policy.presets import preset_text
 from lab import node as lab_node
 from lab.api import Lab, Node

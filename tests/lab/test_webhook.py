@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.apiserver import manifest
+from auditlog.manifest import manifest
 from lab.api import Lab, Node
 from lab.stack import PulumiStack
 from lab.webhook_receiver import WebhookReceiver

@@ -18,7 +18,7 @@ from socket import create_server
 import pytest
 import yaml
 
-from auditlog.apiserver.desired import POLICY_ANNOTATION
+from auditlog.manifest.desired import POLICY_ANNOTATION
 from lab.api import Lab
 from lab.observability.stack import Observability
 from lab.stack import CLUSTER

@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 
 from auditlog.observe.alloy import JOB, STRUCTURED_METADATA
-from tests.unit.observe.detections.events import Example
+from tests.unit.detections.events import Example
 
 _CLUSTERS = itertools.count()
 _STEP = re.compile(r'"(?P<quoted>[^"]+)"|(?P<name>\w+)|\[(?P<index>\d+)\]')

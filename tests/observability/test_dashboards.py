@@ -31,7 +31,7 @@ from tests.observability import dashboard_activity
 from tests.observability.dashboard_activity import ANONYMOUS_ROLE, GONE, IMPERSONATED, SECRET, SERVICE_ACCOUNT, WEBHOOK
 from tests.observability.given_events import push
 from tests.observability.shipping import NAMESPACE, cleared, eventually
-from tests.unit.observe.detections.examples import FIRES
+from tests.unit.detections.examples import FIRES
 
 ADMIN, ALICE = "kubernetes-admin", "alice@example.com"
 STEP = 15

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from auditlog.observe.detections.catalogue import find
+from auditlog.detections.catalogue import find
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.settings import AlertSettings
 from lab.observability import loki_api
 from lab.observability.stack import Observability
 from tests.observability.given_events import at, push
-from tests.unit.observe.detections.events import Example
-from tests.unit.observe.detections.examples import FIRES, QUIET
+from tests.unit.detections.events import Example
+from tests.unit.detections.examples import FIRES, QUIET
 
 FIRING = [(each, example) for each, examples in FIRES.items() for example in examples]
 SILENT = [(each, example) for each, examples in QUIET.items() for example in examples]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from auditlog.observe.detections.catalogue import DETECTIONS, find
-from auditlog.observe.detections.model import Events
+from auditlog.detections.catalogue import DETECTIONS, find
+from auditlog.detections.model import Events
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from lab.api import Lab, Node

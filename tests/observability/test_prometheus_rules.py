@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.model import Metrics
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.model import Metrics
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_prometheus import prometheus_rules
 from lab.host import which

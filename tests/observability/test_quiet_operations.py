@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.model import Detection, Events
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.model import Detection, Events
 from auditlog.observe.rules import INTERVAL, RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.observe.rules_prometheus import prometheus_expressions

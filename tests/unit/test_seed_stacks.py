@@ -6,14 +6,14 @@ import dataclasses
 
 import pytest
 
-from auditlog.apiserver import kubeadm_config, manifest
-from auditlog.apiserver.desired import audit_configuration
-from auditlog.apiserver.plan import make_plan
+from auditlog.manifest import kubeadm_config, manifest
+from auditlog.manifest.desired import audit_configuration
+from auditlog.plan.plan import make_plan
 from auditlog.policy.presets import preset_names
 from auditlog.policy.selection import selected_policy
 from auditlog.settings import parse_settings
 from tests.seeds import FLAGS, FOLDER, configuration
-from tests.unit.apiserver.nodes import OWNER, remote, untouched
+from tests.unit.plan.nodes import OWNER, remote, untouched
 
 # The manifest that seed 001 ends with, as far as it is about audit logging.
 SEED_001_BY_HAND = """\

@@ -5,12 +5,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
@@ -37,11 +39,25 @@ var languages = map[string]generator{
 		return gogen.GeneratePackage(tool, p, nil)
 	},
 	"nodejs": func(p *schema.Package) (map[string][]byte, error) {
-		return nodejs.GeneratePackage(tool, p, nil, nil, false, nil)
+		files, err := nodejs.GeneratePackage(tool, p, nil, nil, false, nil)
+		return upOneFolder(files), err
 	},
 	"python": func(p *schema.Package) (map[string][]byte, error) {
 		return python.GeneratePackage(tool, p, nil, nil)
 	},
+}
+
+// upOneFolder mends imports of types/: this release of the generator takes filepath.Rel of Go before 1.26 for granted,
+// whose result ended in "/.". The releases that do not have no generator for .NET.
+func upOneFolder(files map[string][]byte) map[string][]byte {
+	for name, content := range files {
+		if path.Dir(name) != "types" {
+			continue
+		}
+		content = bytes.ReplaceAll(content, []byte(`"./types/`), []byte(`"../types/`))
+		files[name] = bytes.ReplaceAll(content, []byte(`"./utilities"`), []byte(`"../utilities"`))
+	}
+	return files
 }
 
 func main() {

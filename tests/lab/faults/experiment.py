@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import unified_diff
 from typing import Any
 
-from auditlog.apiserver.restart import placed_first
+from auditlog.plan.restart import placed_first
 from lab.api import Lab, Node
 from lab.errors import LabError
 from lab.stack import PulumiStack

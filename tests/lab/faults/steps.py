@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from auditlog.apiserver.node_scripts import bundle
+from auditlog.nodes.node_scripts import bundle
 from tests.lab.faults.halt import Rename, Side
 
 WAY_BACK = ("put-back", "restored")

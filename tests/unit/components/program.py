@@ -20,13 +20,13 @@ from pulumi.runtime import mocks, settings
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import Stack
 
-from auditlog.apiserver.facts import Facts
+from auditlog.nodes.facts import Facts
 from auditlog.proof.tasks import Task
 from auditlog.proof.verdict import Failure, Proven
 from auditlog.settings import SECRET_KEYS, Host
 from components import change, cluster, declaration, kubernetes_provider, outcome, proof
 from lab.paths import REPOSITORY
-from tests.unit.apiserver.nodes import HOST_KEY
+from tests.unit.plan.nodes import HOST_KEY
 
 PROJECT, STACK = "kubernetes-audit", "test"
 PRIVATE_KEY = "the private key"

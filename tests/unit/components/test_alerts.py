@@ -11,8 +11,8 @@ from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.settings import AlertSettings, LokiRules, PrometheusRules
-from tests.unit.apiserver.nodes import settings, untouched
 from tests.unit.components.program import ARRIVED, PROJECT, Program, run_program, stack_config
+from tests.unit.plan.nodes import settings, untouched
 
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"
 CLUSTER = settings().cluster

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.apiserver.nodes import untouched
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+from tests.unit.plan.nodes import untouched
 
 LOKI = {"url": "https://loki.example.com", "username": "ship", "password": "the password"}
 STORAGE = "/var/lib/kubernetes-audit-alloy"

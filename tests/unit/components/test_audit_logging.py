@@ -11,15 +11,15 @@ from typing import Any
 import pulumi
 import pytest
 
-from auditlog.apiserver.facts import Facts
-from auditlog.outputs import OUTPUTS
-from auditlog.settings.check import check_stack_file
+from auditlog.nodes.facts import Facts
+from auditlog.settings.outputs import OUTPUTS
+from auditlog.stack_file.check import check_stack_file
 from components import cluster
 from components.arguments import AuditLoggingArgs
 from components.audit_logging import AuditLogging
-from tests.unit.apiserver.nodes import HOST_KEY, untouched
 from tests.unit.components.program import PRIVATE_KEY, PROJECT, STACK, Program, run_declared, run_program, stack_config
-from tests.unit.settings.stack_files import FOLDER
+from tests.unit.plan.nodes import HOST_KEY, untouched
+from tests.unit.stack_file.stack_files import FOLDER
 
 DIALLED = AssertionError("a node was dialled")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pulumi
 import pytest
 
-from auditlog.apiserver.facts import Facts
+from auditlog.nodes.facts import Facts
 from auditlog.observe import in_cluster
 from auditlog.observe.rules import RuleFile
-from tests.unit.apiserver.kubeadm_files import MANIFEST
-from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, untouched
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+from tests.unit.manifest.kubeadm_files import MANIFEST
+from tests.unit.plan.nodes import HOST_KEY, OWNER, POLICY, applied, remote, untouched
 
 UNTOUCHED = {"connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"}
 

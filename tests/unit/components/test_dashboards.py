@@ -10,8 +10,8 @@ import pulumi
 import pytest
 
 from auditlog.observe.dashboards import all_dashboards, options_for
-from tests.unit.apiserver.nodes import settings, untouched
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+from tests.unit.plan.nodes import settings, untouched
 
 UIDS = [f"kubernetes-audit-{name}" for name in ("who", "security", "volume", "pipeline")]
 KUBECONFIG = "apiVersion: v1\nkind: Config\n"

@@ -7,12 +7,12 @@ import shlex
 
 import pytest
 
-from auditlog.apiserver import manifest
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import Facts, KubeadmConfig, Process, StrayManifest, Written
-from auditlog.apiserver.reasons import KUBEADM_CONFIG_RECORD_ONLY, RECORD_ONLY
-from tests.unit.apiserver.nodes import POLICY, applied
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import sha256
+from auditlog.nodes.facts import Facts, KubeadmConfig, Process, StrayManifest, Written
+from auditlog.plan.reasons import KUBEADM_CONFIG_RECORD_ONLY, RECORD_ONLY
 from tests.unit.components.program import Program, run_program, stack_config
+from tests.unit.plan.nodes import POLICY, applied
 
 STRAYS = (StrayManifest("kube-apiserver.yaml.bak", 4000), StrayManifest("a copy", 4001))
 

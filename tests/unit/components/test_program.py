@@ -10,15 +10,15 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.desired import sha256
-from auditlog.apiserver.facts import StrayManifest
-from auditlog.apiserver.plan import make_plan
-from auditlog.apiserver.read_nodes import ReadError
-from auditlog.outputs import OUTPUTS
-from tests.unit.apiserver.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
-from tests.unit.apiserver.nodes import HOST_KEY, OWNER, POLICY, applied, remote, settings, untouched
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
+from auditlog.nodes.facts import StrayManifest
+from auditlog.nodes.read_nodes import ReadError
+from auditlog.plan.plan import make_plan
+from auditlog.settings.outputs import OUTPUTS
 from tests.unit.components.program import ARRIVED, PRIVATE_KEY, Program, run_program, stack_config
+from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST
+from tests.unit.plan.nodes import HOST_KEY, OWNER, POLICY, applied, remote, settings, untouched
 
 COMMANDS = ("cp1-scripts", "cp1-policy", "cp1-manifest", "cluster-configuration")
 

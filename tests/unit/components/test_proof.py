@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 import pytest
 
-from auditlog.apiserver.reasons import PROOF_AGAIN, PROOF_OWED
+from auditlog.plan.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.proof.verdict import Failure, Proven
-from tests.unit.apiserver.nodes import applied, untouched
 from tests.unit.components.program import ARRIVED, run_program, stack_config
+from tests.unit.plan.nodes import applied, untouched
 
 KUBECONFIG = {"kubernetes-audit:kubeconfig": "clusters: []"}
 SILENT = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "None"}]}

@@ -9,7 +9,7 @@ import pytest
 
 from components.configuration import configuration_of
 from components.untouched import unknown_arguments, with_stand_ins
-from tests.unit.apiserver.nodes import HOST_KEY
+from tests.unit.plan.nodes import HOST_KEY
 
 UNKNOWN = pulumi.UNKNOWN
 

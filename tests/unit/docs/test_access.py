@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from auditlog.settings.configuration import SECRET_STEPS
+from auditlog.stack_file.configuration import SECRET_STEPS
 from tests.lab import reading_job
 from tests.unit.docs.pages import ROOT
-from tests.unit.settings.stack_files import SHIPPED
+from tests.unit.stack_file.stack_files import SHIPPED
 
 PAGE = (ROOT / "docs/access.md").read_text()
 WRITING = {"sshPrivateKey", "kubeconfig"}

@@ -23,10 +23,10 @@ import pytest
 import yaml
 
 from auditlog.cli import build_parser
-from auditlog.outputs import OUTPUTS
 from auditlog.settings import KEYS, SECRET_KEYS
-from auditlog.settings.check import check_stack_file
+from auditlog.settings.outputs import OUTPUTS
 from auditlog.settings.reference import reference_text
+from auditlog.stack_file.check import check_stack_file
 from lab.__main__ import build_parser as build_lab_parser
 from lab.tools import KUBERNETES_MINORS
 from tests.unit.docs.pages import LANGUAGES, ROOT, Block, Command, blocks, commands, name, pages

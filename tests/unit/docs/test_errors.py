@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import checks
+from auditlog import checks
 from tests.unit.docs.pages import ROOT, prose
 
 PAGE = ROOT / "docs" / "errors.md"

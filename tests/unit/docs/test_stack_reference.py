@@ -15,8 +15,8 @@ from pulumi.runtime.stack import Stack
 
 from auditlog.observe.dashboards import DashboardOptions, all_dashboards
 from auditlog.observe.queries import loki_queries, on_node_search
-from auditlog.outputs import OUTPUTS
 from auditlog.settings import LogSettings
+from auditlog.settings.outputs import OUTPUTS
 from tests.unit.docs.pages import ROOT
 
 EXAMPLE = ROOT / "docs" / "examples" / "stack_reference" / "__main__.py"

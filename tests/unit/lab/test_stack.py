@@ -14,7 +14,7 @@ from lab.paths import Paths
 from lab.stack import configuration
 from lab.state import LabState, plan
 from lab.tools import kubernetes_provider, pulumi_tools
-from tests.unit.apiserver.nodes import HOST_KEY
+from tests.unit.plan.nodes import HOST_KEY
 
 
 @pytest.fixture

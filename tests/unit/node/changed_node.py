@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
 from tests.unit.node.shell import run
 
 STEPS = re.findall(r'^STEPS="(.*)"$', node_scripts.bundle(), re.MULTILINE)[0].split(" ")

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from auditlog.apiserver import node_scripts
+from auditlog.nodes import node_scripts
 
 LIBRARY = node_scripts.bundle().rsplit("command=$1\n", 1)[0]
 # The library's own exchange under another name, for tests that put their own in its place and call it from there.

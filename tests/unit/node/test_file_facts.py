@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.apiserver.facts_output import encoded
 from tests.unit.node.shell import run
+from tests.unit.nodes.facts_output import encoded
 
 
 def change_time(path: Path) -> int:

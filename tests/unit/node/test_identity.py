@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from tests.unit.node.changed_node import STAND_INS, Node
 from tests.unit.node.shell import run
 

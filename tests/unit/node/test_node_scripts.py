@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import node_scripts
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
+from auditlog.nodes import node_scripts
 from tests.unit.node.shell import LIBRARY, run
 
 KUBECTL = """\

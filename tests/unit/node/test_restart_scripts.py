@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver.change_result import ChangeResult, parse_result
+from auditlog.nodes.change_result import ChangeResult, parse_result
 from tests.unit.node.shell import run
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver import node_scripts
+from auditlog.nodes import node_scripts
 from tests.unit.node.shell import TOOLS, run
 
 GROUPS = """

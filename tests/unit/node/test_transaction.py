@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.apiserver.desired import sha256
+from auditlog.manifest.desired import sha256
 from tests.unit.node.changed_node import STAND_INS, STEPS, Node
 from tests.unit.node.shell import run
 

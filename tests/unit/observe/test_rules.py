@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from auditlog.observe.detections.catalogue import DETECTIONS
-from auditlog.observe.detections.model import Metrics
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.model import Metrics
 from auditlog.observe.rules import RuleScope, number
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.settings import AlertSettings
-from tests.unit.apiserver.nodes import settings
+from tests.unit.plan.nodes import settings
 
 NODES = ("cp1", "cp2")
 SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"))

@@ -14,7 +14,7 @@ from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.selection import selected_policy
 from auditlog.policy.validate import load_policy
 from auditlog.settings import PolicySettings, Settings, SettingsError, parse_settings
-from tests.unit.apiserver.nodes import HOST_KEY
+from tests.unit.plan.nodes import HOST_KEY
 
 NODES = [{"name": "cp1", "host": "10.0.0.1", "hostKey": HOST_KEY}]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from auditlog.apiserver.marker import Marker
+from auditlog.plan.marker import Marker
 from auditlog.policy.model import Level
 
 MARKER = Marker("create", "configmaps", "kube-system", Level.METADATA)

@@ -6,15 +6,15 @@ import dataclasses
 
 import pytest
 
-from auditlog.apiserver.marker import Marker, marker_of
-from auditlog.apiserver.plan import make_plan
+from auditlog.plan.marker import Marker, marker_of
+from auditlog.plan.plan import make_plan
 from auditlog.policy.model import Level, Policy
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import read_policy
 from auditlog.policy.validate import load_policy
 from auditlog.proof.tasks import DROPPED, MARKER, Task, proof_tasks
 from auditlog.settings import LogFormat, LogSettings
-from tests.unit.apiserver.nodes import OWNER, POLICY, settings, untouched
+from tests.unit.plan.nodes import OWNER, POLICY, settings, untouched
 
 
 def policy(rules: str) -> Policy:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from auditlog.outputs import OUTPUTS
-from auditlog.settings.configuration import SECRET_STEPS
+from auditlog.settings.outputs import OUTPUTS
 from auditlog.settings.package_schema import COMPONENT, package_schema, package_schema_text
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.python_arguments import python_arguments
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import Setting
+from auditlog.stack_file.configuration import SECRET_STEPS
 from lab.paths import REPOSITORY
 
 SCHEMA = package_schema()

@@ -15,14 +15,14 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from auditlog.settings import SettingsError
-from auditlog.settings.configuration import check_configuration
 from auditlog.settings.parse import STACK
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.schema import schema_text, stack_file_schema
 from auditlog.settings.setting import Encrypted
-from auditlog.settings.stack_file import parse_stack_file
+from auditlog.stack_file.configuration import check_configuration
+from auditlog.stack_file.read import parse_stack_file
 from lab.paths import REPOSITORY
-from tests.unit.settings.stack_files import BROKEN, FOLDER, MALFORMED, PROJECT, SHIPPED
+from tests.unit.stack_file.stack_files import BROKEN, FOLDER, MALFORMED, PROJECT, SHIPPED
 
 EDITOR = Draft202012Validator(stack_file_schema())
 BETWEEN_KEYS = {

@@ -20,11 +20,11 @@ from auditlog.settings import (
     SettingsError,
     parse_settings,
 )
-from auditlog.settings.configuration import check_configuration
 from auditlog.settings.kinds import Boolean, Choice, Integer
 from auditlog.settings.parse import STACK
 from auditlog.settings.reader import Group, Groups
-from auditlog.settings.stack_file import parse_stack_file
+from auditlog.stack_file.configuration import check_configuration
+from auditlog.stack_file.read import parse_stack_file
 
 ROOT = Path(__file__).parents[3]
 PRESETS = ("low-write", "standard")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from auditlog.detections.shipping_delay import behind
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import CLUSTER, RANGE, STEP
 from auditlog.observe.logql import count
-from auditlog.observe.shipping_delay import behind
 
 _NODES = '{job="kubernetes-audit", cluster=~"$cluster", node=~"$node"}'
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"
@@ -23,7 +23,7 @@ POLICY_HASHES = (
     "count by (cluster, pod, annotation_kubernetes_audit_policy_sha256)"
     f' (kube_pod_annotations{{{CLUSTER}, namespace="kube-system", pod=~"kube-apiserver-.*"}})'
 )
-"""kube-state-metrics' copy of `auditlog.apiserver.desired.POLICY_ANNOTATION`, which every manifest carries."""
+"""kube-state-metrics' copy of `auditlog.manifest.desired.POLICY_ANNOTATION`, which every manifest carries."""
 
 SHIPPED = f"sum by (instance) (rate(loki_write_sent_entries_total{{{CLUSTER}}}[{_RATE}]))"
 DROPPED = f"sum by (instance, reason) (increase(loki_write_dropped_entries_total{{{CLUSTER}}}[{_RATE}]))"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.apiserver.desired import POLICY_ANNOTATION
+from auditlog.manifest.desired import POLICY_ANNOTATION
 from auditlog.observe.dashboards import DashboardOptions, all_dashboards
 from auditlog.observe.dashboards.thresholds import Levels
 from lab.paths import REPOSITORY

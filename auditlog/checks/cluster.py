@@ -1,0 +1,48 @@
+"""Whether the cluster can spare an API server for a while: API servers, etcd and the nodes themselves.
+
+What each node saw is in its facts (node/cluster.sh). What is not known stops nothing; what is known to be bad does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from auditlog.checks.finding import Finding, Severity
+from auditlog.nodes.facts import Facts, Health, Sign, SignKind
+
+
+def cluster_findings(node: str, facts: Mapping[str, Facts]) -> Iterator[Finding]:
+    """What is wrong with ``node`` as a member of its cluster; one of the others may have seen it.
+
+    Nothing of a node whose change was cut off: to finish that is what helps it.
+    """
+    own = facts[node]
+    if own.unfinished_change:
+        return
+    name = own.node_name or node
+    readiness = [sign for each in facts.values() for sign in each.cluster if sign.is_about(SignKind.NODE, name)]
+    for sign in (*(sign for sign in own.cluster if sign.kind is not SignKind.NODE), *readiness[:1]):
+        finding = _finding(sign, own.pod_logs)
+        if finding is not None:
+            yield finding
+
+
+def _finding(sign: Sign, pod_logs: str) -> Finding | None:
+    match sign.health, sign.kind:
+        case Health.OK, _:
+            return None
+        case Health.UNKNOWN, _:
+            return Finding("cluster-unknown", sign.sentence, "the change does not wait for what cannot be seen")
+        case _, SignKind.API:
+            remedy = f"its last words are in {pod_logs}/kube-system_kube-apiserver-* on the node"
+            return _error("api-not-ready", sign.sentence, remedy)
+        case _, SignKind.ETCD:
+            remedy = "etcdctl endpoint status, member list and alarm list in the etcd pod say more"
+            return _error("etcd-unhealthy", sign.sentence, remedy)
+        case _:
+            remedy = "journalctl -u kubelet on it and kubectl describe node say why"
+            return _error("node-not-ready", sign.sentence, remedy)
+
+
+def _error(finding: str, what: str, remedy: str) -> Finding:
+    return Finding(finding, what, "no API server is restarted while that is so", Severity.ERROR, remedy)

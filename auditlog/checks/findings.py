@@ -1,0 +1,71 @@
+"""All checks together: of a node as it is, and of a node as a plan leaves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from auditlog.checks.answering import answering
+from auditlog.checks.api_server import ApiServer
+from auditlog.checks.disk import disk_findings
+from auditlog.checks.event_size import batch_findings, line_findings
+from auditlog.checks.finding import Finding, Severity
+from auditlog.checks.flags import flag_findings
+from auditlog.checks.flagz import flagz_findings
+from auditlog.checks.kubeadm_config import kubeadm_config_findings
+from auditlog.checks.mounts import missing_policy, mount_findings
+from auditlog.checks.node_state import forgotten, kind_of_node, kubelet, strays, unfinished
+from auditlog.checks.process import process_findings
+from auditlog.checks.retention import retention_findings
+from auditlog.checks.shipping import shipping_findings
+from auditlog.manifest.backends import log_backend
+from auditlog.policy.model import Policy
+
+
+def live_findings(server: ApiServer) -> tuple[Finding, ...]:
+    """Everything about a node as it is."""
+    return (
+        *flag_findings(server),
+        *batch_findings(server.flags),
+        *kind_of_node(server.facts),
+        *kubelet(server.facts),
+        *strays(server.facts),
+        *unfinished(server.facts),
+        *forgotten(server.facts),
+        *mount_findings(server),
+        *missing_policy(server),
+        *process_findings(server),
+        *flagz_findings(server),
+        *answering(server.facts),
+        *kubeadm_config_findings(server.facts, server.flags),
+        *disk_findings(log_backend(server.flags, server.minor), server.facts),
+    )
+
+
+def planned_findings(
+    server: ApiServer, policy: Policy, max_line_bytes: int | None, *, ships: bool = False
+) -> tuple[Finding, ...]:
+    """Everything about a node whose manifest becomes that of ``server``, with this policy.
+
+    ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` tells whether the stack sends the log there.
+    """
+    log = log_backend(server.flags, server.minor)
+    return (
+        *answering(server.facts),
+        *forgotten(server.facts),
+        *flag_findings(server),
+        *batch_findings(server.flags),
+        *line_findings(server.flags, policy, max_line_bytes),
+        *mount_findings(server),
+        *disk_findings(log, server.facts),
+        *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
+    )
+
+
+def errors(findings: Iterable[Finding]) -> list[str]:
+    """Those that stop a plan, one line each."""
+    return [str(finding) for finding in findings if finding.severity is Severity.ERROR]
+
+
+def warnings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that a preview says."""
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)

@@ -1,0 +1,98 @@
+"""Whether the running API server does what the files on its node say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from auditlog.checks.api_server import ApiServer
+from auditlog.checks.finding import Finding
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.nodes.facts import Process
+
+
+class Lag(StrEnum):
+    """In what the process is behind its files."""
+
+    NO_PROCESS = "no API server runs"
+    OTHER_ARGUMENTS = "the running API server has other arguments than the manifest"
+    OLDER_THAN_POLICY = "the running API server is older than its policy file"
+    OLDER_THAN_WEBHOOK = "the running API server is older than its webhook's kubeconfig"
+
+
+def process_lag(server: ApiServer) -> Lag | None:
+    """In what the node's process is behind the live manifest ``server`` and the files it names; None when in nothing.
+
+    Those files are read at the start only. A process that started before one was last written has read another text,
+    unless the manifest names the hash of what is in it now: then kubelet started the process because of it (design
+    decision 8).
+    """
+    facts = server.facts
+    if not facts.processes:
+        return Lag.NO_PROCESS
+    matching = [process for process in facts.processes if process.arguments == server.arguments]
+    if not matching:
+        return Lag.OTHER_ARGUMENTS
+    started = max(process.started for process in matching)
+    policy = facts.policy.hashed if facts.policy else None
+    for lag, flag, file, named in (
+        (Lag.OLDER_THAN_POLICY, POLICY_FLAG, policy, manifest.policy_annotation(server.text)),
+        (Lag.OLDER_THAN_WEBHOOK, WEBHOOK_FLAG, facts.webhook, manifest.webhook_annotation(server.text)),
+    ):
+        if flag in server.flags and file is not None and named != file.sha256 and started < file.modified:
+            return lag
+    return None
+
+
+def process_findings(server: ApiServer) -> Iterator[Finding]:
+    """What ``process_lag`` leads to."""
+    match process_lag(server):
+        case Lag.NO_PROCESS:
+            yield no_process(server.facts.pod_logs)
+        case Lag.OTHER_ARGUMENTS:
+            yield _other_arguments(server, max(server.facts.processes, key=lambda process: process.started))
+        case Lag.OLDER_THAN_POLICY:
+            yield Finding(
+                "process-older-than-policy",
+                "the policy file was changed after the API server started, and it is read at the start only",
+                "the policy in the file is not in force; it comes into force with the next restart, whenever that is",
+            )
+        case Lag.OLDER_THAN_WEBHOOK:
+            yield Finding(
+                "process-older-than-webhook",
+                "the webhook's kubeconfig was changed after the API server started, and it is read at the start only",
+                "events go on to the server that it named before, with the earlier credentials, until the next restart",
+            )
+
+
+def no_process(pod_logs: str) -> Finding:
+    """No API server runs, and neither file tells why. ``pod_logs`` is where kubelet keeps what containers write."""
+    return Finding(
+        "no-process",
+        "no API server runs on this node",
+        "it is down or just starting",
+        remedy="kubelet's log says why (journalctl -u kubelet), and the API server's own last words are in "
+        f"{pod_logs}/kube-system_kube-apiserver-*",
+    )
+
+
+def _other_arguments(server: ApiServer, process: Process) -> Finding:
+    running, flags = manifest.flag_values(process.arguments), server.flags
+    changes = [
+        flag_text(name, flags.get(name)) if name in flags else f"no --{name}"
+        for name in sorted({*running, *flags})
+        if running.get(name) != flags.get(name)
+    ]
+    effect = ", ".join(changes) or "the same in another order"
+    return Finding(
+        "process-differs",
+        f"the running API server has other arguments than {MANIFEST_PATH}",
+        f"kubelet has not taken the file, or does so at the next restart, with {effect}",
+    )
+
+
+def flag_text(name: str, value: str | None) -> str:
+    """A flag as a person writes it."""
+    return f"--{name}={value}" if value else f"--{name}"

@@ -1,0 +1,133 @@
+"""Who may do what: roles, bindings, ServiceAccounts."""
+
+from __future__ import annotations
+
+from auditlog.detections.callers import Callers
+from auditlog.detections.model import (
+    BINDINGS,
+    CHANGES,
+    NO_DRY_RUN,
+    RBAC,
+    ROLES,
+    Detection,
+    Events,
+    Requests,
+    Severity,
+)
+from auditlog.policy.model import GroupResources, Level
+
+# A patch need not hold the role that is bound; the answer does.
+_BINDING_BODIES = (
+    Requests(("create", "update"), (BINDINGS,), level=Level.REQUEST),
+    Requests(("patch",), (BINDINGS,), level=Level.REQUEST_RESPONSE),
+)
+_ROLE_BODIES = (Requests(("create", "update", "patch"), (ROLES,), level=Level.REQUEST),)
+
+DETECTIONS = (
+    Detection(
+        id="cluster-admin-bound",
+        title="Somebody was bound to cluster-admin",
+        severity=Severity.CRITICAL,
+        source=Events(
+            requests=_BINDING_BODIES,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|~ `"roleRef":\\{[^}]*"name":"cluster-admin"`', NO_DRY_RUN),
+            by=("user", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }}, which binds cluster-admin",
+        meaning="The subjects of the binding may do everything, in the whole cluster or in the binding's namespace.",
+        false_positives="Installers that ask for cluster-admin; a change that was announced.",
+    ),
+    Detection(
+        id="binding-to-everyone",
+        title="A role was bound to everyone",
+        severity=Severity.CRITICAL,
+        source=Events(
+            requests=(Requests(("create", "update", "patch"), (BINDINGS,), level=Level.REQUEST),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(
+                '|~ `"subjects":.*"name":"system:(anonymous|unauthenticated|authenticated|serviceaccounts)"`',
+                NO_DRY_RUN,
+            ),
+            by=("user", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }}, which binds everyone",
+        meaning=(
+            "All who reach the API server, all who have any credential, or all workloads have these rights from now on."
+        ),
+        false_positives="Roles that are meant for all, such as reading the API's own discovery information.",
+    ),
+    Detection(
+        id="wildcard-role",
+        title="A role with wildcards was written",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=_ROLE_BODIES,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|~ `"(verbs|resources)":\\[("[^"]*",)*"\\*"`', NO_DRY_RUN),
+            by=("user", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with wildcards",
+        meaning="The role also covers verbs and resources that are installed later, Secrets among them.",
+        false_positives="Operators and charts that were written without care for their rights.",
+    ),
+    Detection(
+        id="escalating-verb-granted",
+        title="A role was written that allows to gain further rights",
+        severity=Severity.CRITICAL,
+        source=Events(
+            requests=_ROLE_BODIES,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|~ `"verbs":\\[[^]]*"(bind|escalate|impersonate)"`', NO_DRY_RUN),
+            by=("user", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with bind, escalate or impersonate",
+        meaning="Who has these verbs can give rights they do not have, or act as somebody who has them.",
+        false_positives="Controllers that hand out rights themselves (Cluster API, Crossplane), gateways for people.",
+    ),
+    Detection(
+        id="rbac-change-rate",
+        title="Many changes of roles and bindings",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(CHANGES, (RBAC,)),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user",),
+            window=600,
+        ),
+        threshold=20,
+        summary="{{ $labels.user }} changed roles and bindings {{ $value | humanize }} times in ten minutes",
+        meaning="Rights are being rearranged. Without bodies in the log this is the only trace of who got what.",
+        false_positives="Installing or removing a large chart; a GitOps controller after a merge: `ignoreUsers`.",
+    ),
+    Detection(
+        id="rbac-changed-by-workload",
+        title="A workload changed roles or bindings",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(CHANGES, (RBAC,)),),
+            callers=Callers.WORKLOADS,
+            by=("user", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }} changed {{ $labels.resource }} {{ $labels.name }}",
+        meaning="Few workloads need this right, and each that has it is a way to every other right.",
+        false_positives="GitOps controllers and operators that install roles: name them in `ignoreUsers`.",
+    ),
+    Detection(
+        id="service-account-in-kube-system",
+        title="A ServiceAccount was made in kube-system",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(("create",), (GroupResources("", ("serviceaccounts",)),), namespaces=("kube-system",)),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(NO_DRY_RUN,),
+            by=("user", "name"),
+        ),
+        summary="{{ $labels.user }} made ServiceAccount kube-system/{{ $labels.name }}",
+        meaning=(
+            "In this namespace an account goes unnoticed, and most policies and detections trust it: reads by "
+            "kube-system are what they leave out."
+        ),
+        false_positives="Add-ons that are installed into kube-system.",
+    ),
+)

@@ -1,0 +1,29 @@
+"""All detections, by area.
+
+They come from the signals of 004_b3f6e118a06daecc.txt and from the public catalogues (Sigma, Elastic, Falco). Not taken
+from those: deleted Deployments, changed CronJobs and Secrets, patched Pods, Services of type NodePort and listing by
+tools. People and pipelines do these every day, so they belong on a dashboard; an alert that is always on is none.
+"""
+
+from __future__ import annotations
+
+from auditlog.detections import access, credentials, identity, pipeline, sessions, tampering, workloads
+from auditlog.detections.model import Detection
+
+AREAS: dict[str, tuple[Detection, ...]] = {
+    "identity": identity.DETECTIONS,
+    "credentials": credentials.DETECTIONS,
+    "sessions": sessions.DETECTIONS,
+    "access": access.DETECTIONS,
+    "workloads": workloads.DETECTIONS,
+    "tampering": tampering.DETECTIONS,
+    "pipeline": pipeline.DETECTIONS,
+}
+"""The detections of each module of this package; the keys are names for people and for groups of rules."""
+
+DETECTIONS: tuple[Detection, ...] = tuple(each for area in AREAS.values() for each in area)
+
+
+def find(detection_id: str) -> Detection | None:
+    """The detection with this id, or None."""
+    return next((each for each in DETECTIONS if each.id == detection_id), None)

@@ -1,0 +1,196 @@
+"""Whether the audit log itself can be relied on: from the API server over its disk and Alloy to Loki."""
+
+from __future__ import annotations
+
+from auditlog.detections.model import Detection, Metrics, Severity, Silence
+from auditlog.detections.shipping_delay import behind
+
+_API_SERVER = "the API server"
+_NODE_EXPORTER = "node_exporter on the control-plane nodes"
+_ALLOY = "Alloy"
+_LOKI = "Loki"
+_BY_INSTANCE = "sum by (cluster, instance)"
+
+_USED = (
+    "100 * (1 - max by (cluster, instance, mountpoint) (node_filesystem_avail_bytes{$nodeExporter, $logFolders})"
+    " / max by (cluster, instance, mountpoint) (node_filesystem_size_bytes{$nodeExporter, $logFolders}))"
+)
+
+
+def _increase(metric: str, selector: str, by: str) -> str:
+    """The growth over five minutes of a counter that may not exist before its first error, which counts as growth."""
+    series = f"{metric}{{{selector}}}"
+    return f"sum by (cluster, {by}) ({series} unless {series} offset 5m or increase({series}[5m]))"
+
+
+DETECTIONS = (
+    Detection(
+        id="no-events-from-node",
+        title="A control-plane node sends no audit events",
+        severity=Severity.CRITICAL,
+        source=Silence(),
+        threshold=60,
+        hold=60,
+        summary="no audit event of {{ $labels.node }} has arrived for a minute",
+        meaning="The API server is down or does not write, Alloy does not read or cannot send, or Loki does not take.",
+        false_positives=(
+            "A planned restart that takes longer than two minutes; a quiet cluster whose policy drops the API server's "
+            "own lease, its heartbeat."
+        ),
+    ),
+    Detection(
+        id="audit-off-on-node",
+        title="An API server answers requests without auditing them",
+        severity=Severity.CRITICAL,
+        source=Metrics(
+            f"{_BY_INSTANCE} (increase(apiserver_request_total{{$apiServer}}[5m])) unless on (cluster, instance)"
+            f" ({_BY_INSTANCE} (increase(apiserver_audit_level_total{{$apiServer}}[5m])) > 0)",
+            _API_SERVER,
+        ),
+        hold=300,
+        summary="{{ $labels.instance }} answers requests, but asks no audit policy about them",
+        meaning=(
+            "With a policy every request counts as one level, also where that is None. An API server without the count "
+            "runs without its audit flags, most often after an upgrade or a repair by hand."
+        ),
+        false_positives="The selector also finds an aggregated API server or another component with these metrics.",
+    ),
+    Detection(
+        id="audit-events-lost",
+        title="The API server could not write audit events",
+        severity=Severity.CRITICAL,
+        source=Metrics(
+            _increase("apiserver_audit_error_total", '$apiServer, plugin!="webhook"', "instance, plugin"), _API_SERVER
+        ),
+        summary="{{ $labels.instance }} failed to write {{ $value | humanize }} audit events ({{ $labels.plugin }})",
+        meaning=(
+            "log: the file could not be written; buffered: the buffer was full; truncate: an event was too large even "
+            "without its bodies. The events are gone but for the API server's own log."
+        ),
+        false_positives="None: what is lost is lost.",
+    ),
+    Detection(
+        id="webhook-delivery-failures",
+        title="The audit webhook does not take the API server's events",
+        severity=Severity.CRITICAL,
+        source=Metrics(
+            _increase("apiserver_audit_error_total", '$apiServer, plugin="webhook"', "instance"), _API_SERVER
+        ),
+        summary="{{ $labels.instance }} could not deliver {{ $value | humanize }} audit events to the webhook",
+        meaning="The receiver is away, refuses or is too slow. The file, where there is one, still has the events.",
+        false_positives="A restart of the receiver that takes longer than the API server tries anew.",
+    ),
+    Detection(
+        id="audit-requests-rejected",
+        title="Requests are refused because they cannot be audited",
+        severity=Severity.CRITICAL,
+        source=Metrics(
+            _increase("apiserver_audit_requests_rejected_total", "$apiServer", "instance"),
+            _API_SERVER,
+        ),
+        summary="{{ $labels.instance }} refused {{ $value | humanize }} requests that it could not audit",
+        meaning="In blocking-strict mode the cluster stands still as long as the log cannot be written.",
+        false_positives="None: somebody was turned away.",
+    ),
+    Detection(
+        id="audit-disk-usage",
+        title="The disk of the audit log is nearly full",
+        severity=Severity.CRITICAL,
+        source=Metrics(_USED, _NODE_EXPORTER),
+        threshold=80,
+        hold=300,
+        summary="{{ $labels.mountpoint }} of {{ $labels.instance }} is {{ $value | humanize }} % full",
+        meaning="A full disk ends audit logging; where it is etcd's disk as well, it ends the cluster.",
+        false_positives="Every file system above the log's folder counts, also one that does not hold the log.",
+    ),
+    Detection(
+        id="audit-disk-forecast",
+        title="The disk of the audit log will be full within a day",
+        severity=Severity.WARNING,
+        source=Metrics(
+            "predict_linear(node_filesystem_avail_bytes{$nodeExporter, $logFolders}[6h], 86400)"
+            f" and on (instance, mountpoint) {_USED} > 60",
+            _NODE_EXPORTER,
+            comparison="<",
+        ),
+        hold=1800,
+        summary="{{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day",
+        meaning="At the rate of the last six hours the space ends before the rotation limits do.",
+        false_positives="A large file that was just copied; images that were pulled for a roll-out.",
+    ),
+    Detection(
+        id="audit-volume-surge",
+        title="Far more audit events than a day ago",
+        severity=Severity.WARNING,
+        source=Metrics(
+            "sum by (cluster) (rate(apiserver_audit_event_total{$apiServer}[15m]))"
+            " / sum by (cluster) (rate(apiserver_audit_event_total{$apiServer}[15m] offset 1d))"
+            " and sum by (cluster) (rate(apiserver_audit_event_total{$apiServer}[15m])) > 1",
+            _API_SERVER,
+        ),
+        threshold=5,
+        hold=900,
+        summary="{{ $value | humanize }} times the audit events of the same time yesterday",
+        meaning="A client is in a loop, a policy records more than was meant, or somebody floods the log to hide.",
+        false_positives="A roll-out or a load test at a time that was quiet yesterday.",
+    ),
+    Detection(
+        id="shipper-down",
+        title="Alloy does not run on a control-plane node",
+        severity=Severity.CRITICAL,
+        source=Metrics("count by (cluster, instance) (up{$alloy} == 0) or absent(up{$alloy})", _ALLOY),
+        hold=300,
+        summary="Alloy {{ $labels.instance }} is not there to read the audit log",
+        meaning="Events wait in the node's log files. What the API server deletes before Alloy is back is lost to"
+        " Loki.",
+        false_positives="A node that is being replaced.",
+    ),
+    Detection(
+        id="shipper-dropped-lines",
+        title="Alloy gave up on audit lines",
+        severity=Severity.CRITICAL,
+        source=Metrics(_increase("loki_write_dropped_entries_total", "$alloy", "instance, reason"), _ALLOY),
+        summary="Alloy {{ $labels.instance }} dropped {{ $value | humanize }} lines: {{ $labels.reason }}",
+        meaning="Loki refused them (too long, too old, over a limit) or was away for longer than Alloy tries.",
+        false_positives="Other logs that the same Alloy ships.",
+    ),
+    Detection(
+        id="shipper-behind",
+        title="Alloy falls behind the audit log",
+        severity=Severity.WARNING,
+        source=Metrics(behind(_BY_INSTANCE, "$alloy"), _ALLOY),
+        threshold=300,
+        hold=300,
+        summary="Alloy {{ $labels.instance }} is {{ $value | humanizeDuration }} behind the audit log",
+        meaning="Events wait in the node's log files and are lost to Loki only when the API server deletes a file that"
+        " was not read: auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Alerts do not look at events"
+        " that are more than five minutes late.",
+        false_positives="The first minutes after Alloy was put on a node with a long log.",
+    ),
+    Detection(
+        id="loki-refused-lines",
+        title="Loki refuses lines",
+        severity=Severity.WARNING,
+        source=Metrics(_increase("loki_discarded_samples_total", "$loki", "tenant, reason"), _LOKI),
+        summary="Loki refused {{ $value | humanize }} lines of tenant {{ $labels.tenant }}: {{ $labels.reason }}",
+        meaning="line_too_long: an event exceeds max_line_size; rate_limited: Alloy tries again until it gives up.",
+        false_positives="Other senders of the same tenant.",
+    ),
+    Detection(
+        id="rule-evaluation-failures",
+        title="Loki cannot evaluate detections",
+        severity=Severity.WARNING,
+        source=Metrics(
+            _increase(
+                "loki_prometheus_rule_evaluation_failures_total",
+                '$loki, rule_group=~".*kubernetes-audit.*"',
+                "rule_group",
+            ),
+            _LOKI,
+        ),
+        hold=600,
+        summary="{{ $value | humanize }} evaluations of {{ $labels.rule_group }} failed",
+        meaning="A rule whose query fails is a detection that is off.",
+        false_positives="A restart of Loki.",
+    ),
+)

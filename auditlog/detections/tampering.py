@@ -1,0 +1,132 @@
+"""What weakens the cluster's own defences or removes traces, and what will break at an upgrade."""
+
+from __future__ import annotations
+
+from auditlog.detections.callers import Callers
+from auditlog.detections.model import (
+    CHANGES,
+    NO_DRY_RUN,
+    OBJECTS,
+    READS,
+    WRITES,
+    Detection,
+    Events,
+    Requests,
+    Severity,
+)
+from auditlog.policy.model import GroupResources, Level
+
+_ADMISSION = "admissionregistration.k8s.io"
+
+DETECTIONS = (
+    Detection(
+        id="admission-webhook-changed",
+        title="An admission webhook was changed",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(
+                Requests(
+                    CHANGES,
+                    (GroupResources(_ADMISSION, ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")),),
+                ),
+            ),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user", "verb", "resource", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
+        meaning=(
+            "A webhook sees and may change every object that passes it, Secrets included; who removes one switches off "
+            "the checks that it makes."
+        ),
+        false_positives="Controllers that put their certificate into the webhook (cert-manager's cainjector).",
+    ),
+    Detection(
+        id="admission-policy-changed",
+        title="An admission policy was changed",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(
+                Requests(
+                    CHANGES,
+                    (
+                        GroupResources(
+                            _ADMISSION,
+                            (
+                                "validatingadmissionpolicies",
+                                "validatingadmissionpolicybindings",
+                                "mutatingadmissionpolicies",
+                                "mutatingadmissionpolicybindings",
+                            ),
+                        ),
+                    ),
+                ),
+            ),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user", "verb", "resource", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
+        meaning="These policies decide inside of the API server what may be created; a binding less, and one is off.",
+        false_positives="The roll-out of a policy by those who own it.",
+    ),
+    Detection(
+        id="api-service-changed",
+        title="Where a part of the API is served was changed",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(CHANGES, (GroupResources("apiregistration.k8s.io", ("apiservices",)),)),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user", "verb", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of APIService {{ $labels.name }}",
+        meaning="The API server passes requests of the group on to that Service, with the names of those who ask.",
+        false_positives="Installing metrics-server, a custom-metrics adapter or another aggregated API server.",
+    ),
+    Detection(
+        id="pod-security-lowered",
+        title="Pod Security was switched off for a namespace",
+        severity=Severity.CRITICAL,
+        source=Events(
+            requests=(Requests(WRITES, (GroupResources("", ("namespaces",)),), level=Level.REQUEST),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|~ `"pod-security.kubernetes.io/enforce":(null|"privileged")`', NO_DRY_RUN),
+            by=("user", "verb", "name"),
+        ),
+        summary="{{ $labels.user }} allows privileged Pods in namespace {{ $labels.name }}",
+        meaning="From now on a Pod of this namespace may be privileged and mount the node's folders.",
+        false_positives="Namespaces of storage and network add-ons, which need it.",
+    ),
+    Detection(
+        id="events-deleted",
+        title="Somebody deleted Kubernetes events",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(
+                Requests(
+                    ("delete", "deletecollection"),
+                    (GroupResources("", ("events",)), GroupResources("events.k8s.io", ("events",))),
+                ),
+            ),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user", "namespace"),
+        ),
+        summary="{{ $labels.user }} deleted events in {{ $labels.namespace }}",
+        meaning="Events expire by themselves after an hour. Who deletes them wants them gone.",
+        false_positives="`kubectl delete events --all` before a test; clean-up scripts.",
+    ),
+    Detection(
+        id="deprecated-api-used",
+        title="A deprecated API is in use",
+        severity=Severity.INFO,
+        source=Events(
+            requests=(Requests((*READS, *CHANGES), OBJECTS),),
+            open=True,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|= `"k8s.io/deprecated":"true"`',),
+            by=("user", "apiGroup", "resource", "userAgent"),
+            window=3600,
+        ),
+        summary="{{ $labels.user }} ({{ $labels.userAgent }}) uses a deprecated version of {{ $labels.resource }}",
+        meaning="The next Kubernetes releases do not serve it any more; the client then fails.",
+        false_positives="APIs that are deprecated without a date, such as componentstatuses and endpoints.",
+    ),
+)

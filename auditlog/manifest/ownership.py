@@ -1,0 +1,88 @@
+"""What of a text is the stack's own: the flags and mounts that it set beyond what was there before it.
+
+The node keeps a record of it, so that a setting which is taken out of the stack takes its flag and mount along, while
+flags that people made by hand, before the stack or beside it, stay. The manifest and kubeadm-config have a record each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from auditlog.manifest.audit_flags import means_the_same
+from auditlog.manifest.desired import AuditConfiguration
+
+_STANDARD_FLAGS = (
+    "audit-policy-file",
+    "audit-log-path",
+    "audit-log-maxage",
+    "audit-log-maxbackup",
+    "audit-log-maxsize",
+)
+_STANDARD_MOUNTS = ("audit-policy", "audit-logs")
+
+
+class OwnershipError(ValueError):
+    """The record on the node is not one that this program wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What a text has of audit logging: its flags with their values (None: without one), mounts by name with paths."""
+
+    flags: Mapping[str, str | None]
+    mounts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Names of flags, and of mounts with the path that each is for."""
+
+    flags: tuple[str, ...] = ()
+    mounts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def record(self) -> str:
+        """The line that the node keeps."""
+        return json.dumps({"flags": self.flags, "mounts": dict(sorted(self.mounts.items()))})
+
+    def beyond(self, now: Owned) -> Owned:
+        """What the stack had and has no more ``now``.
+
+        A flag that is still set is among it where what was there before the stack says the same again: it is given back
+        in the words in which it was found.
+        """
+        return Owned(
+            tuple(name for name in self.flags if name not in now.flags),
+            {name: path for name, path in self.mounts.items() if now.mounts.get(name) != path},
+        )
+
+
+def recorded(text: str | None, there: Present) -> Owned:
+    """What the record says; without one, the standard flags and mounts, as far as they are ``there``.
+
+    Stacks of before there was a record had only those. Raises OwnershipError.
+    """
+    if text is None:
+        mounts = {name: there.mounts[name] for name in _STANDARD_MOUNTS if name in there.mounts}
+        return Owned(tuple(sorted(_STANDARD_FLAGS)), mounts)
+    try:
+        values = json.loads(text)
+        return Owned(tuple(sorted(map(str, values["flags"]))), {str(k): str(v) for k, v in values["mounts"].items()})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise OwnershipError(f"the record of what the stack owns cannot be read: {text[:80]!r}") from error
+
+
+def owned_by(configuration: AuditConfiguration, before: Present) -> Owned:
+    """What of the configuration is the stack's own, over what was there before it."""
+    return Owned(
+        tuple(
+            sorted(
+                flag.name
+                for flag in configuration.flags
+                if flag.name not in before.flags or not means_the_same(flag.name, before.flags[flag.name], flag.value)
+            )
+        ),
+        {mount.name: mount.path for mount in configuration.mounts if mount.name not in before.mounts},
+    )

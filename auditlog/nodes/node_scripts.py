@@ -1,0 +1,190 @@
+"""The node's side: the shell that runs there, and the command lines that call it.
+
+The files in ``node/`` are joined to one script. Reading facts sends it over standard input, so that a preview leaves
+nothing on the node; changing a node calls the copy that the stack installs in ``INSTALLED``. The command lines are
+the interface between versions of this program: a ``delete`` text in an old state must still work on new scripts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Sequence
+from functools import cache
+
+from auditlog.plan.canary import line_edits
+from auditlog.project_files import project_folder
+
+FOLDER = "/etc/kubernetes/audit-logging"
+INSTALLED = f"{FOLDER}/node.sh"
+INSTALLED_FACTS = f"{FOLDER}/facts"
+DECLARED = "declared\n"
+READING_NEEDS = (
+    f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
+    f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
+)
+_PARTS = (
+    "common.sh",
+    "processes.sh",
+    "container_logs.sh",
+    "health.sh",
+    "marker.sh",
+    "moved.sh",
+    "prove.sh",
+    "exchange.sh",
+    "archive.sh",
+    "journal.sh",
+    "preconditions.sh",
+    "cluster.sh",
+    "rehearsal.sh",
+    "redirect.sh",
+    "firewall.sh",
+    "outside.sh",
+    "stand_in.sh",
+    "loopback.sh",
+    "quick.sh",
+    "outage.sh",
+    "detached.sh",
+    "guard.sh",
+    "after_boot.sh",
+    "transaction.sh",
+    "facts.sh",
+    "policy.sh",
+    "quarantine.sh",
+    "manifest.sh",
+    "kubeadm_config.sh",
+    "main.sh",
+)
+_SOURCE = project_folder("node")
+_HEADER = "# The node's side of the Pulumi project kubernetes-audit, without the comments of its source.\n"
+_END = "END-OF-THE-EARLIER-TEXT"
+# Of every version of the script; node/facts.sh looks for it too.
+_LAST_LINE = "esac"
+_IS_WHOLE = (
+    f'[ "$(tail -n 1 {INSTALLED} 2>&1)" = {_LAST_LINE} ] ||'
+    f' {{ echo "error: nothing was done, because this script is not whole; run pulumi up again, which installs it'
+    f' anew: {INSTALLED}" >&2; exit 1; }}'
+)
+
+
+@cache
+def bundle() -> str:
+    """The whole node side as one POSIX sh script, without its comments: the stack keeps it for every node."""
+    lines = "".join((_SOURCE / part).read_text() for part in _PARTS).splitlines(keepends=True)
+    return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def facts_command(
+    user: str,
+    paths: tuple[str, str, str] | None,
+    *,
+    kubeadm_config: bool = True,
+    nodes: Sequence[str] = (),
+    flagz: bool = False,
+) -> str:
+    """The command that reads a node's facts; it takes ``bundle()`` on standard input.
+
+    ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
+    names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
+    whether ``nodes`` are Ready, or the node itself where there are none. With ``flagz`` the API server is asked for its
+    flags too.
+    """
+    of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
+    asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
+    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
+
+
+def installed_facts_command() -> str:
+    """The command by which an account that may do nothing else reads a node's facts. It takes no arguments: a path of
+    the caller's choice would let it read any file."""
+    return f"sudo -n {INSTALLED_FACTS}"
+
+
+def install_command(user: str, script: str, there_now: str) -> str:
+    """The command that installs ``script``, which it takes on standard input, by a rename, and the way to its facts.
+
+    ``there_now`` names the copy that the node has, or its absence; it is only there to make the loss of it a diff.
+    """
+    digest = hashlib.sha256(script.encode()).hexdigest()
+    steps = (
+        f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
+        f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
+        f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
+        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
+        f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
+        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
+        f" && echo 'node scripts: installed in {FOLDER}'"
+    )
+    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+
+
+def declare_command(user: str) -> str:
+    """The command that locks a node for a program that declares it, and prints ``DECLARED``.
+
+    It ends with its standard input, or a minute after the last dot there: the operator's machine may be gone.
+    """
+    steps = (
+        f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
+        'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
+    )
+    return f"{_root(user)}sh -c {shlex.quote(steps)} 2>&1"
+
+
+def call(user: str, command: str, **arguments: str) -> str:
+    """A call of the installed script, one readable line: the command and ``name=value`` pairs."""
+    pairs = " ".join(_pair(name.replace("_", "-"), value) for name, value in arguments.items())
+    return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
+
+
+def apply_call(user: str, command: str, **arguments: str) -> str:
+    """A call that fails where the installed script is not whole.
+
+    A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
+    """
+    # A sudo that logs what commands are given would take the standard input that is the call's.
+    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
+
+
+def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
+    """A call that carries ``text`` on standard input in the command itself, as a here-document.
+
+    For ``delete``, which has no standard input of its own: the provider sends it that of the last update, which has to
+    be taken, or the provider calls a command that ends early failed. A text that lacks a final line break gets one from
+    the here-document; the node takes it off again by the hash.
+    """
+    end = _END
+    while end in text:
+        end += "-"
+    body = text if text.endswith("\n") else text + "\n"
+    return f"cat >/dev/null; {call(user, command, **arguments)} <<'{end}'\n{body}{end}\n"
+
+
+def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_edits: bool, **arguments: str) -> str:
+    """A call for ``delete`` that gives back the text ``before``.
+
+    With ``by_edits`` the node makes it from ``desired``: the provider sends the input of the last update along, and
+    whoever is on the node can read a command line. Older scripts take the text in the command itself.
+    """
+    if not by_edits:
+        return call_with_text(user, command, before, **arguments)
+    source, target = (text if text.endswith("\n") or not text else text + "\n" for text in (desired, before))
+    return call(user, command, **arguments, edits=line_edits(source, target))
+
+
+def sent_command(user: str, command: str, **arguments: str) -> str:
+    """A call of ``bundle()``, which goes along on standard input, whatever is installed."""
+    pairs = (_pair(name.replace("_", "-"), value) for name, value in arguments.items())
+    return " ".join([f"{_root(user)}sh -s {command}", *pairs])
+
+
+def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
+    names = ("policy", "log", "webhook")
+    return [] if paths is None else [_pair(name, path) for name, path in zip(names, paths, strict=True)]
+
+
+def _root(user: str) -> str:
+    return "" if user == "root" else "sudo -n "
+
+
+def _pair(name: str, value: str) -> str:
+    return shlex.quote(f"{name}={value}")

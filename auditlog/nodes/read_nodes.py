@@ -1,0 +1,224 @@
+"""Reads all nodes at once over SSH: one connection and one command each (design decision 2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import asyncssh
+
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.manifest import ManifestError
+from auditlog.nodes import node_scripts
+from auditlog.nodes.facts import Facts, FactsError, KubeadmConfig, parse_facts
+from auditlog.nodes.ssh import (
+    LOGIN_ERRORS,
+    READ_SECONDS,
+    Access,
+    Account,
+    Login,
+    Reached,
+    SshError,
+    Target,
+    access_of,
+    bastion_of,
+    target_of,
+)
+from auditlog.settings import Host
+
+
+class ReadError(Exception):
+    """Some nodes could not be read. ``problems`` holds one line for each of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one node said."""
+
+    reached: Reached
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What every node said, by its name, or the one line that tells why it could not be read."""
+
+    nodes: Mapping[str, Reading | str]
+    bastion: Reached | None
+
+
+def read_nodes(
+    nodes: Sequence[Host],
+    bastion: Host | None,
+    account: Account,
+    policy_path: str,
+    log_path: str,
+    webhook_path: str = "",
+) -> Mapping[str, Facts]:
+    """The facts of every node, by its name. A path is empty where the settings ask for no such file.
+
+    Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
+    not be read, after all were tried.
+    """
+    targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
+    names = tuple(target.name for target in targets)
+    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None, nodes=names)
+    readings = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
+    results = {node.name: readings[node.name] for node in nodes}
+    problems = [result for result in results.values() if isinstance(result, str)]
+    if problems:
+        raise ReadError(problems)
+    found = {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
+    return {name: _at_paths(each, policy_path, webhook_path) for name, each in found.items()}
+
+
+def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
+    """Reads nodes of which nothing is known: policy and log are looked for where their own manifests have them.
+
+    Raises ReadError when the bastion lets nobody through.
+    """
+    return _run(_read_all(targets, bastion, access, _Question(None, flagz=True)))
+
+
+def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
+    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, reading).result()
+
+
+def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
+    # The installed script looks where the stack's last change put the files; of another place it says nothing.
+    if facts.policy_path not in (None, policy_path):
+        facts = replace(facts, policy=None)
+    return facts if facts.webhook_path == webhook_path else replace(facts, webhook=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
+    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, and the API server's own
+    account of its flags as well."""
+
+    paths: tuple[str, str, str] | None
+    installed: bool = False
+    kubeadm_config: bool = True
+    nodes: tuple[str, ...] = ()
+    flagz: bool = False
+
+    def command(self, user: str) -> str:
+        if self.installed:
+            return node_scripts.installed_facts_command()
+        return node_scripts.facts_command(
+            user, self.paths, kubeadm_config=self.kubeadm_config, nodes=self.nodes, flagz=self.flagz
+        )
+
+
+async def _read_as(
+    account: Account, targets: Sequence[Target], bastion: Target | None, question: _Question
+) -> Readings:
+    try:
+        async with access_of(account) as access:
+            return await _read_all(targets, bastion, access, question)
+    except SshError as error:
+        raise ReadError([str(error)]) from error
+
+
+async def _read_cluster(
+    targets: Sequence[Target], access: Access, tunnel: asyncssh.SSHClientConnection | None, question: _Question
+) -> list[Reading | str]:
+    """Reads the nodes of one stack. kubeadm-config is the cluster's: the first is asked for it, the others where it
+    cannot tell."""
+    if not targets:
+        return []
+    without = replace(question, kubeadm_config=False)
+    (first,), others = await asyncio.gather(
+        _read_each(targets[:1], access, tunnel, question), _read_each(targets[1:], access, tunnel, without)
+    )
+    if isinstance(first, str):
+        return [first, *others]
+    config = first.facts.kubeadm_config
+    if config is None or config.stale:
+        return [first, *await _read_each(targets[1:], access, tunnel, question)]
+    return [first, *(other if isinstance(other, str) else _with_kubeadm_config(other, config) for other in others)]
+
+
+def _with_kubeadm_config(reading: Reading, config: KubeadmConfig) -> Reading:
+    if reading.facts.kubeadm_config is not None:
+        return reading
+    return replace(reading, facts=replace(reading.facts, kubeadm_config=config, kubeadm_config_error=None))
+
+
+async def _read_all(targets: Sequence[Target], bastion: Target | None, access: Access, question: _Question) -> Readings:
+    try:
+        async with bastion_of(bastion, access) as (tunnel, through):
+            # Of an installed script, and of nodes of which nothing is known, each is asked for everything.
+            each_alone = question.installed or question.paths is None
+            results = await (_read_each if each_alone else _read_cluster)(targets, access, tunnel, question)
+    except SshError as error:
+        raise ReadError([str(error)]) from error
+    return Readings({target.name: result for target, result in zip(targets, results, strict=True)}, through)
+
+
+async def _read_each(
+    targets: Sequence[Target], access: Access, tunnel: asyncssh.SSHClientConnection | None, question: _Question
+) -> list[Reading | str]:
+    return await asyncio.gather(*(_read(target, access, tunnel, question) for target in targets))
+
+
+async def _read(
+    target: Target,
+    access: Access,
+    tunnel: asyncssh.SSHClientConnection | None,
+    question: _Question,
+) -> Reading | str:
+    login = Login(target, access)
+    try:
+        async with login.connect(tunnel) as connection:
+            reached = login.reached(connection)
+            facts = await _facts(connection, reached.user, question)
+            elsewhere = _mounted_from_elsewhere(facts) if question.paths is None else None
+            if elsewhere is not None:
+                facts = await _facts(connection, reached.user, replace(question, paths=elsewhere))
+    except LOGIN_ERRORS as error:
+        return f"{target.name} ({login.address}): {login.reason(error)}"
+    return Reading(reached, facts)
+
+
+async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: _Question) -> Facts:
+    given: dict[str, Any] = {"stdin": asyncssh.DEVNULL} if question.installed else {"input": node_scripts.bundle()}
+    result = await connection.run(question.command(user), timeout=READ_SECONDS, **given)
+    if result.exit_status != 0:
+        said = str(result.stderr or result.stdout or "").strip().splitlines()
+        reason = f"reading it ended with status {result.exit_status}: {said[-1] if said else 'no message'}"
+        if question.installed:
+            reason += f" ({node_scripts.READING_NEEDS.format(user=user)})"
+        elif said and said[-1].startswith("sudo: "):
+            reason += (
+                f" (user {user!r} needs sudo without a password: a line '{user} ALL=(root) NOPASSWD: ALL' in "
+                "/etc/sudoers.d, or a login as root)"
+            )
+        raise FactsError(reason)
+    return parse_facts(str(result.stdout))
+
+
+def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
+    """Where the files are on the node when that is not where its flags say; flags hold paths in the container."""
+    if facts.manifest is None:
+        return None
+    text = facts.manifest.text
+    try:
+        arguments = manifest.arguments(text)
+        flags = [manifest.flag_value(arguments, name) or "" for name in (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)]
+        policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
+    except ManifestError:
+        return None
+    found = (policy, log, webhook)
+    return None if found == (facts.policy_path, facts.log_path, facts.webhook_path or "") else found

@@ -1,0 +1,144 @@
+"""The canary: a second API server of the node, made from the manifest that is to come.
+
+It rehearses the change before the running API server is touched, and can answer in its place while it restarts
+(design decision 5; ``reference/lab.md``, "No outage at all on a single control plane"). kubelet runs it as a static
+pod beside the real one, so whatever two of them cannot share is taken away: pod, container and component names, ports
+(kubelet refuses a host port that is taken), probes, resources, the port it listens on, the audit log, and the endpoints
+of the ``kubernetes`` service, which its end must not remove.
+
+The node makes the file itself, from the staged manifest and the edits of lines that ``canary`` gives, so that a
+preview shows a few lines and not a second manifest.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from auditlog.manifest import manifest, manifest_edit, yaml_edit
+from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
+from auditlog.manifest.manifest import CONTAINER, ManifestError
+from auditlog.manifest.yaml_edit import YamlEditError
+from auditlog.nodes.facts import CANARY
+
+PORT = 16443
+"""Where the canary listens; the node takes the next free port where this one is taken."""
+
+_LOG = "audit-log-path"
+_LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
+
+
+class CanaryError(ValueError):
+    """No canary can be made from this manifest; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """How the node makes the canary: ``edits`` is a sed script that turns the manifest into the text with ``sha256``.
+
+    The script is for the manifest with a final line break. ``log`` is the canary's audit log in the container, beside
+    the real one; None where the log is no file.
+    """
+
+    edits: str
+    sha256: str
+    log: str | None
+
+
+def canary(text: str, staged: Mapping[str, str], *, loopback: bool) -> Canary:
+    """The canary of the manifest ``text``.
+
+    ``staged`` maps a flag that names a file which changes together with the manifest, such as ``audit-policy-file``, to
+    the path on the node where that file waits. ``loopback``: only the node itself can reach the canary, as a rehearsal
+    needs; otherwise it listens on the addresses of the manifest. Raises CanaryError.
+    """
+    return _canary(text, tuple(staged.items()), loopback=loopback)
+
+
+@functools.lru_cache(maxsize=16)
+def _canary(text: str, staged: tuple[tuple[str, str], ...], *, loopback: bool) -> Canary:
+    # A node's plan asks whether there can be one before it knows which way the node restarts.
+    source = text if text.endswith("\n") else text + "\n"
+    try:
+        made = _canary_manifest(source, dict(staged), loopback=loopback)
+    except (ManifestError, YamlEditError) as error:
+        raise CanaryError(f"no canary can be made from the manifest: {error}") from error
+    return Canary(
+        line_edits(source, made), sha256(made), canary_log(manifest.flag_value(manifest.arguments(text), _LOG))
+    )
+
+
+def canary_log(path: str | None) -> str | None:
+    """The canary's audit log for the real one at ``path``: audit-canary.log beside audit.log."""
+    if not path or path == "-":
+        return None
+    log = PurePosixPath(path)
+    return str(log.with_name(f"{log.stem}-canary{log.suffix}"))
+
+
+def line_edits(source: str, target: str) -> str:
+    """A sed script that turns ``source`` into ``target``; both end with a line break."""
+    before, after = source.split("\n")[:-1], target.split("\n")[:-1]
+    commands = []
+    for tag, first, end, new_first, new_end in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
+        lines = "\\\n".join(line.replace("\\", "\\\\") for line in after[new_first:new_end])
+        address = str(end) if end - first <= 1 else f"{first + 1},{end}"
+        match tag:
+            case "delete":
+                commands.append(f"{address}d")
+            case "replace":
+                commands.append(f"{address}c\\\n{lines}")
+            case "insert":
+                commands.append(f"{first}a\\\n{lines}" if first else f"1i\\\n{lines}")
+    return "\n".join(commands)
+
+
+def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) -> str:
+    flags = [Flag("secure-port", str(PORT)), Flag("endpoint-reconciler-type", "none")]
+    argument_list = manifest.arguments(text)
+    log = canary_log(manifest.flag_value(argument_list, _LOG))
+    if log is not None:
+        flags.append(Flag(_LOG, log))
+    if loopback:
+        flags.append(Flag("bind-address", "127.0.0.1"))
+    document = yaml_edit.load(text)
+    containers = document["spec"]["containers"]
+    sidecars = [each for each in document["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    if len(containers) > 1 or sidecars:
+        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != CONTAINER)
+        raise CanaryError(f"the pod has other containers ({others}), of which two cannot run side by side")
+    mounts = []
+    for flag, path in staged.items():
+        seen_at = manifest.flag_value(argument_list, flag)
+        if seen_at is None:
+            continue
+        volume = _volume_of(document, seen_at)
+        if volume is not None:
+            text = yaml_edit.set_scalar(text, ("spec", "volumes", volume, "hostPath", "path"), path)
+        else:
+            # The file is seen through the mount of a folder, which holds the present one.
+            flags.append(Flag(flag, path))
+            mounts.append(HostMount(f"canary-{flag}", path, read_only=True, path_type="File"))
+    text = manifest_edit.edit(text, AuditConfiguration(tuple(flags), tuple(mounts)), None)
+    for key in _LEFT_OUT:
+        if key in containers[0]:
+            text = yaml_edit.remove(text, ("spec", "containers", 0, key))
+    if "component" in (document["metadata"].get("labels") or {}):
+        text = yaml_edit.set_scalar(text, ("metadata", "labels", "component"), CANARY)
+    text = yaml_edit.set_scalar(text, ("metadata", "name"), CANARY)
+    return yaml_edit.set_scalar(text, ("spec", "containers", 0, "name"), CANARY)
+
+
+def _volume_of(document: Any, path: str) -> int | None:
+    """The volume that is mounted at exactly ``path``; None where a larger mount or none shows it."""
+    mounts = document["spec"]["containers"][0].get("volumeMounts") or []
+    index = yaml_edit.find(mounts, "mountPath", path)
+    if index is None:
+        return None
+    volumes = document["spec"].get("volumes") or []
+    found = yaml_edit.find(volumes, "name", mounts[index].get("name"))
+    return found if found is not None and "hostPath" in volumes[found] else None

@@ -1,0 +1,29 @@
+"""What a plan is refused with. A module of its own, so that a program can name it before it needs to plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auditlog.plan.file_change import FileChange
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edit that is known though the plan is refused: ``where`` is the node, ``reasons`` say why it is made."""
+
+    where: str
+    reasons: tuple[str, ...]
+    change: FileChange
+
+
+class PlanError(Exception):
+    """The nodes are not in a state that can be changed safely.
+
+    ``problems`` holds one line for each reason. ``edits`` are what would be changed as far as it can be told, for a
+    preview to show all the same.
+    """
+
+    def __init__(self, problems: list[str], edits: Sequence[Edit] = ()) -> None:
+        super().__init__("\n".join(problems))
+        self.problems, self.edits = problems, tuple(edits)

@@ -1,0 +1,80 @@
+"""What a machine gets before ``kubeadm join`` makes it a control-plane node.
+
+kubeadm writes the new node's manifest from kubeadm-config, which names the policy file and the log's folder: without
+them there the new API server cannot start, and the join fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditlog.checks.findings import errors
+from auditlog.checks.node_name import name_findings
+from auditlog.checks.node_state import other_owner
+from auditlog.nodes.facts import Facts
+from auditlog.plan.companions import Companion, webhook_companion
+from auditlog.plan.file_change import FileChange
+from auditlog.plan.identity import former_name, taken_over
+from auditlog.plan.plan_error import PlanError
+from auditlog.plan.reasons import TAKEN_OVER
+from auditlog.settings import Host, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationPlan:
+    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig where there is one;
+    reasons when something is to be done. ``former`` and ``taken_over_from`` are as in
+    ``NodePlan``.
+
+    ``log_path`` is empty where the log is no file.
+    """
+
+    node: Host
+    policy: FileChange
+    log_path: str
+    scripts_sha256: str | None
+    scripts_token: str
+    reasons: tuple[str, ...]
+    webhook: Companion | None = None
+    former: str | None = None
+    taken_over_from: str | None = None
+
+    @property
+    def in_sync(self) -> bool:
+        return not self.reasons
+
+
+def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
+    """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
+    facts, taken_over_from = taken_over(facts, owner, settings.take_over)
+    problems = errors((*name_findings(node.name, facts, owner), *other_owner(facts, owner)))
+    if problems:
+        raise PlanError(problems)
+    policy = FileChange(
+        path=settings.policy.path,
+        live=facts.policy.text if facts.policy else None,
+        desired=policy_text,
+        before=None,
+        token=facts.policy_token,
+    )
+    reasons = []
+    if not policy.in_sync:
+        reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
+    elif facts.owner is None:
+        reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
+    webhook = webhook_companion(settings.webhook, facts, None)
+    if webhook is not None and not webhook.in_sync:
+        reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
+    if taken_over_from is not None:
+        reasons.append(TAKEN_OVER.format(former=taken_over_from, owner=owner))
+    return PreparationPlan(
+        node,
+        policy,
+        settings.log_file or "",
+        facts.scripts_sha256,
+        facts.scripts_token,
+        tuple(reasons),
+        webhook,
+        former_name(node, facts, owner, {each.name for each in settings.nodes}),
+        taken_over_from,
+    )

@@ -1,0 +1,66 @@
+"""What taking audit logging off gives back (``enabled: false``), for the preview to show.
+
+The engine deletes the stack's resources then, and each ``delete`` carries the earlier text; the node refuses when the
+live file is not the one that the stack wrote last. What is shown here is read from the nodes' own records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auditlog.checks.cluster import cluster_findings
+from auditlog.checks.findings import errors
+from auditlog.checks.node_state import other_owner
+from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.plan.file_change import FileChange
+from auditlog.plan.identity import taken_over
+from auditlog.plan.plan_error import PlanError
+from auditlog.settings import Host, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPlan:
+    """Each edit with the node or cluster it is on and what to say of it, in the order in which they are made.
+
+    ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too.
+    """
+
+    changes: tuple[tuple[str, tuple[str, ...], FileChange], ...]
+    gone: tuple[Host, ...]
+    has_webhook: bool = False
+
+
+def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
+    """The reverse edits on nodes with these facts. Raises PlanError with every node that is another stack's,
+    and with what is wrong with the cluster."""
+    planned = {name: taken_over(each, owner, settings.take_over)[0] for name, each in facts.items()}
+    problems = [f"{name}: {problem}" for name, each in planned.items() for problem in errors(other_owner(each, owner))]
+    if any(each.changed_by_stack for each in facts.values()):
+        problems += [f"{name}: {problem}" for name in facts for problem in errors(cluster_findings(name, facts))]
+    if problems:
+        raise PlanError(problems)
+    changes: list[tuple[str, tuple[str, ...], FileChange]] = []
+    config = next((each.kubeadm_config for each in facts.values() if each.kubeadm_config), None)
+    earlier_config = next((each.before_kubeadm_config for each in facts.values() if each.before_kubeadm_config), None)
+    if config is not None and earlier_config is not None:
+        change = FileChange("kube-system/kubeadm-config", config.text, earlier_config.text, None, config.token)
+        changes.append((settings.cluster, ("kubeadm-config is given back as it was before audit logging",), change))
+    for name, each in reversed(list(facts.items())):
+        if each.changed_by_stack and each.manifest is not None:
+            change = _given_back(MANIFEST_PATH, each.manifest, each.before_manifest or each.manifest)
+            changes.append((name, ("restart, the manifest is given back as it was before audit logging",), change))
+    for name, each in facts.items():
+        if each.changed_by_stack and each.policy is not None:
+            change = _given_back(settings.policy.path, each.policy, each.before_policy)
+            changes.append((name, ("the policy file is taken away after the restart",), change))
+    return RemovalPlan(
+        tuple(change for change in changes if not change[2].in_sync),
+        tuple(node for node in settings.nodes if node.gone),
+        settings.webhook is not None,
+    )
+
+
+def _given_back(path: str, live: RemoteFile, before: RemoteFile | None) -> FileChange:
+    return FileChange(path, live.text, before.text if before else "", None, live.token)

@@ -1,0 +1,68 @@
+"""What the node's transaction is told of one manifest, beside the manifest itself: ``node/transaction.sh``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditlog.manifest import manifest
+from auditlog.manifest.desired import POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.nodes import node_scripts
+from auditlog.plan.canary import Canary, CanaryError, canary
+from auditlog.plan.restart import placed_first
+from auditlog.settings.restart import RestartMode
+
+_STAGED = f"{node_scripts.FOLDER}/staged"
+
+
+def staged_files(*, webhook: bool) -> dict[str, str]:
+    """The flags that name a file which changes together with the manifest, and where that file waits on the node.
+
+    ``webhook``: the stack brings a kubeconfig for one. A webhook that somebody made by hand has its own file.
+    """
+    files = {POLICY_FLAG: f"{_STAGED}/audit-policy.yaml"}
+    if webhook:
+        files[WEBHOOK_FLAG] = f"{_STAGED}/audit-webhook.yaml"
+    return files
+
+
+def transaction_arguments(
+    text: str, mode: RestartMode, *, rehearsal: bool, staged: Mapping[str, str]
+) -> dict[str, str]:
+    """The arguments of apply-manifest or restore-manifest for the manifest ``text`` that are about its restart.
+
+    ``staged`` as in ``canary``. They follow from the manifest and the settings alone: those of a removal stand in the
+    stack's state, and must not change while nothing else does.
+    """
+    arguments = manifest.arguments(text)
+    told = {
+        "mode": str(mode),
+        "rehearsal": "yes" if rehearsal else "no",
+        "address": manifest.flag_value(arguments, "advertise-address") or "",
+        "images": " ".join(manifest.images(text)),
+    }
+    user = manifest.user(text) if staged else None
+    if user is not None:
+        told["runs_as"] = user
+    if mode is RestartMode.QUICK:
+        told["placed_first"] = placed_first(text)
+    if rehearsal or mode is RestartMode.SEAMLESS:
+        try:
+            made = _canary(text, staged, mode)
+        except CanaryError:
+            return told
+        told |= {"canary": made.edits, "canary_sha256": made.sha256, "canary_log": made.log or ""}
+    return told
+
+
+def no_canary(text: str, staged: Mapping[str, str], wanted: RestartMode) -> str | None:
+    """Why no canary can be made from the manifest for a restart in the ``wanted`` mode; None when one can."""
+    try:
+        _canary(text, staged, wanted)
+    except CanaryError as error:
+        return str(error)
+    return None
+
+
+def _canary(text: str, staged: Mapping[str, str], mode: RestartMode) -> Canary:
+    """One that only rehearses, unless it is to answer in the API server's place."""
+    return canary(text, staged, loopback=mode is not RestartMode.SEAMLESS)
