@@ -15,10 +15,9 @@ from typing import NoReturn
 
 from auditlog import __version__
 from auditlog.cli import completion, config, detections, inspect, policy, questions, replay, summary
-from auditlog.cli.common import UsageError, print_help
-from auditlog.events.budget import BudgetError
-from auditlog.events.sources import SourceError
-from auditlog.policy.model import PolicyError
+from auditlog.cli.common import print_help
+from auditlog.errors import AuditlogError
+from auditlog.events.layout import safe_lines
 
 COMMAND_GROUPS = (inspect, config, policy, detections, questions, replay, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
@@ -57,9 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser(program_name(sys.argv[0])).parse_args(argv)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
-    except (UsageError, SourceError, BudgetError, PolicyError) as problem:
-        print(f"auditlog: {problem}", file=sys.stderr)
-        return 2
+    except AuditlogError as error:
+        sys.stdout.flush()
+        for message in error.messages:
+            print(f"auditlog: {safe_lines(message)}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

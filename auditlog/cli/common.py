@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from auditlog.errors import AuditlogError
 from auditlog.policy.model import Policy
-from auditlog.policy.presets import PresetError, preset_names, preset_text
+from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import read_policy
 
 LOG_HELP = (
@@ -30,7 +31,7 @@ _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?Z?")
 TIME_HELP = "2025-02-21T10:00:00Z, '2025-02-21 10:00', 19:40, today, yesterday, or 1h30m, 2d ago; UTC"
 
 
-class UsageError(Exception):
+class UsageError(AuditlogError):
     """An argument that cannot be used; the message names it and says what is allowed."""
 
 
@@ -96,6 +97,7 @@ def named_policy(name: str) -> Policy:
 
     Raises:
         UsageError: it cannot be read.
+        PresetError: there is no such preset.
         PolicyError: the text is no valid policy.
     """
     source, text = policy_text(name)
@@ -103,12 +105,9 @@ def named_policy(name: str) -> Policy:
 
 
 def policy_text(name: str) -> tuple[str, str]:
-    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError when it cannot be read."""
+    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError, or PresetError."""
     if name.startswith(_PRESET_PREFIX):
-        try:
-            return name, preset_text(name.removeprefix(_PRESET_PREFIX))
-        except PresetError as problem:
-            raise UsageError(str(problem)) from problem
+        return name, preset_text(name.removeprefix(_PRESET_PREFIX))
     source = "standard input" if name == STDIN else name
     try:
         text = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from auditlog.errors import AuditlogError
 from auditlog.project_files import project_folder
 
 _FOLDER = project_folder("policies")
@@ -15,7 +16,7 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
 
-class PresetError(ValueError):
+class PresetError(AuditlogError):
     """A preset that does not exist, or a parameter it does not take."""
 
 
