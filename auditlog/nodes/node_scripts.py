@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from auditlog.plan.canary import line_edits
+from auditlog.manifest.line_edits import line_edits
 
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from auditlog.policy.model import PolicyRule, Stage
-from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.policy.settings import PolicySettings
 from auditlog.settings.proof import ProofSettings
 from auditlog.settings.restart import RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
-DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
 DEFAULT_WEBHOOK_PATH = "/etc/kubernetes/audit-webhook.yaml"
 STDOUT = "-"
@@ -39,27 +37,6 @@ class Host:
     port: int = 22
     gone: bool = False
     joining: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """Which policy, what of it changes, and where it lies on the nodes.
-
-    Exactly one of ``preset``, ``file`` and ``text`` is set; ``text`` is the policy itself, which the configuration
-    holds inline or in base64. The other fields but ``path`` are those of ``auditlog.policy.overlay.Overlay``.
-    """
-
-    preset: str | None = "standard"
-    file: str | None = None
-    path: str = DEFAULT_POLICY_PATH
-    text: str | None = None
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    rules_before: tuple[PolicyRule, ...] = ()
-    rules_after: tuple[PolicyRule, ...] = ()
-    drops: Drops = field(default_factory=Drops)
-    raised_levels: tuple[RaisedLevel, ...] = ()
-    omit_stages: tuple[Stage, ...] | None = None
-    omit_managed_fields: bool | None = None
 
 
 class Mode(StrEnum):
