@@ -41,10 +41,11 @@ demo-destroy: up  ## Take audit logging off the lab's control plane again
 down: setup  ## Remove the lab; built tools stay
 	$(PYTHON) -m lab down
 
-check: setup  ## Before a commit, within a minute: ruff, mypy, shellcheck, and the unit tests of what changed
+check: setup  ## Before a commit, within a minute: ruff, mypy, the layers, shellcheck, and the unit tests of what changed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
+	.venv/bin/lint-imports --no-logo --no-cache
 	.venv/bin/shellcheck $(SHELL_FILES)
 	$(PYTHON) -m tests.changed
 
@@ -52,6 +53,7 @@ lint: setup  ## Every static check
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
+	.venv/bin/lint-imports --no-logo --no-cache
 	.venv/bin/shellcheck $(SHELL_FILES)
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check

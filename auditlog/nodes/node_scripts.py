@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from functools import cache
 
-from auditlog.plan.canary import line_edits
+from auditlog.manifest.line_edits import line_edits
 from auditlog.project_files import project_folder
 
 FOLDER = "/etc/kubernetes/audit-logging"

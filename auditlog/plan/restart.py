@@ -12,9 +12,9 @@ from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit
 from auditlog.manifest.backends import log_backend, webhook_backend
 from auditlog.manifest.desired import AuditConfiguration
+from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes.facts import Facts
-from auditlog.plan.canary import line_edits
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.settings import STDOUT

@@ -21,6 +21,7 @@ from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Sta
 from auditlog.policy.presets import preset_text
 from auditlog.policy.read import read_policy
 from auditlog.policy.resources import CREDENTIAL_RESOURCES
+from auditlog.policy.settings import Drops, RaisedLevel
 from auditlog.policy.write import header_lines, rule_lines
 
 _COMMENT_WIDTH = 106
@@ -28,32 +29,6 @@ _COMMENT_WIDTH = 106
 
 class OverlayError(AuditlogError):
     """An overlay that contradicts itself; the message names the part and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drops:
-    """Requests that are not recorded: by any of the users, or any of the groups, or in any of the namespaces,
-    ...
-    """
-
-    users: tuple[str, ...] = ()
-    user_groups: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    resources: tuple[GroupResources, ...] = ()
-    non_resource_urls: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RaisedLevel:
-    """At least `level` for every request to one resource, also where the base drops it.
-
-    `resource` is a plural, or a plural and a subresource with a slash between; no wildcards. Levels above
-    Metadata are refused for CREDENTIAL_RESOURCES.
-    """
-
-    level: Level
-    group: str
-    resource: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +47,7 @@ class Overlay:
     custom_source: str = "custom policy"
     rules_before: tuple[PolicyRule, ...] = ()
     rules_after: tuple[PolicyRule, ...] = ()
-    drops: Drops = Drops()
+    drops: Drops = field(default_factory=Drops)
     raised_levels: tuple[RaisedLevel, ...] = ()
     omit_stages: tuple[Stage, ...] | None = None
     omit_managed_fields: bool | None = None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.policy.model import NEWEST_MINOR, PolicyError, Problem
-from auditlog.policy.overlay import Drops, Overlay, build_policy
+from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.presets import preset_text
+from auditlog.policy.settings import Drops, PolicySettings
 from auditlog.policy.validate import load_policy
-from auditlog.settings import PolicySettings
 
 
 @dataclass(frozen=True, slots=True)

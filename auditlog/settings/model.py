@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from auditlog.policy.model import PolicyRule, Stage
-from auditlog.policy.overlay import Drops, RaisedLevel
+from auditlog.policy.settings import PolicySettings
 from auditlog.settings.proof import ProofSettings
 from auditlog.settings.restart import RestartSettings
 from auditlog.settings.shipping import AlloyMode, AlloySettings, LokiSettings
 
-DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
 DEFAULT_WEBHOOK_PATH = "/etc/kubernetes/audit-webhook.yaml"
 STDOUT = "-"
@@ -40,37 +38,6 @@ class Host:
     joining: bool = False
     """Whether the machine will become a control-plane node. It gets what `kubeadm join` requires: the policy file and
     the log's folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySettings:
-    """Which policy, what of it changes, and where it lies on the nodes.
-
-    Exactly one of `preset`, `file` and `text` is set.
-    """
-
-    preset: str | None = "standard"
-    """The preset's name; None if the policy comes from `file` or `text`."""
-    file: str | None = None
-    """The policy's path, relative to the project's folder; None if it comes from elsewhere."""
-    path: str = DEFAULT_POLICY_PATH
-    """The policy's absolute path on the nodes."""
-    text: str | None = None
-    """The policy itself, decoded; None if it comes from elsewhere."""
-    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    """The preset's parameters by name, with their values; empty for its own values."""
-    rules_before: tuple[PolicyRule, ...] = ()
-    """Rules in front of the policy's own."""
-    rules_after: tuple[PolicyRule, ...] = ()
-    """Rules behind the policy's own, in front of a last rule that matches everything."""
-    drops: Drops = field(default_factory=Drops)
-    """Requests that are not recorded."""
-    raised_levels: tuple[RaisedLevel, ...] = ()
-    """Resources that are recorded at this level at least."""
-    omit_stages: tuple[Stage, ...] | None = None
-    """Stages that no event is written for; None for the policy's own."""
-    omit_managed_fields: bool | None = None
-    """Whether bodies lack managedFields; None for the policy's own."""
 
 
 class Mode(StrEnum):

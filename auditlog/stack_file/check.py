@@ -18,8 +18,9 @@ from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError, preset_names
 from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy, selected_policy
+from auditlog.policy.settings import PolicySettings
 from auditlog.settings.mistake import Mistake, Place, SettingsError
-from auditlog.settings.model import PolicySettings, Settings
+from auditlog.settings.model import Settings
 from auditlog.settings.parse import KEYS, SECRET_KEYS
 from auditlog.settings.policy import POLICY, parse_policy
 from auditlog.settings.setting import Encrypted

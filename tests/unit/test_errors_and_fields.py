@@ -15,6 +15,7 @@ RECORDS = (
     "auditlog/nodes/facts.py",
     "auditlog/plan/node_plan.py",
     "auditlog/plan/plan.py",
+    "auditlog/policy/settings.py",
     "auditlog/settings/model.py",
     "auditlog/settings/proof.py",
     "auditlog/settings/restart.py",
