@@ -13,28 +13,30 @@ DEFAULT_POLICY_PATH = "/etc/kubernetes/audit-policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Drops:
-    """Requests that are not recorded: by any of the users, or any of the groups, or in any of the namespaces,
-    ...
-    """
+    """Requests that are not recorded: those that fit any one of these entries."""
 
     users: tuple[str, ...] = ()
+    """User names, compared as a whole."""
     user_groups: tuple[str, ...] = ()
+    """Groups of the user, compared as a whole."""
     namespaces: tuple[str, ...] = ()
+    """Namespaces of the object."""
     resources: tuple[GroupResources, ...] = ()
+    """Resources with their API groups, in every namespace."""
     non_resource_urls: tuple[str, ...] = ()
+    """Paths that are no resource, such as `/metrics`; a `*` at the end stands for any text."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaisedLevel:
-    """At least `level` for every request to one resource, also where the base drops it.
-
-    `resource` is a plural, or a plural and a subresource with a slash between; no wildcards. Levels above
-    Metadata are refused for CREDENTIAL_RESOURCES.
-    """
+    """At least this level for every request to one resource, also where the policy drops it."""
 
     level: Level
+    """The least level. Above Metadata it is refused for CREDENTIAL_RESOURCES."""
     group: str
+    """The API group; empty for the core group."""
     resource: str
+    """A plural, or a plural and a subresource with a slash between; no wildcards."""
 
 
 @dataclass(frozen=True, slots=True)
