@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit, yaml_edit
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
 from auditlog.manifest.line_edits import line_edits
@@ -32,7 +33,7 @@ _LOG = "audit-log-path"
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
 
-class CanaryError(ValueError):
+class CanaryError(AuditlogError):
     """No canary can be made from this manifest; the message says why."""
 
 

@@ -36,5 +36,5 @@ def describe_change(
         return (*lines, "the policy on the node cannot be read, so the decisions cannot be compared")
     lines += [f"decision: {line}" for line in decisions[:MOST_LINES]]
     if len(decisions) > MOST_LINES:
-        lines.append(f"and {len(decisions) - MOST_LINES} more; all of them: python -m auditlog diff OLD NEW")
+        lines.append(f"and {len(decisions) - MOST_LINES} more; all of them: auditlog diff OLD NEW")
     return tuple(lines)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from auditlog.errors import AuditlogError
+
 OLDEST_MINOR = 30
 NEWEST_MINOR = 37
 SUPPORTED_MINORS = range(OLDEST_MINOR, NEWEST_MINOR + 1)
@@ -98,7 +100,7 @@ class Problem:
         return f"{self.path}: " if self.path else ""
 
 
-class PolicyError(ValueError):
+class PolicyError(AuditlogError):
     """A policy that cannot be used; `problems` lists all of them in the order of the text, `source` names the
     text.
     """

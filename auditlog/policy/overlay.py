@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from auditlog.errors import AuditlogError
 from auditlog.policy.deployable import deployable_policy
 from auditlog.policy.evaluate import resource_matches
 from auditlog.policy.lint import READING_IDS
@@ -27,7 +28,7 @@ from auditlog.policy.write import header_lines, rule_lines
 _COMMENT_WIDTH = 106
 
 
-class OverlayError(ValueError):
+class OverlayError(AuditlogError):
     """An overlay that contradicts itself; the message names the part and what is allowed."""
 
 
