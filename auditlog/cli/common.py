@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from auditlog.errors import AuditlogError
+from auditlog.policy.lint import Finding, reading_findings
 from auditlog.policy.model import Policy
 from auditlog.policy.presets import preset_names, preset_text
-from auditlog.policy.read import read_policy
+from auditlog.policy.report import findings_above, with_findings
+from auditlog.policy.validate import policy_as_read
 
 LOG_HELP = (
     "a log file (its rotated files are found), a folder with a log or with one folder per node, or - for standard "
@@ -95,13 +97,17 @@ def _ago(number: str, unit: str) -> timedelta:
 def named_policy(name: str) -> Policy:
     """The policy that a person names: a file, ``preset:NAME``, or ``-`` for standard input.
 
+    It is as the API server reads it; what that ignores of it is printed to standard error.
+
     Raises:
         UsageError: it cannot be read.
         PresetError: there is no such preset.
         PolicyError: the text is no valid policy.
     """
     source, text = policy_text(name)
-    return read_policy(text, source)
+    policy = policy_as_read(text, source)
+    sys.stderr.write(findings_above(source, reading_findings(policy, text)))
+    return policy
 
 
 def policy_text(name: str) -> tuple[str, str]:
@@ -117,3 +123,11 @@ def policy_text(name: str) -> tuple[str, str]:
     except OSError as problem:
         hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
         raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
+
+
+def write_examined(answer: str, findings: Mapping[str, Sequence[Finding]], *, is_json: bool) -> None:
+    """Prints an answer about policies with what the API server does not read of them; `findings` are by policy."""
+    if is_json:
+        sys.stdout.write(with_findings(answer, [each for found in findings.values() for each in found]))
+        return
+    sys.stdout.write("".join(findings_above(source, found) for source, found in findings.items()) + answer)
