@@ -93,9 +93,12 @@ def check_nodejs(folder: Path) -> str:
 
 
 def check_python(folder: Path) -> str:
-    """Type-checks the example against the SDK with mypy. What the generator leaves untyped in the SDK itself is its own."""
+    """Type-checks the example against the SDK with mypy, not what the generator leaves untyped in the SDK itself."""
     (folder / "example.py").write_text(example("python"))
-    _run([sys.executable, "-m", "mypy", "--config-file", "", "--strict", "--follow-imports", "silent", "example.py"], folder)
+    _run(
+        [sys.executable, "-m", "mypy", "--config-file", "", "--strict", "--follow-imports", "silent", "example.py"],
+        folder,
+    )
     return "SDK and example type-check"
 
 

@@ -18,19 +18,20 @@ import asyncssh
 
 from auditlog.cli.common import TIME_HELP, UsageError, add_output, parse_moment
 from auditlog.cli.stack import stack_settings
+from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
 from auditlog.events.loki.access import secret_from_file
 from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
-from auditlog.ledger.chain_file import ChainError, ChainFile, locked
+from auditlog.ledger.chain_file import ChainFile, locked
 from auditlog.ledger.finding import EXIT_CODES
 from auditlog.ledger.loki_reader import LokiReader
 from auditlog.ledger.minutes import Span, whole_minutes
 from auditlog.ledger.node_reader import LocalReader
 from auditlog.ledger.report import Report, json_report, text_report
 from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_nodes, read_files
-from auditlog.ledger.session import Session, logged_in, service_of, stack_loki
-from auditlog.nodes.ssh import Access, Account, SshError, access_of
-from auditlog.observe.logql import SELECTOR
+from auditlog.ledger.session import Session, logged_in, stack_loki
+from auditlog.nodes.ssh import Access, Account, access_of
+from auditlog.proof.loki_route import service_of
 from auditlog.settings import AlloyMode, LogFormat, Settings
 from auditlog.settings.model import STDOUT
 
@@ -75,22 +76,29 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     loki.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
     loki.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
     add_output(parser)
+    parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Makes the comparison; gives the exit code. Raises UsageError and LokiError."""
+    """Makes the comparison; gives the exit code. Raises AuditlogError."""
     _check(arguments)
     began = time.monotonic()
     path = Path(arguments.chain) if arguments.chain else None
-    try:
-        with locked(path) if path else nullcontext() as file:
-            report = asyncio.run(_run(arguments, file))
-    except (ChainError, SshError) as error:
-        raise UsageError(str(error)) from error
+    with locked(path) if path else nullcontext() as file:
+        report = asyncio.run(_run(arguments, file))
     report = replace(report, seconds=time.monotonic() - began)
+    if arguments.report:
+        _write(Path(arguments.report), json_report(report))
     sys.stdout.write(json_report(report) if arguments.output == "json" else text_report(report))
     return report.verdict.exit_code
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report {path}: {error.strerror}; allowed: a file that can be written") from error
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -224,10 +232,10 @@ async def _keys(arguments: argparse.Namespace, settings: Settings) -> AsyncItera
 
 @asynccontextmanager
 async def _loki(arguments: argparse.Namespace, asked: _Asked, readings: Readings) -> AsyncIterator[LokiAccess | None]:
-    settings = asked.settings
+    stack = asked.settings
     password = secret_from_file("--loki-password-file", arguments.loki_password_file)
     token = secret_from_file("--loki-token-file", arguments.loki_token_file)
-    if arguments.loki:
+    if arguments.loki and (stack is None or stack.loki is None):
         yield LokiAccess(
             arguments.loki,
             arguments.tenant,
@@ -237,10 +245,12 @@ async def _loki(arguments: argparse.Namespace, asked: _Asked, readings: Readings
             ca_file=arguments.loki_ca,
         )
         return
-    loki = settings.loki if settings and settings.ships else None
+    loki = stack.loki if stack and (stack.ships or arguments.loki) else None
     if loki is None:
         yield None
         return
+    if arguments.loki:
+        loki = replace(loki, url=arguments.loki, query_url=None, query_through_nodes=False)
     user = arguments.loki_user or loki.username
     if user and not (password or token):
         raise UsageError(

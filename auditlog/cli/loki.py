@@ -6,10 +6,10 @@ import argparse
 from datetime import UTC, datetime, timedelta
 
 from auditlog.cli.common import UsageError
+from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
 from auditlog.events.loki.access import secret_from_file
 from auditlog.events.loki.store import LokiStore
-from auditlog.observe.logql import SELECTOR
 
 DEFAULT_RANGE = timedelta(hours=24)
 """How far back Loki is asked without --since: a log store has no beginning to start from."""

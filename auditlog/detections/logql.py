@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from auditlog.detections.callers import logql_filters
 from auditlog.detections.model import EVENT_START, Events, Requests
-from auditlog.observe.alloy import JOB
+from auditlog.events.logql import JOB
 from auditlog.policy.model import GroupResources
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from auditlog.errors import AuditlogError
 
-class ChainError(Exception):
+
+class ChainError(AuditlogError):
     """The file cannot be read or written; the message names it."""
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from auditlog.errors import AuditlogError
 from auditlog.ledger.counter import Count
 from auditlog.ledger.marks import Mark
 from auditlog.ledger.minutes import parse_minute, parse_stamp
@@ -22,7 +23,7 @@ _ROTATED = re.compile(r"-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})(?:\.[^/.]*)?(?:
 _ROTATED_TIME = "%Y-%m-%dT%H-%M-%S.%f"
 
 
-class AnswerError(ValueError):
+class AnswerError(AuditlogError, ValueError):
     """A node's answer that cannot be understood."""
 
 

@@ -69,6 +69,7 @@ class Kind(StrEnum):
     FILE_GONE_PERHAPS = "file-gone-perhaps"
     FILES_BEGIN_LATER = "files-begin-later"
     LOKI_BEGINS_LATER = "loki-begins-later"
+    NOTHING_COMPARED = "nothing-compared"
     NODE_UNREADABLE = "node-unreadable"
     FILE_UNREADABLE = "file-unreadable"
     TOO_MANY_DIFFERENCES = "too-many-differences"
@@ -83,6 +84,7 @@ _UNKNOWN = frozenset(
     {
         Kind.FILES_BEGIN_LATER,
         Kind.LOKI_BEGINS_LATER,
+        Kind.NOTHING_COMPARED,
         Kind.NODE_UNREADABLE,
         Kind.FILE_UNREADABLE,
         Kind.FILE_GONE_PERHAPS,

@@ -73,6 +73,12 @@ def judge_count(node: str, comparison: Comparison | str) -> Iterator[Finding]:
 
 def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
     node, reading = examined.node, context.reading
+    if not len(examined.compared) and not examined.before_files and not examined.before_loki:
+        yield Finding(
+            node,
+            Kind.NOTHING_COMPARED,
+            "no minute of the range has settled; ask again in a few minutes, or for an earlier range",
+        )
     if examined.under_way:
         yield Finding(
             node,

@@ -11,6 +11,7 @@ import asyncssh
 
 from auditlog.ledger.files import AnswerError
 from auditlog.nodes import node_scripts
+from auditlog.nodes.ssh import LOGIN_ERRORS
 
 SECONDS = 1800
 """How long a node may take: a few gigabytes of log, read with the lowest priority."""
@@ -22,7 +23,7 @@ class NodeReader(Protocol):
     received: int
 
     async def ask(self, command: str, arguments: Mapping[str, str]) -> str:
-        """What the node prints. Raises AnswerError, and what an SSH connection raises."""
+        """What the node prints. Raises AnswerError."""
 
 
 @dataclass
@@ -63,7 +64,10 @@ class SshReader:
             line = node_scripts.sent_command(self.user, command, **dict(arguments))
             given = node_scripts.bundle()
         # IDs are any bytes that a client sent.
-        result = await self.connection.run(line, input=given, timeout=SECONDS, errors="surrogateescape")
+        try:
+            result = await self.connection.run(line, input=given, timeout=SECONDS, errors="surrogateescape")
+        except LOGIN_ERRORS as error:
+            raise AnswerError(f"{command}: the connection ended ({str(error) or type(error).__name__})") from error
         printed = str(result.stdout or "")
         self.received += len(printed)
         said = str(result.stderr or "")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from auditlog.events.loki import LokiAccess, LokiError
 from auditlog.ledger.node_reader import SshReader
 from auditlog.ledger.run import Node
-from auditlog.nodes.ssh import LOGIN_ERRORS, Access, Login, SshError, bastion_of, target_of
-from auditlog.proof.loki_route import access, service_of, through_node
+from auditlog.nodes.ssh import LOGIN_ERRORS, Access, Login, bastion_of, target_of
+from auditlog.proof.loki_route import access, through_node
 from auditlog.settings import LokiSettings, Settings
 
 
@@ -68,6 +68,3 @@ async def stack_loki(loki: LokiSettings, session: Session, addresses: Sequence[s
                 yield way
                 return
     raise LokiError("; ".join(reasons) or "no node leads to Loki")
-
-
-__all__ = ["Session", "SshError", "logged_in", "service_of", "stack_loki"]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest.audit_flags import means_the_same
 from auditlog.manifest.desired import AuditConfiguration
 
@@ -24,7 +25,7 @@ _STANDARD_FLAGS = (
 _STANDARD_MOUNTS = ("audit-policy", "audit-logs")
 
 
-class OwnershipError(ValueError):
+class OwnershipError(AuditlogError):
     """The record on the node is not one that this program wrote."""
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import yaml_edit
 from auditlog.manifest.desired import sha256
 from auditlog.manifest.yaml_edit import YamlEditError
@@ -21,18 +22,20 @@ CANARY = "kube-apiserver-canary"
 POD_LOGS = "/var/log/pods"
 
 
-class FactsError(ValueError):
+class FactsError(AuditlogError):
     """The node's answer cannot be understood; the message says which line."""
 
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file on the node whose text, with credentials in it, stays there. ``changed`` is its ctime, ``modified`` its
-    mtime."""
+    """A file on the node whose text, with credentials in it, stays there."""
 
     sha256: str
+    """Of its bytes."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     modified: int
+    """Its mtime, in seconds since the epoch."""
 
     @property
     def token(self) -> str:
@@ -42,12 +45,16 @@ class HashedFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A text file on the node. ``changed`` is its ctime, ``modified`` its mtime."""
+    """A text file on the node."""
 
     text: str
+    """Its content."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     modified: int
+    """Its mtime, in seconds since the epoch."""
     mode: str
+    """Its permissions, in octal digits."""
 
     @property
     def hashed(self) -> HashedFile:
@@ -61,16 +68,17 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time.
-
-    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
-    installed script predates it.
-    """
+    """A running API server."""
 
     pid: int
+    """Its process id."""
     started: int
+    """When it started, in seconds since the epoch."""
     arguments: tuple[str, ...]
+    """Its argument list."""
     identity: str = ""
+    """`PID:TICKS` by the kernel's count since the boot, which setting the clock does not move; empty if the installed
+    script predates it."""
 
     @property
     def token(self) -> str:
@@ -80,14 +88,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class KubeadmConfig:
-    """ClusterConfiguration in the ConfigMap, with the resourceVersion at which it was read.
-
-    ``stale``: it was read when the change began that is unfinished now, because no API server can be asked.
-    """
+    """ClusterConfiguration in the ConfigMap kubeadm-config."""
 
     text: str
+    """The YAML."""
     resource_version: str
+    """The resourceVersion at which it was read."""
     stale: bool = False
+    """Whether it was read when the change began that is unfinished now, because no API server can be asked."""
 
     @property
     def token(self) -> str:
@@ -96,15 +104,14 @@ class KubeadmConfig:
 
 @dataclass(frozen=True, slots=True)
 class StrayManifest:
-    """A file beside the API server's manifest that defines that pod as well.
-
-    ``name`` is its name as a person can read it: what is no printable UTF-8 is shown as an escape, and the name is
-    not ``plain`` then. ``changed`` is its ctime.
-    """
+    """A file beside the API server's manifest that defines that pod as well."""
 
     name: str
+    """Its name; bytes that are no printable UTF-8 are shown as escapes."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     plain: bool = True
+    """Whether `name` is the name itself, without escapes."""
 
 
 class Role(StrEnum):
@@ -117,11 +124,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Hashes of what the stack last wrote or took over on a node; None for what it never did."""
+    """Hashes of what the stack last wrote or took over on a node."""
 
     manifest: str | None = None
+    """Of the manifest; None if it never did."""
     policy: str | None = None
+    """Of the policy; None if it never did."""
     kubeadm_config: str | None = None
+    """Of ClusterConfiguration; None if it never did."""
 
 
 class Health(StrEnum):
@@ -142,16 +152,16 @@ class SignKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a node saw of one part of its cluster.
-
-    ``subject`` is the URL of an API server or etcd ("-" where it has none), or the name of a node; ``sentence`` is
-    empty where it is ok.
-    """
+    """What a node saw of one part of its cluster."""
 
     health: Health
+    """How it is."""
     kind: SignKind
+    """Which part it is."""
     subject: str
+    """The URL of an API server or etcd, `-` if it has none; or the name of a node."""
     sentence: str = ""
+    """What is wrong; empty if it is ok."""
 
     def is_about(self, kind: SignKind, subject: str) -> bool:
         return (self.kind, self.subject) == (kind, subject)
@@ -159,86 +169,108 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One node as it is. A file that is absent is None.
-
-    The ``before_`` texts are what the node keeps of the time before this program's first change; ``owner`` is the
-    stack that changed it, and the ``owned`` texts are the records of what of manifest and kubeadm-config is its own.
-    ``staged_policy_sha256`` is of the policy that waits there for its manifest, ``staged_webhook_sha256`` of the
-    webhook's kubeconfig, of which only hashes are read. ``policy_path``, ``log_path`` and ``webhook_path`` are where
-    the node looked, "" for nowhere; None when its script is of before it said so. ``log_used_bytes`` is what the log
-    and its rotated files take, ``log_free_bytes`` what their file system has left of ``log_size_bytes``, 0 when that is
-    not known. ``log_read_only`` is the log's folder, or the nearest one above it that is there, when nothing can be
-    written there. ``policy_folder_changed`` is the ctime of the policy's folder where the file is absent.
-    ``memory_available_bytes`` is what the node could give another process, ``memory_running_bytes`` what the running
-    API server takes; ``redirect_tool`` is iptables or nft, None where the node has neither.
-    ``unfinished_sha256`` are the hashes of the manifests and the policy that the unfinished change may have left.
-    ``proof`` is the note of the last proof that events arrive (``auditlog.proof.verdict``). ``unproven`` names the last
-    update that came to the node, None if a proof was kept after it or its scripts do not say. ``log_written_bytes`` is
-    what was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell; 0 where none do.
-    ``scripts_folder_changed`` is the ctime of the folder that the scripts are missing from.
-    ``firewall`` says why connections to the API's port may not be treated alike on another port, "" if nothing does.
-    ``loopback_clients`` are the programs and static pods that reach the API over 127.0.0.1.
-    ``pod_logs`` is the folder where kubelet keeps what containers write.
-    ``node_name`` is the machine's name in its cluster, None if the installed script predates this fact.
-    ``edits_back`` tells whether the node has on record that its deletions make the earlier texts by edits.
-    ``entry`` is the name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded.
-    ``former_owner`` is the owner from which ``owner`` took the machine over, None if it was never taken over.
-    ``cluster`` is what the node saw of its cluster, empty if the installed script predates this fact.
-    ``flagz`` holds the lines of /flagz on audit flags (``auditlog.nodes.flagz``), None if the API server was not
-    asked or did not say.
-    ``lost_owner`` is what a power cut left of the record of the owner, which is then no ``owner``; None if nothing was
-    lost. A version that did not sync its records may have left it empty.
-    """
+    """One node as it is. Sizes are bytes, times are seconds since the epoch."""
 
     hostname: str
+    """The machine's host name."""
     manifest: RemoteFile | None
+    """The static pod's manifest; None if there is none."""
     policy: RemoteFile | None
+    """The policy file at `policy_path`; None if there is none."""
     before_manifest: RemoteFile | None
+    """The manifest from before this program's first change; None before that."""
     before_policy: RemoteFile | None
+    """The policy from before this program's first change; None if there was none."""
     before_kubeadm_config: RemoteFile | None
+    """ClusterConfiguration from before this program's first change; None before that."""
     owner: str | None
+    """The stack that changed the node; None if none did."""
     scripts_sha256: str | None
+    """Of the installed scripts; None if there are none."""
     staged_policy_sha256: str | None
+    """Of the policy that waits for its manifest; None if none does."""
     unfinished_change: bool
+    """Whether a change began and did not end."""
     stray_manifests: tuple[StrayManifest, ...]
+    """Other files in kubelet's folder that define the API server."""
     processes: tuple[Process, ...]
+    """The API servers that run."""
     log_free_bytes: int
+    """What the log's file system has left; 0 if that is not known."""
     kubeadm_config: KubeadmConfig | None
+    """ClusterConfiguration; None if the node was not asked or could not tell."""
     kubeadm_config_error: str | None
+    """Why it could not tell; None if it could."""
     missing_tools: tuple[str, ...]
+    """Programs that the scripts require and the node lacks."""
     policy_path: str | None = None
+    """Where the node looked for the policy, empty for nowhere; None if the installed script predates this fact."""
     log_path: str | None = None
+    """Where the node looked for the log, empty for nowhere; None if the installed script predates this fact."""
     log_used_bytes: int = 0
+    """What the log and its rotated files take."""
     owned: str | None = None
+    """The record of what of the manifest is the stack's own; None if there is none."""
     owned_kubeadm_config: str | None = None
+    """The record of what of ClusterConfiguration is the stack's own; None if there is none."""
     webhook: HashedFile | None = None
+    """The webhook's kubeconfig, as a hash; None if there is none."""
     webhook_path: str | None = None
+    """Where the node looked for it, empty for nowhere; None if the installed script predates this fact."""
     staged_webhook_sha256: str | None = None
+    """Of the kubeconfig that waits for its manifest; None if none does."""
     log_size_bytes: int = 0
+    """The size of the log's file system; 0 if that is not known."""
     log_read_only: str | None = None
+    """The log's folder, or the nearest one above that exists, if nothing can be written there; else None."""
     role: Role | None = None
+    """What the node is to kubeadm; None if the installed script predates this fact."""
     kubelet_runs: bool = True
+    """Whether kubelet runs."""
     written: Written = Written()
+    """What the stack wrote last."""
     policy_folder_changed: int = 0
+    """The ctime of the policy's folder, if the file is absent."""
     memory_available_bytes: int | None = None
+    """What the node could give another process; None if that is not known."""
     memory_running_bytes: int = 0
+    """What the running API server takes."""
     redirect_tool: str | None = None
+    """`iptables` or `nft`; None if the node has neither."""
     unfinished_sha256: frozenset[str] = frozenset()
+    """Hashes of the manifests and the policy that the unfinished change may have left."""
     proof: str | None = None
+    """The note of the last proof that events arrive (`auditlog.proof.verdict`); None if there is none."""
     unproven: str | None = None
+    """The last update that came to the node; None if a proof followed it, or the scripts do not say."""
     log_written_bytes: int = 0
+    """What was written to the log in `log_written_seconds`, as far as uncompressed files tell; 0 if none do."""
     log_written_seconds: int = 0
+    """Seconds over which `log_written_bytes` was counted."""
     scripts_folder_changed: int = 0
+    """The ctime of the folder that the scripts are missing from."""
     firewall: str = ""
+    """Why connections to the API's port may be treated differently on another port; empty if nothing does."""
     loopback_clients: tuple[str, ...] = ()
+    """Programs and static pods that reach the API over 127.0.0.1."""
     pod_logs: str = POD_LOGS
+    """The folder where kubelet keeps what containers write."""
     node_name: str | None = None
+    """The machine's name in its cluster; None if the installed script predates this fact."""
     entry: str | None = None
+    """The name in `nodes` under which the stack changed the machine last; None if none is on record."""
     edits_back: bool = False
+    """Whether the node has on record that its deletions make the earlier texts by edits."""
     former_owner: str | None = None
+    """The owner from which `owner` took the machine over; None if nobody did."""
     cluster: tuple[Sign, ...] = ()
+    """What the node saw of its cluster; empty if the installed script predates this fact."""
     flagz: str | None = None
+    """The lines of /flagz on audit flags (`auditlog.nodes.flagz`); None if the API server was not asked or did not say.
+    """
     lost_owner: str | None = None
+    """What a power cut left of the record of the owner, which is then no `owner`; None if nothing was lost. A version
+    that did not sync its records may have left it empty."""
 
     @property
     def scripts_token(self) -> str:

@@ -34,10 +34,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from auditlog.detections.shipping_delay import NEWEST_METRIC
+from auditlog.events.logql import JOB
 from auditlog.observe.source import Source
 from auditlog.settings.shipping import AlloySettings, LokiSettings
 
-JOB = "kubernetes-audit"
 NODE_VARIABLE = "NODE_NAME"
 """The environment variable of the Alloy process that names its node."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shlex
 
-from auditlog.observe import logql
-from auditlog.observe.logql import SELECTOR, count, pipeline
+from auditlog.events import logql
+from auditlog.events.logql import SELECTOR, count, pipeline
 from auditlog.settings import LogSettings
 
 

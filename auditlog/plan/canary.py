@@ -12,15 +12,16 @@ preview shows a few lines and not a second manifest.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit, yaml_edit
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
+from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
 from auditlog.nodes.facts import CANARY
@@ -32,7 +33,7 @@ _LOG = "audit-log-path"
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
 
-class CanaryError(ValueError):
+class CanaryError(AuditlogError):
     """No canary can be made from this manifest; the message says why."""
 
 
@@ -78,23 +79,6 @@ def canary_log(path: str | None) -> str | None:
         return None
     log = PurePosixPath(path)
     return str(log.with_name(f"{log.stem}-canary{log.suffix}"))
-
-
-def line_edits(source: str, target: str) -> str:
-    """A sed script that turns ``source`` into ``target``; both end with a line break."""
-    before, after = source.split("\n")[:-1], target.split("\n")[:-1]
-    commands = []
-    for tag, first, end, new_first, new_end in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
-        lines = "\\\n".join(line.replace("\\", "\\\\") for line in after[new_first:new_end])
-        address = str(end) if end - first <= 1 else f"{first + 1},{end}"
-        match tag:
-            case "delete":
-                commands.append(f"{address}d")
-            case "replace":
-                commands.append(f"{address}c\\\n{lines}")
-            case "insert":
-                commands.append(f"{first}a\\\n{lines}" if first else f"1i\\\n{lines}")
-    return "\n".join(commands)
 
 
 def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) -> str:

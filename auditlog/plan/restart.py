@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit
 from auditlog.manifest.backends import log_backend, webhook_backend
 from auditlog.manifest.desired import AuditConfiguration
+from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes.facts import Facts
-from auditlog.plan.canary import line_edits
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.settings import STDOUT
@@ -30,7 +31,7 @@ AWAY = {
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
-class RestartError(ValueError):
+class RestartError(AuditlogError):
     """The restart that the settings ask for would lose audit events; the message says which, and what to do."""
 
 

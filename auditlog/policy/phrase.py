@@ -11,6 +11,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
 from auditlog.policy.model import NEWEST_MINOR, Request
 from auditlog.policy.resources import closest_resource, find_resource
 
@@ -89,7 +90,7 @@ _USER = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<groups>[^\[\]]*)\])?")
 _RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
 
 
-class PhraseError(ValueError):
+class PhraseError(AuditlogError):
     """A phrase that is not a request; the message says what is allowed."""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from auditlog.events.event import NO_BODY, Event, request_path
-from auditlog.observe.alloy import JOB
+from auditlog.events.logql import JOB
 from auditlog.plan.marker import Marker
 from auditlog.policy.model import Level
 

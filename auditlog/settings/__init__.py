@@ -5,11 +5,11 @@
 what is allowed.
 """
 
+from auditlog.policy.settings import DEFAULT_POLICY_PATH, PolicySettings
 from auditlog.settings.hosts import is_host_key, is_name
 from auditlog.settings.mistake import Mistake, SettingsError
 from auditlog.settings.model import (
     DEFAULT_LOG_PATH,
-    DEFAULT_POLICY_PATH,
     DEFAULT_WEBHOOK_PATH,
     STDOUT,
     AlertSettings,
@@ -22,7 +22,6 @@ from auditlog.settings.model import (
     LogSettings,
     LokiRules,
     Mode,
-    PolicySettings,
     PrometheusRules,
     Settings,
     Throttle,

@@ -11,12 +11,11 @@ from typing import Any
 import yaml
 
 from auditlog.policy.model import GroupResources, Level, PolicyError, PolicyRule, Stage
-from auditlog.policy.overlay import Drops, RaisedLevel
 from auditlog.policy.presets import preset_names, preset_parameters
 from auditlog.policy.read import read_policy
+from auditlog.policy.settings import DEFAULT_POLICY_PATH, Drops, PolicySettings, RaisedLevel
 from auditlog.settings.kinds import ANY_TEXT, Boolean, Choice, OneOf, Text
 from auditlog.settings.kinds_of_many import Choices, Items, TextOrMapping, Texts
-from auditlog.settings.model import DEFAULT_POLICY_PATH, PolicySettings
 from auditlog.settings.reader import Group, Groups, Reader
 from auditlog.settings.setting import Encrypted, Setting, defaulted, optional, required
 from auditlog.settings.texts import PATH_ON_NODES
@@ -33,7 +32,7 @@ _API_GROUP = defaulted(
 PRESET = optional(
     "preset",
     OneOf(preset_names()),
-    "A policy that comes with the project; `python -m auditlog presets` shows what each records.",
+    "A policy that comes with the project; `auditlog presets` shows what each records.",
     otherwise=f"{DEFAULT_PRESET}, where no other source is given",
 )
 FILE = optional(

@@ -9,7 +9,8 @@ import time
 import urllib.request
 from typing import Any
 
-from auditlog.observe.alloy import JOB, STRUCTURED_METADATA
+from auditlog.events.logql import JOB
+from auditlog.observe.alloy import STRUCTURED_METADATA
 from tests.unit.detections.events import Example
 
 _CLUSTERS = itertools.count()

@@ -27,7 +27,8 @@ from typing import Any
 
 import yaml
 
-from auditlog.observe.alloy import JOB, NODE_VARIABLE, STORAGE, alloy_configuration, run_script
+from auditlog.events.logql import SELECTOR
+from auditlog.observe.alloy import NODE_VARIABLE, STORAGE, alloy_configuration, run_script
 from auditlog.observe.source import source_of
 from auditlog.settings import LokiSettings
 from lab.observability import loki as lab_loki
@@ -35,7 +36,6 @@ from lab.observability import loki_api
 from lab.paths import Paths
 
 BINARIES = Paths.of().bin
-SELECTOR = f'{{job="{JOB}"}}'
 _TICK = 0.02
 _START_SECONDS = 120
 # A Metadata event of kubectl has about this much.

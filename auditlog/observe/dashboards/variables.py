@@ -16,8 +16,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from auditlog.events.logql import SELECTOR
 from auditlog.observe.dashboards.queries.common import STREAMS
-from auditlog.observe.logql import SELECTOR
 
 LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${prometheus}")

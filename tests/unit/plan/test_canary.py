@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import sha256
-from auditlog.plan.canary import CanaryError, canary, canary_log, line_edits
+from auditlog.plan.canary import CanaryError, canary, canary_log
 from tests.unit.manifest.kubeadm_files import MANIFEST
+from tests.unit.manifest.test_line_edits import sed
 from tests.unit.plan.nodes import applied
 
 STAGED = {"audit-policy-file": "/etc/kubernetes/audit-logging/staged/audit-policy.yaml"}
-
-
-def sed(script: str, text: str) -> str:
-    """What the node's own sed makes of it."""
-    return subprocess.run(["sed", "-e", script], input=text.encode(), capture_output=True, check=True).stdout.decode()
 
 
 def audited() -> str:
@@ -155,12 +147,3 @@ def test_a_manifest_of_which_none_can_be_made_is_refused_with_the_reason(text: s
 )
 def test_the_canary_writes_beside_the_real_log(log: str | None, beside: str | None) -> None:
     assert canary_log(log) == beside
-
-
-LINE = st.text(st.sampled_from("a \\\t&/x'\""), max_size=5)
-TEXT = st.lists(LINE, min_size=1, max_size=8).map(lambda lines: "".join(f"{line}\n" for line in lines))
-
-
-@given(TEXT, TEXT)
-def test_sed_makes_the_one_text_from_the_other_to_the_byte(source: str, target: str) -> None:
-    assert sed(line_edits(source, target), source) == target

@@ -8,11 +8,12 @@ import pytest
 from auditlog.policy.evaluate import compile_policy, evaluate
 from auditlog.policy.lint.silences import silences_in
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyError, PolicyRule, Request, Stage
-from auditlog.policy.overlay import Drops, Overlay, OverlayError, RaisedLevel, build_policy
+from auditlog.policy.overlay import Overlay, OverlayError, build_policy
 from auditlog.policy.phrase import parse_phrase
 from auditlog.policy.presets import PresetError, preset_names, preset_text
 from auditlog.policy.read import read_policy
 from auditlog.policy.resources import CREDENTIAL_RESOURCES
+from auditlog.policy.settings import Drops, RaisedLevel
 from auditlog.policy.validate import load_policy
 from tests.unit.policy.partition import resource_requests
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditlog.observe.logql import count, pipeline
+from auditlog.events.logql import count, pipeline
 
 CLUSTER = 'cluster=~"$cluster"'
 STREAMS = '{job="kubernetes-audit", cluster=~"$cluster"}'

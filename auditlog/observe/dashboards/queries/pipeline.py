@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from auditlog.detections.shipping_delay import behind
+from auditlog.events.logql import count
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import CLUSTER, RANGE, STEP
-from auditlog.observe.logql import count
 
 _NODES = '{job="kubernetes-audit", cluster=~"$cluster", node=~"$node"}'
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"

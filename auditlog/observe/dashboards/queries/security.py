@@ -3,9 +3,9 @@ catalogues of detections)."""
 
 from __future__ import annotations
 
-from auditlog.observe import logql
+from auditlog.events import logql
+from auditlog.events.logql import FINAL_STAGE, count
 from auditlog.observe.dashboards.queries.common import RANGE, ROWS, events, over_time, ranking, total
-from auditlog.observe.logql import FINAL_STAGE, count
 
 _SECRET_READS = (logql.SECRETS, logql.READS, FINAL_STAGE)
 _REACHED_ANONYMOUSLY = (

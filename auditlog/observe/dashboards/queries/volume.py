@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from auditlog.observe import logql
+from auditlog.events import logql
+from auditlog.events.logql import FINAL_STAGE, count, rate, size, size_rate
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import (
     CLUSTER,
@@ -16,7 +17,6 @@ from auditlog.observe.dashboards.queries.common import (
     over_time,
     ranking,
 )
-from auditlog.observe.logql import FINAL_STAGE, count, rate, size, size_rate
 
 _A_DAY = "/ $__range_s * 86400"
 _MEBIBYTE = 1024**2

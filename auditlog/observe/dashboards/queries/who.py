@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from auditlog.observe import logql
+from auditlog.events import logql
+from auditlog.events.logql import count
 from auditlog.observe.dashboards.queries.common import RANGE, events, over_time, ranking, total
-from auditlog.observe.logql import count
 
 _SEARCH = (
     "user=~`.*${user:raw}.*`",

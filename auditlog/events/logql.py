@@ -7,7 +7,9 @@ event does not have is missing, and LogQL compares it as "". The line is the eve
 
 from __future__ import annotations
 
-SELECTOR = '{job="kubernetes-audit"}'
+JOB = "kubernetes-audit"
+"""The label `job` of every stream, which is how the log is found beside others."""
+SELECTOR = f'{{job="{JOB}"}}'
 
 FINAL_STAGE = 'stage=~"ResponseComplete|Panic"'
 """One event per request: a watch or an exec has a ResponseStarted as well."""
