@@ -10,7 +10,7 @@ from auditlog.checks.finding import Finding
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.manifest.manifest import MANIFEST_PATH
-from auditlog.nodes.facts import Process
+from auditlog.nodes.fact_types import Process
 
 
 class Lag(StrEnum):

@@ -18,7 +18,8 @@ from auditlog.manifest import manifest
 from auditlog.manifest.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
 from auditlog.manifest.desired import POLICY_FLAG, Flag, sha256
 from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
-from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.nodes.fact_types import RemoteFile
+from auditlog.nodes.facts import Facts
 from auditlog.nodes.flagz import Witness, witness
 from auditlog.nodes.kubernetes_version import kubernetes_version
 from auditlog.policy.coverage import cover

@@ -14,7 +14,9 @@ from auditlog.manifest import manifest
 from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes import node_scripts
-from auditlog.nodes.facts import Facts, FactsError, KubeadmConfig, parse_facts
+from auditlog.nodes.answer import FactsError
+from auditlog.nodes.fact_types import KubeadmConfig
+from auditlog.nodes.facts import Facts, parse_facts
 from auditlog.nodes.ssh import (
     LOGIN_ERRORS,
     READ_SECONDS,

@@ -23,7 +23,7 @@ from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha25
 from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
-from auditlog.nodes.facts import CANARY
+from auditlog.nodes.fact_types import CANARY
 
 PORT = 16443
 """Where the canary listens; the node takes the next free port where this one is taken."""
