@@ -17,7 +17,6 @@ _T = TypeVar("_T")
 ABSENT = "absent"
 """What stands for a file or a hash that is not there."""
 _OF_SEVERAL = ("file", "written")
-_FIRST_LINE, _LAST_LINE = "format 1", "end"
 
 
 class FactsError(ValueError):
@@ -112,11 +111,10 @@ class Together:
 def answer_of(output: str, names: Collection[str]) -> Answer:
     """The lines of what the script printed. Raises FactsError where it is no whole answer, or has other names."""
     lines = output.splitlines()
-    if not lines or lines[0] != _FIRST_LINE:
-        found = lines[0] if lines else ""
-        cause = "; the account's shell prints that, also where nobody is at a terminal" if _FIRST_LINE in lines else ""
-        raise FactsError(f"the answer does not start with {_FIRST_LINE!r} but with {found!r}{cause}")
-    if lines[-1] != _LAST_LINE:
+    if not lines or lines[0] != "format 1":
+        cause = "; the account's shell prints that, also where nobody is at a terminal" if "format 1" in lines else ""
+        raise FactsError(f"the answer does not start with 'format 1' but with {lines[0] if lines else ''!r}{cause}")
+    if lines[-1] != "end":
         raise FactsError("the answer breaks off before its end")
     answer: dict[str, list[Line]] = {}
     for number, line in enumerate(lines[1:-1], start=2):

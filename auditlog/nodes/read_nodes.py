@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import FILE_FLAGS
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes import node_scripts
 from auditlog.nodes.answer import FactsError
@@ -218,7 +218,7 @@ def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
     text = facts.manifest.text
     try:
         arguments = manifest.arguments(text)
-        flags = [manifest.flag_value(arguments, name) or "" for name in (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)]
+        flags = [manifest.flag_value(arguments, name) or "" for name in FILE_FLAGS]
         policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
     except ManifestError:
         return None

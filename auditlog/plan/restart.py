@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from auditlog.manifest import manifest, manifest_edit
+from auditlog.manifest.audit_flags import POLICY_FLAG
 from auditlog.manifest.backends import log_backend, webhook_backend
 from auditlog.manifest.desired import AuditConfiguration
 from auditlog.manifest.line_edits import line_edits
@@ -125,7 +126,7 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
     if address not in ("0.0.0.0", "::"):  # noqa: S104
         return f"the API server listens on {address} alone, where the two could not be told apart"
     log = log_backend(flags, minor=0)
-    if flags.get("audit-policy-file") and (log is None or log.path == STDOUT):
+    if flags.get(POLICY_FLAG) and (log is None or log.path == STDOUT):
         return "the audit log is no file, of which a second API server could write one of its own"
     return None
 
