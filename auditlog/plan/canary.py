@@ -25,9 +25,7 @@ from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
 from auditlog.nodes.fact_types import CANARY
-
-PORT = 16443
-"""Where the canary listens; the node takes the next free port where this one is taken."""
+from auditlog.nodes.second_api_server import PORTS
 
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
@@ -81,7 +79,7 @@ def canary_log(path: str | None) -> str | None:
 
 
 def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) -> str:
-    flags = [Flag("secure-port", str(PORT)), Flag("endpoint-reconciler-type", "none")]
+    flags = [Flag("secure-port", str(PORTS[0])), Flag("endpoint-reconciler-type", "none")]
     argument_list = manifest.arguments(text)
     log = canary_log(manifest.flag_value(argument_list, LOG_FLAG))
     if log is not None:
