@@ -1,10 +1,11 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 VERSIONS ?= 1.30 1.31 1.35 1.36 1.37
+COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra program
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay outdated clean
+.PHONY: help setup requirements build build-tests up demo demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -14,6 +15,10 @@ setup: .venv/.complete  ## The Python environment, from the pinned requirements
 .venv/.complete: requirements.txt requirements-dev.txt .ci/python-environment
 	sh .ci/python-environment
 	touch $@
+
+requirements: setup  ## Pin what pyproject.toml requires, with hashes; requires uv
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --group dev pyproject.toml -o requirements-dev.txt
 
 build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
 	$(PYTHON) -m lab build

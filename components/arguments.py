@@ -24,13 +24,13 @@ class AlertsArgs(TypedDict, total=False):
     namespace: Input[str]
     """Where they are kept; it has to exist. Allowed: the name of an existing namespace. Without it: monitoring."""
     disable: Input[Sequence[Input[str]]]
-    """Detections that become no rule. Allowed: an id that `python -m auditlog detections` shows for this."""
+    """Detections that become no rule. Allowed: an id that `auditlog detections` shows for this."""
     thresholds: Input[Mapping[str, Input[float]]]
-    """Numbers in place of a detection's own, by id. Allowed: a number of 0 or more for each of: an id that `python
-    -m auditlog detections` shows for this."""
+    """Numbers in place of a detection's own, by id. Allowed: a number of 0 or more for each of: an id that
+    `auditlog detections` shows for this."""
     ignoreUsers: Input[Mapping[str, Input[Sequence[Input[str]]]]]
     """Users that a detection leaves alone, by its id; a name is compared as a whole. Allowed: a list of user names
-    for each of: an id that `python -m auditlog detections` shows for this."""
+    for each of: an id that `auditlog detections` shows for this."""
     selectors: Input[Mapping[str, Input[str]]]
     """By what metrics are found in Prometheus, where it is not by the usual job names. Allowed: PromQL matchers
     such as job="apiserver" for each of: apiServer, nodeExporter, alloy, loki."""
@@ -253,9 +253,9 @@ class PolicyArgs(_PolicyArgs, total=False):
     """Settings of Policy."""
 
     preset: Input[str]
-    """A policy that comes with the project; `python -m auditlog presets` shows what each records. Allowed: one of
-    baseline, cis, forensic, low-write, minimal, secrets, secrets-in-namespaces, standard. Without it: standard,
-    where no other source is given."""
+    """A policy that comes with the project; `auditlog presets` shows what each records. Allowed: one of baseline,
+    cis, forensic, low-write, minimal, secrets, secrets-in-namespaces, standard. Without it: standard, where no
+    other source is given."""
     file: Input[str]
     """A policy file, relative to the project. Allowed: the path of an audit.k8s.io/v1 Policy file, relative to the
     project."""

@@ -12,13 +12,14 @@ prove_recording() {
 
 # marker_arrives ENDPOINT LOG: LOG is a file, or - for the standard output of the API server's container.
 marker_arrives() {
+    rotated_before=$(rotated_files "$2")
     make_marker "$1"
     tries=0
     while [ "$tries" -lt 40 ]; do
         if [ "$2" = - ]; then written=$(newest_log kube-apiserver); else written=$2; fi
         # The log may have been rotated right after the event.
-        for file in "${written:-/dev/null}" "$(newest_rotated "$2")"; do
-            if [ -f "$file" ] && tail -c 1048576 "$file" | grep -q "$marker_name"; then
+        for file in "${written:-/dev/null}" $(rotated_since "$2" "$rotated_before"); do
+            if end_of "$file" 1048576 | grep -q "$marker_name"; then
                 evidence="$marker_name in $file"
                 say "marker: recorded in $file"
                 return
@@ -31,15 +32,25 @@ marker_arrives() {
     return 1
 }
 
-# newest_rotated LOG: the last of its rotated files that is not compressed; nothing where there is none. Their names end in
-# their times.
-newest_rotated() {
+# rotated_files LOG: the files that it was rotated to, compressed or not, one a line; none where LOG is no file.
+rotated_files() {
     case $1 in /*) ;; *) return ;; esac
     rotated_base=${1##*/}
     case $rotated_base in *.*) rotated_ends=.${rotated_base##*.} ;; *) rotated_ends= ;; esac
-    set -- "${1%/*}/${rotated_base%"$rotated_ends"}-"[0-9]*"$rotated_ends"
-    while [ $# -gt 1 ]; do shift; done
-    say "$1"
+    rotated_base=${rotated_base%"$rotated_ends"}
+    find "${1%/*}" -maxdepth 1 \( -name "$rotated_base-[0-9]*$rotated_ends" -o -name "$rotated_base-[0-9]*$rotated_ends.gz" \) \
+        2>/dev/null
+}
+
+# rotated_since LOG FILES: its rotated files but for these. The times in their names say nothing once a clock was set.
+rotated_since() { rotated_files "$1" | grep -vxF "$2"; }
+
+# end_of FILE BYTES: of what FILE holds, decompressed.
+end_of() {
+    case $1 in
+        *.gz) gzip -dc "$1" 2>/dev/null | tail -c "$2" ;;
+        *) tail -c "$2" "$1" 2>/dev/null ;;
+    esac
 }
 
 # make_marker ENDPOINT: a request of a name of its own, in $marker_name. It is a dry run: nothing is made. Its answer does

@@ -18,6 +18,7 @@ prove() {
     service=$(given service "$@")
     echo "format 1"
     if [ -n "$service" ]; then say "service $(service_address "$service")"; fi
+    rotated_before=$(rotated_files "$log")
     said=$(request_marker "$endpoint" "$verb" "$kind" "$namespace" "$marker_name" 2>&1)
     deadline=$(($(uptime_seconds) + seconds))
     while :; do
@@ -45,24 +46,22 @@ seconds_now() {
 # not end as one does.
 marker_event() {
     for written in $(proof_files); do
-        line=$(tail -c "$PROOF_BYTES" "$written" 2>/dev/null | grep -F "$marker_name" |
+        line=$(end_of "$written" "$PROOF_BYTES" | grep -F "$marker_name" |
             grep -F '"stage":"ResponseComplete"' | grep '}$' | head -n 1)
         [ -z "$line" ] || return 0
     done
     return 1
 }
 
-# proof_files: the log, and the file that it may have been rotated to just now.
+# proof_files: the log, and what it may have been rotated to just now; without one, what the API server's containers wrote.
 proof_files() {
     if [ "$log" = - ]; then
         find_pod_logs
-        find "$pod_logs" -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" -exec ls -1t {} + 2>/dev/null | head -n 2
-        return
+        find "$pod_logs" -path "*/kube-system_kube-apiserver-*/kube-apiserver/*.log" 2>/dev/null
+    else
+        echo "$log"
+        rotated_since "$log" "$rotated_before"
     fi
-    base=${log##*/}
-    case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
-    echo "$log"
-    find "${log%/*}" -maxdepth 1 -name "${base%"$extension"}-[0-9]*$extension" 2>/dev/null | sort | tail -n 1
 }
 
 # service_address NAMESPACE/NAME: the address of a Service, whose name only pods can look up.

@@ -5,7 +5,7 @@ What changed is what git says: the working tree against HEAD, and files that are
 - tests/unit/**/test_NAME.py: itself. Any other file of tests/unit/AREA: the tests of the area.
 - auditlog/AREA/NAME.py, components/NAME.py, lab/NAME.py, node/NAME.sh: tests/unit/AREA/**/test_NAME.py; without such
   a file, the tests of the area.
-- docs/, README.md, Makefile: tests/unit/docs.
+- docs/, pages beside README.md, Makefile: tests/unit/docs.
 - Pulumi*.yaml, and settings: tests/unit/settings, stack_file. policies/: tests/unit/policy. __main__.py:
   tests/unit/components.
 - tests/NAME.py: tests/unit/test_NAME.py. Other files of tests/, bench/, ci/, .ci/, .github/, .woodpecker/: none here;
@@ -81,7 +81,9 @@ def for_change(path: str, root: Path = ROOT) -> list[str]:
             area = area.removesuffix(".py")
         case ("components" | "lab" | "node" as area, *_, _):
             pass
-        case ("docs", *_) | ("README.md" | "Makefile",):
+        case ("docs", *_) | ("Makefile",):
+            area = "docs"
+        case (name,) if name.endswith(".md"):
             area = "docs"
         case (_,) if file.match("Pulumi*.yaml"):
             area = "settings"

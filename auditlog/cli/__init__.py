@@ -1,4 +1,4 @@
-"""The command line: `python -m auditlog COMMAND …`.
+"""The command line: `auditlog COMMAND …`, and as a plugin of kubectl `kubectl audit COMMAND …`.
 
 Exit codes: 0 done, 1 findings (each command's help says which), 2 wrong usage or unreadable input, 130 ended by Ctrl-C,
 141 the reader of the output went away. Questions about logs have those of `auditlog.events.outcome`.
@@ -10,13 +10,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import NoReturn
 
-from auditlog.cli import config, detections, inspect, policy, questions, replay, summary
-from auditlog.cli.common import UsageError
-from auditlog.events.budget import BudgetError
-from auditlog.events.sources import SourceError
-from auditlog.policy.model import PolicyError
+from auditlog import __version__
+from auditlog.cli import completion, config, detections, inspect, policy, questions, replay, summary
+from auditlog.cli.common import print_help
+from auditlog.errors import AuditlogError
+from auditlog.events.layout import safe_lines
 
 COMMAND_GROUPS = (inspect, config, policy, detections, questions, replay, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
@@ -29,27 +30,37 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser with every command."""
+def build_parser(program: str = "auditlog") -> argparse.ArgumentParser:
+    """The parser with every command. `program` is what people call it by."""
     parser = _Parser(
-        prog="auditlog",
+        prog=program,
         description="Kubernetes audit policies and audit logs: what a policy does, and what a log holds.",
     )
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"auditlog {__version__}")
+    parser.set_defaults(run=lambda _: print_help(parser))
+    subparsers = parser.add_subparsers(metavar="COMMAND")
     for group in COMMAND_GROUPS:
         group.register(subparsers)
+    completion.register(subparsers, build_parser)
     return parser
+
+
+def program_name(path: str) -> str:
+    """What people called the program by: kubectl starts a plugin by the path of `kubectl-audit`."""
+    return "kubectl audit" if PurePath(path).stem == "kubectl-audit" else "auditlog"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     try:
-        arguments = build_parser().parse_args(argv)
+        arguments = build_parser(program_name(sys.argv[0])).parse_args(argv)
         code: int = arguments.run(arguments)
         sys.stdout.flush()
-    except (UsageError, SourceError, BudgetError, PolicyError) as problem:
-        print(f"auditlog: {problem}", file=sys.stderr)
-        return 2
+    except AuditlogError as error:
+        sys.stdout.flush()
+        for message in error.messages:
+            print(f"auditlog: {safe_lines(message)}", file=sys.stderr)
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -1,22 +1,20 @@
-"""What the commands share: arguments, policies by name, and the progress bar."""
+"""What the commands share: arguments, times, and policies by name."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tqdm import tqdm
-
-from auditlog.events.layout import NARROW
+from auditlog.errors import AuditlogError
+from auditlog.policy.lint import Finding, reading_findings
 from auditlog.policy.model import Policy
-from auditlog.policy.presets import PresetError, preset_names, preset_text
-from auditlog.policy.read import read_policy
+from auditlog.policy.presets import preset_names, preset_text
+from auditlog.policy.report import findings_above, with_findings
+from auditlog.policy.validate import policy_as_read
 
 LOG_HELP = (
     "a log file (its rotated files are found), a folder with a log or with one folder per node, or - for standard "
@@ -35,8 +33,14 @@ _CLOCK = re.compile(r"(\d\d?):(\d\d)(?::(\d\d))?Z?")
 TIME_HELP = "2025-02-21T10:00:00Z, '2025-02-21 10:00', 19:40, today, yesterday, or 1h30m, 2d ago; UTC"
 
 
-class UsageError(Exception):
+class UsageError(AuditlogError):
     """An argument that cannot be used; the message names it and says what is allowed."""
+
+
+def print_help(parser: argparse.ArgumentParser) -> int:
+    """What a command does that has commands of its own and was given none."""
+    parser.print_help()
+    return 0
 
 
 def add_logs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -55,13 +59,6 @@ def add_output(
     parser.add_argument(
         "--json", action="store_const", const="json", dest="output", default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
-
-
-def text_width(output: str) -> int | None:
-    """The columns that text may take: the terminal's, 80 without one; None for ``-o wide``, as many as it needs."""
-    if output == "wide":
-        return None
-    return shutil.get_terminal_size((NARROW, 24)).columns if sys.stdout.isatty() else NARROW
 
 
 def parse_moment(text: str, now: datetime | None = None) -> datetime:
@@ -100,21 +97,23 @@ def _ago(number: str, unit: str) -> timedelta:
 def named_policy(name: str) -> Policy:
     """The policy that a person names: a file, ``preset:NAME``, or ``-`` for standard input.
 
+    It is as the API server reads it; what that ignores of it is printed to standard error.
+
     Raises:
         UsageError: it cannot be read.
+        PresetError: there is no such preset.
         PolicyError: the text is no valid policy.
     """
     source, text = policy_text(name)
-    return read_policy(text, source)
+    policy = policy_as_read(text, source)
+    sys.stderr.write(findings_above(source, reading_findings(policy, text)))
+    return policy
 
 
 def policy_text(name: str) -> tuple[str, str]:
-    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError when it cannot be read."""
+    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError, or PresetError."""
     if name.startswith(_PRESET_PREFIX):
-        try:
-            return name, preset_text(name.removeprefix(_PRESET_PREFIX))
-        except PresetError as problem:
-            raise UsageError(str(problem)) from problem
+        return name, preset_text(name.removeprefix(_PRESET_PREFIX))
     source = "standard input" if name == STDIN else name
     try:
         text = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
@@ -126,10 +125,9 @@ def policy_text(name: str) -> tuple[str, str]:
         raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
 
 
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int], object]]:
-    """A bar on standard error while it is a terminal; `total` is in bytes, 0 when it is not known."""
-    # Its monitor is a thread, and only a program without threads can fork its workers safely.
-    tqdm.monitor_interval = 0
-    with tqdm(total=total or None, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
-        yield bar.update
+def write_examined(answer: str, findings: Mapping[str, Sequence[Finding]], *, is_json: bool) -> None:
+    """Prints an answer about policies with what the API server does not read of them; `findings` are by policy."""
+    if is_json:
+        sys.stdout.write(with_findings(answer, [each for found in findings.values() for each in found]))
+        return
+    sys.stdout.write("".join(findings_above(source, found) for source, found in findings.items()) + answer)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.cli.common import add_output
+from auditlog.cli.common import add_output, print_help
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -18,7 +18,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="stack files: check them, their JSON Schema, the reference of every setting",
         description="What there is to say about Pulumi.<env>.yaml without engine, passphrase or network.",
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.set_defaults(run=lambda _: print_help(parser))
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     check = commands.add_parser(
         "check",

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_output, named_policy
+from auditlog.cli.common import POLICY_HELP, UsageError, add_output, policy_text, write_examined
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
 from auditlog.detections.report import (
@@ -19,6 +19,8 @@ from auditlog.detections.report import (
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
+from auditlog.policy.lint import reading_findings
+from auditlog.policy.validate import policy_as_read
 
 _RULES = {"loki": loki_rules, "prometheus": prometheus_rules}
 
@@ -56,10 +58,13 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UsageError("detections: -o rules needs --policy: " + POLICY_HELP)
         sys.stdout.write(catalogue_json(DETECTIONS) if arguments.output == "json" else catalogue_text(DETECTIONS))
         return 0
-    policy = named_policy(arguments.policy)
+    source, text = policy_text(arguments.policy)
+    policy = policy_as_read(text, source)
     findings = cross_check(policy, DETECTIONS)
-    if arguments.output == "json":
-        sys.stdout.write(findings_json(policy.source, findings))
-    else:
-        sys.stdout.write(remedies_text(findings) if arguments.output == "rules" else findings_text(findings))
+    if arguments.output == "rules":
+        sys.stdout.write(remedies_text(findings))
+        return int(not all(each.sight.can_fire for each in findings))
+    is_json = arguments.output == "json"
+    answer = findings_json(source, findings) if is_json else findings_text(findings)
+    write_examined(answer, {source: reading_findings(policy, text)}, is_json=is_json)
     return int(not all(each.sight.can_fire for each in findings))

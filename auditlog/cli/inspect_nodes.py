@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\s@\[\]]+)(
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reads the nodes and writes the report; gives the exit code. Raises UsageError."""
+    """Reads the nodes and writes the report; gives the exit code. Raises UsageError and ReadError."""
     cluster = arguments.write_config
     if cluster is not None and not is_name(cluster):
         raise UsageError(f"--write-config {cluster!r}: allowed: a name of lower-case letters, digits, '-' and '.'")
@@ -33,24 +33,21 @@ def run(arguments: argparse.Namespace) -> int:
     if len({target.name for target in targets}) < len(targets):
         raise UsageError("a HOST stands twice; give every node once")
     targets, bastion = _with_host_keys(targets, bastion, arguments.host_key)
-    try:
-        found = read_unknown_nodes(targets, bastion, Access(_identity(arguments.identity)))
-    except ReadError as error:
-        return _cannot_read(error.problems)
+    found = read_unknown_nodes(targets, bastion, Access(_identity(arguments.identity)))
     readings = {name: result for name, result in found.nodes.items() if isinstance(result, Reading)}
     unreadable = {name: result for name, result in found.nodes.items() if isinstance(result, str)}
     if cluster is not None:
-        return _cannot_read(unreadable.values()) if unreadable else _write_config(cluster, readings, found.bastion)
+        _all_read(unreadable)
+        return _write_config(cluster, readings, found.bastion)
     report = inspect_cluster({name: reading.facts for name, reading in readings.items()})
     sys.stdout.write(json_report(report, unreadable) if arguments.output == "json" else text_report(report))
-    return _cannot_read(unreadable.values()) if unreadable else int(not report.is_well)
+    _all_read(unreadable)
+    return int(not report.is_well)
 
 
-def _cannot_read(problems: Iterable[str]) -> int:
-    sys.stdout.flush()
-    for problem in problems:
-        print(f"auditlog: {safe(problem)}", file=sys.stderr)
-    return 2
+def _all_read(unreadable: Mapping[str, str]) -> None:
+    if unreadable:
+        raise ReadError(list(unreadable.values()))
 
 
 def _write_config(cluster: str, readings: Mapping[str, Reading], bastion: Reached | None) -> int:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, add_output, policy_text
+from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, add_output, policy_text, write_examined
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
-from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint
-from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError, Request
+from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint, reading_findings
+from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, Request
 from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
 from auditlog.policy.presets import preset_names, preset_text
-from auditlog.policy.read import parse_policy
-from auditlog.policy.validate import load_policy
+from auditlog.policy.validate import load_policy, policy_as_read
 
 _VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?")
 
@@ -150,11 +149,8 @@ def _lint(arguments: argparse.Namespace) -> int:
     if arguments.policy is None:
         raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
     source, text = policy_text(arguments.policy)
-    parsed = parse_policy(text, source)
-    if parsed.policy is None or parsed.problems:
-        raise PolicyError(source, parsed.problems)
     findings = lint(
-        parsed.policy,
+        policy_as_read(text, source),
         text,
         arguments.kubernetes,
         audit_log_mode=arguments.audit_log_mode,
@@ -183,11 +179,11 @@ def _silence(text: str) -> Silence:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    policy = _policy(arguments.policy, arguments.kubernetes)
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
     request = _request(" ".join(arguments.request), arguments.kubernetes)
     explanation = explain.explain(policy, request)
     render = report.explanation_json if arguments.output == "json" else report.explanation_text
-    sys.stdout.write(render(explanation))
+    _write(arguments, render(explanation), {policy.source: findings})
     return 0
 
 
@@ -204,27 +200,31 @@ def _request(text: str, minor: int) -> Request:
 
 
 def _coverage(arguments: argparse.Namespace) -> int:
-    policy = _policy(arguments.policy, arguments.kubernetes)
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
     result = coverage.cover(policy, arguments.kubernetes, people)
-    sys.stdout.write(coverage.to_json(result) if arguments.output == "json" else coverage.to_text(result))
+    answer = coverage.to_json(result) if arguments.output == "json" else coverage.to_text(result)
+    _write(arguments, answer, {policy.source: findings})
     return 0
 
 
 def _diff(arguments: argparse.Namespace) -> int:
     if arguments.old == arguments.new == STDIN:
         raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
-    old = _policy(arguments.old, arguments.kubernetes)
-    new = _policy(arguments.new, arguments.kubernetes)
+    old, of_old = _examined(arguments.old, arguments.kubernetes)
+    new, of_new = _examined(arguments.new, arguments.kubernetes)
     changes = difference.difference(old, new)
-    sys.stdout.write(difference.to_json(changes) if arguments.output == "json" else difference.to_text(changes))
+    answer = difference.to_json(changes) if arguments.output == "json" else difference.to_text(changes)
+    _write(arguments, answer, {old.source: of_old, new.source: of_new})
     return int(bool(changes))
 
 
 def _cis(arguments: argparse.Namespace) -> int:
-    results = cis.check(_policy(arguments.policy, arguments.kubernetes))
-    sys.stdout.write(cis.to_json(results) if arguments.output == "json" else cis.to_text(results))
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
+    results = cis.check(policy)
+    answer = cis.to_json(results) if arguments.output == "json" else cis.to_text(results)
+    _write(arguments, answer, {policy.source: findings})
     return int(not all(result.passed for result in results))
 
 
@@ -238,6 +238,12 @@ def _presets(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _policy(name: str, minor: int) -> Policy:
+def _examined(name: str, minor: int) -> tuple[Policy, tuple[Finding, ...]]:
+    """The policy as the API server reads it, and what that server ignores of it."""
     source, text = policy_text(name)
-    return load_policy(text, source, minor)
+    policy = load_policy(text, source, minor)
+    return policy, reading_findings(policy, text)
+
+
+def _write(arguments: argparse.Namespace, answer: str, findings: Mapping[str, Sequence[Finding]]) -> None:
+    write_examined(answer, findings, is_json=arguments.output == "json")

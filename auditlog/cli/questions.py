@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from auditlog.cli.common import TIME_HELP, UsageError, add_logs, parse_moment, progress_bar, text_width
+from auditlog.cli.common import TIME_HELP, UsageError, add_logs, parse_moment
 from auditlog.cli.known import add_known, known_cluster
 from auditlog.cli.loki import add_loki, loki_store
+from auditlog.cli.terminal import progress_bar, text_width
 from auditlog.cli.who import add_who, custom_resource, remarks, who_query
 from auditlog.events import questions
 from auditlog.events.answer_text import Reading, answer_json, answer_text

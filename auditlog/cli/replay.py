@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy, progress_bar, text_width
+from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy
+from auditlog.cli.terminal import progress_bar, text_width
 from auditlog.events.budget import DiskBudget, parse_size
 from auditlog.events.reading import no_audit_log
 from auditlog.events.render import report_json, report_text

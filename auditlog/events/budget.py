@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
+
 MEGABYTE = 1024 * 1024
 """What --audit-log-maxsize counts in (lumberjack)."""
 
@@ -31,7 +33,7 @@ _UNITS = {
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
-class BudgetError(ValueError):
+class BudgetError(AuditlogError):
     """A size or a rotation setting that gives no budget."""
 
 

@@ -95,3 +95,8 @@ def safe(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def safe_lines(text: str) -> str:
+    """Like `safe`, for a text of several lines."""
+    return "\n".join(map(safe, text.splitlines()))

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from auditlog.errors import AuditlogError
+
 STDIN = "-"
 
 _LUMBERJACK = re.compile(r"(?P<base>.+)-(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})(?P<suffix>\.[^.]+)?")
@@ -25,7 +27,7 @@ _NODE = re.compile(r"(?P<node>[A-Za-z0-9][A-Za-z0-9.-]*)=(?P<path>.+)", re.DOTAL
 _FIRST_LINE = 64 * 1024
 
 
-class SourceError(Exception):
+class SourceError(AuditlogError):
     """A log that was asked for and cannot be read; the message names it and says what is allowed."""
 
 

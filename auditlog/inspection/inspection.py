@@ -165,9 +165,8 @@ def _inspect_policy(file: RemoteFile | None, path: str, minor: int, mode: str | 
     checked = min(max(minor, SUPPORTED_MINORS[0]), SUPPORTED_MINORS[-1])
     preset = next((name for name in preset_names() if preset_text(name) == file.text), None)
     parsed = parse_policy(file.text, path)
-    problems = parsed.problems
-    if parsed.policy is None or problems:
-        return PolicyReport(path, sha256(file.text), preset, None, checked, tuple(problems), (), ())
+    if parsed.policy is None or parsed.fatal:
+        return PolicyReport(path, sha256(file.text), preset, None, checked, parsed.problems, (), ())
     policy = parsed.policy
     same = next((name for name in preset_names() if parse_policy(preset_text(name), name).policy == policy), None)
     refused = tuple(validate(policy, checked))

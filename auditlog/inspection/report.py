@@ -134,7 +134,7 @@ def _more(count: int, command: str, policy: PolicyReport) -> list[str]:
     if count <= _SHOWN:
         return []
     name = f"preset:{policy.preset}" if policy.preset else "a copy of the policy"
-    return [f"    … and {count - _SHOWN} more: python -m auditlog {command} shows all of them, given {name}"]
+    return [f"    … and {count - _SHOWN} more: auditlog {command} shows all of them, given {name}"]
 
 
 def _disagreements(found: Iterable[Finding]) -> list[str]:

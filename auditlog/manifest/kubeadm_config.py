@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import yaml_edit
 from auditlog.manifest.audit_flags import means_the_same
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount
@@ -28,7 +29,7 @@ _V1BETA3, _, _V1 = VERSIONS
 _FIRST_MINOR_WITHOUT_V1BETA3 = 37
 
 
-class KubeadmConfigError(ValueError):
+class KubeadmConfigError(AuditlogError):
     """ClusterConfiguration is not one that this program can edit; the message says where and why."""
 
 

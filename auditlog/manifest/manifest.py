@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import yaml_edit
 from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.desired import POLICY_ANNOTATION, WEBHOOK_ANNOTATION
@@ -18,7 +19,7 @@ CONTAINER = "kube-apiserver"
 MANIFEST_PATH = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 
 
-class ManifestError(ValueError):
+class ManifestError(AuditlogError):
     """The manifest is not one that this program can edit; the message says where and why."""
 
 

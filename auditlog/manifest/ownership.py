@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest.audit_flags import STANDARD_FLAGS, means_the_same
 from auditlog.manifest.desired import LOG_MOUNT, AuditConfiguration
 
 _STANDARD_MOUNTS = ("audit-policy", LOG_MOUNT)
 
 
-class OwnershipError(ValueError):
+class OwnershipError(AuditlogError):
     """The record on the node is not one that this program wrote."""
 
 

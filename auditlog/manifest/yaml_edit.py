@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from auditlog.errors import AuditlogError
+
 try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # a PyYAML that was built without libyaml
@@ -50,7 +52,7 @@ class _PlaceLoader(_Loader):
         pass
 
 
-class YamlEditError(ValueError):
+class YamlEditError(AuditlogError):
     """The text is not one YAML document, or is written in a way that cannot be edited in place."""
 
 

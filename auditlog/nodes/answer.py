@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
+from auditlog.errors import AuditlogError
+
 _T = TypeVar("_T")
 
 ABSENT = "absent"
@@ -19,7 +21,7 @@ ABSENT = "absent"
 _OF_SEVERAL = ("file", "written")
 
 
-class FactsError(ValueError):
+class FactsError(AuditlogError):
     """The node's answer cannot be understood; the message says which line."""
 
 

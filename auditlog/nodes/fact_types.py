@@ -18,12 +18,14 @@ CANARY = "kube-apiserver-canary"
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file on the node whose text, with credentials in it, stays there. ``changed`` is its ctime, ``modified`` its
-    mtime."""
+    """A file on the node whose text, with credentials in it, stays there."""
 
     sha256: str
+    """Of its bytes."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     modified: int
+    """Its mtime, in seconds since the epoch."""
 
     @property
     def token(self) -> str:
@@ -37,12 +39,16 @@ class HashedFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A text file on the node. ``changed`` is its ctime, ``modified`` its mtime."""
+    """A text file on the node."""
 
     text: str
+    """Its content."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     modified: int
+    """Its mtime, in seconds since the epoch."""
     mode: str
+    """Its permissions, in octal digits."""
 
     @property
     def hashed(self) -> HashedFile:
@@ -56,16 +62,17 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running API server: process id, argument list, start time.
-
-    ``identity`` is "PID:TICKS" by the kernel's count since the boot, which setting the clock does not move; "" if the
-    installed script predates it.
-    """
+    """A running API server."""
 
     pid: int
+    """Its process id."""
     started: int
+    """When it started, in seconds since the epoch."""
     arguments: tuple[str, ...]
+    """Its argument list."""
     identity: str = ""
+    """`PID:TICKS` by the kernel's count since the boot, which setting the clock does not move; empty if the installed
+    script predates it."""
 
     @property
     def token(self) -> str:
@@ -81,14 +88,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class KubeadmConfig:
-    """ClusterConfiguration in the ConfigMap, with the resourceVersion at which it was read.
-
-    ``stale``: it was read when the change began that is unfinished now, because no API server can be asked.
-    """
+    """ClusterConfiguration in the ConfigMap kubeadm-config."""
 
     text: str
+    """The YAML."""
     resource_version: str
+    """The resourceVersion at which it was read."""
     stale: bool = False
+    """Whether it was read when the change began that is unfinished now, because no API server can be asked."""
 
     @property
     def token(self) -> str:
@@ -105,23 +112,24 @@ class KubeadmConfig:
 
 @dataclass(frozen=True, slots=True)
 class StrayManifest:
-    """A file beside the API server's manifest that defines that pod as well.
-
-    ``name`` is its name as a person can read it: what is no printable UTF-8 is shown as an escape, and the name is
-    not ``plain`` then. ``changed`` is its ctime.
-    """
+    """A file beside the API server's manifest that defines that pod as well."""
 
     name: str
+    """Its name; bytes that are no printable UTF-8 are shown as escapes."""
     changed: int
+    """Its ctime, in seconds since the epoch."""
     plain: bool = True
+    """Whether `name` is the name itself, without escapes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaticPod:
-    """A file beside the API server's manifest, and which API server it defines, None for none."""
+    """A file beside the API server's manifest."""
 
     file: StrayManifest
+    """Which one it is."""
     apiserver: str | None
+    """The API server that it defines: kube-apiserver or its canary; None for neither."""
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
@@ -146,11 +154,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Hashes of what the stack last wrote or took over on a node; None for what it never did."""
+    """Hashes of what the stack last wrote or took over on a node."""
 
     manifest: str | None = None
+    """Of the manifest; None if it never did."""
     policy: str | None = None
+    """Of the policy; None if it never did."""
     kubeadm_config: str | None = None
+    """Of ClusterConfiguration; None if it never did."""
 
 
 class Health(StrEnum):
@@ -171,16 +182,16 @@ class SignKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a node saw of one part of its cluster.
-
-    ``subject`` is the URL of an API server or etcd ("-" where it has none), or the name of a node; ``sentence`` is
-    empty where it is ok.
-    """
+    """What a node saw of one part of its cluster."""
 
     health: Health
+    """How it is."""
     kind: SignKind
+    """Which part it is."""
     subject: str
+    """The URL of an API server or etcd, `-` if it has none; or the name of a node."""
     sentence: str = ""
+    """What is wrong; empty if it is ok."""
 
     def is_about(self, kind: SignKind, subject: str) -> bool:
         return (self.kind, self.subject) == (kind, subject)

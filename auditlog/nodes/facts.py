@@ -83,52 +83,56 @@ def _kubeadm_config(read: KubeadmConfig | None, kept: KubeadmConfig | None) -> K
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One node as it is."""
+    """One node as it is. Sizes are bytes, times are seconds since the epoch."""
 
     hostname: Annotated[str, One("hostname", word)]
+    """The machine's host name."""
     node_name: Annotated[str | None, One("node-name", word)] = None
-    """The machine's name in its cluster."""
+    """The machine's name in its cluster; None if the installed script predates this fact."""
     role: Annotated[Role | None, One("role", Role.read)] = None
+    """What the node is to kubeadm; None if the installed script predates this fact."""
     kubelet_runs: Annotated[bool, One("kubelet", _kubelet_runs)] = True
+    """Whether kubelet runs."""
     missing_tools: Annotated[tuple[str, ...], Each("missing-tool", word)] = ()
-    """Programs that the scripts need and do not find."""
+    """Programs that the scripts require and the node lacks."""
 
     manifest: Annotated[RemoteFile | None, file_of("manifest")]
-    """The live kube-apiserver manifest."""
+    """The static pod's manifest; None if there is none."""
     policy: Annotated[RemoteFile | None, file_of("policy")]
-    """The live audit policy."""
+    """The policy file at `policy_path`; None if there is none."""
     policy_path: Annotated[str | None, One("policy-path", text)] = None
-    """Where the node looked for the policy, "" for nowhere."""
+    """Where the node looked for the policy, empty for nowhere; None if the installed script predates this fact."""
     policy_folder_changed: Annotated[int, One("file policy", folder_changed)] = 0
-    """The ctime of the policy's folder, where the file is absent."""
+    """The ctime of the policy's folder, if the file is absent."""
     webhook: Annotated[HashedFile | None, One("webhook", HashedFile.read)] = None
-    """The webhook's kubeconfig, of which only the hash is read: it holds credentials."""
+    """The webhook's kubeconfig, as a hash; None if there is none."""
     webhook_path: Annotated[str | None, One("webhook-path", text)] = None
-    """Where the node looked for the webhook's kubeconfig, "" for nowhere."""
+    """Where the node looked for it, empty for nowhere; None if the installed script predates this fact."""
     stray_manifests: Annotated[
         tuple[StrayManifest, ...], Together(_strays, Each("static-pod", StaticPod.read), file_of("journal"))
     ] = ()
+    """Other files in kubelet's folder that define the API server."""
 
     before_manifest: Annotated[RemoteFile | None, file_of("before-manifest")]
-    """The manifest as it was before this program's first change."""
+    """The manifest from before this program's first change; None before that."""
     before_policy: Annotated[RemoteFile | None, file_of("before-policy")]
-    """The policy as it was before this program's first change."""
+    """The policy from before this program's first change; None if there was none."""
     before_kubeadm_config: Annotated[RemoteFile | None, file_of("before-kubeadm-config")]
-    """ClusterConfiguration as it was before this program's first change."""
+    """ClusterConfiguration from before this program's first change; None before that."""
 
     owner: Annotated[str | None, record_of("owner")] = None
-    """The stack that changed the node, None for none."""
+    """The stack that changed the node; None if none did."""
     lost_owner: Annotated[str | None, torn_record_of("owner")] = None
-    """What a power cut left of the record of the owner, which is then no ``owner``; None if nothing was lost. A version
+    """What a power cut left of the record of the owner, which is then no `owner`; None if nothing was lost. A version
     that did not sync its records may have left it empty."""
     former_owner: Annotated[str | None, record_of("former-owner")] = None
-    """The owner from which ``owner`` took the machine over, None if it was never taken over."""
+    """The owner from which `owner` took the machine over; None if nobody did."""
     entry: Annotated[str | None, record_of("entry")] = None
-    """The name in ``nodes`` under which the stack changed the machine last, None if no entry was recorded."""
+    """The name in `nodes` under which the stack changed the machine last; None if none is on record."""
     owned: Annotated[str | None, record_of("owned")] = None
-    """The record of what of the manifest is the stack's own."""
+    """The record of what of the manifest is the stack's own; None if there is none."""
     owned_kubeadm_config: Annotated[str | None, record_of("owned-kubeadm-config")] = None
-    """The record of what of kubeadm-config is the stack's own."""
+    """The record of what of ClusterConfiguration is the stack's own; None if there is none."""
     edits_back: Annotated[bool, is_recorded("edits-back")] = False
     """Whether the node has on record that its deletions make the earlier texts by edits."""
     written: Annotated[
@@ -140,54 +144,54 @@ class Facts:
     """What the stack wrote last."""
 
     scripts_sha256: Annotated[str | None, One("scripts", sha256_or_none)]
-    """The installed scripts; None where they are absent or not whole."""
+    """Of the installed scripts; None if there are none."""
     scripts_folder_changed: Annotated[int, One("scripts", folder_changed)] = 0
     """The ctime of the folder that the scripts are missing from."""
     staged_policy_sha256: Annotated[str | None, One("staged-policy", sha256_or_none)]
-    """The policy that waits on the node for its manifest."""
+    """Of the policy that waits for its manifest; None if none does."""
     staged_webhook_sha256: Annotated[str | None, One("staged-webhook", sha256_or_none)] = None
-    """The webhook's kubeconfig that waits on the node for its manifest."""
+    """Of the kubeconfig that waits for its manifest; None if none does."""
     unfinished_change: Annotated[bool, Together(_has_journal, file_of("journal"))] = False
-    """Whether a change was cut off: its journal is there."""
+    """Whether a change began and did not end."""
     unfinished_sha256: Annotated[frozenset[str], Together(_put_in_place, file_of("journal"))] = frozenset()
     """Hashes of the manifests and the policy that the unfinished change may have left."""
 
     processes: Annotated[tuple[Process, ...], Each("process", Process.read)] = ()
     """The API servers that run."""
     flagz: Annotated[str | None, One("flagz", text)] = None
-    """The lines of /flagz on audit flags (``auditlog.nodes.flagz``), None if the API server was not asked or did not
+    """The lines of /flagz on audit flags (`auditlog.nodes.flagz`); None if the API server was not asked or did not
     say."""
     pod_logs: Annotated[str, One("pod-logs", text)] = POD_LOGS
     """The folder where kubelet keeps what containers write."""
     memory_available_bytes: Annotated[int | None, One("memory-available-bytes", number)] = None
-    """What the node could give another process."""
+    """What the node could give another process; None if that is not known."""
     memory_running_bytes: Annotated[int, One("memory-running-bytes", number)] = 0
     """What the running API server takes."""
     redirect_tool: Annotated[str | None, One("redirect-tool", word)] = None
-    """iptables or nft, None where the node has neither."""
+    """`iptables` or `nft`; None if the node has neither."""
     firewall: Annotated[str, One("firewall", text)] = ""
-    """Why connections to the API's port may not be treated alike on another port, "" if nothing does."""
+    """Why connections to the API's port may be treated differently on another port; empty if nothing does."""
     loopback_clients: Annotated[tuple[str, ...], One("loopback-clients", _lines)] = ()
-    """The programs and static pods that reach the API over 127.0.0.1."""
+    """Programs and static pods that reach the API over 127.0.0.1."""
 
     log_path: Annotated[str | None, One("log-path", text)] = None
-    """Where the node looked for the log, "" for nowhere."""
+    """Where the node looked for the log, empty for nowhere; None if the installed script predates this fact."""
     log_used_bytes: Annotated[int, One("log-used-bytes", number)] = 0
     """What the log and its rotated files take."""
     log_free_bytes: Annotated[int, One("log-free-bytes", number)]
-    """What the log's file system has left."""
+    """What the log's file system has left; 0 if that is not known."""
     log_size_bytes: Annotated[int, One("log-size-bytes", number)] = 0
-    """The size of the log's file system, 0 when that is not known."""
+    """The size of the log's file system; 0 if that is not known."""
     log_read_only: Annotated[str | None, One("log-folder-read-only", text)] = None
-    """The log's folder, or the nearest one above it that is there, when nothing can be written there."""
+    """The log's folder, or the nearest one above that exists, if nothing can be written there; else None."""
     log_written_bytes: Annotated[int, One("log-written", number)] = 0
-    """What was written to the log in the last ``log_written_seconds``, as far as uncompressed files tell."""
+    """What was written to the log in `log_written_seconds`, as far as uncompressed files tell; 0 if none do."""
     log_written_seconds: Annotated[int, One("log-written", _second_number)] = 0
-    """0 where no file tells."""
+    """Seconds over which `log_written_bytes` was counted."""
     proof: Annotated[str | None, One("proof", text)] = None
-    """The note of the last proof that events arrive (``auditlog.proof.verdict``)."""
+    """The note of the last proof that events arrive (`auditlog.proof.verdict`); None if there is none."""
     unproven: Annotated[str | None, One("unproven", text)] = None
-    """The last update that came to the node; None if a proof was kept after it, or its scripts do not say."""
+    """The last update that came to the node; None if a proof followed it, or the scripts do not say."""
 
     kubeadm_config: Annotated[
         KubeadmConfig | None,
@@ -197,10 +201,11 @@ class Facts:
             One("kubeadm-config-kept", KubeadmConfig.read_kept),
         ),
     ] = None
+    """ClusterConfiguration; None if the node was not asked or could not tell."""
     kubeadm_config_error: Annotated[str | None, One("kubeadm-config-error", text)] = None
-    """Why kubeadm-config could not be read."""
+    """Why it could not tell; None if it could."""
     cluster: Annotated[tuple[Sign, ...], Each("cluster", Sign.read)] = ()
-    """What the node saw of its cluster."""
+    """What the node saw of its cluster; empty if the installed script predates this fact."""
 
     @property
     def scripts_token(self) -> str:

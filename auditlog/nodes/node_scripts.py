@@ -11,10 +11,10 @@ import hashlib
 import shlex
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 from auditlog.manifest.line_edits import line_edits
 from auditlog.nodes.second_api_server import shell_constants
+from auditlog.project_files import project_folder
 
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
@@ -56,7 +56,7 @@ _PARTS = (
     "kubeadm_config.sh",
     "main.sh",
 )
-_SOURCE = Path(__file__).parents[2] / "node"
+_SOURCE = project_folder("node")
 _HEADER = "# The node's side of the Pulumi project kubernetes-audit, without the comments of its source.\n"
 _END = "END-OF-THE-EARLIER-TEXT"
 # Of every version of the script; node/facts.sh looks for it too.

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncssh
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import FILE_FLAGS
 from auditlog.manifest.manifest import ManifestError
@@ -33,12 +34,17 @@ from auditlog.nodes.ssh import (
 from auditlog.settings import Host
 
 
-class ReadError(Exception):
+class ReadError(AuditlogError):
     """Some nodes could not be read. ``problems`` holds one line for each of them."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """One for each node."""
+        return tuple(self.problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
+from auditlog.errors import AuditlogError
 from auditlog.nodes import host_keys
 from auditlog.nodes.connecting import connection_reason
 from auditlog.settings import Host
@@ -23,7 +24,7 @@ LOGIN_ERRORS = (OSError, ValueError, asyncssh.Error, TimeoutError)
 """What a login, and what is done with it, raises; ``Login.reason`` has words for each."""
 
 
-class SshError(Exception):
+class SshError(AuditlogError):
     """Nobody can be logged in at all: no key, or a bastion that lets nobody through."""
 
 

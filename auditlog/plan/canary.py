@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit, yaml_edit
 from auditlog.manifest.audit_flags import LOG_FLAG
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
@@ -30,7 +31,7 @@ from auditlog.nodes.second_api_server import PORTS
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
 
-class CanaryError(ValueError):
+class CanaryError(AuditlogError):
     """No canary can be made from this manifest; the message says why."""
 
 

@@ -37,56 +37,70 @@ from auditlog.settings import Host, LogFormat, Settings
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """What happens to one control-plane node.
-
-    ``audit_log_mode`` is that of the log backend as it will be, None without one. The ``arguments`` hashes are of
-    ``/proc/<pid>/cmdline`` of the process that a manifest leads to: the desired one, the live one, and the one that
-    removal gives back. ``restart`` are the processes that must end although both files are right. ``quarantined`` are
-    the files that are moved out of kubelet's way with the change. ``reasons`` is empty when nothing is to be done;
-    ``warnings`` are what a person should know all the same. ``scripts_sha256`` and ``staged_policy_sha256`` are of the
-    node's copy of the node side and of the policy that waits there, ``scripts_token`` names that copy or its absence.
-    ``written`` says what the stack wrote last, ``owned`` what of the desired manifest is the stack's own. ``webhook``
-    is the webhook's kubeconfig, None without a webhook; its text is no part of the plan. ``staged_webhook_sha256`` is
-    as of the policy. ``restarts`` tells whether the API server is restarted, ``restarting`` how; ``transaction`` and
-    ``removal`` are what the node is told for it, now (empty without a restart) and when audit logging is removed.
-    ``former`` is the name under which the stack may have had the machine until now, None where it has not changed.
-    ``entry`` is the name that the node has on record, None for none; ``edits_back_recorded`` is as in the facts.
-    ``is_owned`` says whether this stack has changed the node before. ``taken_over_from`` is the owner that the node has
-    on record until now, None if that is this stack or nobody. ``was_taken_over`` says whether the node has, or will
-    have, a former owner on record.
-    """
+    """What happens to one control-plane node."""
 
     node: Host
+    """The machine."""
     kubernetes_minor: int
+    """The minor version of its API server."""
     audit_log_mode: str | None
+    """The mode of the log backend as it will be; None without one."""
     policy: FileChange
+    """The policy file."""
     manifest: FileChange
+    """The static pod's manifest."""
     arguments_sha256: str
+    """Of `/proc/PID/cmdline` of the process that the desired manifest leads to."""
     arguments_live_sha256: str
+    """The same of the live manifest."""
     arguments_before_sha256: str
+    """The same of the manifest that removal restores."""
     endpoint: str
+    """The URL at which the node's own API server answers."""
     marker_is_recorded: bool
+    """Whether policy and backend let a marker event reach the log."""
     restart: tuple[Process, ...]
+    """The processes that must end although both files are right."""
     quarantined: tuple[StrayManifest, ...]
+    """Stray manifests that are moved out of kubelet's folder with the change."""
     scripts_sha256: str | None
+    """Of the node's copy of the scripts; None if it has none."""
     scripts_token: str
+    """Names that copy, or its absence at this time."""
     staged_policy_sha256: str | None
+    """Of the policy that waits on the node for its manifest; None if none does."""
     owned: Owned
+    """What of the desired manifest is the stack's own."""
     written: Written
+    """What the stack wrote last."""
     restarts: bool
+    """Whether the API server is restarted."""
     restarting: Restart
+    """How it is restarted."""
     transaction: tuple[tuple[str, str], ...]
+    """Names and values that the node's script gets for the change; empty without a restart."""
     removal: tuple[tuple[str, str], ...]
+    """The same for the removal of audit logging."""
     reasons: tuple[str, ...]
+    """Why the node changes; empty if it does not."""
     warnings: tuple[Finding, ...] = field(repr=False)
+    """What people should know all the same."""
     webhook: Companion | None = None
+    """The webhook's kubeconfig, without its text; None without a webhook."""
     staged_webhook_sha256: str | None = None
+    """Of the kubeconfig that waits on the node for its manifest; None if none does."""
     former: str | None = None
+    """The name under which the stack may have had the machine until now; None if it has not changed."""
     entry: str | None = None
+    """The name that the node has on record; None if it has none."""
     edits_back_recorded: bool = False
+    """As `edits_back` in the facts."""
     is_owned: bool = False
+    """Whether this stack has changed the node before."""
     taken_over_from: str | None = None
+    """The owner that the node has on record until now; None if that is this stack or nobody."""
     was_taken_over: bool = False
+    """Whether the node has, or will have, a former owner on record."""
 
     @property
     def names_entry(self) -> bool:

@@ -27,22 +27,27 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole stack's plan; nodes in the order in which they are changed.
-
-    ``joining`` are machines that are prepared for ``kubeadm join``, ``gone`` are nodes that are forgotten undialled.
-    ``warnings`` are about the nodes together, those about one node are in its own plan. They
-    are left out of what the plan prints as: they hold what changes from minute to minute, such as free space.
-    """
+    """What is to change in the whole stack, and why."""
 
     cluster: str
+    """The cluster's name."""
     nodes: tuple[NodePlan, ...]
+    """A plan for each control-plane node, in the order in which they are changed."""
     kubeadm_config: FileChange
+    """ClusterConfiguration in the ConfigMap kubeadm-config."""
     kubeadm_config_reasons: tuple[str, ...]
+    """Why it changes; empty if it does not."""
     kubeadm_config_owned: Owned
+    """What of the desired ClusterConfiguration is the stack's own."""
     is_kubeadm_config_record_only: bool
+    """Whether only the stack's record of it changes: it is right, and somebody else wrote it."""
     warnings: tuple[Finding, ...] = field(repr=False)
+    """About the nodes together; those about one node are in its plan. Not printed: they hold what changes from minute
+    to minute, such as free space."""
     joining: tuple[PreparationPlan, ...] = ()
+    """Machines that are prepared for `kubeadm join`."""
     gone: tuple[Host, ...] = ()
+    """Machines that are forgotten without being contacted."""
 
     def keeps_scripts(self, node: NodePlan | PreparationPlan, script: str) -> bool:
         """Whether the node's copy of the node side stays: it is ``script`` already, or nothing there calls it now."""

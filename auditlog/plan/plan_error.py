@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
 from auditlog.plan.file_change import FileChange
 
 
@@ -17,7 +18,7 @@ class Edit:
     change: FileChange
 
 
-class PlanError(Exception):
+class PlanError(AuditlogError):
     """The nodes are not in a state that can be changed safely.
 
     ``problems`` holds one line for each reason. ``edits`` are what would be changed as far as it can be told, for a
@@ -27,3 +28,8 @@ class PlanError(Exception):
     def __init__(self, problems: list[str], edits: Sequence[Edit] = ()) -> None:
         super().__init__("\n".join(problems))
         self.problems, self.edits = problems, tuple(edits)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """One for each reason."""
+        return tuple(self.problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit
 from auditlog.manifest.audit_flags import POLICY_FLAG
 from auditlog.manifest.backends import log_backend, webhook_backend
@@ -29,7 +30,7 @@ AWAY = {
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
-class RestartError(ValueError):
+class RestartError(AuditlogError):
     """The restart that the settings ask for would lose audit events; the message says which, and what to do."""
 
 

@@ -11,6 +11,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
 from auditlog.policy.model import NEWEST_MINOR, Request
 from auditlog.policy.resources import closest_resource, find_resource, is_resource_path
 
@@ -87,7 +88,7 @@ _NAMELESS_VERBS = ("list", "watch", "deletecollection", "create")
 _USER = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<groups>[^\[\]]*)\])?")
 
 
-class PhraseError(ValueError):
+class PhraseError(AuditlogError):
     """A phrase that is not a request; the message says what is allowed."""
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-_FOLDER = Path(__file__).resolve().parents[2] / "policies"
+from auditlog.errors import AuditlogError
+from auditlog.project_files import project_folder
+
+_FOLDER = project_folder("policies")
 # A line of a preset that a parameter may replace ends in this mark, and holds a list in flow style.
 _PARAMETER_LINE = re.compile(r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE)
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
 
-class PresetError(ValueError):
+class PresetError(AuditlogError):
     """A preset that does not exist, or a parameter it does not take."""
 
 

@@ -7,8 +7,10 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
 
-class AnswerError(ValueError):
+
+class AnswerError(AuditlogError):
     """The node's answer cannot be understood."""
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import asyncssh
 
+from auditlog.errors import AuditlogError
 from auditlog.events.event import Event
 from auditlog.events.logql import streams
 from auditlog.events.loki import DeniedError, LokiClient, LokiError
@@ -50,7 +51,7 @@ LOG_SECONDS = 20
 _PAUSE = 0.3
 
 
-class _StoppedError(Exception):
+class _StoppedError(AuditlogError):
     """The way of one event ends here; the message says where."""
 
     def __init__(self, message: str, *, expected: bool = False) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.errors import AuditlogError
+
 _DIGEST = re.compile(r"^plan digest: ((?:[^\s,=]+=)?[0-9a-f]{64})$", re.MULTILINE)
 _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _NO_CHANGE = ("same", "read", "refresh")
 _STACK_TYPE = "pulumi:pulumi:Stack"
 
 
-class PreviewError(ValueError):
+class PreviewError(AuditlogError):
     """The text is not what ``pulumi preview --json`` prints; the message says what is missing."""
 
 

@@ -18,7 +18,7 @@ _DAY = 86400
 _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
 """What Loki allows in a tenant's name (dskit, tenant.ValidTenantID)."""
 
-_SHOWN = "an id that `python -m auditlog detections` shows for this"
+_SHOWN = "an id that `auditlog detections` shows for this"
 _IDS = Names(tuple(each.id for each in DETECTIONS), _SHOWN)
 _WITH_USERS = Names(tuple(each.id for each in DETECTIONS if isinstance(each.source, Events)), _SHOWN)
 _DEFAULT = AlertSettings()

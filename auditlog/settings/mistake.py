@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auditlog.errors import AuditlogError
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -18,7 +20,7 @@ class Mistake:
         return f"{self.key}: {self.what}; allowed: {self.allowed}"
 
 
-class SettingsError(ValueError):
+class SettingsError(AuditlogError):
     """The configuration is wrong."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
@@ -29,6 +31,11 @@ class SettingsError(ValueError):
     def problems(self) -> list[str]:
         """One message for each mistake."""
         return [str(mistake) for mistake in self.mistakes]
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """One for each mistake."""
+        return tuple(self.problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ words of ``config check``.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from auditlog import __version__
 from auditlog.settings.kinds import Boolean, Choice, Integer, Number, OneOf, Switch, Text
 from auditlog.settings.kinds_of_many import Choices, Entries, Items, Labels, Names, TextOrMapping, Texts
 from auditlog.settings.outputs import OUTPUTS, TYPES
@@ -37,7 +36,6 @@ _DESCRIPTION = (
     "every control-plane node and the kubeadm-config ConfigMap. A preview reads the nodes and shows the exact edit of "
     "every file; an update changes one node at a time, waits until it is healthy, and otherwise puts everything back."
 )
-_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _TEXT: JsonSchema = {"type": "string"}
 _ANY: JsonSchema = {"$ref": "pulumi.json#/Any"}
 
@@ -80,8 +78,7 @@ def package_schema_text() -> str:
 
 def package_version() -> str:
     """The version of the package, which is that of the project."""
-    found: str = tomllib.loads(_PROJECT.read_text())["project"]["version"]
-    return found
+    return __version__
 
 
 class _Types:

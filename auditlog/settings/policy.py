@@ -32,7 +32,7 @@ _API_GROUP = defaulted(
 PRESET = optional(
     "preset",
     OneOf(preset_names()),
-    "A policy that comes with the project; `python -m auditlog presets` shows what each records.",
+    "A policy that comes with the project; `auditlog presets` shows what each records.",
     otherwise=f"{DEFAULT_PRESET}, where no other source is given",
 )
 FILE = optional(

@@ -11,10 +11,12 @@ from auditlog.settings.setting import defaulted
 
 @dataclass(frozen=True, slots=True)
 class ProofSettings:
-    """``loki_seconds`` is how long an event may take from a node's log to Loki."""
+    """Whether and how `up` proves that events arrive."""
 
     enabled: bool = True
+    """Whether `up` ends with the proof."""
     loki_seconds: int = 60
+    """Seconds that an event may take from a node's log to Loki."""
 
 
 _DEFAULTS = ProofSettings()

@@ -14,9 +14,9 @@ from auditlog.settings.setting import Setting, plain
 _INTRODUCTION = """\
 # Settings and outputs
 
-Made by `python -m auditlog config reference`; `make lint` fails when it is not what the program reads by. Settings
+Made by `auditlog config reference`; `make lint` fails when it is not what the program reads by. Settings
 stand in `Pulumi.<env>.yaml` under `config:`, with `kubernetes-audit:` before the first part of their name.
-`python -m auditlog config check` answers every mistake in them, and editors know them by
+`auditlog config check` answers every mistake in them, and editors know them by
 [settings.schema.json](settings.schema.json).
 
 A secret has to be kept encrypted. "Required" within a mapping means: where the mapping is given.

@@ -20,15 +20,14 @@ class RestartMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RestartSettings:
-    """What the stack wants of a restart.
-
-    ``rehearsal``: the new manifest and policy run as a second API server before the running one is touched.
-    ``accept_lost_events``: a quick restart may also be made where it can lose audit events.
-    """
+    """What the stack wants of a restart."""
 
     mode: RestartMode = RestartMode.SEAMLESS
+    """How the old API server gives way to the new one."""
     rehearsal: bool = True
+    """Whether the new manifest and policy run as a second API server before the running one is touched."""
     accept_lost_events: bool = False
+    """Whether a quick restart may be made where it can lose audit events."""
 
 
 _DEFAULT = RestartSettings()

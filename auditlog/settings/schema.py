@@ -40,7 +40,7 @@ def stack_file_schema(project: str = "kubernetes-audit") -> JsonSchema:
     return {
         "$schema": _DIALECT,
         "title": f"Stack file of {project}",
-        "description": "Made by `python -m auditlog config schema`; `python -m auditlog config check` checks more.",
+        "description": "Made by `auditlog config schema`; `auditlog config check` checks more.",
         "type": "object",
         "properties": {
             "config": config,

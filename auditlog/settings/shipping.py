@@ -31,52 +31,61 @@ class AlloyMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one Alloy asks for and may use, as Kubernetes quantities. No processor limit: it would only add delay."""
+    """What one Alloy asks for and may use, as Kubernetes quantities. A processor limit would only add delay."""
 
     cpu: str = "50m"
+    """The processor time that is asked for."""
     memory: str = "128Mi"
+    """The memory that is asked for."""
     memory_limit: str = "512Mi"
+    """The memory that may be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlloySettings:
-    """Alloy on the control-plane nodes.
-
-    ``catch_up_minutes`` is how far back events are sent at Alloy's first start on a node. ``forward_to`` is for a
-    snippet only: the receiver in the Alloy that it is for, as ``loki.write.default.receiver``; without it the snippet
-    has a ``loki.write`` of its own. ``scraped_from`` is the namespace of the only pods that may reach Alloy, None where
-    any may.
-    """
+    """Alloy on the control-plane nodes."""
 
     mode: AlloyMode = AlloyMode.OFF
+    """What ships events."""
     namespace: str = DEFAULT_NAMESPACE
+    """The namespace that the stack makes for it."""
     image: str = DEFAULT_IMAGE
+    """Its image, with tag or digest."""
     node_selector: Mapping[str, str] = field(default_factory=lambda: CONTROL_PLANE)
+    """Labels of the nodes that it runs on."""
     host_network: bool = False
+    """Whether it uses the node's own network."""
     resources: Resources = field(default_factory=Resources)
+    """What it asks for and may use."""
     catch_up_minutes: int = 15
+    """Minutes back from which events are sent at its first start on a node."""
     forward_to: str | None = None
+    """For a snippet: the receiver in the Alloy that it is for, such as `loki.write.default.receiver`. None for a
+    `loki.write` in the snippet."""
     scraped_from: str | None = None
+    """The namespace of the only pods that may reach it; None if any may."""
 
 
 @dataclass(frozen=True, slots=True)
 class LokiSettings:
-    """Where Loki is: ``url`` without the path of its API, as ``https://loki.example.com``.
-
-    ``tenant`` is Loki's X-Scope-OrgID. ``username`` and ``password`` are for basic authentication and stand together.
-    ``certificate_authority`` is a PEM text. ``max_line_size`` is Loki's own limit in bytes. ``query_url`` is where it
-    answers questions, None for ``url``; ``query_through_nodes`` tells whether it is asked from the nodes, which reach
-    it already, or from the machine that runs the program.
-    """
+    """Where Loki is, and how it is asked."""
 
     url: str
+    """Its URL without the path of its API, such as `https://loki.example.com`."""
     tenant: str | None = None
+    """The X-Scope-OrgID; None without tenants."""
     username: str | None = None
+    """The user of basic authentication; None without it."""
     password: str | None = field(default=None, repr=False)
+    """The password of `username`; None without it."""
     certificate_authority: str | None = None
+    """PEM certificates that Loki's is checked with; None for those in Alloy's image."""
     max_line_size: int = LOKI_MAX_LINE_SIZE
+    """Bytes of the longest line that Loki takes."""
     query_url: str | None = None
+    """Where Loki answers questions; None for `url`."""
     query_through_nodes: bool = True
+    """Whether it is asked from the nodes, which reach it already, or from the machine that runs the program."""
 
     @property
     def push_url(self) -> str:

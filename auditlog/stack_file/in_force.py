@@ -10,8 +10,8 @@ from typing import Any
 from auditlog.policy.model import Policy, PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
-from auditlog.policy.read import read_policy
 from auditlog.policy.selection import selected_policy
+from auditlog.policy.validate import policy_as_read
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.check import policy_settings
 from auditlog.stack_file.read import StackFile, StackFileError
@@ -40,7 +40,7 @@ def _policy(values: Any, folder: Path) -> Policy | None:
         raise StackFileError("policy: its settings are wrong; `config check` says why")
     try:
         selected = selected_policy(settings, folder)
-        return read_policy(selected.text, selected.source)
+        return policy_as_read(selected.text, selected.source)
     except (PolicyError, PresetError, OverlayError) as error:
         raise StackFileError(f"policy: {error}") from error
 

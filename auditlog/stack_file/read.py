@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from auditlog.errors import AuditlogError
 from auditlog.settings.mistake import Mistake
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.configuration import decoded, holds_keys
@@ -27,7 +28,7 @@ KEYS_OF_A_STACK_FILE = ("config", "environment", "secretsprovider", "encryptedke
 """workspace.ProjectStack of the Pulumi CLI."""
 
 
-class StackFileError(Exception):
+class StackFileError(AuditlogError):
     """A file that cannot be read, or is no YAML mapping.
 
     ``line`` and ``column`` are where, counted from 1; None where it is the file as a whole.

@@ -1,4 +1,4 @@
-"""`python -m auditlog detections`."""
+"""`auditlog detections`."""
 
 from __future__ import annotations
 

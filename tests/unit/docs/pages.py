@@ -1,4 +1,4 @@
-"""README.md, lab/README.md and docs/: what there is to run in them, to follow and to copy."""
+"""README.md, the pages beside it, lab/README.md and docs/: what there is to run in them, to follow and to copy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"(^|\s)#\s.*$")
 _OPERATORS = re.compile(r"^[|&;()]+$")
 _ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
 _SETTERS = ("sudo", "nice", "exec")
-_CHECKED_INLINE = ("python -m ", "make ", "pulumi ", "ci/", "kubectl ", "kubeadm ")
+_CHECKED_INLINE = ("auditlog ", "kubectl audit ", "python -m ", "make ", "pulumi ", "ci/", "kubectl ", "kubeadm ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Command:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "lab" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    tops = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "lab/README.md")
+    return [*(ROOT / page for page in tops), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def name(page: Path) -> str:

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 import subprocess
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -112,6 +113,10 @@ def problem(command: Command) -> str | None:
     match words[0]:
         case "python" | "python3" | ".venv/bin/python":
             return module_problem(command)
+        case "auditlog":
+            return parser_problem(build_parser(), list(words[1:]), command)
+        case "kubectl" if words[1:2] == ("audit",):
+            return parser_problem(build_parser(), list(words[2:]), command)
         case "make":
             targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
             wrong = [word for word in words[1:] if word not in targets and not re.fullmatch(r"[A-Z_]+=\S+", word)]
@@ -138,6 +143,7 @@ def problem(command: Command) -> str | None:
 
 
 ELSEWHERE = {
+    "pipx": "installs the command: tests/unit/cli/test_installed_package.py installs the same wheel",
     "eval": "ssh-agent's own way to be started",
     "ssh-add": "of OpenSSH; one file",
     "ssh": "reads a file of the node: cat, with the file's path",
@@ -155,6 +161,13 @@ def test_every_tool_that_is_left_unchecked_is_used() -> None:
     assert ELSEWHERE.keys() <= {command.words[0] for command in COMMANDS}
 
 
+def parser_problem(parser: ArgumentParser, arguments: list[str], command: Command) -> str | None:
+    if command.in_text and all(re.fullmatch("[a-z]+", word) for word in arguments):
+        # A sentence may name a command without what it works on.
+        arguments.append("--help")
+    return refusal(parser.parse_args, [EXAMPLES.get(word, word) for word in arguments])
+
+
 def module_problem(command: Command) -> str | None:
     words = command.words
     if words[1:2] != ("-m",) or len(words) < 3:
@@ -162,11 +175,7 @@ def module_problem(command: Command) -> str | None:
     module, arguments = words[2], list(words[3:])
     match module:
         case "auditlog" | "lab":
-            parser = build_parser() if module == "auditlog" else build_lab_parser()
-            if command.in_text and all(re.fullmatch("[a-z]+", word) for word in arguments):
-                # A sentence may name a command without what it works on.
-                arguments.append("--help")
-            return refusal(parser.parse_args, [EXAMPLES.get(word, word) for word in arguments])
+            return parser_problem(build_parser() if module == "auditlog" else build_lab_parser(), arguments, command)
         case "pytest":
             missing = [path for path in arguments if not path.startswith("-") and not (ROOT / path).exists()]
             return f"{missing} is not there" if missing else None
@@ -198,9 +207,10 @@ def kind(command: Command) -> str:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("python -m auditlog inspect", "refused with 2"),
-        ("python -m auditlog lint policy.yaml --no-such-option", "refused with 2"),
-        ("python -m auditlog who --verb delete --since soon audit.log", "refused with 2"),
+        ("auditlog inspect", "refused with 2"),
+        ("kubectl audit lint policy.yaml --no-such-option", "refused with 2"),
+        ("auditlog who --verb delete --since soon audit.log", "refused with 2"),
+        ("python -m auditlog no-such-command", "refused with 2"),
         ("python -m lab up --cluster x", "refused with 2"),
         ("make no-such-target", "no target"),
         ("pulumi config set --path auditLog.maxAges 3", "is no setting"),

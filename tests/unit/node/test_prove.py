@@ -45,10 +45,10 @@ def test_the_event_is_found_with_its_file_and_the_time(log: Path, tmp_path: Path
     assert answer.seen >= int(log.stat().st_mtime)
 
 
-def test_it_is_looked_for_in_the_file_that_was_rotated_last_too(log: Path, tmp_path: Path) -> None:
-    (tmp_path / "audit-2026-01-01T00-00-00.000.log").write_text(line(auditID="older") + "\n")
-    rotated = tmp_path / "audit-2026-01-02T00-00-00.000.log"
-    rotated.write_text(line() + "\n")
+def test_it_is_looked_for_in_the_file_that_the_log_was_rotated_to_meanwhile(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "audit-2026-01-02T00-00-00.000.log").write_text(line(auditID="older") + "\n")
+    rotated = tmp_path / "audit-2026-01-01T00-00-00.000.log"
+    kubectl(tmp_path, f"mv {log} {rotated}; echo '{line()}' >>{rotated}; echo >{log}")
     assert proven(tmp_path, log).path == str(rotated)
 
 

@@ -140,14 +140,20 @@ def test_the_fence_of_nft_is_not_taken_for_the_redirect(tmp_path: Path) -> None:
         assert run(tmp_path, "is_redirected && echo redirected").stdout == found
 
 
-def test_a_marker_is_found_in_the_file_that_was_just_rotated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_marker_is_found_in_the_file_that_was_just_rotated_whatever_the_clock_says(
+    tmp_path: Path, compressed: bool
+) -> None:
     log = tmp_path / "audit.log"
-    log.write_text("later\n")
-    (tmp_path / "audit-2026-01-01T00-00-00.000.log").write_text("older\n")
-    (tmp_path / "audit-2026-01-02T00-00-00.000.log").write_text("the-marker\n")
-    made = "make_marker() { marker_name=the-marker; }\nsleep() { :; }\n"
+    log.write_text("the-marker\n")
+    (tmp_path / "audit-2026-01-02T00-00-00.000.log").write_text("before the clock was set back\n")
+    rotated = f"{tmp_path}/audit-2026-01-01T00-00-00.000.log"
+    made = (
+        f"make_marker() {{ marker_name=the-marker; mv {log} {rotated}; echo later >{log};"
+        f" {f'gzip {rotated};' if compressed else ''} }}\nsleep() {{ :; }}\n"
+    )
     said = run(tmp_path, f"{made}marker_arrives endpoint {log}").stdout
-    assert said == f"marker: recorded in {tmp_path}/audit-2026-01-02T00-00-00.000.log\n"
+    assert said == f"marker: recorded in {rotated}{'.gz' if compressed else ''}\n"
 
 
 def test_backups_are_kept_by_their_number_though_the_clock_is_behind(tmp_path: Path) -> None:

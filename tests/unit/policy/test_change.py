@@ -48,4 +48,4 @@ def test_a_flood_of_differences_is_cut_and_counted() -> None:
     )
     lines = describe_change(METADATA, HEAD + namespaces + "- level: Metadata\n  omitStages: [RequestReceived]\n", 36)
     assert lines[-1].startswith("and ")
-    assert lines[-1].endswith("more; all of them: python -m auditlog diff OLD NEW")
+    assert lines[-1].endswith("more; all of them: auditlog diff OLD NEW")

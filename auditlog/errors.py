@@ -1,0 +1,18 @@
+"""The base of every error that this library raises for people to read. Each module has a subclass of its own."""
+
+from __future__ import annotations
+
+
+class AuditlogError(Exception):
+    """Input, a node or an answer is not as it has to be. The message names what, and what is allowed.
+
+    Whatever is no `AuditlogError` is a defect of the program.
+    """
+
+    exit_code = 2
+    """What the command line ends with."""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """One for each problem, where several are reported together; else the error's text."""
+        return (str(self),)
