@@ -118,8 +118,8 @@ function take(line,   minute, i) {
     others += unfinished
     unfinished = 0
     if (!is_event(line)) {
-        # The last line of a file that is written to may still be under way.
-        if (line != "" && !(wrapped && substr(line, 1, width) != begins)) unfinished = 1
+        # The last line of a file that is written to may still be under way. Zeros after a crash are an empty line to busybox.
+        if (!wrapped || substr(line, 1, width) == begins) unfinished = 1
         return
     }
     minute = substr(stamp, 1, 16) (substr(stamp, 17) == ":00.000000Z" ? "=" : "")

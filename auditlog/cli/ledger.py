@@ -7,7 +7,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,15 +18,18 @@ import asyncssh
 
 from auditlog.cli.common import TIME_HELP, UsageError, add_output, parse_moment
 from auditlog.cli.stack import stack_settings
+from auditlog.detections.promql import api_server_selector
 from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
 from auditlog.events.loki.access import secret_from_file
 from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
 from auditlog.ledger.chain_file import ChainFile, locked
+from auditlog.ledger.counter import Window
 from auditlog.ledger.finding import EXIT_CODES
 from auditlog.ledger.loki_reader import LokiReader
 from auditlog.ledger.minutes import Span, whole_minutes
 from auditlog.ledger.node_reader import LocalReader
+from auditlog.ledger.prometheus_reader import PrometheusReader
 from auditlog.ledger.report import Report, json_report, text_report
 from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_nodes, read_files
 from auditlog.ledger.session import Session, logged_in, stack_loki
@@ -75,6 +78,12 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     loki.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
     loki.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
     loki.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
+    parser.add_argument(
+        "--prometheus",
+        metavar="URL",
+        default="",
+        help="take the API servers' counters from there, and not from the last run of the chain",
+    )
     add_output(parser)
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
     parser.set_defaults(run=run)
@@ -177,7 +186,10 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
     span = _span(arguments.since or until - DEFAULT_RANGE, until)
     question = Question(span, from_files=arguments.since is None, chain=chain)
     if arguments.logs:
-        yield _Asked(Session(tuple(_local(arguments.logs)), {}), question, arguments.cluster)
+        nodes = tuple(_local(arguments.logs))
+        names = {node.name: frozenset({node.name}) for node in nodes}
+        question = replace(question, windows=_windows(arguments.prometheus, None, span, names))
+        yield _Asked(Session(nodes, {}), question, arguments.cluster)
         return
     settings = stack_settings(arguments.stack)
     _check_settings(settings, arguments)
@@ -188,6 +200,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
         counter=True,
         service=service_of(loki) if loki else "",
         alloy=settings.alloy.namespace if own else "",
+        windows=_windows(arguments.prometheus, settings, span, _names(settings)),
         longest_line=settings.loki.max_line_size if settings.loki else question.longest_line,
     )
     notes = (
@@ -197,6 +210,19 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
     )
     async with _keys(arguments, settings) as keys, logged_in(settings, keys) as session:
         yield _Asked(session, question, arguments.cluster or settings.cluster, settings, notes)
+
+
+def _names(settings: Settings) -> Mapping[str, frozenset[str]]:
+    return {node.name: frozenset({node.name, node.host}) for node in settings.nodes_with_manifest}
+
+
+def _windows(
+    url: str, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
+) -> Mapping[str, Window] | None:
+    if not url:
+        return None
+    selectors = settings.alerts.selectors if settings else {}
+    return PrometheusReader(url, api_server_selector(selectors)).windows(span, names)
 
 
 def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:

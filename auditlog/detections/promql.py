@@ -21,6 +21,11 @@ SELECTORS = tuple(_DEFAULT_SELECTORS)
 """The names of the selectors that a stack can replace."""
 
 
+def api_server_selector(selectors: Mapping[str, str]) -> str:
+    """The matchers of the API servers' series: the stack's own, or else the usual ones."""
+    return selectors.get("apiServer", _DEFAULT_SELECTORS["apiServer"])
+
+
 def value_query(metrics: Metrics, log_path: str, addresses: Sequence[str], selectors: Mapping[str, str]) -> str:
     """What is compared with the threshold.
 

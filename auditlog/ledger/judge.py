@@ -28,13 +28,15 @@ class Context:
     """What is known of one node besides its events. ``longest_line`` is what Loki takes, in bytes.
 
     ``loki_has_earlier`` says whether Loki has events of this node from before the range, ``newest_in_loki`` when the
-    newest was made of those in it; None without any.
+    newest was made of those in it; None without any. ``knows_pods`` says whether the node's API server was asked for
+    the pods of Alloy and answers.
     """
 
     reading: Reading
     longest_line: int
     loki_has_earlier: bool = False
     newest_in_loki: datetime | None = None
+    knows_pods: bool = False
 
 
 def judge(examined: Examined, difference: Difference, context: Context) -> Iterator[Finding]:
@@ -179,10 +181,10 @@ def _not_shipped(
     context: Context,
 ) -> Finding:
     reading = context.reading
-    if reading.complaint:
-        why = f"Alloy's last complaint: {reading.complaint}"
-    elif reading.pods and not any(pod.split(" ")[:1] == [examined.node] for pod in reading.pods):
+    if context.knows_pods and not any(pod.split(" ")[:1] == [examined.node] for pod in reading.pods):
         why = "no pod of Alloy is on this node"
+    elif reading.complaint:
+        why = f"Alloy's last complaint: {reading.complaint}"
     else:
         why = "Alloy does not run or cannot send, or Loki refuses what it sends"
     return Finding(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from auditlog.ledger.chain import Chain, judge_files, known
-from auditlog.ledger.counter import NO_EARLIER, Comparison, compared, window
+from auditlog.ledger.counter import NO_EARLIER, Comparison, Window, compared, window
 from auditlog.ledger.examine import SETTLED, Examined, examine
 from auditlog.ledger.files import AnswerError, Reading, parse_marks, parse_reading, with_minutes
 from auditlog.ledger.finding import Finding, Kind
@@ -17,6 +17,7 @@ from auditlog.ledger.loki_reader import LokiReader
 from auditlog.ledger.marks import Difference, Mark, compare
 from auditlog.ledger.minutes import MINUTE, Minute, Span, node_minutes, runs, stamp_of
 from auditlog.ledger.node_reader import NodeReader
+from auditlog.ledger.prometheus_reader import NONE_IN_PROMETHEUS
 from auditlog.ledger.sums import Key, Sum
 
 TOUCHED = 300
@@ -42,6 +43,8 @@ class Question:
     whose Alloy they look at; both "" for neither. With ``from_files`` the range begins where the files do, not before
     ``span``.
 
+    ``windows`` are readings of the counter that Prometheus has, by node; None where it was not asked.
+
     With ``counter`` the API server's count is read, with ``chain`` the digests of the files.
     """
 
@@ -52,6 +55,7 @@ class Question:
     service: str = ""
     alloy: str = ""
     longest_line: int = 262_144
+    windows: Mapping[str, Window] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,10 @@ async def _read(node: Node, question: Question) -> Reading | str:
             arguments["known"] = live
     if question.counter:
         arguments["counter"] = "yes"
-        if earlier:
-            arguments["marks"] = f"{earlier.before},{earlier.after}"
+    given = question.windows.get(node.name) if question.windows is not None else None
+    stamps = given.stamps if given else (earlier.before, earlier.after) if earlier and question.counter else ()
+    if stamps:
+        arguments["marks"] = ",".join(stamps)
     if question.service:
         arguments["service"] = question.service
     if question.alloy:
@@ -156,12 +162,14 @@ async def _compare(
             in_loki = await asyncio.to_thread(_marks_of_loki, loki, node.name, examined.read)
             difference = compare(await _marks_of_files(node, reading, examined.read), in_loki)
         newest = _newest(examined, in_loki)
-    context = Context(reading, question.longest_line, has_earlier, newest)
+    context = Context(
+        reading, question.longest_line, has_earlier, newest, bool(question.alloy) and reading.count is not None
+    )
     findings = list(judge(examined, difference, context))
     comparison: Comparison | str = NO_EARLIER
     if question.chain is not None:
         findings.extend(judge_files(node.name, question.chain, reading))
-    if question.counter:
+    if question.counter or question.windows is not None:
         comparison = _counted(node.name, question, reading)
         findings.extend(judge_count(node.name, comparison))
     return NodeResult(node.name, tuple(findings), reading, examined, comparison)
@@ -176,13 +184,16 @@ def _newest(examined: Examined, in_loki: Sequence[Mark]) -> datetime | None:
 
 def _counted(name: str, question: Question, reading: Reading) -> Comparison | str:
     found = question.chain.last_of(name) if question.chain else None
-    asked = window(found[1].count if found else None, reading.count)
+    if question.windows is not None:
+        asked = question.windows.get(name, NONE_IN_PROMETHEUS)
+    else:
+        asked = window(found[1].count if found else None, reading.count)
     if isinstance(asked, str):
         return asked
     if reading.limits.mode == "batch":
         return "the API server writes its log in batches (audit-log-mode), so the newest events may not be in it yet"
     if reading.oldest is None or reading.oldest > _moment(asked.earlier.before):
-        return "no file reaches back to the last reading of the counter"
+        return "no file reaches back to the earlier reading of the counter"
     return compared(asked, {stamp: reading.upto(stamp) for stamp in asked.stamps})
 
 

@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +21,12 @@ from typing import Any
 import pytest
 
 from auditlog.cli import main
+from auditlog.ledger import examine, run
 from tests.observability.ledger_logs import ODD_IDS, Logs, edited, ids, minutes_ago
-from tests.observability.pipeline import Pipeline, running
+from tests.observability.pipeline import Pipeline, Writer, outcome, running
 
+EVENTS = int(os.environ.get("LEDGER_EVENTS", "9000"))
+"""Of the test without an alarm."""
 MINUTES = 8
 """How long the log is. Alloy's first start sends 15 minutes; the ledger compares what is older than two."""
 
@@ -156,6 +160,19 @@ def test_a_line_that_loki_refuses(shipped: Shipped) -> None:
     assert answer.ids("line-too-long") == {"too-long"}
 
 
+def test_a_loki_that_begins_later_cannot_be_known(shipped: Shipped, folder: Path) -> None:
+    logs = Logs(folder, shipped.begin, seed=7)
+    logs.rotated(logs.lines(-240, -120), -120)
+    earlier = ("--since", (shipped.begin - timedelta(minutes=3)).isoformat())
+    answer = ask(shipped, folder, *earlier)
+    assert (answer.code, answer.kinds) == (3, {"loki-begins-later"})
+    assert "have 0 events" not in answer.of("loki-begins-later")["sentence"]
+    later = ("--since", (shipped.begin + timedelta(seconds=180)).isoformat())
+    hidden = logs.lines(200, 203)
+    edited(files(folder)[4], lambda lines: [*lines[:100], *hidden, *lines[100:]])
+    assert ask(shipped, folder, *later).kinds == {"missing-in-loki"}
+
+
 def test_the_newest_minutes_are_under_way_and_no_loss(shipped: Shipped, folder: Path) -> None:
     logs = Logs(folder, shipped.begin, seed=2)
     now = (minutes_ago(0) - shipped.begin).total_seconds()
@@ -282,6 +299,43 @@ def test_what_was_sent_again_after_a_kill_is_complete(shipped: Shipped, tmp_path
         answer = ask(again, logs.folder)
         assert answer.code == 0
         assert answer.kinds == set()
+
+
+@pytest.mark.timeout(1800)
+def test_no_alarm_over_rotations_restarts_an_outage_and_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (examine, run):
+        monkeypatch.setattr(module, "SETTLED", 5)
+    seconds = max(90.0, EVENTS / 1000)
+    with running(tmp_path) as pipeline:
+        with Writer(pipeline.logs, EVENTS / seconds, 3.0, compress=True) as writer:
+            pipeline.start_alloy()
+            time.sleep(seconds / 5)
+            pipeline.kill_alloy()
+            pipeline.start_alloy()
+            time.sleep(seconds / 5)
+            pipeline.stop_loki()
+            time.sleep(seconds / 10)
+            pipeline.kill_only_alloy()
+            pipeline.start_alloy()
+            time.sleep(seconds / 10)
+            pipeline.start_loki()
+            time.sleep(seconds / 5)
+            pipeline.stop_alloy()
+            pipeline.start_alloy()
+            time.sleep(seconds / 5)
+        outcome(pipeline, writer, 120)
+        time.sleep(66 - time.time() % 60)
+        log = f"cp1={pipeline.logs / 'audit.log'}"
+        code = main(["ledger", log, "--loki", pipeline.loki_url, "--cluster", "lab", "-o", "json"])
+        found = json.loads(capsys.readouterr().out)
+        (node,) = found["nodes"]
+        print(f"{len(writer.written)} written, {writer.rotations} rotations: {node}")
+        again = [each for each in found["findings"] if each["kind"] == "counted-twice"]
+        assert code == 0, found["findings"]
+        assert len(again) == 1
+        assert node["events_in_files"] >= EVENTS / 4
 
 
 def test_files_that_begin_later_cannot_be_known(shipped: Shipped, folder: Path) -> None:

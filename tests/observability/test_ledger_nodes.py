@@ -97,7 +97,7 @@ def requests(lab: Lab, count: int) -> None:
 
 
 def test_real_events_over_rotations_are_complete_and_agree_with_the_counter(
-    lab: Lab, ledger: Ledger, node: Node
+    lab: Lab, ledger: Ledger, node: Node, observability: Observability
 ) -> None:
     # The first minute of the files is not whole.
     a_whole_minute()
@@ -114,6 +114,10 @@ def test_real_events_over_rotations_are_complete_and_agree_with_the_counter(
     assert counter["known"]
     assert 4000 <= counter["events_in_files_at_least"] <= counter["events"] <= counter["events_in_files_at_most"]
     assert answer.values["bytes_from_nodes"] + answer.values["bytes_from_loki"] < 40_000
+    answer = ledger.ask("--prometheus", observability.prometheus.url)
+    counter = answer.node["counter"]
+    assert counter["known"]
+    assert 4000 <= counter["events_in_files_at_least"] <= counter["events"] <= counter["events_in_files_at_most"]
 
 
 def test_an_account_that_can_do_nothing_else_gets_the_same(

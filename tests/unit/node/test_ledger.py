@@ -81,7 +81,8 @@ def test_lines_that_are_no_events(logs: Path) -> None:
     run_together = line("x").rstrip("\n")[:100] + line("y")
     (logs / ROTATED).write_text(line("c") + "\0\0\n" + run_together + line("d")[:-20])
     rotated, live = ledger(logs).files
-    assert (rotated.events.count, rotated.events.others) == (1, 3)
+    # To busybox each zero ends a line.
+    assert (rotated.events.count, rotated.events.others) in ((1, 3), (1, 5))
     assert (live.events.count, live.events.others) == (2, 0)
 
 

@@ -56,7 +56,8 @@ def test_the_callers_path_is_not_searched(tmp_path: Path) -> None:
     assert run(tmp_path, 'echo "$PATH"').stdout.startswith(f"{tmp_path}/bin:{TOOLS}/usr/local/sbin:")
 
 
-def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["facts", "ledger"])
+def test_the_scripts_of_the_reading_account_search_nothing_in_the_callers_path(tmp_path: Path, script: str) -> None:
     command = node_scripts.install_command("root", "echo facts", "absent").replace("/etc/kubernetes", str(tmp_path))
     subprocess.run(["sh", "-c", command], input="echo facts", text=True, check=True, capture_output=True)
     own = tmp_path / "bin"
@@ -64,7 +65,7 @@ def test_the_script_of_the_reading_account_searches_nothing_in_the_callers_path(
     (own / "sh").write_text("#!/bin/sh\necho own\n")
     (own / "sh").chmod(0o755)
     read = subprocess.run(
-        [tmp_path / "audit-logging/facts"], env={"PATH": str(own)}, text=True, capture_output=True, check=True
+        [tmp_path / "audit-logging" / script], env={"PATH": str(own)}, text=True, capture_output=True, check=True
     )
     assert read.stdout == "facts\n"
 

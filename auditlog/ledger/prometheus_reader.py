@@ -1,0 +1,116 @@
+"""Readings of the API server's counter that Prometheus has: two of them within a range, without a restart between.
+
+A sample's time is when its scrape began, and the value is of a moment until its end, which ``scrape_duration_seconds``
+tells (https://prometheus.io/docs/concepts/jobs_instances).
+"""
+
+from __future__ import annotations
+
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from auditlog.errors import AuditlogError
+from auditlog.ledger.counter import Count, Window
+from auditlog.ledger.minutes import MINUTE, Span, stamp_of
+
+METRIC = "apiserver_audit_event_total"
+SECONDS = 60
+"""How long a query may take."""
+LONGEST_SCRAPE = 10.0
+"""Seconds that a scrape takes at most where Prometheus does not say how long it took: its default timeout."""
+
+NONE_IN_PROMETHEUS = "Prometheus has no two samples of it without a restart between"
+
+
+class PrometheusError(AuditlogError):
+    """Prometheus cannot be asked; the message names its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was counted at a moment in seconds since 1970."""
+
+    at: float
+    value: float
+
+
+class _Series(msgspec.Struct, frozen=True):
+    metric: dict[str, str] = {}
+    values: list[tuple[float, str]] = []
+
+
+class _Data(msgspec.Struct, frozen=True):
+    result: list[_Series]
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    data: _Data
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusReader:
+    """Asks one Prometheus for the series of a selector, such as ``job="apiserver"``."""
+
+    url: str
+    selector: str
+
+    def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, Window]:
+        """Two readings of each node that has them. ``nodes`` are the names and addresses of each. PrometheusError."""
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise PrometheusError(f"--prometheus is {self.url!r}; allowed: an address such as http://prometheus:9090")
+        counted = self._samples(METRIC, span)
+        durations = self._samples("scrape_duration_seconds", span)
+        found = {}
+        for node, names in nodes.items():
+            series = [(labels, samples) for labels, samples in counted if names & _names(labels)]
+            if len(series) != 1 or (rise := longest_rise(series[0][1])) is None:
+                continue
+            instance = series[0][0].get("instance", "")
+            of_instance = [samples for labels, samples in durations if labels.get("instance") == instance]
+            took = {sample.at: sample.value for sample in of_instance[0]} if len(of_instance) == 1 else {}
+            earlier, later = (_count(sample, took.get(sample.at, LONGEST_SCRAPE)) for sample in rise)
+            found[node] = Window(earlier, later)
+        return found
+
+    def _samples(self, metric: str, span: Span) -> list[tuple[dict[str, str], list[Sample]]]:
+        query = {"query": f"{metric}{{{self.selector}}}[{len(span) * MINUTE}s]", "time": span.until}
+        url = f"{self.url.rstrip('/')}/api/v1/query?{urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=SECONDS) as response:  # noqa: S310 - http or https, checked
+                answer = msgspec.json.decode(response.read(), type=_Answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise PrometheusError(f"{self.url} answers {error.code}: {error.read(500).decode()}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise PrometheusError(f"{self.url} cannot be reached: {getattr(error, 'reason', error)}") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise PrometheusError(
+                f"{self.url} does not answer as Prometheus does; allowed: Prometheus' own address"
+            ) from error
+        return [(each.metric, [Sample(at, float(value)) for at, value in each.values]) for each in answer.data.result]
+
+
+def longest_rise(samples: Sequence[Sample]) -> tuple[Sample, Sample] | None:
+    """The first and the last of the samples between two restarts that reach over the longest time; None without two."""
+    runs: list[list[Sample]] = []
+    for sample in samples:
+        if not runs or sample.value < runs[-1][-1].value:
+            runs.append([])
+        runs[-1].append(sample)
+    longest = max(runs, key=lambda run: run[-1].at - run[0].at, default=[])
+    return (longest[0], longest[-1]) if len(longest) > 1 else None
+
+
+def _names(labels: Mapping[str, str]) -> set[str]:
+    """What a series may be called by."""
+    return {labels.get("node", ""), labels.get("instance", "").rpartition(":")[0].strip("[]")} - {""}
+
+
+def _count(sample: Sample, took: float) -> Count:
+    return Count(stamp_of(sample.at), int(sample.value), stamp_of(sample.at + took), "")
