@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from auditlog.cli.common import UsageError
+from auditlog.cli.output import Output, write
 from auditlog.policy.report import findings_json, text_report
 from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_file
 
@@ -21,7 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
     names = arguments.files or _stack_files()
     checked = [_check(name) for name in names]
-    sys.stdout.write(_json(checked) if arguments.output == "json" else "".join(map(_text, checked)))
+    # Lines that begin with FILE:LINE stay whole: editors and CI read them.
+    text = "".join(map(_text, checked))
+    write(arguments.output, Output(lambda _: text, lambda: _json(checked), ("files.*.mistakes", "files.*.findings")))
     return int(not all(file.is_right for file in checked))
 
 

@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_output, named_policy
+from auditlog.cli.common import POLICY_HELP, UsageError, named_policy
+from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
 from auditlog.detections.report import (
@@ -34,7 +35,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
     add_output(
         parser,
-        ("text", "json", "rules", *_RULES),
+        ("rules", *_RULES),
         "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
     parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
@@ -54,12 +55,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.policy is None:
         if arguments.output == "rules":
             raise UsageError("detections: -o rules needs --policy: " + POLICY_HELP)
-        sys.stdout.write(catalogue_json(DETECTIONS) if arguments.output == "json" else catalogue_text(DETECTIONS))
+        text = catalogue_text(DETECTIONS)
+        write(arguments.output, Output(lambda width: one_line_each(text, width), lambda: catalogue_json(DETECTIONS)))
         return 0
     policy = named_policy(arguments.policy)
     findings = cross_check(policy, DETECTIONS)
-    if arguments.output == "json":
-        sys.stdout.write(findings_json(policy.source, findings))
-    else:
-        sys.stdout.write(remedies_text(findings) if arguments.output == "rules" else findings_text(findings))
+    answer = Output(
+        lambda width: fitted(findings_text(findings), width),
+        lambda: findings_json(policy.source, findings),
+        ("detections",),
+        {"rules": lambda: remedies_text(findings)},
+    )
+    write(arguments.output, answer)
     return int(not all(each.sight.can_fire for each in findings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from auditlog.cli.common import add_output
+from auditlog.cli.output import add_output
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:

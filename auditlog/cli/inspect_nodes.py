@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncssh
 
 from auditlog.cli.common import UsageError
+from auditlog.cli.output import Output, fitted, write
 from auditlog.events.layout import safe
 from auditlog.inspection.adoption import draft, stack_file
 from auditlog.inspection.inspection import inspect_cluster
@@ -40,7 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
         _all_read(unreadable)
         return _write_config(cluster, readings, found.bastion)
     report = inspect_cluster({name: reading.facts for name, reading in readings.items()})
-    sys.stdout.write(json_report(report, unreadable) if arguments.output == "json" else text_report(report))
+    text = text_report(report)
+    answer = Output(
+        lambda width: fitted(text, width), lambda: json_report(report, unreadable), ("nodes.*.disagreements",)
+    )
+    write(arguments.output, answer)
     _all_read(unreadable)
     return int(not report.is_well)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, add_output, policy_text
+from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, policy_text
+from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
-from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint
+from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Severity, Silence, lint
 from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError, Request
 from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
 from auditlog.policy.presets import preset_names, preset_text
@@ -73,7 +74,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="the policies that come with the project",
         description="Lists the presets, or prints the text of one.",
     )
-    presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset")
+    presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset, always as YAML")
+    add_output(presets)
     presets.set_defaults(run=_presets)
 
 
@@ -86,7 +88,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         "A finding is silenced with a comment on its rule, or in front of the rules for all of them:\n"
         "  # lint: ignore ID reason\n\n"
         "Exit code 1: there are findings at or above --fail-on that are not silenced.",
-        formats=("text", "json", "sarif"),
+        others=("sarif",),
     )
     parser.add_argument("policy", metavar="POLICY", nargs="?", help=POLICY_HELP)
     parser.add_argument(
@@ -112,7 +114,7 @@ def _command(
     run: Callable[[argparse.Namespace], int],
     purpose: str,
     epilog: str,
-    formats: tuple[str, ...] = ("text", "json"),
+    others: tuple[str, ...] = (),
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
@@ -128,7 +130,7 @@ def _command(
         metavar="VERSION",
         help=f"version of the API server, 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} (1.{NEWEST_MINOR})",
     )
-    add_output(parser, formats)
+    add_output(parser, others)
     parser.set_defaults(run=run)
     return parser
 
@@ -144,8 +146,7 @@ def _minor(text: str) -> int:
 
 def _lint(arguments: argparse.Namespace) -> int:
     if arguments.list:
-        for check_id, (severity, summary) in CHECK_SUMMARIES.items():
-            print(f"{check_id:28} {severity.value:8} {summary}")
+        write(arguments.output, _catalogue())
         return 0
     if arguments.policy is None:
         raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
@@ -160,17 +161,25 @@ def _lint(arguments: argparse.Namespace) -> int:
         audit_log_mode=arguments.audit_log_mode,
         silences=[_silence(each) for each in arguments.ignore],
     )
-    sys.stdout.write(_lint_report(arguments, source, findings))
+    answer = Output(
+        # Lines that begin with FILE:LINE stay whole: editors and CI read them.
+        lambda _: report.text_report(source, findings),
+        lambda: report.json_report(source, arguments.kubernetes, findings),
+        ("findings",),
+        {"sarif": lambda: report.sarif_report(source, findings)},
+    )
+    write(arguments.output, answer)
     least = Severity(arguments.fail_on)
     return int(any(each.severity.rank >= least.rank for each in findings if each.silenced is None))
 
 
-def _lint_report(arguments: argparse.Namespace, source: str, findings: tuple[Finding, ...]) -> str:
-    if arguments.output == "json":
-        return report.json_report(source, arguments.kubernetes, findings)
-    if arguments.output == "sarif":
-        return report.sarif_report(source, findings)
-    return report.text_report(source, findings)
+def _catalogue() -> Output:
+    checks = [
+        {"id": check_id, "severity": severity.value, "summary": summary}
+        for check_id, (severity, summary) in CHECK_SUMMARIES.items()
+    ]
+    text = "".join(f"{each['id']:28} {each['severity']:8} {each['summary']}\n" for each in checks)
+    return Output(lambda width: one_line_each(text, width), lambda: as_json(checks))
 
 
 def _silence(text: str) -> Silence:
@@ -186,8 +195,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     policy = _policy(arguments.policy, arguments.kubernetes)
     request = _request(" ".join(arguments.request), arguments.kubernetes)
     explanation = explain.explain(policy, request)
-    render = report.explanation_json if arguments.output == "json" else report.explanation_text
-    sys.stdout.write(render(explanation))
+    text = report.explanation_text(explanation)
+    write(arguments.output, Output(lambda width: fitted(text, width), lambda: report.explanation_json(explanation)))
     return 0
 
 
@@ -208,7 +217,12 @@ def _coverage(arguments: argparse.Namespace) -> int:
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
     result = coverage.cover(policy, arguments.kubernetes, people)
-    sys.stdout.write(coverage.to_json(result) if arguments.output == "json" else coverage.to_text(result))
+    answer = Output(
+        lambda width: fitted(coverage.to_text(result, width), width),
+        lambda: coverage.to_json(result),
+        ("matrices.*.resources", "matrices.*.urls"),
+    )
+    write(arguments.output, answer)
     return 0
 
 
@@ -218,13 +232,19 @@ def _diff(arguments: argparse.Namespace) -> int:
     old = _policy(arguments.old, arguments.kubernetes)
     new = _policy(arguments.new, arguments.kubernetes)
     changes = difference.difference(old, new)
-    sys.stdout.write(difference.to_json(changes) if arguments.output == "json" else difference.to_text(changes))
+    answer = Output(
+        lambda width: fitted(difference.to_text(changes), width),
+        lambda: difference.to_json(changes),
+        ("levels", "details"),
+    )
+    write(arguments.output, answer)
     return int(bool(changes))
 
 
 def _cis(arguments: argparse.Namespace) -> int:
     results = cis.check(_policy(arguments.policy, arguments.kubernetes))
-    sys.stdout.write(cis.to_json(results) if arguments.output == "json" else cis.to_text(results))
+    text = cis.to_text(results)
+    write(arguments.output, Output(lambda width: fitted(text, width), lambda: cis.to_json(results), ("checks",)))
     return int(not all(result.passed for result in results))
 
 
@@ -232,9 +252,10 @@ def _presets(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         sys.stdout.write(policy_text(f"preset:{arguments.name}")[1])
         return 0
-    for name in preset_names():
-        title = preset_text(name).partition("\n")[0]
-        print(f"{name:24} {title.removeprefix(f'# {name}: ')}")
+    titles = {name: preset_text(name).partition("\n")[0].removeprefix(f"# {name}: ") for name in preset_names()}
+    text = "".join(f"{name:24} {title}\n" for name, title in titles.items())
+    records = [{"name": name, "title": title} for name, title in titles.items()]
+    write(arguments.output, Output(lambda width: one_line_each(text, width), lambda: as_json(records)))
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
 from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy
-from auditlog.cli.terminal import progress_bar, text_width
+from auditlog.cli.output import Output, write
+from auditlog.cli.terminal import progress_bar
 from auditlog.events.budget import DiskBudget, parse_size
 from auditlog.events.reading import no_audit_log
 from auditlog.events.render import report_json, report_text
@@ -54,8 +54,10 @@ def _run(arguments: argparse.Namespace) -> int:
         report = replay(logs, settings, progress)
     if report.recorded.events == 0 and report.damage.count:
         raise no_audit_log(", ".join(file.path for file in logs.files), report.damage.examples[0].reason)
-    is_json = arguments.output == "json"
-    sys.stdout.write(report_json(report) if is_json else report_text(report, text_width(arguments.output)))
+    write(
+        arguments.output,
+        Output(lambda width: report_text(report, width), lambda: report_json(report), ("tables.*.lines",)),
+    )
     return int(report.recorded.events == 0)
 
 
