@@ -1,26 +1,18 @@
-"""What the commands share: arguments, and policies by name."""
+"""What the commands share: the error for a wrong argument, and arguments that several have."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 from auditlog.cli.output import add_output
 from auditlog.errors import AuditlogError
-from auditlog.policy.model import Policy
-from auditlog.policy.presets import preset_names, preset_text
-from auditlog.policy.read import read_policy
 
 LOG_HELP = (
     "a log file (its rotated files are found), a folder with a log or with one folder per node, or - for standard "
     "input; NODE= may stand before it: cp1=/var/log/kubernetes/audit/audit.log"
 )
 
-POLICY_HELP = "a policy file, preset:NAME, or - for standard input"
 STDIN = "-"
-
-_PRESET_PREFIX = "preset:"
 
 
 class UsageError(AuditlogError):
@@ -33,34 +25,21 @@ def print_help(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
-def add_logs(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """The positional arguments that name logs, and --output. Not required where the log may come from elsewhere."""
-    parser.add_argument("logs", nargs="+" if required else "*", metavar="LOG", help=LOG_HELP)
+def add_access(parser: argparse._ActionsContainer) -> None:
+    """How machines are reached over SSH; `auditlog.cli.hosts` reads it."""
+    parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")
+    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
+    parser.add_argument(
+        "--host-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a host's public key as ssh-keyscan prints it, 'HOST ssh-ed25519 AAAA…', when known_hosts lacks it; "
+        "for a single HOST the part behind the host is enough",
+    )
+
+
+def add_logs(parser: argparse.ArgumentParser) -> None:
+    """The positional arguments that name logs, and --output. None is required: nodes and Loki have logs too."""
+    parser.add_argument("logs", nargs="*", metavar="LOG", help=LOG_HELP)
     add_output(parser)
-
-
-def named_policy(name: str) -> Policy:
-    """The policy that a person names: a file, ``preset:NAME``, or ``-`` for standard input.
-
-    Raises:
-        UsageError: it cannot be read.
-        PresetError: there is no such preset.
-        PolicyError: the text is no valid policy.
-    """
-    source, text = policy_text(name)
-    return read_policy(text, source)
-
-
-def policy_text(name: str) -> tuple[str, str]:
-    """Name for messages, and text, of a policy as in `named_policy`. Raises UsageError, or PresetError."""
-    if name.startswith(_PRESET_PREFIX):
-        return name, preset_text(name.removeprefix(_PRESET_PREFIX))
-    source = "standard input" if name == STDIN else name
-    try:
-        text = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-        return source, text.decode()
-    except UnicodeDecodeError as problem:
-        raise UsageError(f"{source}: not UTF-8 text") from problem
-    except OSError as problem:
-        hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
-        raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem

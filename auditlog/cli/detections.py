@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, named_policy
+from auditlog.cli.common import UsageError
+from auditlog.cli.named_policy import POLICY_HELP, named_policy
 from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check

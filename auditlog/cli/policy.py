@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, policy_text
+from auditlog.cli.common import STDIN, UsageError
+from auditlog.cli.named_policy import POLICY_HELP, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report

@@ -10,6 +10,7 @@ from typing import Any
 
 from auditlog.cli.common import UsageError, add_logs
 from auditlog.cli.known import add_known, known_cluster
+from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.loki import add_loki, loki_store
 from auditlog.cli.output import Output, write
 from auditlog.cli.terminal import progress_bar
@@ -27,7 +28,7 @@ from auditlog.events.loki.store import LokiStore
 from auditlog.events.outcome import EXIT_CODES, Outcome
 from auditlog.events.questions import Answer, GapsAnswer, WhoAnswer
 from auditlog.events.reading import DamageLog, check_logs, read
-from auditlog.events.sources import find_logs
+from auditlog.events.sources import LogSet
 from auditlog.policy.recording import Need
 
 
@@ -126,9 +127,10 @@ def _command(subparsers: argparse._SubParsersAction[Any], question: _Question, p
     parser: argparse.ArgumentParser = subparsers.add_parser(
         question.name, help=purpose, description=f"Tells {purpose}.", epilog=EXIT_CODES
     )
-    add_logs(parser, required=False)
+    add_logs(parser)
     add_times(parser)
     add_known(parser)
+    add_nodes(parser)
     add_loki(parser)
     parser.set_defaults(run=lambda arguments: _run(question, arguments))
     return parser
@@ -144,10 +146,11 @@ def _answered(question: _Question, arguments: argparse.Namespace) -> int:
     known, notes = known_cluster(arguments)
     if arguments.loki:
         found = _from_loki(question, arguments, known)
-    elif arguments.logs:
-        found = _from_files(question, arguments, known)
+    elif arguments.logs or reads_nodes(arguments):
+        with given_logs(arguments, arguments.since) as logs:
+            found = _from_files(question, arguments, known, logs)
     else:
-        raise UsageError("no log given: name a log file, a folder, - for standard input, or --loki URL")
+        raise UsageError(f"{NO_LOG}, or --loki URL")
     answer = found.answer
     if isinstance(answer, WhoAnswer):
         notes = (*notes, *remarks(who_query(arguments), answer, found.material.evidence))
@@ -171,8 +174,7 @@ def _outcome(question: _Question, arguments: argparse.Namespace, found: _Found, 
     return judge(found.answer, question.need(arguments, found.answer), known, found.material)
 
 
-def _from_files(question: _Question, arguments: argparse.Namespace, known: Known) -> _Found:
-    logs = find_logs(arguments.logs)
+def _from_files(question: _Question, arguments: argparse.Namespace, known: Known, logs: LogSet) -> _Found:
     damage = DamageLog()
     evidence = Evidence(known.policy, _time(arguments))
     with progress_bar(logs.size) as progress:

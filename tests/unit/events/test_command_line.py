@@ -344,7 +344,10 @@ def test_replay_takes_a_policy_file(log: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["who"], "no log given: name a log file, a folder, - for standard input, or --loki URL"),
+        (
+            ["who"],
+            "or nodes with --nodes or --stack, or --loki URL",
+        ),
         (["what"], "invalid choice: 'what'"),
         (["who", "/no/such/log"], "/no/such/log: No such file or directory"),
         (["who", "--since", "soon", "-"], "'soon' is not a time"),
