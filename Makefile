@@ -23,7 +23,7 @@ requirements: setup  ## Pin what pyproject.toml requires, with hashes; requires 
 build: setup  ## The lab's tools, built from pinned Go modules (about 15 minutes cold on two cores)
 	$(PYTHON) -m lab build
 
-build-tests: setup  ## The tools that only tests run, besides (10 minutes more: the Kubernetes provider)
+build-tests: setup  ## The tools that only tests run, besides (15 minutes more: the Kubernetes provider, Alloy, Loki)
 	$(PYTHON) -m lab build --tests
 
 up: build  ## A real kubeadm control plane on this machine; NODES=3 for three behind a load balancer

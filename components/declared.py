@@ -17,8 +17,8 @@ from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
 from auditlog.plan.removal import plan_removal
 from auditlog.plan.secret_plan import secret_plan, secret_removal
-from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
+from auditlog.policy.validate import policy_as_read
 from auditlog.proof.tasks import proof_tasks
 from auditlog.proof.verdict import DueProof, due_proof
 from auditlog.settings import DashboardMode, Settings
@@ -54,7 +54,7 @@ def declare_cluster(
         plan = secret_plan(plan) if scope.hides_texts else plan
         check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
         with hold_declared(plan, configuration) as held:
-            tasks = proof_tasks(plan, settings, read_policy(policy.text, policy.source), facts)
+            tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
             due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
             control_plane = audited_nodes(plan, settings, scope, connection, due)
             held.until(control_plane.last)

@@ -10,8 +10,8 @@ from pulumi_command import remote
 
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
-from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy
+from auditlog.policy.validate import policy_as_read
 from components.alerts import Alerts
 from components.alloy import Alloy
 from components.configuration import Configuration
@@ -51,6 +51,6 @@ def declare_in_cluster(
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
         return InCluster(alloy, dashboards=shown)
-    rules = read_policy(policy.text, policy.source)
+    rules = policy_as_read(policy.text, policy.source)
     alerts = Alerts("alerts", RuleScope.of(settings), rules, depends_on, scope, provider)
     return InCluster(alloy, alerts.groups, shown, alerts.objects)

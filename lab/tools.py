@@ -17,6 +17,8 @@ _WITH_CLOUDS = ("1.30",)
 """Minors whose programs still hold cloud providers, of which a build tag leaves them free."""
 
 _PROVIDER = "pulumi-resource-"
+_LOKI = "github.com/grafana/loki/v3"
+_ALLOY = "github.com/grafana/alloy"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 
@@ -146,7 +148,7 @@ def providers() -> tuple[Tool, ...]:
 
 def test_tools() -> tuple[Tool, ...]:
     """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, the
-    language host of programs in YAML, an older kubeadm, and the Kubernetes provider."""
+    language host of programs in YAML, an older kubeadm, the Kubernetes provider, Alloy and Loki."""
     modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36", "0.37"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
@@ -161,6 +163,7 @@ def test_tools() -> tuple[Tool, ...]:
         ),
         kubeadm_of_v1beta3(),
         kubernetes_provider(),
+        *shipping_tools(),
     )
 
 
@@ -177,24 +180,29 @@ def configmap_writer() -> Tool:
 def observability_tools() -> tuple[Tool, ...]:
     """Where audit events go in the lab: Alloy on the nodes, Loki beside them, Loki's command line, and the Kubernetes
     provider, by which Alloy and the rules get into the cluster."""
-    loki = "github.com/grafana/loki/v3"
-    alloy = "github.com/grafana/alloy"
+    return (
+        *shipping_tools(),
+        Tool(name="logcli", module="loki", package=f"{_LOKI}/cmd/logcli", upstream=_LOKI),
+        kubernetes_provider(),
+    )
+
+
+def shipping_tools() -> tuple[Tool, ...]:
+    """What carries an event and what keeps it: Alloy and Loki."""
     return (
         Tool(
             name="loki",
             module="loki",
-            package=f"{loki}/cmd/loki",
-            upstream=loki,
-            ldflags=f"-X {loki}/pkg/util/build.Version={{version}}",
+            package=f"{_LOKI}/cmd/loki",
+            upstream=_LOKI,
+            ldflags=f"-X {_LOKI}/pkg/util/build.Version={{version}}",
         ),
-        Tool(name="logcli", module="loki", package=f"{loki}/cmd/logcli", upstream=loki),
-        kubernetes_provider(),
         Tool(
             name="alloy",
             module="alloy",
             package=".",
-            upstream=alloy,
-            ldflags=f"-X {alloy}/internal/build.Version={{version}}",
+            upstream=_ALLOY,
+            ldflags=f"-X {_ALLOY}/internal/build.Version={{version}}",
         ),
     )
 

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from auditlog.cli.common import UsageError
-from auditlog.cli.named_policy import POLICY_HELP, named_policy
+from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
 from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
@@ -21,6 +21,8 @@ from auditlog.detections.report import (
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
+from auditlog.policy.lint import reading_findings
+from auditlog.policy.validate import policy_as_read
 
 _RULES = {"loki": loki_rules, "prometheus": prometheus_rules}
 
@@ -59,13 +61,14 @@ def _run(arguments: argparse.Namespace) -> int:
         text = catalogue_text(DETECTIONS)
         write(arguments.output, Output(lambda width: one_line_each(text, width), lambda: catalogue_json(DETECTIONS)))
         return 0
-    policy = named_policy(arguments.policy)
+    source, text = policy_text(arguments.policy)
+    policy = policy_as_read(text, source)
     findings = cross_check(policy, DETECTIONS)
     answer = Output(
         lambda width: fitted(findings_text(findings), width),
-        lambda: findings_json(policy.source, findings),
+        lambda: findings_json(source, findings),
         ("detections",),
         {"rules": lambda: remedies_text(findings)},
     )
-    write(arguments.output, answer)
+    write(arguments.output, examined(answer, {source: reading_findings(policy, text)}))
     return int(not all(each.sight.can_fire for each in findings))

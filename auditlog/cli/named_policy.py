@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from auditlog.cli.common import STDIN, UsageError
+from auditlog.cli.output import Output
+from auditlog.policy.lint import Finding, reading_findings
 from auditlog.policy.model import Policy
 from auditlog.policy.presets import preset_names, preset_text
-from auditlog.policy.read import read_policy
+from auditlog.policy.report import findings_above, with_findings
+from auditlog.policy.validate import policy_as_read
 
 POLICY_HELP = "a policy file, preset:NAME, stack:NAME, or - for standard input"
 _PRESET_PREFIX = "preset:"
@@ -18,13 +23,17 @@ _STACK_PREFIX = "stack:"
 def named_policy(name: str) -> Policy:
     """The policy that a person names: a file, ``preset:NAME``, ``stack:NAME``, or ``-`` for standard input.
 
+    It is as the API server reads it; what that ignores of it is printed to standard error.
+
     Raises:
         UsageError: it cannot be read.
         PresetError: there is no such preset.
         PolicyError: the text is no valid policy.
     """
     source, text = policy_text(name)
-    return read_policy(text, source)
+    policy = policy_as_read(text, source)
+    sys.stderr.write(findings_above(source, reading_findings(policy, text)))
+    return policy
 
 
 def policy_text(name: str) -> tuple[str, str]:
@@ -46,3 +55,13 @@ def policy_text(name: str) -> tuple[str, str]:
     except OSError as problem:
         hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
         raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
+
+
+def examined(answer: Output, findings: Mapping[str, Sequence[Finding]]) -> Output:
+    """An answer about policies with what the API server does not read of them; `findings` are by policy."""
+    above = "".join(findings_above(source, found) for source, found in findings.items())
+    return replace(
+        answer,
+        text=lambda width: above + answer.text(width),
+        json=lambda: with_findings(answer.json(), [each for found in findings.values() for each in found]),
+    )

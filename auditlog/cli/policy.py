@@ -11,16 +11,15 @@ from typing import Any
 import msgspec
 
 from auditlog.cli.common import STDIN, UsageError
-from auditlog.cli.named_policy import POLICY_HELP, policy_text
+from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
-from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Severity, Silence, lint
-from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError, Request
+from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint, reading_findings
+from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, Request
 from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
 from auditlog.policy.presets import preset_names, preset_text
-from auditlog.policy.read import parse_policy
-from auditlog.policy.validate import load_policy
+from auditlog.policy.validate import load_policy, policy_as_read
 
 _VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?")
 
@@ -152,11 +151,8 @@ def _lint(arguments: argparse.Namespace) -> int:
     if arguments.policy is None:
         raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
     source, text = policy_text(arguments.policy)
-    parsed = parse_policy(text, source)
-    if parsed.policy is None or parsed.problems:
-        raise PolicyError(source, parsed.problems)
     findings = lint(
-        parsed.policy,
+        policy_as_read(text, source),
         text,
         arguments.kubernetes,
         audit_log_mode=arguments.audit_log_mode,
@@ -193,11 +189,12 @@ def _silence(text: str) -> Silence:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    policy = _policy(arguments.policy, arguments.kubernetes)
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
     request = _request(" ".join(arguments.request), arguments.kubernetes)
     explanation = explain.explain(policy, request)
     text = report.explanation_text(explanation)
-    write(arguments.output, Output(lambda width: fitted(text, width), lambda: report.explanation_json(explanation)))
+    answer = Output(lambda width: fitted(text, width), lambda: report.explanation_json(explanation))
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return 0
 
 
@@ -214,7 +211,7 @@ def _request(text: str, minor: int) -> Request:
 
 
 def _coverage(arguments: argparse.Namespace) -> int:
-    policy = _policy(arguments.policy, arguments.kubernetes)
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
     result = coverage.cover(policy, arguments.kubernetes, people)
@@ -223,29 +220,31 @@ def _coverage(arguments: argparse.Namespace) -> int:
         lambda: coverage.to_json(result),
         ("matrices.*.resources", "matrices.*.urls"),
     )
-    write(arguments.output, answer)
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return 0
 
 
 def _diff(arguments: argparse.Namespace) -> int:
     if arguments.old == arguments.new == STDIN:
         raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
-    old = _policy(arguments.old, arguments.kubernetes)
-    new = _policy(arguments.new, arguments.kubernetes)
+    old, of_old = _examined(arguments.old, arguments.kubernetes)
+    new, of_new = _examined(arguments.new, arguments.kubernetes)
     changes = difference.difference(old, new)
     answer = Output(
         lambda width: fitted(difference.to_text(changes), width),
         lambda: difference.to_json(changes),
         ("levels", "details"),
     )
-    write(arguments.output, answer)
+    write(arguments.output, examined(answer, {old.source: of_old, new.source: of_new}))
     return int(bool(changes))
 
 
 def _cis(arguments: argparse.Namespace) -> int:
-    results = cis.check(_policy(arguments.policy, arguments.kubernetes))
+    policy, findings = _examined(arguments.policy, arguments.kubernetes)
+    results = cis.check(policy)
     text = cis.to_text(results)
-    write(arguments.output, Output(lambda width: fitted(text, width), lambda: cis.to_json(results), ("checks",)))
+    answer = Output(lambda width: fitted(text, width), lambda: cis.to_json(results), ("checks",))
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return int(not all(result.passed for result in results))
 
 
@@ -260,6 +259,8 @@ def _presets(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _policy(name: str, minor: int) -> Policy:
+def _examined(name: str, minor: int) -> tuple[Policy, tuple[Finding, ...]]:
+    """The policy as the API server reads it, and what that server ignores of it."""
     source, text = policy_text(name)
-    return load_policy(text, source, minor)
+    policy = load_policy(text, source, minor)
+    return policy, reading_findings(policy, text)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from auditlog.manifest.line_edits import line_edits
+from auditlog.nodes.second_api_server import shell_constants
 from auditlog.project_files import project_folder
 
 FOLDER = "/etc/kubernetes/audit-logging"
@@ -71,7 +72,8 @@ _IS_WHOLE = (
 def bundle() -> str:
     """The whole node side as one POSIX sh script, without its comments: the stack keeps it for every node."""
     lines = "".join((_SOURCE / part).read_text() for part in _PARTS).splitlines(keepends=True)
-    return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    code = "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return _HEADER + shell_constants() + code
 
 
 def facts_command(

@@ -7,7 +7,7 @@ from functools import cache
 from auditlog.policy.difference import difference, to_text
 from auditlog.policy.lint import Severity, lint
 from auditlog.policy.model import PolicyError
-from auditlog.policy.read import read_policy
+from auditlog.policy.validate import policy_as_read
 
 MOST_LINES = 40
 
@@ -22,7 +22,7 @@ def describe_change(
     Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one. At most
     ``MOST_LINES`` differences are told, then how many more there are.
     """
-    policy = read_policy(desired, "the policy")
+    policy = policy_as_read(desired, "the policy")
     lines = [
         f"policy line {finding.line}: {finding.severity.value}: {finding.reason} [{finding.id}]"
         for finding in lint(policy, desired, kubernetes_minor, audit_log_mode=audit_log_mode)
@@ -31,7 +31,7 @@ def describe_change(
     if live is None:
         return tuple(lines)
     try:
-        decisions = to_text(difference(read_policy(live, "the live policy"), policy)).splitlines()
+        decisions = to_text(difference(policy_as_read(live, "the live policy"), policy)).splitlines()
     except PolicyError:
         return (*lines, "the policy on the node cannot be read, so the decisions cannot be compared")
     lines += [f"decision: {line}" for line in decisions[:MOST_LINES]]

@@ -75,7 +75,8 @@ class Problem:
 
     `path` is written like `rules[2].resources[0].group` and is empty for the document itself.
     `refused_by_api_server` is False when the API server starts with such a policy or may do so (an unknown
-    key, a second document): it then does not do what it says.
+    key, a second document): it then does not do what it says. `finding` is the id of the lint finding for that; empty
+    where the API server refuses the policy, or where it cannot be known what it reads.
     """
 
     line: int
@@ -83,6 +84,7 @@ class Problem:
     path: str
     message: str
     refused_by_api_server: bool = True
+    finding: str = ""
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}: " if self.line else ""
@@ -141,8 +143,8 @@ class Policy:
     """An audit policy: the first matching rule decides; without one, nothing is recorded.
 
     `source` names the file or setting the text came from, `positions` maps a path such as
-    `rules[2].resources[0].group` to its place in that text. Neither takes part in comparisons: two policies
-    are equal when they say the same.
+    `rules[2].resources[0].group` to its place in that text, `ignored` is what the API server does not read of it. None
+    of them takes part in comparisons: two policies are equal when they say the same.
     """
 
     rules: tuple[PolicyRule, ...]
@@ -150,6 +152,7 @@ class Policy:
     omit_managed_fields: bool = False
     source: str = field(default="", compare=False)
     positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
+    ignored: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
 
     def locate(self, path: str) -> Position:
         """The place of `path` in the text, or of the nearest enclosing element that is written down."""

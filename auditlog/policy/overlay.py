@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from auditlog.errors import AuditlogError
+from auditlog.policy.deployable import deployable_policy
 from auditlog.policy.evaluate import resource_matches
+from auditlog.policy.lint import READING_IDS
 from auditlog.policy.lint.silences import Silence, silences_in
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
 from auditlog.policy.presets import preset_text
-from auditlog.policy.read import read_policy
 from auditlog.policy.resources import CREDENTIAL_RESOURCES
 from auditlog.policy.settings import Drops, RaisedLevel
 from auditlog.policy.write import header_lines, rule_lines
@@ -68,15 +69,17 @@ def build_policy(overlay: Overlay) -> str:
     The same overlay gives the same text. Findings of the linter that the base's author accepted stay accepted as
     long as nothing changes what the base decides; otherwise they are for the owner to judge again. Whether an API
     server accepts the policy is for `auditlog.policy.validate` to say. Raises OverlayError, PresetError for the
-    preset, and PolicyError for a custom text that cannot be read.
+    preset, and PolicyError for a custom text that cannot be deployed.
     """
     name = f"preset {overlay.preset}" if overlay.custom_text is None else overlay.custom_source
     text = overlay.custom_text
     if text is None:
         text = preset_text(overlay.preset, **overlay.preset_parameters)
-    base = read_policy(text, name)
+    base = deployable_policy(text, name)
     _check(overlay.raised_levels)
-    silences = silences_in(text, base) if _decides_as_its_base(overlay) else ()
+    # What the API server does not read of the base is not in the new text.
+    kept = [silence for silence in silences_in(text, base) if silence.id not in READING_IDS]
+    silences = kept if _decides_as_its_base(overlay) else ()
 
     parts = [
         *_numbered(overlay.rules_before, "rule", "put before the base"),

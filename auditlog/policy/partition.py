@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from auditlog.policy.evaluate import group_matches, url_matches
 from auditlog.policy.model import GroupResources, Policy, PolicyRule, Request
+from auditlog.policy.resources import is_resource_path
 
 OTHER = "\0other"
 """Stands for every value that no rule names. No policy text can hold it: YAML has no NUL."""
@@ -37,9 +38,6 @@ RESOURCE_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete",
 RARE_RESOURCE_VERBS = ("proxy", "")
 """The legacy `/proxy/` prefix, and HTTP methods that RequestInfo has no verb for."""
 HTTP_VERBS = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "connect")
-
-# At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
-_RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
 
 
 class AxisName(StrEnum):
@@ -208,12 +206,6 @@ def request_of(diagram: Diagram, values: Sequence[Value]) -> Request:
         namespace=str(by_axis[AxisName.NAMESPACE]),
         name=target.name,
     )
-
-
-def is_resource_path(path: str) -> bool:
-    """Whether RequestInfo takes a path for a resource, so that no nonResourceURLs can match it."""
-    parts = path.strip("/").split("/")
-    return len(parts) >= _RESOURCE_PATH_PARTS.get(parts[0], len(parts) + 1)
 
 
 def _diagram(policies: tuple[tuple[PolicyRule, ...], ...], resource_requests: bool, spare_groups: int) -> Diagram:

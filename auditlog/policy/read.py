@@ -3,7 +3,8 @@
 The API server decodes a policy strictly, and when that fails again without looking at unknown keys
 (`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`): a misspelt key leaves a warning in
 its log and a rule that matches more than it says. Here every such thing is a problem. Each problem tells
-whether the API server refuses the policy too or would have started with it.
+whether the API server refuses the policy too or would have started with it, and, if it starts, under which finding of
+lint the policy can be examined nevertheless.
 
 Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2, YAML 1.1): an unquoted
 `yes`, `on`, `y` or `1` is not a string there, so it is not one here.
@@ -15,8 +16,8 @@ import difflib
 import functools
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import yaml
@@ -37,6 +38,14 @@ from auditlog.policy.model import (
     Problem,
     Stage,
 )
+
+IGNORED_KEY = "ignored-key"
+REPEATED_KEY = "repeated-key"
+MERGED_KEYS = "merged-keys"
+EMPTY_VALUE = "empty-value"
+IGNORED_DOCUMENT = "ignored-document"
+NEEDLESS_METADATA = "needless-metadata"
+MISSING_KIND = "missing-kind"
 
 API_VERSION = "audit.k8s.io/v1"
 KIND = "Policy"
@@ -85,12 +94,22 @@ _SPECIAL_FLOAT = re.compile(r"\.(nan|NaN|NAN)|[-+]?\.(inf|Inf|INF)")
 class ParsedPolicy:
     """What could be made of a text. `policy` is None when there is nothing that could be called one.
 
-    With problems, `policy` is what the API server would work with as far as that can be told, so that a later
-    check can add its own findings; it must not be used for anything else.
+    Where each problem is one of `ignored`, `policy` is exactly what the API server works with. Otherwise it is only for
+    later checks, so that these can add their own findings.
     """
 
     policy: Policy | None
     problems: tuple[Problem, ...]
+
+    @property
+    def ignored(self) -> tuple[Problem, ...]:
+        """What the API server starts with, and ignores in a way that is known."""
+        return tuple(each for each in self.problems if each.finding)
+
+    @property
+    def fatal(self) -> tuple[Problem, ...]:
+        """What it refuses, or reads in a way that cannot be known here."""
+        return tuple(each for each in self.problems if not each.finding)
 
 
 def read_policy(text: str, source: str) -> Policy:
@@ -113,8 +132,12 @@ def parse_policy(text: str, source: str) -> ParsedPolicy:
     reading = _Reading()
     root = reading.only_document(text)
     policy = reading.policy(root, source) if root is not None else None
-    problems = sorted(reading.problems, key=lambda each: (each.line, each.column))
-    return ParsedPolicy(policy, tuple(problems))
+    problems = tuple(sorted(reading.problems, key=lambda each: (each.line, each.column)))
+    if policy is not None:
+        # What an alias repeats is in the text once.
+        ignored = {(each.line, each.column, each.finding): each for each in reversed(problems) if each.finding}
+        policy = replace(policy, ignored=tuple(reversed(ignored.values())))
+    return ParsedPolicy(policy, problems)
 
 
 class _PolicyComposer(Reader, Scanner, Parser, Composer, BaseResolver):
@@ -193,9 +216,9 @@ class _Reading:
         try:
             second = composer.get_node() if composer.check_node() else None
             if second is not None:
-                self._report(_start(second), "", message, refused=False)
+                self._report_ignored(_start(second), "", message, IGNORED_DOCUMENT)
         except yaml.YAMLError as error:
-            self._report(_error_position(error, ""), "", message, refused=False)
+            self._report_ignored(_error_position(error, ""), "", message, IGNORED_DOCUMENT)
 
     def _refuse_what_json_lacks(self, root: Node) -> None:
         """The API server turns YAML into JSON before it decodes it, also the parts it would not look at."""
@@ -259,7 +282,11 @@ class _Reading:
             if text:
                 found, position = text, _start(spellings[spelling])
         if not found:
-            self._report(position, key, f'missing: must be "{expected}"', refused=key != "kind")
+            message = f'missing: must be "{expected}"'
+            if key == "kind":
+                self._report_ignored(position, key, message, MISSING_KIND)
+            else:
+                self._report(position, key, message)
         elif found != expected:
             self._report(position, key, f'"{found}" is not supported; allowed is "{expected}"')
 
@@ -272,9 +299,11 @@ class _Reading:
         fields = self._fields(node, "metadata", _METADATA_KEYS)
         created = fields.get("creationTimestamp")
         if created is not None and created.tag != _NULL:
-            refused = not (isinstance(created, ScalarNode) and _TIMESTAMP.fullmatch(created.value))
             message = "a policy is not an object of the cluster: remove it"
-            self._report(_start(created), "metadata.creationTimestamp", message, refused=refused)
+            if isinstance(created, ScalarNode) and _TIMESTAMP.fullmatch(created.value):
+                self._report_ignored(_start(created), "metadata.creationTimestamp", message, NEEDLESS_METADATA)
+            else:
+                self._report(_start(created), "metadata.creationTimestamp", message)
         for key in _METADATA_TEXTS:
             if key in fields:
                 self._text(fields[key], f"metadata.{key}")
@@ -426,29 +455,45 @@ class _Reading:
                 continue
             key = str(key_node.value)
             here = f"{path}.{key}" if path else key
-            if key == "<<":
+            if _is_merge(key_node):
                 message = "merge keys are not supported: what they give depends on their order; write the keys out"
-                self._report(position, here, message, refused=False)
-                for merged_key, merged_value in value.value if isinstance(value, MappingNode) else ():
-                    fields.setdefault(str(merged_key.value), merged_value)
+                self._report_ignored(position, here, message, MERGED_KEYS)
+                for merged_key, merged_value in self._merged(value, here):
+                    if merged_key in known:
+                        fields[merged_key] = merged_value
                 continue
             if key in first_seen:
                 message = f"given twice, first on line {first_seen[key]}; the API server takes the last one"
-                self._report(position, here, message, refused=False)
+                self._report_ignored(position, here, message, REPEATED_KEY)
             first_seen[key] = position.line
+            self.positions[here] = position
             if key not in known:
                 message = f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
-                self._report(position, here, message, refused=False)
+                self._report_ignored(position, here, message, IGNORED_KEY)
                 continue
-            self.positions[here] = position
             fields[key] = value
         return fields
+
+    def _merged(self, node: Node, path: str, inside: tuple[int, ...] = ()) -> Iterator[tuple[str, Node]]:
+        """What a merge key stands for, the stronger values last; it also overrides the keys in front of it
+        (`mapping` and `merge` of go.yaml.in/yaml/v2).
+        """
+        sources = list(reversed(node.value)) if isinstance(node, SequenceNode) else [node]
+        for source in sources:
+            if not isinstance(source, MappingNode) or id(source) in inside:
+                self._wrong_type(source, path, "a mapping or a list of mappings that are not inside of themselves")
+                continue
+            for key_node, value in source.value:
+                if isinstance(key_node, ScalarNode) and _is_merge(key_node):
+                    yield from self._merged(value, path, (*inside, id(source)))
+                elif isinstance(key_node, ScalarNode):
+                    yield str(key_node.value), value
 
     def _is_null(self, node: Node, path: str) -> bool:
         if node.tag != _NULL:
             return False
         message = "has no value; the API server takes that as if it was not written: give a value or remove it"
-        self._report(_start(node), path, message, refused=False)
+        self._report_ignored(_start(node), path, message, EMPTY_VALUE)
         return True
 
     def _wrong_type(self, node: Node, path: str, expected: str, hint: str = "") -> None:
@@ -458,6 +503,13 @@ class _Reading:
 
     def _report(self, position: Position, path: str, message: str, *, refused: bool = True) -> None:
         self.problems.append(Problem(position.line, position.column, path, message, refused))
+
+    def _report_ignored(self, position: Position, path: str, message: str, finding: str) -> None:
+        self.problems.append(Problem(position.line, position.column, path, message, False, finding))
+
+
+def _is_merge(key: ScalarNode) -> bool:
+    return key.value == "<<" and key.style is None
 
 
 def _start(node: Node) -> Position:

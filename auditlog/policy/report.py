@@ -28,12 +28,24 @@ def text_report(source: str, findings: Sequence[Finding]) -> str:
     lines: list[str] = []
     for finding in findings:
         if finding.silenced is None:
-            lines.append(f"{_place(source, finding)}: {finding.severity.value}: {finding.reason} [{finding.id}]")
+            lines.append(_headline(source, finding))
             lines.append(f"    {finding.fix}")
     for finding in findings:
         if finding.silenced is not None:
             lines.append(f"{_place(source, finding)}: silenced: {finding.id}: {finding.silenced}")
     return "\n".join([*lines, f"{source}: {_summary(findings)}", ""])
+
+
+def findings_above(source: str, findings: Sequence[Finding]) -> str:
+    """The findings that are not silenced as they stand above an answer that depends on them; "" without any."""
+    said = [each for each in findings if each.silenced is None]
+    lines = [line for each in said for line in (_headline(source, each), f"    {each.fix}")]
+    return "\n".join([*lines, "", ""]) if lines else ""
+
+
+def with_findings(answer: str, findings: Iterable[Finding]) -> str:
+    """An answer in JSON, an object, with the findings that it depends on."""
+    return _json({**json.loads(answer), "findings": findings_json(findings)})
 
 
 def json_report(source: str, kubernetes_minor: int, findings: Sequence[Finding]) -> str:
@@ -150,6 +162,10 @@ def _sarif_result(source: str, finding: Finding, rule_index: int) -> dict[str, A
         kind = "inSource" if finding.silenced_line else "external"
         result["suppressions"] = [{"kind": kind, "justification": finding.silenced}]
     return result
+
+
+def _headline(source: str, finding: Finding) -> str:
+    return f"{_place(source, finding)}: {finding.severity.value}: {finding.reason} [{finding.id}]"
 
 
 def _place(source: str, finding: Finding) -> str:

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from auditlog.policy.deployable import deployable_policy
 from auditlog.policy.model import NEWEST_MINOR, PolicyError, Problem
 from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.presets import preset_text
 from auditlog.policy.settings import Drops, PolicySettings
-from auditlog.policy.validate import load_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,12 @@ def selected_policy(settings: PolicySettings, project: Path = Path()) -> Selecte
     """The policy that ``settings`` names or holds; ``project`` is the folder that its file's path starts from.
 
     One that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
-    when the API server of no supported version would take it, or the file cannot be read, PresetError and
+    when the API server of no supported version would take it, or ignores something of it that no silence in the text
+    accepts, or the file cannot be read, PresetError and
     OverlayError; what only some versions refuse is found by the plan, which knows each node's version.
     """
     selected = _base(settings, project)
+    deployable_policy(selected.text, selected.source)
     overlay = Overlay(
         preset=settings.preset or "",
         preset_parameters=settings.parameters,
@@ -47,7 +49,7 @@ def selected_policy(settings: PolicySettings, project: Path = Path()) -> Selecte
     )
     if _changes_its_base(settings):
         selected = SelectedPolicy(build_policy(overlay), f"{selected.source}, changed by the stack")
-    load_policy(selected.text, selected.source, NEWEST_MINOR)
+    deployable_policy(selected.text, selected.source, NEWEST_MINOR)
     return selected
 
 

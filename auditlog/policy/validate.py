@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Policy, PolicyError, PolicyRule, Problem
 from auditlog.policy.read import parse_policy
@@ -22,16 +23,21 @@ _DNS_SUBDOMAIN_MAX_LENGTH = 253
 
 
 def load_policy(text: str, source: str, kubernetes_minor: int) -> Policy:
-    """Read and validate a policy text for Kubernetes 1.`kubernetes_minor`.
+    """The policy as the API server of Kubernetes 1.`kubernetes_minor` reads it.
 
-    Raises PolicyError with every problem of both steps, in the order of the text.
+    What that server ignores is in `Policy.ignored`. Raises PolicyError when it does not start, or when it cannot be
+    known what it reads; the error then has every problem, in the order of the text.
     """
+    return policy_as_read(text, source, lambda policy: validate(policy, kubernetes_minor))
+
+
+def policy_as_read(text: str, source: str, validator: Callable[[Policy], list[Problem]] = lambda _: []) -> Policy:
+    """`load_policy` for no version in particular: what `validator` finds is refused too."""
     parsed = parse_policy(text, source)
-    problems = list(parsed.problems)
-    if parsed.policy is not None:
-        problems += validate(parsed.policy, kubernetes_minor)
-    if parsed.policy is None or problems:
-        raise PolicyError(source, tuple(sorted(problems, key=lambda each: (each.line, each.column))))
+    refused = validator(parsed.policy) if parsed.policy is not None else []
+    if parsed.policy is None or parsed.fatal or refused:
+        problems = sorted((*parsed.problems, *refused), key=lambda each: (each.line, each.column))
+        raise PolicyError(source, tuple(problems))
     return parsed.policy
 
 

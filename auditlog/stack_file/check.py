@@ -16,9 +16,9 @@ from auditlog.policy.lint import Finding, Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError, preset_names
-from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.policy.settings import PolicySettings
+from auditlog.policy.validate import policy_as_read
 from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.model import Settings
 from auditlog.settings.parse import KEYS, SECRET_KEYS
@@ -83,7 +83,7 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     selected, wrong = _policy(values, file, text, folder)
     findings: tuple[Finding, ...] = ()
     if selected is not None:
-        policy = read_policy(selected.text, selected.source)
+        policy = policy_as_read(selected.text, selected.source)
         findings = lint(policy, selected.text, NEWEST_MINOR, audit_log_mode=_log_mode(file.values))
     return CheckedFile(
         name,

@@ -10,8 +10,8 @@ from typing import Any
 from auditlog.policy.model import Policy, PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
-from auditlog.policy.read import read_policy
 from auditlog.policy.selection import SelectedPolicy, selected_policy
+from auditlog.policy.validate import policy_as_read
 from auditlog.settings import Settings
 from auditlog.settings.mistake import SettingsError
 from auditlog.settings.setting import Encrypted
@@ -34,7 +34,7 @@ def in_force(file: StackFile, folder: Path) -> InForce:
     """What the stack deploys; a policy's path starts from `folder`. Raises StackFileError."""
     selected = composed_policy(file, folder)
     try:
-        policy = None if selected is None else read_policy(selected.text, selected.source)
+        policy = None if selected is None else policy_as_read(selected.text, selected.source)
     except PolicyError as error:
         raise StackFileError(f"policy: {error}") from error
     return InForce(policy, tuple(_nodes(file.values.get("nodes"))))

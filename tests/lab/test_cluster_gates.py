@@ -173,7 +173,7 @@ def test_between_two_nodes_it_is_waited_for_and_then_the_change_stops(
             halt.release()
             printed = up.fails()
     reason = illness.halted.format(cp3=cp3.address)
-    assert f"waiting: the cluster is not healthy: {reason}" in printed
+    assert "waiting: the cluster is not healthy: " in printed  # of a member that hangs another reason may come first
     assert (
         f"error: the cluster is not healthy: {reason}; nothing was changed on this node, nor on cp3, which would come "
         "after it. Done, unless left out by --target: cp1"

@@ -1,6 +1,7 @@
 """Nothing lost, nothing shown twice: the pipeline alone on this machine, while everything on its way fails.
 
-``PIPELINE_SECONDS`` says for how long; ``make test-load`` sets 900 and a thousand events a second.
+``PIPELINE_SECONDS`` says for how long; ``make test-load`` sets 900 and a thousand events a second. In ``make test`` the
+first runs for 30 seconds.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def sleep(share: float) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("compress", [False, True], ids=["plain", "compressed"])
+@pytest.mark.parametrize(
+    "compress", [pytest.param(False, id="plain"), pytest.param(True, id="compressed", marks=pytest.mark.exhaustive)]
+)
 def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline, compress: bool) -> None:
     with Writer(pipeline.logs, RATE, ROTATION, compress=compress) as writer:
         pipeline.start_alloy()
@@ -67,6 +70,7 @@ def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline
     assert (found.missing, found.doubled, found.changed) == (0, 0, 0), str(found)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
 def test_of_orderly_stops_and_a_loki_that_is_away_little_is_counted_twice(pipeline: Pipeline) -> None:
     with Writer(pipeline.logs, RATE, ROTATION, compress=False) as writer:
@@ -115,6 +119,7 @@ def test_the_first_start_sends_what_is_recent_and_not_what_the_disk_holds(pipeli
     assert (found.missing, found.shown) == (0, found.written)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(3600)
 def test_the_upgrade_from_the_released_daemon_set_starts_where_that_one_was(pipeline: Pipeline) -> None:
     now = (pipeline.folder / "config.alloy").read_text()

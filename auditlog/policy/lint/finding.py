@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditlog.policy.evaluate import decision_of
-from auditlog.policy.model import Decision, Policy, PolicyRule, Stage
+from auditlog.policy.model import Decision, Policy, PolicyRule, Position, Stage
 from auditlog.policy.partition import Partition, partition
 
 
@@ -54,11 +54,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a check reports: where, why, and what to do about it."""
+    """What a check reports: where, why, and what to do about it.
+
+    `severity` is given where it depends on who or what is affected, `place` where the path does not tell it.
+    """
 
     path: str
     reason: str
     fix: str
+    severity: Severity | None = None
+    place: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

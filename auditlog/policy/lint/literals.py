@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, PolicyRule
-from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS, is_resource_path
-from auditlog.policy.resources import builtin_groups
+from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS
+from auditlog.policy.resources import builtin_groups, is_resource_path
 
 _SYSTEM_GROUPS = (
     "system:authenticated",

@@ -18,7 +18,8 @@ from tests.lab.faults.steps import after
 
 pytestmark = pytest.mark.exhaustive
 
-_PARSE = "import sys; from auditlog.nodes.facts import parse_facts; parse_facts(sys.stdin.read())"
+# The module where the earlier version has it.
+_PARSE = "import sys; from auditlog.apiserver.facts import parse_facts; parse_facts(sys.stdin.read())"
 _RECORDS = f"cd {STATE} && find . -type f ! -name lock ! -name declared -exec sha256sum {{}} + | sort"
 
 

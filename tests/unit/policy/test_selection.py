@@ -98,3 +98,32 @@ def test_a_mistake_names_the_key(policy: dict[str, Any], problem: str) -> None:
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(PolicyError, match=r"policy\.file 'nowhere\.yaml': cannot be read: No such file"):
         selected_policy(settings(file="nowhere.yaml").policy)
+
+
+IGNORED = (
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n"
+    "- level: Request\n  resources:\n  - group: apps\n    resources: [deployments]\n    verbs: [create]\n"
+    "- level: None\n"
+)
+
+
+def test_a_policy_of_which_the_api_server_ignores_something_is_deployed_only_when_that_is_silenced() -> None:
+    with pytest.raises(PolicyError) as raised:
+        selected_policy(settings(inline=IGNORED).policy)
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column, problem.refused_by_api_server) == (8, 5, False)
+    assert problem.message == (
+        '"verbs" is not a key here; the API server ignores it and starts: the rule matches every verb; verbs belongs '
+        "one level up, beside resources, or, if this is meant, write beside it: # lint: ignore ignored-key REASON"
+    )
+    meant = IGNORED.replace("[create]", "[create]  # lint: ignore ignored-key another program reads it")
+    assert selected_policy(settings(inline=meant).policy).text == meant
+
+
+def test_what_is_ignored_of_a_base_is_not_in_what_a_stack_makes_of_it() -> None:
+    meant = IGNORED.replace("[create]", "[create]  # lint: ignore ignored-key another program reads it")
+    made = selected_policy(settings(inline=meant, drop={"users": ["bob"]}).policy).text
+    assert "ignored-key" not in made
+    assert level(settings(inline=meant, drop={"users": ["bob"]}).policy, "alice delete deployments default/a") == (
+        Level.REQUEST
+    )

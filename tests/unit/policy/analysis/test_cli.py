@@ -183,11 +183,46 @@ def test_a_mistake_is_told_in_one_line_with_exit_code_2(
 
 
 def test_a_policy_that_cannot_be_read_names_line_and_key(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
-    policy_file.write_text(f"{HEAD}rules:\n  - level: Metadata\n    resource: [pods]\n")
+    policy_file.write_text(f"{HEAD}rules:\n  - level: Metadata\n    resources: pods\n")
     for command in ("lint", "cis", "coverage"):
         code, out, err = run(capsys, command, str(policy_file))
         assert (code, out) == (2, "")
-        assert f"{policy_file}:6:5: rules[0].resource: " in err
+        assert f"{policy_file}:6:16: rules[0].resources: " in err
+
+
+IGNORED = f"{HEAD}rules:\n  - level: Request\n    resources:\n      - group: apps\n        verbs: [create]\n"
+EXAMINING = (("lint",), ("cis",), ("detections", "--policy"), ("explain",), ("diff", "preset:standard"), ("coverage",))
+
+
+@pytest.mark.parametrize("command", EXAMINING, ids=lambda each: each[0])
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_what_the_api_server_ignores_is_a_finding_and_the_answer_goes_on(
+    capsys: pytest.CaptureFixture[str], policy_file: Path, command: tuple[str, ...], output: str
+) -> None:
+    policy_file.write_text(IGNORED)
+    request = ("alice deletes deployments default/web",) if command[0] == "explain" else ()
+    code, out, err = run(capsys, *command, str(policy_file), *request, "-o", output)
+    assert code in (0, 1)
+    assert err == ""
+    if output == "text":
+        assert f"{policy_file}:8:9: error: " in out
+        assert "the rule matches every verb [ignored-key]" in out
+        return
+    found = [each for each in json.loads(out)["findings"] if each["id"] == "ignored-key"]
+    assert [(each["path"], each["line"]) for each in found] == [("rules[0].resources[0].verbs", 8)]
+    assert "belongs one level up" in found[0]["fix"]
+
+
+def test_what_the_api_server_ignores_is_in_sarif(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
+    policy_file.write_text(IGNORED)
+    _, out, _ = run(capsys, "lint", str(policy_file), "-o", "sarif")
+    assert "ignored-key" in {each["ruleId"] for each in json.loads(out)["runs"][0]["results"]}
+
+
+def test_what_is_meant_is_not_said_above_an_answer(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
+    policy_file.write_text(IGNORED.replace("[create]", "[create]  # lint: ignore ignored-key read by another tool"))
+    _, out, _ = run(capsys, "cis", str(policy_file))
+    assert "ignored-key" not in out
 
 
 def test_a_policy_that_is_no_text_is_told(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
