@@ -17,7 +17,6 @@ from auditlog.stack_file.in_force import InForce, composed_policy, in_force, set
 from auditlog.stack_file.read import StackFile, StackFileError, read_stack_file
 
 PROJECT_FILE = "Pulumi.yaml"
-_ALLOWED = "allowed: the name of a stack with a stack file, or its path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def read_stack(name: str) -> Stack:
 
 
 def _wrong(name: str, error: StackFileError) -> UsageError:
-    return UsageError(f"stack {name}: {error}; {_ALLOWED}")
+    return UsageError(f"stack {name}: {error}; allowed: the name of a stack with a stack file, or its path")
 
 
 def project_file(folder: Path) -> Path:
