@@ -26,9 +26,18 @@ def targets_of(hosts: Sequence[str], arguments: argparse.Namespace) -> tuple[lis
     return _with_host_keys(targets, bastion, arguments.host_key)
 
 
-def access_of(arguments: argparse.Namespace) -> Access:
-    """The key of `--identity`; else those of the SSH agent and the user's own. Raises UsageError."""
-    return Access(_identity(arguments.identity))
+def own_access(arguments: argparse.Namespace) -> Access:
+    """To hosts that the person named: as their SSH configuration and known_hosts say. Raises UsageError."""
+    return Access(identity(arguments.identity))
+
+
+def stack_access(arguments: argparse.Namespace) -> Access:
+    """To hosts that a stack file names, with all that is to be known of them: only keys are the person's.
+
+    Raises UsageError.
+    """
+    keys = identity(arguments.identity)
+    return Access(keys, False, "--identity" if keys else "the keys of the SSH agent and ~/.ssh")
 
 
 def _target(text: str) -> Target:
@@ -68,7 +77,8 @@ def _known_as(target: Target) -> str:
     return target.host if target.port in (None, 22) else f"[{target.host}]:{target.port}"
 
 
-def _identity(file: str | None) -> tuple[asyncssh.SSHKey, ...] | None:
+def identity(file: str | None) -> tuple[asyncssh.SSHKey, ...] | None:
+    """The private key in a file; None without one. Raises UsageError."""
     if file is None:
         return None
     try:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from auditlog.cli.common import UsageError
-from auditlog.cli.hosts import access_of, targets_of
+from auditlog.cli.hosts import own_access, targets_of
 from auditlog.cli.output import Output, fitted, write
 from auditlog.events.layout import safe
 from auditlog.inspection.adoption import draft, stack_file
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if cluster is not None and not is_name(cluster):
         raise UsageError(f"--write-config {cluster!r}: allowed: a name of lower-case letters, digits, '-' and '.'")
     targets, bastion = targets_of(arguments.hosts, arguments)
-    found = read_unknown_nodes(targets, bastion, access_of(arguments))
+    found = read_unknown_nodes(targets, bastion, own_access(arguments))
     readings = {name: result for name, result in found.nodes.items() if isinstance(result, Reading)}
     unreadable = {name: result for name, result in found.nodes.items() if isinstance(result, str)}
     if cluster is not None:

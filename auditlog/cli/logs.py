@@ -88,16 +88,16 @@ def given_logs(arguments: argparse.Namespace, since: datetime | None = None) -> 
         yield find_logs(arguments.logs)
         return
     # Half a second to import, for asyncssh, that no command without nodes has to wait for.
-    from auditlog.cli.hosts import access_of
+    from auditlog.cli.hosts import own_access, stack_access
     from auditlog.nodes.log_files import fetch_logs
     from auditlog.nodes.read_nodes import ReadError
 
-    logs, bastion, problems = (
-        _of_hosts(arguments) if arguments.nodes and arguments.nodes.hosts else _of_stack(arguments)
-    )
+    by_hosts = arguments.nodes and arguments.nodes.hosts
+    logs, bastion, problems = _of_hosts(arguments) if by_hosts else _of_stack(arguments)
+    access = own_access(arguments) if by_hosts else stack_access(arguments)
     with TemporaryDirectory(prefix="auditlog-") as folder:
         with progress_bar(0) as progress:
-            fetched = fetch_logs(logs, bastion, access_of(arguments), since, Path(folder), progress)
+            fetched = fetch_logs(logs, bastion, access, since, Path(folder), progress)
         problems += fetched.problems.values()
         if not fetched.folders:
             raise ReadError(problems)
@@ -108,12 +108,12 @@ def given_logs(arguments: argparse.Namespace, since: datetime | None = None) -> 
 
 def _of_hosts(arguments: argparse.Namespace) -> tuple[list[NodeLog], Target | None, list[str]]:
     """The logs where the nodes' own manifests have them, the bastion, and why a node could not be asked."""
-    from auditlog.cli.hosts import access_of, targets_of
+    from auditlog.cli.hosts import own_access, targets_of
     from auditlog.nodes.log_files import NodeLog
     from auditlog.nodes.read_nodes import read_unknown_nodes
 
     targets, bastion = targets_of(arguments.nodes.hosts, arguments)
-    readings = read_unknown_nodes(targets, bastion, access_of(arguments)).nodes
+    readings = read_unknown_nodes(targets, bastion, own_access(arguments)).nodes
     logs, problems = [], []
     for target in targets:
         reading = readings[target.name]

@@ -32,10 +32,11 @@ _CLOCK = re.compile(
 _DAYS = {"today": 0, "yesterday": 1}
 
 
-def add_times(parser: argparse._ActionsContainer) -> None:
-    """`--since`, `--until` and `--time-zone`. `resolve_times` has to follow."""
-    parser.add_argument("--since", type=written_time, metavar="TIME", help=TIME_HELP)
-    parser.add_argument("--until", type=written_time, metavar="TIME", help="as --since")
+def add_times(parser: argparse._ActionsContainer, since: str = "", until: str = "") -> None:
+    """`--since`, `--until` and `--time-zone`; what holds without the first two. `resolve_times` has to follow."""
+    given = f"{TIME_HELP} ({since})" if since else TIME_HELP
+    parser.add_argument("--since", type=written_time, metavar="TIME", help=given)
+    parser.add_argument("--until", type=written_time, metavar="TIME", help=f"as --since{until and f' ({until})'}")
     parser.add_argument("--time-zone", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
 
 

@@ -78,7 +78,7 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     except StackFileError as error:
         line, what = error.line or 1, str(error)
         return CheckedFile(name, (LocatedMistake(line, "", what, "a stack file in YAML", what, error.column),))
-    values = with_environments(file)
+    values = _with_environments(file)
     mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *_mistakes(values))]
     selected, wrong = _policy(values, file, text, folder)
     findings: tuple[Finding, ...] = ()
@@ -95,7 +95,7 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     )
 
 
-def with_environments(file: StackFile) -> Mapping[str, Any]:
+def _with_environments(file: StackFile) -> Mapping[str, Any]:
     """The file's values; what an environment may set counts as there, and nothing more is known of it."""
     if not file.environments:
         return file.values

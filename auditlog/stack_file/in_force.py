@@ -15,7 +15,7 @@ from auditlog.policy.validate import policy_as_read
 from auditlog.settings import Settings
 from auditlog.settings.mistake import SettingsError
 from auditlog.settings.setting import Encrypted
-from auditlog.stack_file.check import policy_settings, with_environments
+from auditlog.stack_file.check import policy_settings
 from auditlog.stack_file.configuration import check_configuration
 from auditlog.stack_file.read import StackFile, StackFileError
 
@@ -59,10 +59,10 @@ def composed_policy(file: StackFile, folder: Path) -> SelectedPolicy | None:
 
 
 def settings_of(file: StackFile) -> Settings:
-    """The whole settings; what is encrypted is an `Encrypted` in them. Raises StackFileError."""
+    """The settings that the file itself has; what is encrypted is an `Encrypted`. Raises StackFileError."""
     _check_form(file)
     try:
-        return check_configuration(with_environments(file), lambda _: True, lambda _: ())
+        return check_configuration(file.values, lambda _: True, lambda _: ())
     except SettingsError as error:
         raise StackFileError(f"{error.mistakes[0]}; `config check` says more") from error
 
