@@ -17,10 +17,16 @@ RECORDS = (
     "auditlog/plan/node_plan.py",
     "auditlog/plan/plan.py",
     "auditlog/policy/settings.py",
-    "auditlog/settings/model.py",
+    "auditlog/settings/alerts.py",
+    "auditlog/settings/dashboards.py",
+    "auditlog/settings/delivery.py",
+    "auditlog/settings/hosts.py",
+    "auditlog/settings/log.py",
+    "auditlog/settings/parse.py",
     "auditlog/settings/proof.py",
     "auditlog/settings/restart.py",
     "auditlog/settings/shipping.py",
+    "auditlog/settings/webhook.py",
 )
 
 
