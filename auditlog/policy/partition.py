@@ -21,7 +21,7 @@ path that RequestInfo takes for a resource is no URL to a policy; resource names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -38,6 +38,9 @@ RESOURCE_VERBS = ("get", "list", "watch", "create", "update", "patch", "delete",
 RARE_RESOURCE_VERBS = ("proxy", "")
 """The legacy `/proxy/` prefix, and HTTP methods that RequestInfo has no verb for."""
 HTTP_VERBS = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "connect")
+
+VERBS = frozenset((*RESOURCE_VERBS, *RARE_RESOURCE_VERBS, *HTTP_VERBS))
+"""Every verb that a request can have."""
 
 
 class AxisName(StrEnum):
@@ -57,6 +60,11 @@ class Target(NamedTuple):
     resource: str
     subresource: str
     name: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the request names an object that a rule names."""
+        return self.name not in ("", OTHER)
 
 
 Value = str | None | Target | frozenset[str]
@@ -145,6 +153,29 @@ def deciders(earlier: Sequence[PolicyRule], rule: PolicyRule) -> frozenset[int |
     meeting = [index for index, other in enumerate(earlier) if may_meet(other, rule)]
     outcomes = partition(([earlier[index] for index in meeting], (rule,))).outcomes
     return frozenset(None if first is None else meeting[first] for first, own in outcomes if own is not None)
+
+
+def outcomes_of(diagram: Diagram, wanted: Mapping[AxisName, Callable[[Value], bool]]) -> frozenset[Outcome]:
+    """The outcomes of the requests whose values are wanted on every axis that is named."""
+    allowed = [
+        tuple(any(accepts(value) for value in choice.values) for choice in axis.choices)
+        if (accepts := wanted.get(axis.name)) is not None
+        else (True,) * len(axis.choices)
+        for axis in diagram.axes
+    ]
+    known: dict[Node, frozenset[Outcome]] = {}
+
+    def below(node: Node) -> frozenset[Outcome]:
+        if not node.children:
+            return node.outcomes
+        if node not in known:
+            children = {
+                child for child, is_allowed in zip(node.children, allowed[node.depth], strict=True) if is_allowed
+            }
+            known[node] = frozenset().union(*(below(child) for child in children))
+        return known[node]
+
+    return below(diagram.root)
 
 
 def may_meet(left: PolicyRule, right: PolicyRule) -> bool:
