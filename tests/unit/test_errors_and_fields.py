@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 RECORDS = (
     "auditlog/nodes/fact_types.py",
     "auditlog/nodes/facts.py",
+    "auditlog/plan/node_files.py",
     "auditlog/plan/node_plan.py",
     "auditlog/plan/plan.py",
     "auditlog/policy/settings.py",
