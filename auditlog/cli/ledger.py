@@ -32,8 +32,7 @@ from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_no
 from auditlog.ledger.session import Session, logged_in, stack_loki
 from auditlog.nodes.ssh import Access, Account, access_of
 from auditlog.proof.loki_route import service_of
-from auditlog.settings import AlloyMode, LogFormat, Settings
-from auditlog.settings.model import STDOUT
+from auditlog.settings import STDOUT, AlloyMode, LogFormat, Settings
 
 DEFAULT_RANGE = timedelta(hours=24)
 _NODE = re.compile(r"(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)=(?P<path>.+)")
