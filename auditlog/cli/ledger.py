@@ -214,7 +214,7 @@ def _names(settings: Settings) -> Mapping[str, frozenset[str]]:
 
 def _windows(
     url: str, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
-) -> Mapping[str, Window] | None:
+) -> Mapping[str, tuple[Window, ...]] | None:
     if not url:
         return None
     selectors = settings.alerts.selectors if settings else {}

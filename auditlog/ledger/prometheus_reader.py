@@ -25,6 +25,9 @@ SECONDS = 60
 LONGEST_SCRAPE = 10.0
 """Seconds that a scrape takes at most where Prometheus does not say how long it took: its default timeout."""
 
+HALVES = 6
+"""How many beginnings are tried: each is one more comparison for every event that a node reads."""
+
 NONE_IN_PROMETHEUS = "Prometheus has no two samples of it without a restart between"
 
 
@@ -60,8 +63,12 @@ class PrometheusReader:
     url: str
     selector: str
 
-    def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, Window]:
-        """Two readings of each node that has them. ``nodes`` are the names and addresses of each. PrometheusError."""
+    def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, tuple[Window, ...]]:
+        """Pairs of readings of each node that has them, the longest time first, each with the same end.
+
+        How far back the files of a node reach is known only when they are read, and by then the times have to be known
+        up to which events are counted. ``nodes`` are the names and addresses of each. Raises PrometheusError.
+        """
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise PrometheusError(f"--prometheus is {self.url!r}; allowed: an address such as http://prometheus:9090")
         counted = self._samples(METRIC, span)
@@ -69,13 +76,14 @@ class PrometheusReader:
         found = {}
         for node, names in nodes.items():
             series = [(labels, samples) for labels, samples in counted if names & _names(labels)]
-            if len(series) != 1 or (rise := longest_rise(series[0][1])) is None:
+            if len(series) != 1:
                 continue
             instance = series[0][0].get("instance", "")
             of_instance = [samples for labels, samples in durations if labels.get("instance") == instance]
             took = {sample.at: sample.value for sample in of_instance[0]} if len(of_instance) == 1 else {}
-            earlier, later = (_count(sample, took.get(sample.at, LONGEST_SCRAPE)) for sample in rise)
-            found[node] = Window(earlier, later)
+            rise = [_count(sample, took.get(sample.at, LONGEST_SCRAPE)) for sample in beginnings(series[0][1])]
+            if rise:
+                found[node] = tuple(Window(earlier, rise[-1]) for earlier in rise[:-1])
         return found
 
     def _samples(self, metric: str, span: Span) -> list[tuple[dict[str, str], list[Sample]]]:
@@ -96,15 +104,21 @@ class PrometheusReader:
         return [(each.metric, [Sample(at, float(value)) for at, value in each.values]) for each in answer.data.result]
 
 
-def longest_rise(samples: Sequence[Sample]) -> tuple[Sample, Sample] | None:
-    """The first and the last of the samples between two restarts that reach over the longest time; None without two."""
+def beginnings(samples: Sequence[Sample]) -> list[Sample]:
+    """Of the samples between two restarts that reach over the longest time: the first, those from which half, a quarter
+    and so on of the time is left, and the last. Nothing where there are no two."""
     runs: list[list[Sample]] = []
     for sample in samples:
         if not runs or sample.value < runs[-1][-1].value:
             runs.append([])
         runs[-1].append(sample)
     longest = max(runs, key=lambda run: run[-1].at - run[0].at, default=[])
-    return (longest[0], longest[-1]) if len(longest) > 1 else None
+    if len(longest) < 2:
+        return []
+    begin, end = longest[0].at, longest[-1].at
+    wanted = [end - (end - begin) / 2**times for times in range(HALVES)]
+    chosen = [next(sample for sample in longest if sample.at >= at) for at in wanted]
+    return [*dict.fromkeys(sample for sample in chosen if sample is not longest[-1]), longest[-1]]
 
 
 def _names(labels: Mapping[str, str]) -> set[str]:

@@ -55,7 +55,7 @@ class Question:
     service: str = ""
     alloy: str = ""
     longest_line: int = 262_144
-    windows: Mapping[str, Window] | None = None
+    windows: Mapping[str, tuple[Window, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,11 @@ async def _read(node: Node, question: Question) -> Reading | str:
             arguments["known"] = live
     if question.counter:
         arguments["counter"] = "yes"
-    given = question.windows.get(node.name) if question.windows is not None else None
-    stamps = given.stamps if given else (earlier.before, earlier.after) if earlier and question.counter else ()
+    stamps = [stamp for each in (question.windows or {}).get(node.name, ()) for stamp in each.stamps]
+    if question.windows is None and earlier and question.counter:
+        stamps = [earlier.before, earlier.after]
     if stamps:
-        arguments["marks"] = ",".join(stamps)
+        arguments["marks"] = ",".join(dict.fromkeys(stamps))
     if question.service:
         arguments["service"] = question.service
     if question.alloy:
@@ -184,17 +185,24 @@ def _newest(examined: Examined, in_loki: Sequence[Mark]) -> datetime | None:
 
 def _counted(name: str, question: Question, reading: Reading) -> Comparison | str:
     found = question.chain.last_of(name) if question.chain else None
+    candidates: Sequence[Window | str] = (window(found[1].count if found else None, reading.count),)
     if question.windows is not None:
-        asked = question.windows.get(name, NONE_IN_PROMETHEUS)
-    else:
-        asked = window(found[1].count if found else None, reading.count)
+        candidates = question.windows.get(name) or (NONE_IN_PROMETHEUS,)
+    asked = next(
+        (each for each in candidates if isinstance(each, Window) and _reaches_back(reading, each)), candidates[0]
+    )
     if isinstance(asked, str):
         return asked
     if reading.limits.mode == "batch":
         return "the API server writes its log in batches (audit-log-mode), so the newest events may not be in it yet"
-    if reading.oldest is None or reading.oldest > _moment(asked.earlier.before):
+    if not _reaches_back(reading, asked):
         return "no file reaches back to the earlier reading of the counter"
     return compared(asked, {stamp: reading.upto(stamp) for stamp in asked.stamps})
+
+
+def _reaches_back(reading: Reading, asked: Window) -> bool:
+    """Whether the files hold what was made since the earlier of two readings."""
+    return reading.oldest is not None and reading.oldest <= _moment(asked.earlier.before)
 
 
 def _moment(stamp: str) -> datetime:

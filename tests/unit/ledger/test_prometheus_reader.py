@@ -13,26 +13,27 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from auditlog.ledger.minutes import stamp_of
-from auditlog.ledger.prometheus_reader import PrometheusError, PrometheusReader, Sample, longest_rise
+from auditlog.ledger.prometheus_reader import PrometheusError, PrometheusReader, Sample, beginnings
 from tests.unit.ledger.made import AT_TEN, HOUR
 
 NODES = {"cp1": frozenset({"cp1", "10.0.0.1"}), "cp2": frozenset({"cp2", "10.0.0.2"})}
 
 
 @pytest.mark.parametrize(
-    ("values", "rise"),
+    ("values", "chosen"),
     [
-        ([], None),
-        ([5], None),
-        ([5, 9], (0, 1)),
-        ([5, 9, 9, 2, 3], (0, 2)),
-        ([9, 1, 2, 3], (1, 3)),
-        ([9, 8, 7], None),
+        ([], []),
+        ([5], []),
+        ([5, 9], [0, 1]),
+        ([5, 9, 9, 2, 3], [0, 1, 2]),
+        ([9, 1, 2, 3], [1, 2, 3]),
+        ([9, 8, 7], []),
+        (list(range(101)), [0, 50, 75, 88, 94, 97, 100]),
     ],
 )
-def test_the_longest_time_without_a_restart(values: Sequence[int], rise: tuple[int, int] | None) -> None:
+def test_the_longest_time_without_a_restart_and_parts_of_it(values: Sequence[int], chosen: list[int]) -> None:
     samples = [Sample(at, value) for at, value in enumerate(values)]
-    assert longest_rise(samples) == (rise and (samples[rise[0]], samples[rise[1]]))
+    assert beginnings(samples) == [samples[each] for each in chosen]
 
 
 @contextmanager
@@ -70,10 +71,11 @@ def test_a_node_is_known_by_its_label_or_by_its_address() -> None:
     ]
     with prometheus(series) as url:
         found = PrometheusReader(url, 'job="apiserver"').windows(HOUR, NODES)
-    assert found["cp1"].earlier.before == stamp_of(AT_TEN)
-    assert found["cp1"].earlier.after == stamp_of(AT_TEN + 0.25)
-    assert (found["cp1"].later.events, found["cp1"].later.after) == (9, stamp_of(AT_TEN + 60.5))
-    assert found["cp2"].later.after == stamp_of(AT_TEN + 40)
+    (first,), (second,) = found["cp1"], found["cp2"]
+    assert first.earlier.before == stamp_of(AT_TEN)
+    assert first.earlier.after == stamp_of(AT_TEN + 0.25)
+    assert (first.later.events, first.later.after) == (9, stamp_of(AT_TEN + 60.5))
+    assert second.later.after == stamp_of(AT_TEN + 40)
 
 
 def test_two_series_of_one_node_are_no_reading() -> None:
