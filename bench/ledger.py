@@ -35,7 +35,7 @@ NODES = ("cp1", "cp2", "cp3")
 HOUR = 3600
 FILES = 10
 """Rotated files of each node; every second one is compressed."""
-BATCH = 5000
+BATCH = 2000
 LIMITS = {
     "ingestion_rate_mb": 512,
     "ingestion_burst_size_mb": 1024,
