@@ -25,8 +25,8 @@ SECONDS = 60
 LONGEST_SCRAPE = 10.0
 """Seconds that a scrape takes at most where Prometheus does not say how long it took: its default timeout."""
 
-HALVES = 6
-"""How many beginnings are tried: each is one more comparison for every event that a node reads."""
+HALVES = 5
+"""How many beginnings of a time are tried: each is one more comparison for every event that a node reads."""
 
 NONE_IN_PROMETHEUS = "Prometheus has no two samples of it without a restart between"
 
@@ -64,7 +64,7 @@ class PrometheusReader:
     selector: str
 
     def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, tuple[Window, ...]]:
-        """Pairs of readings of each node that has them, the longest time first, each with the same end.
+        """Pairs of readings of each node that has them, the longest time first.
 
         How far back the files of a node reach is known only when they are read, and by then the times have to be known
         up to which events are counted. ``nodes`` are the names and addresses of each. Raises PrometheusError.
@@ -81,9 +81,11 @@ class PrometheusReader:
             instance = series[0][0].get("instance", "")
             of_instance = [samples for labels, samples in durations if labels.get("instance") == instance]
             took = {sample.at: sample.value for sample in of_instance[0]} if len(of_instance) == 1 else {}
-            rise = [_count(sample, took.get(sample.at, LONGEST_SCRAPE)) for sample in beginnings(series[0][1])]
-            if rise:
-                found[node] = tuple(Window(earlier, rise[-1]) for earlier in rise[:-1])
+            pairs = candidates(series[0][1])
+            if pairs:
+                found[node] = tuple(
+                    Window(*(_count(sample, took.get(sample.at, LONGEST_SCRAPE)) for sample in pair)) for pair in pairs
+                )
         return found
 
     def _samples(self, metric: str, span: Span) -> list[tuple[dict[str, str], list[Sample]]]:
@@ -104,21 +106,30 @@ class PrometheusReader:
         return [(each.metric, [Sample(at, float(value)) for at, value in each.values]) for each in answer.data.result]
 
 
-def beginnings(samples: Sequence[Sample]) -> list[Sample]:
-    """Of the samples between two restarts that reach over the longest time: the first, those from which half, a quarter
-    and so on of the time is left, and the last. Nothing where there are no two."""
-    runs: list[list[Sample]] = []
+def candidates(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    """Pairs of samples without a restart between, the longest time first.
+
+    Of the longest time without a restart, and of the last one: the whole, its second half, the last quarter and so on.
+    Nothing where no two samples are of the same process.
+    """
+    rises: list[list[Sample]] = []
     for sample in samples:
-        if not runs or sample.value < runs[-1][-1].value:
-            runs.append([])
-        runs[-1].append(sample)
-    longest = max(runs, key=lambda run: run[-1].at - run[0].at, default=[])
-    if len(longest) < 2:
-        return []
-    begin, end = longest[0].at, longest[-1].at
-    wanted = [end - (end - begin) / 2**times for times in range(HALVES)]
-    chosen = [next(sample for sample in longest if sample.at >= at) for at in wanted]
-    return [*dict.fromkeys(sample for sample in chosen if sample is not longest[-1]), longest[-1]]
+        if not rises or sample.value < rises[-1][-1].value:
+            rises.append([])
+        rises[-1].append(sample)
+    chosen = [*sorted(rises, key=_length)[-1:], *rises[-1:]]
+    pairs = dict.fromkeys(pair for rise in chosen for pair in _halves(rise))
+    return sorted(pairs, key=_length, reverse=True)
+
+
+def _halves(rise: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    end = rise[-1]
+    wanted = [end.at - _length(rise) / 2**times for times in range(HALVES)]
+    return [(begin, end) for at in wanted if (begin := next(each for each in rise if each.at >= at)) is not end]
+
+
+def _length(samples: Sequence[Sample]) -> float:
+    return samples[-1].at - samples[0].at
 
 
 def _names(labels: Mapping[str, str]) -> set[str]:

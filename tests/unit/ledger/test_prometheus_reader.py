@@ -13,27 +13,27 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from auditlog.ledger.minutes import stamp_of
-from auditlog.ledger.prometheus_reader import PrometheusError, PrometheusReader, Sample, beginnings
+from auditlog.ledger.prometheus_reader import PrometheusError, PrometheusReader, Sample, candidates
 from tests.unit.ledger.made import AT_TEN, HOUR
 
 NODES = {"cp1": frozenset({"cp1", "10.0.0.1"}), "cp2": frozenset({"cp2", "10.0.0.2"})}
 
 
 @pytest.mark.parametrize(
-    ("values", "chosen"),
+    ("values", "pairs"),
     [
         ([], []),
         ([5], []),
-        ([5, 9], [0, 1]),
-        ([5, 9, 9, 2, 3], [0, 1, 2]),
-        ([9, 1, 2, 3], [1, 2, 3]),
+        ([5, 9], [(0, 1)]),
+        ([5, 9, 9, 2, 3], [(0, 2), (1, 2), (3, 4)]),
+        ([9, 1, 2, 3], [(1, 3), (2, 3)]),
         ([9, 8, 7], []),
-        (list(range(101)), [0, 50, 75, 88, 94, 97, 100]),
+        (list(range(101)), [(0, 100), (50, 100), (75, 100), (88, 100), (94, 100)]),
     ],
 )
-def test_the_longest_time_without_a_restart_and_parts_of_it(values: Sequence[int], chosen: list[int]) -> None:
+def test_pairs_of_samples_without_a_restart(values: Sequence[int], pairs: list[tuple[int, int]]) -> None:
     samples = [Sample(at, value) for at, value in enumerate(values)]
-    assert beginnings(samples) == [samples[each] for each in chosen]
+    assert candidates(samples) == [(samples[one], samples[other]) for one, other in pairs]
 
 
 @contextmanager
