@@ -141,8 +141,12 @@ class Reading:
 
     @property
     def oldest(self) -> datetime | None:
-        """When the earliest event was made that any file holds; None without events."""
-        return min((file.events.earliest for file in self.files if file.events.earliest), default=None)
+        """When the earliest event was made that a file of the real API server holds; None without events.
+
+        A canary's log is appended to at each change, for years, and tells nothing of how far back the real one reaches.
+        """
+        own = (file for file in self.files if not file.kind.of_canary)
+        return min((file.events.earliest for file in own if file.events.earliest), default=None)
 
     @property
     def newest(self) -> datetime | None:

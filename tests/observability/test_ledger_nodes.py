@@ -156,7 +156,8 @@ def test_an_account_that_can_do_nothing_else_gets_the_same(
         report = json.loads((tmp_path / "kept" / "ledger.json").read_text())
         # The files begin with this test, which half an hour before is no loss of.
         assert script.returncode == report["exit_code"], script.stderr
-        assert "files of cp1 begin" in script.stdout
+        assert "the files of cp1 begin at" in str(report["findings"])
+        assert script.stdout.startswith(f"{report['verdict']}: ")
         assert (tmp_path / "kept" / "chain.jsonl").read_text().count("\n") == 1
         as_reader = [*lab_ssh(ledger, key), f"{READER}@{node.address}"]
         for command in ("id", f"sudo -n {LEDGER}", "cat /etc/shadow"):

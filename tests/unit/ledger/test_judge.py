@@ -81,6 +81,16 @@ def test_files_that_begin_later_than_asked(limits: Limits, kind: Kind) -> None:
     assert found.compared.since == AT_TEN + 20 * MINUTE
 
 
+def test_an_old_log_of_canaries_does_not_reach_back_for_the_real_one() -> None:
+    canary = file(-600, 50, FileKind.CANARY_LIVE, 9)
+    of = reading(
+        canary, file(20, 40), file(40, 60, FileKind.LIVE, number=3), limits=Limits(30, 1, 100), sums=sums(EVERY)
+    )
+    found = examined(EVERY, EVERY, of)
+    assert found.compared.since == AT_TEN + 20 * MINUTE
+    assert kinds(judged(found, of=of)) == {Kind.FILES_BEGIN_LATER}
+
+
 def test_a_loki_that_begins_later_cannot_be_known_unless_it_has_older_events() -> None:
     found = examined(EVERY, dict.fromkeys(range(5, 60), 10))
     assert kinds(judged(found)) == {Kind.LOKI_BEGINS_LATER}
