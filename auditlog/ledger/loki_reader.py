@@ -18,8 +18,8 @@ from auditlog.ledger.minutes import MINUTE, Minute, Span
 from auditlog.ledger.sums import Key, Sum
 
 EVENTS_OF_A_QUERY = 100_000
-"""Checksums are asked for so many events at a time: each takes Loki about 20 microseconds of processor time, and Loki ends
-an answer after 30 seconds by default (``http_server_write_timeout``)."""
+"""Checksums are asked for so many events at a time: each takes Loki about 20 microseconds of processor time, and Loki
+ends an answer after 30 seconds by default (``http_server_write_timeout``)."""
 MINUTES_OF_A_QUERY = 1440
 PAGE = 5000
 """Lines of one request, the most that Loki allows by default; each is an ID and its stage."""
