@@ -19,10 +19,15 @@ from auditlog.project_files import project_folder
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
+INSTALLED_LEDGER = f"{FOLDER}/ledger"
 DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
     f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
+)
+LEDGER_NEEDS = (
+    f"an account that only reads needs {INSTALLED_LEDGER}, which 'pulumi up' installs, and this line in "
+    f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_LEDGER} ""'
 )
 _PARTS = (
     "common.sh",
@@ -32,6 +37,7 @@ _PARTS = (
     "marker.sh",
     "moved.sh",
     "prove.sh",
+    "ledger.sh",
     "exchange.sh",
     "archive.sh",
     "journal.sh",
@@ -93,7 +99,7 @@ def facts_command(
     """
     of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
     asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
+    return " ".join([f"{as_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 
 def installed_facts_command() -> str:
@@ -102,8 +108,14 @@ def installed_facts_command() -> str:
     return f"sudo -n {INSTALLED_FACTS}"
 
 
+def installed_ledger_command() -> str:
+    """The command by which such an account asks for the ledger. What is asked comes on standard input, and names no
+    path."""
+    return f"sudo -n {INSTALLED_LEDGER}"
+
+
 def install_command(user: str, script: str, there_now: str) -> str:
-    """The command that installs ``script``, which it takes on standard input, by a rename, and the way to its facts.
+    """The command that installs ``script``, which it takes on standard input, by a rename, and the readers' ways to it.
 
     ``there_now`` names the copy that the node has, or its absence; it is only there to make the loss of it a diff.
     """
@@ -112,12 +124,19 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
-        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
-        f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
-        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
+        f"{_install_reader(INSTALLED_FACTS, 'recorded-facts')}{_install_reader(INSTALLED_LEDGER, 'recorded-ledger')}"
+        f" && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
-    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+    return f"{as_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+
+
+def _install_reader(path: str, command: str) -> str:
+    """The steps that put a script in place which an account that only reads may run as root."""
+    return (
+        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} {command}' >{path}.new"
+        f" && chmod 700 {path}.new && sync {path}.new && mv -f {path}.new {path}"
+    )
 
 
 def declare_command(user: str) -> str:
@@ -129,13 +148,13 @@ def declare_command(user: str) -> str:
         f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
         'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
     )
-    return f"{_root(user)}sh -c {shlex.quote(steps)} 2>&1"
+    return f"{as_root(user)}sh -c {shlex.quote(steps)} 2>&1"
 
 
 def call(user: str, command: str, **arguments: str) -> str:
     """A call of the installed script, one readable line: the command and ``name=value`` pairs."""
     pairs = " ".join(_pair(name.replace("_", "-"), value) for name, value in arguments.items())
-    return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
+    return f"{as_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
 
 
 def apply_call(user: str, command: str, **arguments: str) -> str:
@@ -144,7 +163,7 @@ def apply_call(user: str, command: str, **arguments: str) -> str:
     A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
     """
     # A sudo that logs what commands are given would take the standard input that is the call's.
-    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
+    return f"{as_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
 
 
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
@@ -176,7 +195,7 @@ def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_
 def sent_command(user: str, command: str, **arguments: str) -> str:
     """A call of ``bundle()``, which goes along on standard input, whatever is installed."""
     pairs = (_pair(name.replace("_", "-"), value) for name, value in arguments.items())
-    return " ".join([f"{_root(user)}sh -s {command}", *pairs])
+    return " ".join([f"{as_root(user)}sh -s {command}", *pairs])
 
 
 def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
@@ -184,7 +203,8 @@ def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
     return [] if paths is None else [_pair(name, path) for name, path in zip(names, paths, strict=True)]
 
 
-def _root(user: str) -> str:
+def as_root(user: str) -> str:
+    """What stands before a command for it to run as root."""
     return "" if user == "root" else "sudo -n "
 
 
