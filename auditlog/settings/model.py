@@ -237,6 +237,31 @@ class AlertSettings:
         return self.loki is not LokiRules.OFF or self.prometheus is not PrometheusRules.OFF
 
 
+class AnnotationDelivery(StrEnum):
+    """How annotations get into events."""
+
+    OFF = "off"
+    API = "api"
+    """By admission policies that are objects of the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationSettings:
+    """What admission policies add to events at Metadata."""
+
+    delivery: AnnotationDelivery = AnnotationDelivery.OFF
+    """How annotations get into events."""
+    leave_out: tuple[str, ...] = ()
+    """Names of entries of the catalogue that are not used."""
+    files: tuple[str, ...] = ()
+    """Paths of entries besides the catalogue, relative to the project."""
+
+    @property
+    def are_on(self) -> bool:
+        """Whether there are any."""
+        return self.delivery is not AnnotationDelivery.OFF
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One stack: one cluster and its control-plane nodes. At least one of `log` and `webhook` is set."""
@@ -254,6 +279,8 @@ class Settings:
     dashboards: DashboardSettings = field(default_factory=DashboardSettings)
     """The dashboards."""
 
+    annotations: AnnotationSettings = field(default_factory=AnnotationSettings)
+    """The audit annotations."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
     """The alerting rules."""
     health_timeout: int = 300
@@ -306,6 +333,7 @@ class Settings:
     def in_cluster(self) -> dict[str, str]:
         """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
         modes: dict[str, StrEnum] = {
+            "annotations.delivery": self.annotations.delivery if self.enabled else AnnotationDelivery.OFF,
             "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
             "dashboards.mode": self.dashboards.mode,
             "alerts.loki": self.alerts.loki,

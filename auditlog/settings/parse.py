@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from auditlog.settings.alerts import ALERTS, parse_alerts
+from auditlog.settings.annotations import ANNOTATIONS, parse_annotations
 from auditlog.settings.dashboards import DASHBOARDS, parse_dashboards
 from auditlog.settings.hosts import BASTION, NAME, NODE, READING, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.kinds import Boolean, Integer, Switch, Text
@@ -39,6 +40,7 @@ _LOKI = optional("loki", LOKI, "Where events are shipped to.", otherwise="no Lok
 _ALLOY = optional("alloy", ALLOY, "What ships the events.", otherwise="a DaemonSet where `loki` is given")
 _WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
 _DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.", otherwise="none")
+_ANNOTATIONS = optional("annotations", ANNOTATIONS, "What admission policies add to events.", otherwise="none")
 _ALERTS = optional("alerts", ALERTS, "The alerting rules.", otherwise="none")
 _PROOF = optional("proof", PROOF, "The proof that events arrive, with which `up` ends.", otherwise="it is made")
 _HEALTH_TIMEOUT = defaulted(
@@ -106,6 +108,7 @@ STACK = Group(
         _ALLOY,
         _WEBHOOK,
         _DASHBOARDS,
+        _ANNOTATIONS,
         _ALERTS,
         _PROOF,
         _HEALTH_TIMEOUT,
@@ -160,6 +163,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         policy=parse_policy(top.read(_POLICY), presets),
         log=parse_log(top.read(_LOG)),
         dashboards=parse_dashboards(top.read(_DASHBOARDS)),
+        annotations=parse_annotations(top.read(_ANNOTATIONS)),
         alerts=parse_alerts(top.read(_ALERTS)),
         health_timeout=top.read(_HEALTH_TIMEOUT),
         restart=parse_restart(top),
