@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from auditlog.detections.cross_check import Finding, Sight, cross_check
+from auditlog.detections.cross_check import Sight, sights
 from auditlog.detections.model import Detection
 from auditlog.policy.model import Policy
 
@@ -32,16 +32,17 @@ class SightChange:
 def sight_changes(old: Policy, new: Policy, detections: Sequence[Detection]) -> tuple[SightChange, ...]:
     """What changes for the detections, what is worse first."""
     found: dict[tuple[bool, str], list[str]] = {}
-    for before, after in zip(cross_check(old, detections), cross_check(new, detections), strict=True):
-        if _WORDS.get(before.sight) != _WORDS.get(after.sight):
-            is_worse = _ORDER.index(after.sight) < _ORDER.index(before.sight)
-            found.setdefault((is_worse, _word(after, is_worse=is_worse)), []).append(after.detection.id)
+    seen = zip(detections, sights(old, detections), sights(new, detections), strict=True)
+    for detection, before, after in seen:
+        if _WORDS.get(before) != _WORDS.get(after):
+            is_worse = _ORDER.index(after) < _ORDER.index(before)
+            found.setdefault((is_worse, _word(after, is_worse=is_worse)), []).append(detection.id)
     changes = (SightChange(what, tuple(names), is_worse) for (is_worse, what), names in found.items())
     return tuple(sorted(changes, key=lambda each: (not each.is_worse, each.what)))
 
 
-def _word(finding: Finding, *, is_worse: bool) -> str:
-    return "see a part now" if finding.sight is Sight.PARTIAL and not is_worse else _WORDS[finding.sight]
+def _word(sight: Sight, *, is_worse: bool) -> str:
+    return "see a part now" if sight is Sight.PARTIAL and not is_worse else _WORDS[sight]
 
 
 def sight_lines(changes: Iterable[SightChange], count: int) -> list[str]:

@@ -53,7 +53,7 @@ def policy_change(old: Policy, new: Policy) -> PolicyChange:
     summary = summarize(old, new)
     if not summary:
         return PolicyChange(summary, (), (), ())
-    before, after = ({each.title: each for each in cis.check(policy)} for policy in (old, new))
+    before, after = ({each.title: each for each in cis.check(policy, in_words=False)} for policy in (old, new))
     titles = [f"{each.control} {title}" for title, each in before.items() if each.passed and not after[title].passed]
     better = [f"{each.control} {title}" for title, each in after.items() if each.passed and not before[title].passed]
     return PolicyChange(summary, sight_changes(old, new, DETECTIONS), tuple(titles), tuple(better))

@@ -51,7 +51,7 @@ def test_a_live_policy_of_which_the_api_server_ignores_something_is_compared() -
 def test_a_flood_of_differences_is_counted() -> None:
     namespaces = "".join(
         f"- level: {'None' if number % 2 else 'Request'}\n  users: [u{number}]\n  namespaces: [n{number}]\n"
-        for number in range(60)
+        for number in range(30)
     )
     lines = describe_change(METADATA, HEAD + namespaces + "- level: Metadata\n  omitStages: [RequestReceived]\n", 36)
     decisions = [line for line in lines if line.startswith("decision: ")]

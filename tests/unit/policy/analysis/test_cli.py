@@ -156,14 +156,16 @@ def test_diff_says_what_both_write_of_a_log(
     capsys: pytest.CaptureFixture[str], policy_file: Path, tmp_path: Path
 ) -> None:
     policy_file.write_text(f"{HEAD}rules:\n  - level: None\n    verbs: [get]\n  - level: Metadata\n")
+    old = tmp_path / "old.yaml"
+    old.write_text(f"{HEAD}rules:\n  - level: Metadata\n")
     log = tmp_path / "audit.log"
     log.write_text(f"{json.dumps(EVENT)}\n{json.dumps({**EVENT, 'auditID': '2', 'verb': 'delete'})}\n")
-    _, out, _ = run(capsys, "diff", "preset:minimal", str(policy_file), "--log", str(log))
+    _, out, _ = run(capsys, "diff", str(old), str(policy_file), "--log", str(log))
     assert "of the log's 2 events: " in out.splitlines()[-1]
     assert "(-50%)" in out.splitlines()[-1]
-    value = json.loads(run(capsys, "diff", "preset:minimal", str(policy_file), "--log", str(log), "-o", "json")[1])
+    value = json.loads(run(capsys, "diff", str(old), str(policy_file), "--log", str(log), "-o", "json")[1])
     assert [value["volume"][name]["events"] for name in ("recorded", "old", "new")] == [2, 2, 1]
-    assert run(capsys, "diff", "preset:minimal", str(policy_file), "--log", "-")[0] == 2
+    assert run(capsys, "diff", str(old), str(policy_file), "--log", "-")[0] == 2
 
 
 def test_cis_tells_whether_every_check_passes(capsys: pytest.CaptureFixture[str]) -> None:
