@@ -12,6 +12,8 @@ from auditlog.project_files import project_folder
 _FOLDER = project_folder("policies")
 # A line of a preset that a parameter may replace ends in this mark, and holds a list in flow style.
 _PARAMETER_LINE = re.compile(r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE)
+# The lines of a preset's header that name its source.
+_SOURCE = re.compile(r"^# From .*\n(?:#  .*\n)*", re.MULTILINE)
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
@@ -53,6 +55,15 @@ def preset_text(name: str, **parameters: Sequence[str]) -> str:
         return f"{match['key']}[{values}]{match['mark']}"
 
     return _PARAMETER_LINE.sub(replaced, text)
+
+
+def without_source(text: str) -> str:
+    """A policy text without the header lines that name its source.
+
+    Versions of this program name the sources differently. That alone is no reason to write a policy again, which would
+    restart every API server.
+    """
+    return _SOURCE.sub("", text)
 
 
 def _file_text(name: str) -> str:
