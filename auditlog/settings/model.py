@@ -244,7 +244,7 @@ class Settings:
     cluster: str
     """The cluster's name, which identifies it in Loki and among stacks."""
     nodes: tuple[Host, ...]
-    """The control-plane nodes, in the order in which they are changed."""
+    "The control-plane nodes, in the order in which they change."
     bastion: Host | None = None
     """The machine through which nodes are reached; None to connect directly."""
     policy: PolicySettings = field(default_factory=PolicySettings)

@@ -175,8 +175,8 @@ def test_the_same_node_twice_is_refused_by_name_and_by_host() -> None:
     with pytest.raises(SettingsError) as raised:
         parse_settings({**GOOD, "nodes": GOOD["nodes"] * 2}, PRESETS)
     assert raised.value.problems == [
-        "nodes: name 'cp1' stands twice; allowed: every node once",
-        "nodes: host '10.0.0.1' stands twice; allowed: every node once",
+        "nodes: name 'cp1' appears twice; allowed: every node once",
+        "nodes: host '10.0.0.1' appears twice; allowed: every node once",
     ]
 
 
