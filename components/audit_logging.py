@@ -121,7 +121,7 @@ class AuditLogging(pulumi.ComponentResource):
     def _configuration(self, values: Mapping[str, Any], secret: Set[str]) -> Configuration:
         # Where the program gives the provider of the cluster, no kubeconfig is needed.
         provides = self._scope.given_provider(ANY_OBJECT) is not None and not values.get("kubeconfigFile")
-        given = {"kubeconfig": "that of the provider"} if provides else {}
+        given = {"kubeconfig": "the provider's"} if provides else {}
         return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
 
     def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:

@@ -37,7 +37,7 @@ def unanswered(facts: Facts) -> Finding | None:
             "the cluster's endpoint does not answer, though the API server of this node does "
             f"({facts.kubeadm_config_error})",
             "clients find no API server, and kubeadm-config cannot be read",
-            remedy="mend the load balancer, or what server: in /etc/kubernetes/admin.conf names",
+            remedy="fix the load balancer, or what server: in /etc/kubernetes/admin.conf names",
         )
     started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
     return Finding(

@@ -16,17 +16,17 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "config",
         help="stack files: check them, their JSON Schema, the reference of every setting",
-        description="What there is to say about Pulumi.<env>.yaml without engine, passphrase or network.",
+        description="Check stack files, and print what they may contain, without engine, passphrase or network.",
     )
     parser.set_defaults(run=lambda _: print_help(parser))
     commands = parser.add_subparsers(metavar="COMMAND")
 
     check = commands.add_parser(
         "check",
-        help="every mistake in stack files, and what is wrong with the policies they name",
-        description="Reads stack files as the Pulumi CLI does and answers every mistake with the words of the program. "
-        "Values that are encrypted count as present. The policy that a stack names is validated and linted.",
-        epilog="Exit code 1: there is a mistake, or a finding of a policy at or above warning that is not silenced.",
+        help="report every error in stack files, and what is wrong with the policies they name",
+        description="Read stack files as the Pulumi CLI does, and report every error in the words of the program. "
+        "Encrypted values count as present. The policy that a stack names is validated and linted.",
+        epilog="Exit code 1: there is an error, or an unsilenced policy finding of severity warning or more.",
     )
     check.add_argument(
         "files", nargs="*", metavar="FILE", help="stack files (every Pulumi.*.yaml beside the nearest Pulumi.yaml)"

@@ -71,7 +71,7 @@ def _text(file: CheckedFile) -> str:
     if file.policy is not None and any(each.silenced is None for each in file.findings):
         lines.append(text_report(f"{file.name}: {file.policy}", file.findings).rstrip())
     count = len(file.mistakes)
-    said = f"{count or 'no'} mistake{'' if count == 1 else 's'}"
+    said = f"{count or 'no'} error{'' if count == 1 else 's'}"
     unchecked = f"; encrypted, not checked: {', '.join(file.encrypted)}" if file.encrypted else ""
     if file.environments:
         unchecked += f"; not checked: what comes from an environment ({', '.join(file.environments)})"

@@ -12,23 +12,25 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "inspect",
-        help="what is true of audit logging on the nodes of a cluster; changes nothing",
-        description="Reads control-plane nodes over SSH, all at once, and tells whether audit logging is on, with "
-        "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what "
-        "is not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
+        help="report the state of audit logging on the nodes of a cluster; changes nothing",
+        description="Read control-plane nodes over SSH, all at once. Report whether audit logging is on, with which "
+        "policy, what is wrong with it, and what is not recorded. Report where the files, kubeadm and the running API "
+        "server disagree. Writes nothing on the nodes. Requires root there, or sudo without a password.",
         epilog="Exit code 0: all is well; 1: something was found; 2: a node cannot be read. "
         "With --write-config, 1: the draft does not keep everything as it is, or another stack manages a node.",
     )
     parser.add_argument("hosts", nargs="+", metavar="HOST", help="[user@]host[:port] of a control-plane node")
-    parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")
+    parser.add_argument(
+        "--identity", metavar="FILE", help="the private key (default: the keys of the SSH agent and ~/.ssh)"
+    )
     parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
     parser.add_argument(
         "--host-key",
         action="append",
         default=[],
         metavar="KEY",
-        help="a host's public key as ssh-keyscan prints it, 'HOST ssh-ed25519 AAAA…', when known_hosts lacks it; "
-        "for a single HOST the part behind the host is enough",
+        help="a host's public key, if known_hosts lacks it, as ssh-keyscan prints it: 'HOST ssh-ed25519 AAAA…'. "
+        "For a single HOST the part after the host is enough",
     )
     output = parser.add_mutually_exclusive_group()
     add_output(output)

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     targets = [_target(host) for host in arguments.hosts]
     bastion = _target(arguments.bastion) if arguments.bastion else None
     if len({target.name for target in targets}) < len(targets):
-        raise UsageError("a HOST stands twice; give every node once")
+        raise UsageError("a HOST is given twice; give every node once")
     targets, bastion = _with_host_keys(targets, bastion, arguments.host_key)
     found = read_unknown_nodes(targets, bastion, Access(_identity(arguments.identity)))
     readings = {name: result for name, result in found.nodes.items() if isinstance(result, Reading)}

@@ -130,7 +130,7 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
         yield Doubt(
             Cause.NODES,
             f"how many control-plane nodes there are is not known: {looked_at}",
-            "--nodes or --stack tells how many there are. Each API server logs only what it answered itself",
+            "give their number with --nodes or --stack. Each API server logs only what it answered itself",
         )
         return
     known_by_name = bool(missing) and not names.isdisjoint(known.node_names)

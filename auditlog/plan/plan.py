@@ -111,9 +111,9 @@ def _unreadable_once_joined(joining: Sequence[PreparationPlan], nodes: Sequence[
     if not_root is not None:
         for each in joining:
             yield (
-                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser), and the one of this "
-                "machine could not read its policy, which is root's until kubeadm join; join it with enabled: false, "
-                "or let API servers run as root"
+                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser). On this machine it could "
+                "not read its policy, which is root's until kubeadm join; join it with enabled: false, or let API "
+                "servers run as root"
             )
 
 

@@ -124,10 +124,10 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
         return "the API server has no --advertise-address"
     address = flags.get("bind-address", "0.0.0.0")  # noqa: S104  compared, never bound
     if address not in ("0.0.0.0", "::"):  # noqa: S104
-        return f"the API server listens on {address} alone, where the two could not be told apart"
+        return f"the API server listens on {address} alone, where the two could not be distinguished"
     log = log_backend(flags, minor=0)
     if flags.get("audit-policy-file") and (log is None or log.path == STDOUT):
-        return "the audit log is no file, of which a second API server could write one of its own"
+        return "the audit log is not a file, so a second API server could not write its own"
     return None
 
 
@@ -144,7 +144,7 @@ def _check_nothing_is_lost(wanted: RestartSettings, flags: Mapping[str, str], po
     if log is not None and log.mode == "batch":
         losses.append("events of the log wait in memory (--audit-log-mode=batch)")
     if log is None and webhook is not None:
-        losses.append("the webhook is the only backend, and nothing on the node tells what it has not got")
+        losses.append("the webhook is the only backend, and nothing on the node shows what it did not get")
     if _omits_beginning_of_writes(policy):
         losses.append("the policy omits RequestReceived for writes, so that one which was cut off leaves no trace")
     if losses:

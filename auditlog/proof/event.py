@@ -71,7 +71,7 @@ def wrong_in_loki(event: Event, cluster: str, labels: Mapping[str, str], nanosec
         yield "it has no label node"
     # An event's time has microseconds.
     if nanoseconds // 1000 != event_nanoseconds(event) // 1000:
-        yield f"its time is {nanoseconds}, not that of stageTimestamp, {event_nanoseconds(event)}"
+        yield f"its time is {nanoseconds}, not stageTimestamp's, {event_nanoseconds(event)}"
 
 
 def event_nanoseconds(event: Event) -> int:

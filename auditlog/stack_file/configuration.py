@@ -62,7 +62,9 @@ def check_configuration(
         mistakes.extend(error.mistakes)
     mistakes.extend(
         Mistake(
-            ".".join(steps), "is kept in clear", f"a secret, set with pulumi config set --secret {_argument(steps)}"
+            ".".join(steps),
+            "is kept in plain text",
+            f"a secret, set with pulumi config set --secret {_argument(steps)}",
         )
         for steps in _secrets(values)
         if not is_encrypted(steps)

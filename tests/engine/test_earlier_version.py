@@ -34,9 +34,9 @@ def deployed(
 def test_one_update_records_the_entry_and_restarts_nothing(deployed: FakeNode, run: Run) -> None:
     printed = run("preview", "--diff")
     assert "cp1: record only: the node records from now on that this stack calls it cp1" in printed
-    assert "cp1: the node's scripts are of another version and are installed anew" in printed
+    assert "cp1: the node's scripts are of another version and are installed again" in printed
     assert "restart: " not in printed
-    assert "test: record only: a removal makes the earlier kubeadm-config from the present one from now on" in printed
+    assert "test: record only: from now on, a removal makes the earlier kubeadm-config from the present one" in printed
     assert "~ 3 to update" in printed
     run("up", "--yes", "--skip-preview")
     assert deployed.told() == ["apply-manifest locked", "apply-kubeadm-config locked"]

@@ -137,7 +137,7 @@ def test_everything_lost_to_kubeadm_and_the_policy_deleted(
         check_told_and_repaired(
             stack,
             f"cp1: the policy file {POLICY} was deleted since this stack wrote it",
-            "cp1: the manifest was written anew without audit logging since this stack wrote it",
+            "cp1: the manifest was replaced by one without audit logging since this stack wrote it",
             "lab: kubeadm-config lacks audit-policy-file, audit-log-path, ",
             "lab: kubeadm-config was changed since this stack wrote it",
         )
