@@ -5,7 +5,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay outdated clean
+.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -147,6 +147,9 @@ bench-cost: up  ## What each preset costs an API server on the same requests, be
 
 bench-delay: observability  ## How long an event takes from the API server through Alloy to Loki
 	$(PYTHON) -m bench.delay
+
+bench-ledger: build  ## The ledger over a million events, beside reading them from Loki
+	$(PYTHON) -m bench.ledger
 
 outdated: setup  ## Which pinned Python packages and Go modules are behind what can be had here
 	$(PYTHON) -m lab.outdated

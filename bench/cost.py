@@ -22,11 +22,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
+from auditlog.nodes.second_api_server import PORTS
 from auditlog.policy.presets import preset_names, preset_text
 from bench.traffic import Callers, Client, Request, prepared, requests
 from lab.api import Lab, Node
 from lab.audit_logs import file_lines
-from lab.second_api_server import PORT, second_api_server
+from lab.second_api_server import second_api_server
 
 OFF = "audit off"
 _FOLDER = "/var/lib/bench-cost"
@@ -74,7 +75,7 @@ def measure(lab: Lab, callers: Callers, preset: str, made: Sequence[Request]) ->
 
 
 def _send(callers: Callers, node: Node, agent: str, made: Sequence[Request]) -> list[float]:
-    client = Client(callers, node.address, PORT, agent)
+    client = Client(callers, node.address, PORTS[0], agent)
     try:
         return [client.send(request) for request in made]
     finally:

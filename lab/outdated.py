@@ -32,10 +32,7 @@ class Kept:
     folder: str = ""
 
 
-_ENGINE = "package and engine go together, and tests/engine has not run with newer ones"
 KEPT = (
-    Kept("pulumi", "3.250.", _ENGINE),
-    Kept("github.com/pulumi/pulumi/pkg/v3", "v3.250.", _ENGINE, "pulumi"),
     Kept("go.etcd.io/etcd/server/v3", "v3.6.", "3.7 lacks --experimental-* flags that kubeadm of 1.30 and 1.31 writes"),
     Kept("github.com/pulumi/pulumi/sdk/v3", "v3.68.", "the last with Python's language host", "pulumi-language-python"),
     Kept("k8s.io/apiserver", "v0.30.", "the code of all oracles, which is to compile with the oldest", "policy-oracle"),

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 from auditlog.manifest import manifest
 from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.nodes.second_api_server import PORTS
 from lab.api import Node
 from lab.errors import LabError
 
-PORT = 16443
 _START_SECONDS = 120
 # Two on one etcd must not both write the endpoints of the `kubernetes` service.
-_ALWAYS = {"secure-port": str(PORT), "endpoint-reconciler-type": "none"}
+_ALWAYS = {"secure-port": str(PORTS[0]), "endpoint-reconciler-type": "none"}
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def second_api_server(node: Node, folder: str, files: Mapping[str, str], flags: 
 
 
 def _await_ready(node: Node, folder: str, process: int) -> None:
-    asked = f"curl -sk -o /dev/null -w '%{{http_code}}' https://localhost:{PORT}/readyz"
+    asked = f"curl -sk -o /dev/null -w '%{{http_code}}' https://localhost:{PORTS[0]}/readyz"
     deadline = time.monotonic() + _START_SECONDS
     while node.run(asked, check=False).stdout != "200":
         runs = node.run(f"kill -0 {process}", check=False).returncode == 0

@@ -104,7 +104,7 @@ def pulumi_tools() -> tuple[Tool, ...]:
             package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
             upstream="github.com/pulumi/pulumi/sdk/v3",
             ldflags=f"-X {_PULUMI_VERSION}={{version}}",
-            beside=("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-analyzer-policy-python"),
+            beside=("python/cmd/pulumi-language-python-exec",),
             official=True,
         ),
         Tool(

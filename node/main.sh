@@ -36,6 +36,9 @@ case $command in
     restore-kubeadm-config) restore_kubeadm_config "$@" ;;
     prove) prove "$@" ;;
     alloy-state) alloy_state "$@" ;;
+    recorded-ledger) recorded_ledger ;;
+    ledger) ledger "$@" ;;
+    ledger-events) ledger_events "$@" ;;
     keep-proof) keep_proof "$@" ;;
     work) work "$@" ;;
     guard) guard "$@" ;;

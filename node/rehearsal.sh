@@ -3,9 +3,7 @@
 # the API server can start with them before the running one is touched, and may then answer in its place.
 
 CANARY=kube-apiserver-canary
-CANARY_PORTS="16443 16444 16445 16446 16447 16448"
-# What a second API server needs of memory beside what the running one takes, in KiB.
-MEMORY_RESERVE=262144
+# CANARY_PORTS, MEMORY_PERCENT and MEMORY_RESERVE, in KiB, stand in auditlog/nodes/second_api_server.py, which plans by them.
 
 canary_file() { printf '%s\n' "$MANIFESTS/$CANARY.yaml"; }
 
@@ -39,7 +37,7 @@ canary_is_possible() {
         problem="no canary can be made from the manifest"
         return 1
     fi
-    needed=$(($(resident_kilobytes "$(apiserver_pids)") * 5 / 4 + MEMORY_RESERVE))
+    needed=$(($(resident_kilobytes "$(apiserver_pids)") * MEMORY_PERCENT / 100 + MEMORY_RESERVE))
     available=$(available_kilobytes)
     if [ "$available" -lt "$needed" ]; then
         problem="it takes $((needed / 1024)) MiB of memory and $((available / 1024)) MiB are available"
@@ -87,7 +85,7 @@ start_canary() {
         problem="the canary's manifest came out other than planned"
         return 1
     fi
-    sed -e "s/--secure-port=16443/--secure-port=$canary_port/" "$made" >"$made.new" && mv "$made.new" "$made" &&
+    sed -e "s/--secure-port=${CANARY_PORTS%% *}/--secure-port=$canary_port/" "$made" >"$made.new" && mv "$made.new" "$made" &&
         note_logs "$CANARY" || return 1
     make_like "$MANIFEST" "$made" && sync "$made" && mv -f "$made" "$(canary_file)" || return 1
     starting=$CANARY problem="the canary API server did not get ready"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from auditlog.checks.finding import Finding
 from auditlog.checks.process import no_process
-from auditlog.nodes.facts import Facts, Health, SignKind
+from auditlog.nodes.fact_types import Health, SignKind
+from auditlog.nodes.facts import Facts
 
 _SILENT = re.compile(
     r"connection refused|was refused|i/o timeout|handshake timeout|\bEOF\b|deadline exceeded|connection lost"

@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.nodes.facts import Facts
-
-AUDIT = "audit-"
-FILE_FLAGS = (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)
 
 
 @dataclass(frozen=True, slots=True)

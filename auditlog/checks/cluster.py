@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlog.checks.finding import Finding, Severity
-from auditlog.nodes.facts import Facts, Health, Sign, SignKind
+from auditlog.nodes.fact_types import Health, Sign, SignKind
+from auditlog.nodes.facts import Facts
 
 
 def cluster_findings(node: str, facts: Mapping[str, Facts]) -> Iterator[Finding]:

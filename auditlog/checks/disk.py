@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from auditlog.checks.finding import Finding, Severity
 from auditlog.events.budget import MEGABYTE
+from auditlog.manifest.audit_flags import MAX_BACKUP_FLAG
 from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.facts import Facts
 from auditlog.settings import STDOUT
@@ -83,6 +84,6 @@ def _defaults(log: LogBackend) -> str:
 def _why_unbounded(log: LogBackend) -> str:
     if log.max_size is None:
         return "--audit-log-maxsize=0 turns rotation off"
-    if "audit-log-maxbackup" in log.unset:
+    if MAX_BACKUP_FLAG in log.unset:
         return "--audit-log-maxbackup is not set, and this Kubernetes version then keeps every file"
     return "--audit-log-maxbackup=0 keeps every file"

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlog.checks.finding import Finding, Severity
-from auditlog.manifest.audit_flags import is_true
-from auditlog.manifest.desired import LOG_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import BACKENDS, BY_NAME, LOG, LOG_FLAG, value_of
+from auditlog.manifest.flag_values import is_true
 from auditlog.policy.model import Level, Policy
-from auditlog.settings.delivery import DEFAULT_MAX_BATCH_SIZE, DEFAULT_MAX_EVENT_SIZE
+
+_BATCH_SIZE, _EVENT_SIZE = "truncate-max-batch-size", "truncate-max-event-size"
 
 
 def batch_findings(flags: Mapping[str, str]) -> Iterator[Finding]:
     """An event size above the batch size, with which the API server does not start, truncating or not."""
-    for backend, path in (("log", LOG_FLAG), ("webhook", WEBHOOK_FLAG)):
-        if not flags.get(path):
-            continue
-        event, batch = (
-            _bytes(flags, f"audit-{backend}-truncate-max-event-size", DEFAULT_MAX_EVENT_SIZE),
-            _bytes(flags, f"audit-{backend}-truncate-max-batch-size", DEFAULT_MAX_BATCH_SIZE),
-        )
-        if event > batch:
+    for backend in BACKENDS:
+        event_flag, batch_flag = backend.flag(_EVENT_SIZE), backend.flag(_BATCH_SIZE)
+        event, batch = _bytes(flags, event_flag), _bytes(flags, batch_flag)
+        if backend.is_on(flags) and event > batch:
             yield Finding(
                 "event-larger-than-batch",
-                f"--audit-{backend}-truncate-max-event-size is {event} bytes, and a batch holds {batch} at most",
+                f"--{event_flag} is {event} bytes, and a batch holds {batch} at most",
                 "the API server does not start with it",
                 Severity.ERROR,
-                f"raise --audit-{backend}-truncate-max-batch-size, or lower the event size",
+                f"raise --{batch_flag}, or lower the event size",
             )
 
 
@@ -39,8 +36,8 @@ def line_findings(flags: Mapping[str, str], policy: Policy, max_line_bytes: int 
         return
     if all(rule.level in (Level.NONE, Level.METADATA) for rule in policy.rules):
         return
-    truncates = is_true(flags.get("audit-log-truncate-enabled", "false"))
-    event = _bytes(flags, "audit-log-truncate-max-event-size", DEFAULT_MAX_EVENT_SIZE)
+    truncates = is_true(value_of(flags, LOG.flag("truncate-enabled")))
+    event = _bytes(flags, LOG.flag(_EVENT_SIZE))
     lost = "Loki refuses longer lines: those events are in the log file only"
     if not truncates:
         yield Finding(
@@ -58,6 +55,6 @@ def line_findings(flags: Mapping[str, str], policy: Policy, max_line_bytes: int 
         )
 
 
-def _bytes(flags: Mapping[str, str], name: str, default: int) -> int:
-    value = flags.get(name, "")
-    return int(value) if value.isdecimal() else default
+def _bytes(flags: Mapping[str, str], name: str) -> int:
+    given = flags.get(name, "")
+    return int(given if given.isdecimal() else BY_NAME[name].default)

@@ -1,23 +1,25 @@
 """The audit flags themselves: repeated, unknown to the version, refused by it, or without effect.
 
-Names, values and what is refused: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.37, between which no flag
-came or went.
+Names, values and what is refused stand in the rows of ``auditlog.manifest.audit_flags``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from auditlog.checks.api_server import AUDIT, ApiServer
+from auditlog.checks.api_server import ApiServer
 from auditlog.checks.finding import Finding, Severity
 from auditlog.manifest import manifest
-from auditlog.manifest.audit_flags import KINDS, is_true
-from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import (
+    AUDIT,
+    AUDIT_FLAGS,
+    BY_NAME,
+    LOG_FLAG,
+    POLICY_FLAG,
+    WEBHOOK_FLAG,
+    is_looked_at,
+)
 from auditlog.policy.model import SUPPORTED_MINORS
-from auditlog.settings import LogFormat, Mode
-from auditlog.settings.delivery import VERSIONS
-
-_DEPRECATED = {"audit-webhook-batch-initial-backoff": "audit-webhook-initial-backoff"}
 
 
 def flag_findings(server: ApiServer) -> Iterator[Finding]:
@@ -72,7 +74,7 @@ def unknown(flags: Mapping[str, str], minor: int) -> Iterator[Finding]:
             "policy and flags are checked by the rules of the nearest one",
         )
     for name in flags:
-        if name.startswith(AUDIT) and name not in KINDS:
+        if name.startswith(AUDIT) and name not in BY_NAME:
             yield Finding(
                 "flag-unknown",
                 f"Kubernetes 1.{minor} has no flag --{name}",
@@ -84,60 +86,26 @@ def unknown(flags: Mapping[str, str], minor: int) -> Iterator[Finding]:
 
 def refused(flags: Mapping[str, str]) -> Iterator[Finding]:
     """Values with which the API server does not start. It looks at those of a backend that is on only."""
-    for backend, path in (("log", LOG_FLAG), ("webhook", WEBHOOK_FLAG)):
-        if not flags.get(path):
+    for flag in AUDIT_FLAGS:
+        if flag.allowed is None or flag.name not in flags or flag.allowed.accepts(flags[flag.name]):
             continue
-        prefix = f"audit-{backend}-"
-        yield from _not(flags, prefix + "mode", list(Mode).__contains__, "one of " + ", ".join(Mode))
-        yield from _not(flags, prefix + "version", VERSIONS.__contains__, " or ".join(VERSIONS))
-        if backend == "log":
-            yield from _not(flags, "audit-log-format", list(LogFormat).__contains__, " or ".join(LogFormat))
-            for name in ("maxage", "maxbackup", "maxsize"):
-                yield from _not(flags, prefix + name, str.isdecimal, "a whole number, 0 or more")
-        if flags.get(prefix + "mode", "batch" if backend == "webhook" else "blocking") == "batch":
-            yield from _refused_batch(flags, backend)
-        yield from _not(flags, prefix + "truncate-max-event-size", _is_positive, "a number of bytes, 1 or more")
-
-
-def _refused_batch(flags: Mapping[str, str], backend: str) -> Iterator[Finding]:
-    prefix = f"audit-{backend}-batch-"
-    names = ["buffer-size", "max-size"]
-    if is_true(flags.get(prefix + "throttle-enable", "true" if backend == "webhook" else "false")):
-        yield from _not(flags, prefix + "throttle-qps", _is_positive_number, "a number above 0")
-        names.append("throttle-burst")
-    for name in names:
-        yield from _not(flags, prefix + name, _is_positive, "a whole number, 1 or more")
+        if is_looked_at(flag, flags):
+            yield Finding(
+                "flag-refused",
+                f"--{flag.name} is {flags[flag.name]!r}",
+                "the API server does not start with it",
+                Severity.ERROR,
+                f"allowed: {flag.allowed.what}",
+            )
 
 
 def deprecated(flags: Mapping[str, str]) -> Iterator[Finding]:
     """Flags that will go."""
-    for name, successor in _DEPRECATED.items():
-        if name in flags:
+    for flag in AUDIT_FLAGS:
+        if flag.successor is not None and flag.name in flags:
             yield Finding(
                 "flag-deprecated",
-                f"--{name} is deprecated",
+                f"--{flag.name} is deprecated",
                 "a later version does not start with it",
-                remedy=f"write --{successor}",
+                remedy=f"write --{flag.successor}",
             )
-
-
-def _not(flags: Mapping[str, str], name: str, accepts: Callable[[str], bool], allowed: str) -> Iterator[Finding]:
-    if name in flags and not accepts(flags[name]):
-        yield Finding(
-            "flag-refused",
-            f"--{name} is {flags[name]!r}",
-            "the API server does not start with it",
-            Severity.ERROR,
-            f"allowed: {allowed}",
-        )
-
-
-def _is_positive(value: str) -> bool:
-    return value.isdecimal() and int(value) > 0
-
-
-def _is_positive_number(value: str) -> bool:
-    try:
-        return float(value) > 0
-    except ValueError:
-        return False

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from auditlog.checks.answering import unanswered
-from auditlog.checks.api_server import AUDIT, FILE_FLAGS
 from auditlog.checks.finding import Finding
 from auditlog.checks.process import flag_text
 from auditlog.manifest import kubeadm_config
-from auditlog.manifest.desired import LOG_FLAG
+from auditlog.manifest.audit_flags import AUDIT, FILE_FLAGS, LOG_FLAG
 from auditlog.manifest.kubeadm_config import KubeadmConfigError, MergedArgument
 from auditlog.nodes.facts import Facts
 

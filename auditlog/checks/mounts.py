@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from auditlog.checks.api_server import FILE_FLAGS, ApiServer
+from auditlog.checks.api_server import ApiServer
 from auditlog.checks.finding import Finding, Severity
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG
+from auditlog.manifest.audit_flags import FILE_FLAGS, LOG_FLAG, POLICY_FLAG
 
 
 def mount_findings(server: ApiServer) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from auditlog.checks.finding import Finding, Severity
 from auditlog.manifest import manifest
 from auditlog.manifest.manifest import MANIFEST_PATH
-from auditlog.nodes.facts import Facts, Role
+from auditlog.nodes.fact_types import Role
+from auditlog.nodes.facts import Facts
 
 ARCHIVE = "/etc/kubernetes/apiserver-manifest-archive"
 SEARCHED = "/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin and /opt/bin"

@@ -8,9 +8,9 @@ from enum import StrEnum
 from auditlog.checks.api_server import ApiServer
 from auditlog.checks.finding import Finding
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.manifest.manifest import MANIFEST_PATH
-from auditlog.nodes.facts import Process
+from auditlog.nodes.fact_types import Process
 
 
 class Lag(StrEnum):

@@ -7,16 +7,13 @@ from dataclasses import replace
 
 from auditlog.detections.callers import logql_filters
 from auditlog.detections.model import EVENT_START, Events, Requests
-from auditlog.events.logql import JOB
+from auditlog.events.logql import streams
 from auditlog.policy.model import GroupResources
 
 
 def selector(cluster: str = "", node: str = "") -> str:
     """The stream selector for one cluster or, when `cluster` is empty, for all of them."""
-    labels = [f'job="{JOB}"']
-    labels += [f'cluster="{cluster}"'] if cluster else []
-    labels += [f'node="{node}"'] if node else []
-    return "{" + ", ".join(labels) + "}"
+    return streams(*([f'cluster="{cluster}"'] if cluster else []), *([f'node="{node}"'] if node else []))
 
 
 def log_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditlog.detections.model import Detection, Metrics, Severity, Silence
 from auditlog.detections.shipping_delay import behind
+from auditlog.detections.unread import unread_percent
 
 _API_SERVER = "the API server"
 _NODE_EXPORTER = "node_exporter on the control-plane nodes"
@@ -153,6 +154,22 @@ DETECTIONS = (
         summary="Alloy {{ $labels.instance }} dropped {{ $value | humanize }} lines: {{ $labels.reason }}",
         meaning="Loki refused them (too long, too old, over a limit) or was away for longer than Alloy tries.",
         false_positives="Other logs that the same Alloy ships.",
+    ),
+    Detection(
+        id="audit-events-unread",
+        title="Alloy reads fewer audit events than the API server counts",
+        severity=Severity.CRITICAL,
+        source=Metrics(unread_percent(), f"{_API_SERVER} and {_ALLOY}"),
+        threshold=5,
+        hold=900,
+        summary="Alloy has not read {{ $value | humanize }} % of the events of half an hour"
+        "{{ with $labels.node }} on {{ . }}{{ end }}",
+        meaning=(
+            "The API server writes where Alloy does not look, such as to a file that was deleted while it was open, or "
+            "files go before they are read. It says nothing for half an hour after a restart of the API server or of "
+            "Alloy, and nothing of fewer than 100 events; auditlog ledger finds single ones."
+        ),
+        false_positives="An Alloy that is catching up; shipper-behind says so.",
     ),
     Detection(
         id="shipper-behind",

@@ -9,8 +9,10 @@ from string import Template
 
 from auditlog.detections.model import Metrics
 
+USUAL_API_SERVER_JOBS = 'job=~"apiserver|kube-apiserver|kubernetes-apiservers"'
+"""The job names of kube-prometheus-stack, of kubernetes-mixin and of Prometheus' own example."""
 _DEFAULT_SELECTORS = {
-    "apiServer": 'job=~"apiserver|kube-apiserver|kubernetes-apiservers"',
+    "apiServer": USUAL_API_SERVER_JOBS,
     "nodeExporter": 'job=~".*node-?exporter.*"',
     "alloy": 'job=~".*alloy.*"',
     "loki": 'job=~".*loki.*"',

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 JOB = "kubernetes-audit"
 """The label `job` of every stream, which is how the log is found beside others."""
-SELECTOR = f'{{job="{JOB}"}}'
+
+
+def streams(*labels: str) -> str:
+    """The selector of the log's streams with these labels too, each as in ``cluster="prod"``."""
+    return "{" + ", ".join([f'job="{JOB}"', *labels]) + "}"
+
+
+SELECTOR = streams()
 
 FINAL_STAGE = 'stage=~"ResponseComplete|Panic"'
 """One event per request: a watch or an exec has a ResponseStarted as well."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import yaml
 
 from auditlog.inspection.inspection import NodeReport
+from auditlog.manifest.audit_flags import STANDARD_FLAGS
 from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import make_plan
@@ -27,14 +28,6 @@ from auditlog.settings import (
 )
 
 PROJECT = "kubernetes-audit"
-_MANAGED = (
-    "audit-policy-file",
-    "audit-log-path",
-    "audit-log-maxage",
-    "audit-log-maxbackup",
-    "audit-log-maxsize",
-)
-
 
 _HAND_OVER = (
     "What to do depends on that stack:",
@@ -103,7 +96,7 @@ def draft(
         remarks.append(f"there is no policy on {nodes[0].name} to take over: this is a first setup with the defaults")
     else:
         remarks += _would_change(settings, live.text, facts)
-    unmanaged = [str(flag) for flag in first.flags if flag.name not in _MANAGED]
+    unmanaged = [str(flag) for flag in first.flags if flag.name not in STANDARD_FLAGS]
     if unmanaged:
         remarks.append("kept as they are on the nodes, and not managed by the stack: " + ", ".join(unmanaged))
     return Draft(settings, tuple(remarks), fetch, _owners(facts))

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditlog.checks.api_server import AUDIT, ApiServer
+from auditlog.checks.api_server import ApiServer
 from auditlog.checks.between_nodes import NodeTraits, differences
 from auditlog.checks.disk import Disk, disk_of
 from auditlog.checks.finding import Finding
 from auditlog.checks.findings import live_findings
 from auditlog.checks.node_state import kind_of_node, kubelet
 from auditlog.manifest import manifest
+from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG
 from auditlog.manifest.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
-from auditlog.manifest.desired import POLICY_FLAG, Flag, sha256
+from auditlog.manifest.desired import Flag, sha256
 from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
-from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.nodes.fact_types import RemoteFile
+from auditlog.nodes.facts import Facts
 from auditlog.nodes.flagz import Witness, witness
 from auditlog.nodes.kubernetes_version import kubernetes_version
 from auditlog.policy.coverage import cover

@@ -12,6 +12,7 @@ from auditlog.checks.finding import Finding
 from auditlog.events.layout import safe
 from auditlog.events.render import human_bytes
 from auditlog.inspection.inspection import ClusterReport, NodeReport, PolicyReport
+from auditlog.manifest.audit_flags import BACKENDS, FILE_FLAGS, ROTATION_FLAGS
 from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.flagz import Witness
 from auditlog.settings import STDOUT
@@ -21,16 +22,7 @@ _SHOWN = 5
 """Lines of one kind in the text of one node, so that a node stays one screen; JSON has them all."""
 
 _LABEL = 12
-_SAID = (
-    "audit-policy-file",
-    "audit-log-path",
-    "audit-log-mode",
-    "audit-log-maxage",
-    "audit-log-maxbackup",
-    "audit-log-maxsize",
-    "audit-webhook-config-file",
-    "audit-webhook-mode",
-)
+_SAID = (*FILE_FLAGS, *ROTATION_FLAGS, *(backend.flag("mode") for backend in BACKENDS))
 """The flags whose values stand in the lines on backends and policy."""
 
 _FLAGZ = {

@@ -11,6 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.events.budget import MEGABYTE
+from auditlog.manifest.audit_flags import (
+    LOG,
+    LOG_FLAG,
+    MAX_AGE_FLAG,
+    MAX_BACKUP_FLAG,
+    MAX_SIZE_FLAG,
+    WEBHOOK,
+    WEBHOOK_FLAG,
+    value_of,
+)
 from auditlog.settings import STDOUT
 
 RETENTION_MINOR = 36
@@ -55,22 +65,22 @@ class WebhookBackend:
 
 def log_backend(flags: Mapping[str, str], minor: int) -> LogBackend | None:
     """The file backend that the flags of an API server of 1.``minor`` ask for; None without one."""
-    path = flags.get("audit-log-path")
+    path = flags.get(LOG_FLAG)
     if not path:
         return None
     retains = minor >= RETENTION_MINOR
     defaults = {
-        "audit-log-maxage": 366 if retains else 0,
-        "audit-log-maxbackup": 100 if retains else 0,
-        "audit-log-maxsize": 100 if retains else 0,
+        MAX_AGE_FLAG: 366 if retains else 0,
+        MAX_BACKUP_FLAG: 100 if retains else 0,
+        MAX_SIZE_FLAG: 100 if retains else 0,
     }
     values = {name: _whole_number(flags.get(name), default) for name, default in defaults.items()}
-    size = values["audit-log-maxsize"]
+    size = values[MAX_SIZE_FLAG]
     return LogBackend(
         path=path,
-        mode=flags.get("audit-log-mode", "blocking"),
-        max_age=values["audit-log-maxage"],
-        max_backup=values["audit-log-maxbackup"],
+        mode=value_of(flags, LOG.flag("mode")),
+        max_age=values[MAX_AGE_FLAG],
+        max_backup=values[MAX_BACKUP_FLAG],
         max_size=size or (None if retains else _LUMBERJACK_MEGABYTES),
         unset=tuple(name for name in defaults if name not in flags),
     )
@@ -78,8 +88,8 @@ def log_backend(flags: Mapping[str, str], minor: int) -> LogBackend | None:
 
 def webhook_backend(flags: Mapping[str, str]) -> WebhookBackend | None:
     """The webhook backend that the flags ask for; None without one."""
-    path = flags.get("audit-webhook-config-file")
-    return WebhookBackend(path, flags.get("audit-webhook-mode", "batch")) if path else None
+    path = flags.get(WEBHOOK_FLAG)
+    return WebhookBackend(path, value_of(flags, WEBHOOK.flag("mode"))) if path else None
 
 
 def _whole_number(text: str | None, default: int) -> int:

@@ -15,15 +15,8 @@ from typing import Any
 
 from auditlog.manifest import manifest, yaml_edit
 from auditlog.manifest.arguments import read_arguments
-from auditlog.manifest.audit_flags import means_the_same
-from auditlog.manifest.desired import (
-    POLICY_ANNOTATION,
-    WEBHOOK_ANNOTATION,
-    WEBHOOK_FLAG,
-    AuditConfiguration,
-    Flag,
-    HostMount,
-)
+from auditlog.manifest.audit_flags import WEBHOOK_FLAG, means_the_same
+from auditlog.manifest.desired import POLICY_ANNOTATION, WEBHOOK_ANNOTATION, AuditConfiguration, Flag, HostMount
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.ownership import Owned
 from auditlog.manifest.yaml_edit import Path, YamlEditError

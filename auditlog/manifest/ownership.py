@@ -12,17 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from auditlog.errors import AuditlogError
-from auditlog.manifest.audit_flags import means_the_same
-from auditlog.manifest.desired import AuditConfiguration
+from auditlog.manifest.audit_flags import STANDARD_FLAGS, means_the_same
+from auditlog.manifest.desired import LOG_MOUNT, AuditConfiguration
 
-_STANDARD_FLAGS = (
-    "audit-policy-file",
-    "audit-log-path",
-    "audit-log-maxage",
-    "audit-log-maxbackup",
-    "audit-log-maxsize",
-)
-_STANDARD_MOUNTS = ("audit-policy", "audit-logs")
+_STANDARD_MOUNTS = ("audit-policy", LOG_MOUNT)
 
 
 class OwnershipError(AuditlogError):
@@ -67,7 +60,7 @@ def recorded(text: str | None, there: Present) -> Owned:
     """
     if text is None:
         mounts = {name: there.mounts[name] for name in _STANDARD_MOUNTS if name in there.mounts}
-        return Owned(tuple(sorted(_STANDARD_FLAGS)), mounts)
+        return Owned(tuple(sorted(STANDARD_FLAGS)), mounts)
     try:
         values = json.loads(text)
         return Owned(tuple(sorted(map(str, values["flags"]))), {str(k): str(v) for k, v in values["mounts"].items()})

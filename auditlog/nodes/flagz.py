@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditlog.manifest import manifest
-from auditlog.manifest.audit_flags import KINDS, means_the_same
+from auditlog.manifest.audit_flags import FILE_FLAGS, means_the_same
 from auditlog.nodes.facts import Facts
 
 _LINE = re.compile(r"([a-z0-9][a-z0-9.-]*)(?:: ?|=| )(.*)")
-_PATHS = tuple(name for name in KINDS if name.endswith(("-file", "-log-path")))
-"""Audit flags whose default is empty, so that a value of theirs was given."""
 
 
 class Witness(StrEnum):
@@ -54,7 +52,7 @@ def contradictions(facts: Facts, written: Mapping[str, str]) -> Iterator[Contrad
         if name in given:
             if not means_the_same(name, said, given[name] or None):
                 yield Contradiction(name, said, given[name])
-        elif name in _PATHS and said:
+        elif name in FILE_FLAGS and said:
             yield Contradiction(name, said, None)
 
 

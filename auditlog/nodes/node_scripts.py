@@ -13,15 +13,21 @@ from collections.abc import Sequence
 from functools import cache
 
 from auditlog.manifest.line_edits import line_edits
+from auditlog.nodes.second_api_server import shell_constants
 from auditlog.project_files import project_folder
 
 FOLDER = "/etc/kubernetes/audit-logging"
 INSTALLED = f"{FOLDER}/node.sh"
 INSTALLED_FACTS = f"{FOLDER}/facts"
+INSTALLED_LEDGER = f"{FOLDER}/ledger"
 DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
     f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_FACTS} ""'
+)
+LEDGER_NEEDS = (
+    f"an account that only reads needs {INSTALLED_LEDGER}, which 'pulumi up' installs, and this line in "
+    f'/etc/sudoers.d: {{user}} ALL=(root) NOPASSWD: {INSTALLED_LEDGER} ""'
 )
 _PARTS = (
     "common.sh",
@@ -31,6 +37,7 @@ _PARTS = (
     "marker.sh",
     "moved.sh",
     "prove.sh",
+    "ledger.sh",
     "exchange.sh",
     "archive.sh",
     "journal.sh",
@@ -71,7 +78,8 @@ _IS_WHOLE = (
 def bundle() -> str:
     """The whole node side as one POSIX sh script, without its comments: the stack keeps it for every node."""
     lines = "".join((_SOURCE / part).read_text() for part in _PARTS).splitlines(keepends=True)
-    return _HEADER + "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    code = "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return _HEADER + shell_constants() + code
 
 
 def facts_command(
@@ -100,8 +108,14 @@ def installed_facts_command() -> str:
     return f"sudo -n {INSTALLED_FACTS}"
 
 
+def installed_ledger_command() -> str:
+    """The command by which such an account asks for the ledger. What is asked comes on standard input, and names no
+    path."""
+    return f"sudo -n {INSTALLED_LEDGER}"
+
+
 def install_command(user: str, script: str, there_now: str) -> str:
-    """The command that installs ``script``, which it takes on standard input, by a rename, and the way to its facts.
+    """The command that installs ``script``, which it takes on standard input, by a rename, and the readers' ways to it.
 
     ``there_now`` names the copy that the node has, or its absence; it is only there to make the loss of it a diff.
     """
@@ -110,12 +124,19 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
-        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} recorded-facts' >{INSTALLED_FACTS}.new"
-        f" && chmod 700 {INSTALLED_FACTS}.new && sync {INSTALLED_FACTS}.new"
-        f" && mv -f {INSTALLED_FACTS}.new {INSTALLED_FACTS} && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
+        f"{_install_reader(INSTALLED_FACTS, 'recorded-facts')}{_install_reader(INSTALLED_LEDGER, 'recorded-ledger')}"
+        f" && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
     return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+
+
+def _install_reader(path: str, command: str) -> str:
+    """The steps that put a script in place which an account that only reads may run as root."""
+    return (
+        f" && printf '%s\\n' '#!/bin/sh' 'exec /bin/sh {INSTALLED} {command}' >{path}.new"
+        f" && chmod 700 {path}.new && sync {path}.new && mv -f {path}.new {path}"
+    )
 
 
 def declare_command(user: str) -> str:

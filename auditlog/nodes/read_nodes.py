@@ -12,10 +12,12 @@ import asyncssh
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import LOG_FLAG, POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import FILE_FLAGS
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes import node_scripts
-from auditlog.nodes.facts import Facts, FactsError, KubeadmConfig, parse_facts
+from auditlog.nodes.answer import FactsError
+from auditlog.nodes.fact_types import KubeadmConfig
+from auditlog.nodes.facts import Facts, parse_facts
 from auditlog.nodes.ssh import (
     LOGIN_ERRORS,
     READ_SECONDS,
@@ -222,7 +224,7 @@ def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
     text = facts.manifest.text
     try:
         arguments = manifest.arguments(text)
-        flags = [manifest.flag_value(arguments, name) or "" for name in (POLICY_FLAG, LOG_FLAG, WEBHOOK_FLAG)]
+        flags = [manifest.flag_value(arguments, name) or "" for name in FILE_FLAGS]
         policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
     except ManifestError:
         return None

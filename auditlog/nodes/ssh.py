@@ -20,7 +20,7 @@ CONNECT_SECONDS = 15
 READ_SECONDS = 120
 """How long a login, and an answer to what is asked of a node, may take."""
 
-LOGIN_ERRORS = (OSError, ValueError, asyncssh.Error, TimeoutError)
+LOGIN_ERRORS = (OSError, ValueError, AuditlogError, asyncssh.Error, TimeoutError)
 """What a login, and what is done with it, raises; ``Login.reason`` has words for each."""
 
 

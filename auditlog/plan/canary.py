@@ -20,16 +20,14 @@ from typing import Any
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit, yaml_edit
+from auditlog.manifest.audit_flags import LOG_FLAG
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
 from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
-from auditlog.nodes.facts import CANARY
+from auditlog.nodes.fact_types import CANARY
+from auditlog.nodes.second_api_server import PORTS
 
-PORT = 16443
-"""Where the canary listens; the node takes the next free port where this one is taken."""
-
-_LOG = "audit-log-path"
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
 
@@ -69,7 +67,7 @@ def _canary(text: str, staged: tuple[tuple[str, str], ...], *, loopback: bool) -
     except (ManifestError, YamlEditError) as error:
         raise CanaryError(f"no canary can be made from the manifest: {error}") from error
     return Canary(
-        line_edits(source, made), sha256(made), canary_log(manifest.flag_value(manifest.arguments(text), _LOG))
+        line_edits(source, made), sha256(made), canary_log(manifest.flag_value(manifest.arguments(text), LOG_FLAG))
     )
 
 
@@ -82,11 +80,11 @@ def canary_log(path: str | None) -> str | None:
 
 
 def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) -> str:
-    flags = [Flag("secure-port", str(PORT)), Flag("endpoint-reconciler-type", "none")]
+    flags = [Flag("secure-port", str(PORTS[0])), Flag("endpoint-reconciler-type", "none")]
     argument_list = manifest.arguments(text)
-    log = canary_log(manifest.flag_value(argument_list, _LOG))
+    log = canary_log(manifest.flag_value(argument_list, LOG_FLAG))
     if log is not None:
-        flags.append(Flag(_LOG, log))
+        flags.append(Flag(LOG_FLAG, log))
     if loopback:
         flags.append(Flag("bind-address", "127.0.0.1"))
     document = yaml_edit.load(text)

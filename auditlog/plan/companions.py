@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditlog.manifest.desired import sha256
-from auditlog.nodes.facts import ABSENT, Facts, HashedFile
+from auditlog.nodes.answer import ABSENT
+from auditlog.nodes.fact_types import HashedFile
+from auditlog.nodes.facts import Facts
 from auditlog.plan.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import WebhookSettings
 

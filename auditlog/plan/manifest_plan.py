@@ -11,7 +11,8 @@ from auditlog.manifest.audit_flags import means_the_same
 from auditlog.manifest.desired import AuditConfiguration
 from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
 from auditlog.manifest.ownership import Owned, OwnershipError, Present, owned_by, recorded
-from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.nodes.fact_types import RemoteFile
+from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange, given_back
 
 OWNED_PATH = "/etc/kubernetes/audit-logging/owned"

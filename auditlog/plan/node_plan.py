@@ -16,7 +16,9 @@ from auditlog.manifest.backends import log_backend
 from auditlog.manifest.desired import AuditConfiguration, sha256
 from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
 from auditlog.manifest.ownership import Owned
-from auditlog.nodes.facts import ABSENT, Facts, Process, StrayManifest, Written
+from auditlog.nodes.answer import ABSENT
+from auditlog.nodes.fact_types import Process, StrayManifest, Written
+from auditlog.nodes.facts import Facts
 from auditlog.nodes.kubernetes_version import kubernetes_version
 from auditlog.plan.companions import POLICY_FILE, WEBHOOK_KUBECONFIG, Companion, webhook_companion
 from auditlog.plan.file_change import FileChange

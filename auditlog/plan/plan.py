@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from auditlog.checks.answering import unanswered
-from auditlog.checks.api_server import AUDIT
 from auditlog.checks.between_nodes import NodeTraits, audit_differences, version_differences
 from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.finding import Finding, Severity
 from auditlog.checks.findings import errors
 from auditlog.checks.kubeadm_config import cluster_configuration_findings
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import POLICY_FLAG, audit_configuration, sha256
+from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG
+from auditlog.manifest.desired import audit_configuration, sha256
 from auditlog.manifest.ownership import Owned
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange

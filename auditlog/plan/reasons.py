@@ -11,7 +11,8 @@ from auditlog.checks.node_state import forgotten
 from auditlog.checks.process import Lag
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, HostMount, sha256
-from auditlog.nodes.facts import Facts, StrayManifest
+from auditlog.nodes.fact_types import StrayManifest
+from auditlog.nodes.facts import Facts
 from auditlog.plan.companions import Companion
 from auditlog.plan.manifest_plan import ManifestPlan
 

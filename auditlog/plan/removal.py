@@ -13,7 +13,8 @@ from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.findings import errors
 from auditlog.checks.node_state import other_owner
 from auditlog.manifest.manifest import MANIFEST_PATH
-from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.nodes.fact_types import RemoteFile
+from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import taken_over
 from auditlog.plan.plan_error import PlanError

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest, manifest_edit
+from auditlog.manifest.audit_flags import POLICY_FLAG
 from auditlog.manifest.backends import log_backend, webhook_backend
 from auditlog.manifest.desired import AuditConfiguration
 from auditlog.manifest.line_edits import line_edits
 from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes.facts import Facts
+from auditlog.nodes.second_api_server import memory_needed
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.settings import STDOUT
 from auditlog.settings.restart import RestartMode, RestartSettings
-
-MEMORY_RESERVE = 256 * 1024 * 1024
-"""What a second API server needs beside a quarter more than the running one takes; as in node/rehearsal.sh."""
 
 AWAY = {
     RestartMode.SEAMLESS: "the API stays reachable; kept connections are closed once at each of two hand-overs",
@@ -104,8 +103,7 @@ def placed_first(text: str) -> str:
 
 def _lacks_memory(facts: Facts) -> str | None:
     available = facts.memory_available_bytes
-    needed = facts.memory_running_bytes * 5 // 4 + MEMORY_RESERVE
-    if available is None or available >= needed:
+    if available is None or available >= memory_needed(facts.memory_running_bytes):
         return None
     return "memory is short for a second API server"
 
@@ -126,7 +124,7 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
     if address not in ("0.0.0.0", "::"):  # noqa: S104
         return f"the API server listens on {address} alone, where the two could not be distinguished"
     log = log_backend(flags, minor=0)
-    if flags.get("audit-policy-file") and (log is None or log.path == STDOUT):
+    if flags.get(POLICY_FLAG) and (log is None or log.path == STDOUT):
         return "the audit log is not a file, so a second API server could not write its own"
     return None
 

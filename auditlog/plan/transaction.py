@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditlog.manifest import manifest
-from auditlog.manifest.desired import POLICY_FLAG, WEBHOOK_FLAG
+from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.nodes import node_scripts
 from auditlog.plan.canary import Canary, CanaryError, canary
 from auditlog.plan.restart import placed_first

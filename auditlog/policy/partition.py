@@ -21,7 +21,7 @@ path that RequestInfo takes for a resource is no URL to a policy; resource names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from auditlog.policy.evaluate import group_matches, url_matches
 from auditlog.policy.model import GroupResources, Policy, PolicyRule, Request
+from auditlog.policy.resources import is_resource_path
 
 OTHER = "\0other"
 """Stands for every value that no rule names. No policy text can hold it: YAML has no NUL."""
@@ -38,8 +39,8 @@ RARE_RESOURCE_VERBS = ("proxy", "")
 """The legacy `/proxy/` prefix, and HTTP methods that RequestInfo has no verb for."""
 HTTP_VERBS = ("get", "head", "post", "put", "patch", "delete", "options", "trace", "connect")
 
-# At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
-_RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
+VERBS = frozenset((*RESOURCE_VERBS, *RARE_RESOURCE_VERBS, *HTTP_VERBS))
+"""Every verb that a request can have."""
 
 
 class AxisName(StrEnum):
@@ -59,6 +60,11 @@ class Target(NamedTuple):
     resource: str
     subresource: str
     name: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the request names an object that a rule names."""
+        return self.name not in ("", OTHER)
 
 
 Value = str | None | Target | frozenset[str]
@@ -149,6 +155,29 @@ def deciders(earlier: Sequence[PolicyRule], rule: PolicyRule) -> frozenset[int |
     return frozenset(None if first is None else meeting[first] for first, own in outcomes if own is not None)
 
 
+def outcomes_of(diagram: Diagram, wanted: Mapping[AxisName, Callable[[Value], bool]]) -> frozenset[Outcome]:
+    """The outcomes of the requests whose values are wanted on every axis that is named."""
+    allowed = [
+        tuple(any(accepts(value) for value in choice.values) for choice in axis.choices)
+        if (accepts := wanted.get(axis.name)) is not None
+        else (True,) * len(axis.choices)
+        for axis in diagram.axes
+    ]
+    known: dict[Node, frozenset[Outcome]] = {}
+
+    def below(node: Node) -> frozenset[Outcome]:
+        if not node.children:
+            return node.outcomes
+        if node not in known:
+            children = {
+                child for child, is_allowed in zip(node.children, allowed[node.depth], strict=True) if is_allowed
+            }
+            known[node] = frozenset().union(*(below(child) for child in children))
+        return known[node]
+
+    return below(diagram.root)
+
+
 def may_meet(left: PolicyRule, right: PolicyRule) -> bool:
     """False when a look at the two rules shows that no request matches both; it saves a larger partition."""
     lists = (
@@ -208,12 +237,6 @@ def request_of(diagram: Diagram, values: Sequence[Value]) -> Request:
         namespace=str(by_axis[AxisName.NAMESPACE]),
         name=target.name,
     )
-
-
-def is_resource_path(path: str) -> bool:
-    """Whether RequestInfo takes a path for a resource, so that no nonResourceURLs can match it."""
-    parts = path.strip("/").split("/")
-    return len(parts) >= _RESOURCE_PATH_PARTS.get(parts[0], len(parts) + 1)
 
 
 def _diagram(policies: tuple[tuple[PolicyRule, ...], ...], resource_requests: bool, spare_groups: int) -> Diagram:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from auditlog.errors import AuditlogError
 from auditlog.policy.model import NEWEST_MINOR, Request
-from auditlog.policy.resources import closest_resource, find_resource
+from auditlog.policy.resources import closest_resource, find_resource, is_resource_path
 
 FORMS = """\
 USER VERB RESOURCE [NAMESPACE/][NAME]     alice deletes configmap prod/app-config
@@ -86,8 +86,6 @@ _BASES = dict.fromkeys((*_RESOURCE_VERBS, *_HTTP_VERBS, *_OTHER_WORDS))
 _BASE_OF_FORM = {form: base for base in _BASES for form in _forms(base)} | _IRREGULAR
 _NAMELESS_VERBS = ("list", "watch", "deletecollection", "create")
 _USER = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<groups>[^\[\]]*)\])?")
-# At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
-_RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
 
 
 class PhraseError(AuditlogError):
@@ -193,8 +191,7 @@ def _verb(word: str, allowed: tuple[str, ...]) -> str:
 
 def _path(word: str) -> str:
     path = word.partition("?")[0]
-    parts = [part for part in path.split("/") if part]
-    if parts and len(parts) >= _RESOURCE_PATH_PARTS.get(parts[0], len(parts) + 1):
+    if is_resource_path(path):
         raise PhraseError(f'"{path}" is a resource and not a URL to a policy; allowed: RESOURCE [NAMESPACE/][NAME]')
     return path
 

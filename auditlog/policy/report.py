@@ -65,6 +65,7 @@ def findings_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
             "reason": each.reason,
             "fix": each.fix,
             "silenced": each.silenced,
+            "also": [{"line": place.line, "column": place.column} for place in each.also],
         }
         for each in findings
     ]
@@ -158,6 +159,17 @@ def _sarif_result(source: str, finding: Finding, rule_index: int) -> dict[str, A
         "message": {"text": f"{finding.reason}. Fix: {finding.fix}"},
         "locations": [{"physicalLocation": location}],
     }
+    if finding.also:
+        artifact = location["artifactLocation"]
+        result["relatedLocations"] = [
+            {
+                "physicalLocation": {
+                    "artifactLocation": artifact,
+                    "region": {"startLine": place.line, "startColumn": place.column},
+                }
+            }
+            for place in finding.also
+        ]
     if finding.silenced is not None:
         kind = "inSource" if finding.silenced_line else "external"
         result["suppressions"] = [{"kind": kind, "justification": finding.silenced}]
@@ -165,7 +177,9 @@ def _sarif_result(source: str, finding: Finding, rule_index: int) -> dict[str, A
 
 
 def _headline(source: str, finding: Finding) -> str:
-    return f"{_place(source, finding)}: {finding.severity.value}: {finding.reason} [{finding.id}]"
+    lines = list(dict.fromkeys(str(place.line) for place in finding.also if place.line != finding.line))
+    also = f" (also on line{'s' if len(lines) > 1 else ''} {', '.join(lines)})" if lines else ""
+    return f"{_place(source, finding)}: {finding.severity.value}: {finding.reason}{also} [{finding.id}]"
 
 
 def _place(source: str, finding: Finding) -> str:

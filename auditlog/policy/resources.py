@@ -14,6 +14,9 @@ from functools import cache
 
 from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS
 
+# At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
+_RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltinResource:
@@ -183,6 +186,12 @@ def _names_at(names: str, minor: int) -> tuple[str, ...]:
         if int(first or OLDEST_MINOR) <= minor <= int(last or NEWEST_MINOR):
             held.append(name)
     return tuple(held)
+
+
+def is_resource_path(path: str) -> bool:
+    """Whether RequestInfo takes a path for a resource, so that no nonResourceURLs can match it."""
+    parts = path.strip("/").split("/")
+    return len(parts) >= _RESOURCE_PATH_PARTS.get(parts[0], len(parts) + 1)
 
 
 # [group], then a line for each resource: plural, kind, short names, scope, versions, subresources. The core

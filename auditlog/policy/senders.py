@@ -8,7 +8,7 @@ provider names; the groups of nodes, service accounts and anonymous requests are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -29,6 +29,7 @@ CONTROL_PLANE_GROUPS = frozenset({"system:nodes", "system:serviceaccounts:kube-s
 _ACCOUNT = "system:serviceaccount:"
 _NODE = "system:node:"
 _RESERVED = frozenset({AUTHENTICATED, "system:unauthenticated", "system:nodes", "system:serviceaccounts"})
+_MOST_NAMES = 6
 _MOST_GROUPS = 2
 """One for the rule that decides and one for the question: more change no outcome (`auditlog.policy.partition`)."""
 
@@ -49,6 +50,11 @@ class Sender:
     def is_control_plane(self) -> bool:
         """Whether it is a part of Kubernetes: a component, a kubelet, or a controller of kube-system."""
         return self.user in CONTROL_PLANE or not self.groups.isdisjoint(CONTROL_PLANE_GROUPS)
+
+    @property
+    def is_workload(self) -> bool:
+        """Whether it is a ServiceAccount outside of kube-system."""
+        return "system:serviceaccounts" in self.groups and not self.is_control_plane
 
     def meets(self, rule: PolicyRule) -> bool:
         """Whether the rule's users and groups hold for this sender."""
@@ -80,13 +86,38 @@ def senders(rules: Sequence[PolicyRule], users: Sequence[str] = ()) -> Iterator[
     others = [OTHER, f"{_NODE}{OTHER}", *(f"{_ACCOUNT}{each}:{OTHER}" for each in (*namespaces, OTHER))]
     free = [group for group in groups if group not in _RESERVED and not _is_of_accounts(group)]
     yield Sender(None)
-    for user in dict.fromkeys((OTHER, ANONYMOUS, *sorted(CONTROL_PLANE), *named, *others)):
+    for user in dict.fromkeys((OTHER, ANONYMOUS, *sorted(CONTROL_PLANE), *filter(can_exist, named), *others)):
         own = frozenset(groups_of(user))
         if own != {AUTHENTICATED}:
             yield Sender(user, own)
             continue
         for count in range(min(_MOST_GROUPS, len(free)) + 1):
             yield from (Sender(user, own | frozenset(chosen)) for chosen in combinations(free, count))
+
+
+def can_exist(user: str) -> bool:
+    """Whether somebody can have this name: `system:` begins those that Kubernetes itself gives, and they are known."""
+    kind, _, rest = user.removeprefix("system:").partition(":")
+    if not user.startswith("system:"):
+        return bool(user) and "*" not in user
+    if kind == "serviceaccount":
+        return rest.count(":") == 1 and all(rest.split(":")) and "*" not in rest
+    if kind == "node":
+        return bool(rest) and "*" not in rest
+    return user not in (*_RESERVED, "system:unsecured") and kind != "serviceaccounts" and "*" not in user
+
+
+def described(who: Iterable[Sender]) -> str:
+    """The senders by name, at most six of them: people first, the control plane last."""
+    found = list(dict.fromkeys(who))
+    parts = {str(sender) for sender in found if sender.is_control_plane}
+    is_whole = len(parts) > len(CONTROL_PLANE)
+    ordered = sorted(found, key=lambda each: (each.is_control_plane, each.is_workload))
+    names = ["the control plane" if is_whole and str(sender) in parts else str(sender) for sender in ordered]
+    names = list(dict.fromkeys(names))
+    more = [f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    words = [*names[:_MOST_NAMES], *more]
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _is_of_accounts(group: str) -> bool:

@@ -15,6 +15,7 @@ import asyncssh
 
 from auditlog.errors import AuditlogError
 from auditlog.events.event import Event
+from auditlog.events.logql import streams
 from auditlog.events.loki import DeniedError, LokiClient, LokiError
 from auditlog.nodes import node_scripts
 from auditlog.nodes.ssh import (
@@ -181,10 +182,10 @@ class _Prover:
     ) -> tuple[dict[str, str], int] | None:
         """Labels and time of the entry that holds the event."""
         second, moment = 1_000_000_000, event_nanoseconds(event)
-        query = f'{{job="kubernetes-audit", cluster={json.dumps(self.settings.cluster)}}} |= `{name}`'
+        query = f"{streams(f'cluster={json.dumps(self.settings.cluster)}')} |= `{name}`"
         while True:
-            streams = await asyncio.to_thread(client.lines, query, moment - second, moment + second, 10)
-            for stream in streams:
+            found = await asyncio.to_thread(client.lines, query, moment - second, moment + second, 10)
+            for stream in found:
                 for nanoseconds, line in stream.values:
                     if event.audit_id in line and f'"stage":"{event.stage}"' in line:
                         return stream.stream, int(nanoseconds)

@@ -103,8 +103,8 @@ OUTPUTS = (
     ),
     Output(
         "proof",
-        "By node: the `auditID` and time of the event that proved its last change. Also the seconds until it was in the "
-        "log and in Loki, or the reason for no proof. Only with `proof.enabled`.",
+        "By node: the `auditID` and time of the event that proved its last change. Also the seconds until it was in "
+        "the log and in Loki, or the reason for no proof. Only with `proof.enabled`.",
         _by_name(_type("NodeProof")),
         always=False,
     ),

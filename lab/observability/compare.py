@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from auditlog.events.logql import streams
 from lab.api import Lab
 from lab.audit_logs import file_lines
 from lab.observability import loki_api
 from lab.stack import CLUSTER
 
-SELECTOR = f'{{job="kubernetes-audit", cluster="{CLUSTER}"}}'
+SELECTOR = streams(f'cluster="{CLUSTER}"')
 """What the lab's own nodes sent; tests give Loki events of clusters that do not exist."""
 LOGS = "var/log/kubernetes/audit"
 """The folder of the log, below a node's root."""

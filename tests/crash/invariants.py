@@ -10,7 +10,7 @@ from pathlib import Path
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import sha256
 from auditlog.nodes import node_scripts
-from auditlog.nodes.facts import CANARY, apiserver_pod
+from auditlog.nodes.fact_types import CANARY, apiserver_pod
 from tests.crash.node import CrashNode
 
 _FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file")

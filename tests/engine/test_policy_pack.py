@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.preview.requirements_environment import install
-from lab.paths import REPOSITORY, Paths
+from lab.paths import REPOSITORY
 from tests.engine.audited_cluster import Cluster, succeed
 from tests.engine.engine_stack import EngineStack, Run
 
@@ -35,33 +34,24 @@ def pack(tmp_path: Path, pack_environment: Path) -> Path:
     folder = tmp_path / "pack"
     shutil.copytree(PACK, folder)
     (folder / "venv").symlink_to(pack_environment)
+    # The engine has the language host start a pack, and the lab's host is too old to. A program it starts by itself.
+    start = folder / "start"
+    start.write_text(f'#!/bin/sh\nexec {folder}/venv/bin/python -u -m pulumi.policy "$1" {folder}\n')
+    start.chmod(0o755)
     return folder
 
 
 @pytest.fixture
-def stack(tmp_path: Path, engine_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> EngineStack:
-    """A stack whose engine starts packs by a program of their own.
-
-    That is what it does without a language host for Python. The lab's host is too old to start one, and the program of
-    the test needs none: it runs in this process. The engine looks for the host beside itself.
-    """
-    ours, folder = Paths.of().bin, tmp_path / "engine"
-    folder.mkdir()
-    shutil.copy(ours / "pulumi", folder / "pulumi")
-    (folder / "pulumi-analyzer-policy-python").symlink_to(ours / "pulumi-analyzer-policy-python")
-    rest = [each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != ours]
-    path = os.pathsep.join([str(folder), *rest])
-    monkeypatch.setenv("PATH", path)
-    monkeypatch.setenv("PULUMI_IGNORE_AMBIENT_PLUGINS", "false")
+def stack(tmp_path: Path, engine_environment: dict[str, str]) -> EngineStack:
     work_directory = tmp_path / "policed"
     work_directory.mkdir()
-    return EngineStack(work_directory, {**engine_environment, "PATH": path, "PULUMI_IGNORE_AMBIENT_PLUGINS": "false"})
+    return EngineStack(work_directory, engine_environment)
 
 
 def preview(stack: EngineStack, cluster: Cluster, pack: Path, **config: Any) -> Run:
     file = pack / "config.json"
     file.write_text(json.dumps(config))
-    return stack.preview(cluster.program, policy_packs=[str(pack)], policy_pack_configs=[str(file)])
+    return stack.preview(cluster.program, policy_packs=[str(pack / "start")], policy_pack_configs=[str(file)])
 
 
 def test_a_good_stack_passes_and_a_bad_one_fails_with_every_reason(

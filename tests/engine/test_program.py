@@ -69,7 +69,8 @@ def test_a_stack_that_keeps_nothing_in_the_cluster_needs_no_kubernetes_provider(
     plugins.unlink()
     kubernetes = "resource-kubernetes-v*"
     shutil.copytree(plugin_directory, plugins, symlinks=True, ignore=shutil.ignore_patterns(kubernetes))
-    assert len(list(plugin_directory.glob(kubernetes))) == 1
+    # Beside a plugin the engine notes when it was last used.
+    assert len([each for each in plugin_directory.glob(kubernetes) if each.is_dir()]) == 1
     node.agree(untouched())
     for words in (("preview", "--diff"), ("up", "--yes", "--skip-preview")):
         run = pulumi(REPOSITORY, engine_environment, *words, "--stack", STACK, "--config-file", str(stack_file))

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import pairwise
 
+from auditlog.nodes import second_api_server
 from lab.api import Lab, Node
 from lab.process import run
 
 API_PORT = 6443
-PORTS = (API_PORT, *range(16443, 16449))
+PORTS = (API_PORT, *second_api_server.PORTS)
 """The API server's port, and those that a canary may take."""
 STRANGER = "192.0.2.77"
 """An address of RFC 5737 that no firewall of these tests lets in."""

@@ -57,14 +57,13 @@ def reading_key(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     key = tmp_path_factory.mktemp("reader") / "id_ed25519"
     lab_node.make_key(key, READER)
     home, public = f"/home/{READER}", key.with_suffix(".pub").read_text().strip()
-    authorized = documented("restrict,command=").replace("ssh-ed25519 AAAA…", public)
+    authorized = documented(f'command="sudo -n {FACTS}"').replace("ssh-ed25519 AAAA…", public)
     node.run(
         f"useradd --create-home --password '*' --shell /bin/sh {READER} && install -d -m 700 -o {READER} {home}/.ssh &&"
         f" cat >{home}/.ssh/authorized_keys <<'END' && chown -R {READER} {home}/.ssh\n{authorized}END\n"
     )
-    node.run(
-        f"cat >{SUDOERS} <<'END' && chmod 440 {SUDOERS} && visudo -c -q -f {SUDOERS}\n{documented('NOPASSWD')}END\n"
-    )
+    rights = documented(f"NOPASSWD: {FACTS}")
+    node.run(f"cat >{SUDOERS} <<'END' && chmod 440 {SUDOERS} && visudo -c -q -f {SUDOERS}\n{rights}END\n")
     yield key
     node.run(REMOVE_READER, check=False)
 

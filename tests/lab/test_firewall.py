@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from auditlog.nodes import second_api_server
 from lab.api import Lab, Node
 from tests.lab.clients import four_clients
 from tests.lab.faults.halt import halted
@@ -18,7 +19,7 @@ from tests.lab.outsiders import connects, outsiders
 from tests.lab.test_first_stack import eventually
 from tests.lab.test_restart_modes import EVERYTHING, WRITES, assert_undisturbed, left_over
 
-CANARY_PORT = 16443
+CANARY_PORT = second_api_server.PORTS[0]
 LIMITED = "INPUT ! -i lo -p tcp --dport 6443 ! -s 10.0.0.0/8 -j DROP"
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from auditlog.nodes.second_api_server import PORTS
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import Level, Request
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.validate import load_policy
 from lab.api import Node
-from lab.second_api_server import PORT, second_api_server
+from lab.second_api_server import second_api_server
 
 FOLDER = "/var/lib/preset"
 FLAGS = {
@@ -20,7 +21,8 @@ FLAGS = {
     "audit-policy-file": f"{FOLDER}/policy.yaml",
     "audit-log-path": f"{FOLDER}/audit.log",
 }
-API = f"kubectl --kubeconfig /etc/kubernetes/admin.conf --server https://127.0.0.1:{PORT} --tls-server-name kubernetes"
+_SERVER = f"https://127.0.0.1:{PORTS[0]}"
+API = f"kubectl --kubeconfig /etc/kubernetes/admin.conf --server {_SERVER} --tls-server-name kubernetes"
 ADMIN = ("kubeadm:cluster-admins", "system:authenticated")
 REQUESTS = {
     "create configmap the-marker --dry-run=server": Request(

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,6 +135,8 @@ class Pipeline:
     alloy_port: int = field(default_factory=lambda: _free_port())
     loki: subprocess.Popen[bytes] | None = None
     alloy: subprocess.Popen[bytes] | None = None
+    limits: Mapping[str, object] = field(default_factory=dict)
+    """Of Loki's ``limits_config``, beside those that the lab has."""
 
     def __post_init__(self) -> None:
         self.logs.mkdir(parents=True)
@@ -170,6 +172,7 @@ class Pipeline:
         configuration["server"] |= {"http_listen_address": "127.0.0.1", "grpc_listen_address": "127.0.0.1"}
         # What one machine sends here is what a whole control plane sends elsewhere.
         configuration["limits_config"] |= {"ingestion_rate_mb": 64, "ingestion_burst_size_mb": 128}
+        configuration["limits_config"] |= self.limits
         (folder / "loki.yaml").write_text(yaml.safe_dump(configuration))
         with (self.folder / "loki.said").open("ab") as output:
             self.loki = subprocess.Popen(
@@ -265,9 +268,9 @@ def outcome(pipeline: Pipeline, writer: Writer, seconds: float) -> Outcome:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Pipeline]:
+def running(folder: Path, limits: Mapping[str, object] | None = None) -> Iterator[Pipeline]:
     """Loki and no Alloy yet; all ended at the end."""
-    pipeline = Pipeline(folder)
+    pipeline = Pipeline(folder, limits=limits or {})
     pipeline.start_loki()
     try:
         yield pipeline

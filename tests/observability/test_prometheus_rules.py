@@ -53,6 +53,20 @@ def _shipper(newest: str, taken: str, sent: str) -> dict[str, str]:
     }
 
 
+NEW_ALLOY = 'job="alloy", instance="cp1-again:12345"'
+_ENTRIES = "otelcol_exporter_loki_entries_processed"
+_EXPORTER = 'component_id="otelcol.exporter.loki.audit"'
+
+
+def _counted(api: str, read: str, node: str = "") -> dict[str, str]:
+    """What the API server counted and Alloy read; with the label ``node`` where Prometheus has it."""
+    label = f', node="{node}"' if node else ""
+    return {
+        f"apiserver_audit_event_total{{{API}{label}}}": api,
+        f"{_ENTRIES}{{{ALLOY}, {_EXPORTER}{label}}}": read,
+    }
+
+
 CASES: dict[str, tuple[Case, ...]] = {
     "audit-off-on-node": (
         Case({f"apiserver_request_total{{{API}}}": "0+100x30"}, 15, 1),
@@ -159,6 +173,57 @@ CASES: dict[str, tuple[Case, ...]] = {
     "shipper-dropped-lines": (
         Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x10 1x10"}, 12, 1),
         Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x30"}, 3, 0),
+    ),
+    "audit-events-unread": (
+        Case(_counted(api="0+100x70", read="0+50x70"), 50, 1),
+        Case(_counted(api="0+100x70", read="0+100x70"), 50, 0),
+        Case(_counted(api="0+100x70", read="0x70"), 50, 1),
+        Case(_counted(api="7x70", read="0x70"), 50, 0),  # a quiet node
+        Case(_counted(api="0+1x70", read="0x70"), 50, 0),  # what scrapes may differ by
+        *(Case(_counted(api="0+100x30 0+100x40", read="0+100x70"), minute, 0) for minute in (32, 45, 61, 65)),
+        *(Case(_counted(api="0+100x70", read="0+100x30 0+100x40"), minute, 0) for minute in (32, 45, 61, 65)),
+        # A restarted Alloy that reads again from where it was sure, and one in a new pod.
+        Case(_counted(api="0+100x70", read="0+100x30 0+150x2 300+100x38"), 45, 0),
+        *(
+            Case(
+                {
+                    **_counted(api="0+100x90", read="0+100x30"),
+                    f"{_ENTRIES}{{{NEW_ALLOY}, {_EXPORTER}}}": "_x31 200+100x60",
+                },
+                minute,
+                0,
+            )
+            for minute in (33, 45, 61, 64, 75, 85)
+        ),
+        # A burst, which one of the two is asked about a minute later.
+        Case(_counted(api="0+10x40 9000+10x30", read="0+10x41 9010+10x29"), 41, 0),
+        # Rotation, an outage of Loki and a compression are nothing to either counter.
+        Case(
+            {
+                **_counted(api="0+100x70", read="0+100x70", node="cp1"),
+                **_counted(api="0+100x70", read="0+80x70", node="cp2"),
+            },
+            50,
+            1,
+        ),
+        # Loss on one node that is a small part of the cluster's.
+        Case(
+            {
+                **_counted(api="0+1000x70", read="0+1000x70", node="cp1"),
+                **_counted(api="0+30x70", read="0+10x70", node="cp2"),
+            },
+            50,
+            1,
+        ),
+        # Only one of the two says which node it is: the cluster as a whole is compared.
+        Case(
+            {
+                f'apiserver_audit_event_total{{{API}, node="cp1"}}': "0+100x70",
+                f"{_ENTRIES}{{{ALLOY}, {_EXPORTER}}}": "0+50x70",
+            },
+            50,
+            1,
+        ),
     ),
     "shipper-behind": (
         Case(_shipper(newest="0x40", taken="100x40", sent="90x40"), 20, 1),

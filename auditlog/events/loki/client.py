@@ -69,10 +69,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class LokiClient:
-    """Asks one Loki. Every method raises LokiError with a message for people."""
+    """Asks one Loki. Every method raises LokiError with a message for people.
+
+    ``received`` is how many bytes its answers had.
+    """
 
     def __init__(self, access: LokiAccess) -> None:
         access.check()
+        self.received = 0
         self._access = access
         self._headers = access.headers()
         self._opener = urllib.request.build_opener(_NoRedirect(), *ways(access))
@@ -117,6 +121,7 @@ class LokiClient:
             try:
                 with self._opener.open(request, timeout=self._access.timeout) as response:
                     content: bytes = response.read()
+                    self.received += len(content)
                     return content
             except urllib.error.HTTPError as problem:
                 with problem:

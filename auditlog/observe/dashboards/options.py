@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditlog.detections.promql import USUAL_API_SERVER_JOBS
 from auditlog.settings import DEFAULT_LOG_PATH, Settings
 
 TAG = "kubernetes-audit"
 """Every dashboard carries it; the dashboards link to each other by it."""
-
-
-USUAL_API_SERVER_JOBS = 'job=~"apiserver|kube-apiserver|kubernetes-apiservers"'
-"""The job names of kube-prometheus-stack, of kubernetes-mixin and of Prometheus' own example."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Each module holds the checks of one family. `lint` runs them all; what somebody 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from auditlog.policy.lint import bodies, literals, names, reachability, reading, recording, sessions, volume
-from auditlog.policy.lint.finding import Check, Context, Finding, Severity, context_of
+from auditlog.policy.lint import bodies, identities, literals, names, reachability, reading, recording, sessions, volume
+from auditlog.policy.lint.finding import SUBJECT, Check, Context, Finding, Severity, context_of, listed
 from auditlog.policy.lint.silences import SUMMARIES, Silence, apply_silences, silences_in
-from auditlog.policy.model import NEWEST_MINOR, Policy
+from auditlog.policy.model import NEWEST_MINOR, Policy, Position
 from auditlog.policy.partition import partition
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "reading_findings",
 ]
 
-_FAMILIES = (reading, recording, reachability, bodies, sessions, names, literals, volume)
+_FAMILIES = (reading, recording, reachability, bodies, sessions, identities, names, literals, volume)
 CHECKS: tuple[Check, ...] = tuple(check for family in _FAMILIES for check in family.CHECKS)
 READING_IDS = frozenset(check.id for check in reading.CHECKS)
 """Findings about what the API server does not read; a policy with one is deployed only when it is silenced."""
@@ -51,10 +52,8 @@ def lint(
     than 30 to 37.
     """
     context = context_of(policy, kubernetes_minor, audit_log_mode)
-    findings = [finding for check in CHECKS for finding in _findings(check, context)]
     known = {check.id: check for check in CHECKS}
-    findings = apply_silences(findings, (*silences_in(text, policy), *silences), known)
-    return tuple(sorted(findings, key=lambda each: (each.line, each.column, each.id)))
+    return _judged(CHECKS, context, (*silences_in(text, policy), *silences), known)
 
 
 def reading_findings(policy: Policy, text: str) -> tuple[Finding, ...]:
@@ -62,15 +61,36 @@ def reading_findings(policy: Policy, text: str) -> tuple[Finding, ...]:
     if not policy.ignored:
         return ()
     context = Context(policy, NEWEST_MINOR, None, partition([()]))
-    findings = [finding for check in reading.CHECKS for finding in _findings(check, context)]
     silences = [silence for silence in silences_in(text, policy) if silence.reason]
-    known = {silence.id: silence for silence in silences}
-    marked = (each for each in apply_silences(findings, silences, known) if each.id in READING_IDS)
-    return tuple(sorted(marked, key=lambda each: (each.line, each.column, each.id)))
+    found = _judged(reading.CHECKS, context, silences, {silence.id: silence for silence in silences})
+    return tuple(each for each in found if each.id in READING_IDS)
 
 
-def _findings(check: Check, context: Context) -> Iterator[Finding]:
-    for hit in check.find(context):
+def _judged(
+    checks: Sequence[Check], context: Context, silences: Sequence[Silence], known_ids: Mapping[str, object]
+) -> tuple[Finding, ...]:
+    """What the checks find in the order of the text, the accepted ones marked, one finding for one cause."""
+    hits = [(check, hit) for check in checks for hit in check.find(context)]
+    subjects: dict[Finding, str] = {}
+    findings = []
+    for check, hit in hits:
         place = hit.place or context.policy.locate(hit.path)
         severity = hit.severity or check.severity
-        yield Finding(check.id, severity, hit.path, place.line, place.column, hit.reason, hit.fix)
+        finding = Finding(check.id, severity, hit.path, place.line, place.column, hit.reason, hit.fix)
+        subjects[finding] = f"{subjects[finding]}{SUBJECT}{hit.subject}" if finding in subjects else hit.subject
+        findings.append(finding)
+    marked = apply_silences(list(dict.fromkeys(findings)), silences, known_ids)
+    by_cause: dict[tuple[object, ...], list[Finding]] = {}
+    for each in sorted(marked, key=lambda each: (each.line, each.column, each.id)):
+        by_cause.setdefault((each.id, each.severity, each.reason, each.fix, each.silenced), []).append(each)
+    merged = [_merged(same, subjects) for same in by_cause.values()]
+    return tuple(sorted(merged, key=lambda each: (each.line, each.column, each.id)))
+
+
+def _merged(same: Sequence[Finding], subjects: Mapping[Finding, str]) -> Finding:
+    first = same[0]
+    unmarked = (replace(each, silenced=None, silenced_line=0) for each in same)
+    about = dict.fromkeys(name for each in unmarked for name in subjects.get(each, "").split(SUBJECT))
+    places = dict.fromkeys(Position(each.line, each.column) for each in same)
+    also = tuple(place for place in places if place != Position(first.line, first.column))
+    return replace(first, reason=first.reason.replace(SUBJECT, listed(about)), also=also)

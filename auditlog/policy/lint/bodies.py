@@ -1,39 +1,29 @@
-"""Bodies that must not be written, or that are larger than they are worth."""
+"""Bodies that must not be written, that are larger than they are worth, or that are not there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from auditlog.policy.lint.finding import Check, Context, Hit, Severity, writes
-from auditlog.policy.model import GroupResources, Level, PolicyRule
-from auditlog.policy.partition import RESOURCE_VERBS, partition
+from auditlog.policy.bodies import (
+    rules_with_credentials,
+    rules_with_lists,
+    rules_with_managed_fields,
+    rules_without_any_body,
+)
+from auditlog.policy.lint.finding import SUBJECT, Check, Context, Hit, Severity, writes
+from auditlog.policy.model import PolicyRule
 from auditlog.policy.resources import CREDENTIAL_RESOURCES
-
-# Verbs whose request has the object in it; the others carry options at most.
-_VERBS_WITH_OBJECT = ("create", "update", "patch")
-_TOKEN = "serviceaccounts/token"  # noqa: S105 - a resource, whose request names audiences and whose answer is the token
-# A watch is answered by a stream, of which only the status is recorded.
-_VERBS_WITH_ANSWER = tuple(verb for verb in RESOURCE_VERBS if verb != "watch")
 
 
 def _credentials(context: Context) -> Iterator[Hit]:
     for group, resource in CREDENTIAL_RESOURCES:
-        entry = (GroupResources(group, (resource,)),)
-        sent = PolicyRule(Level.REQUEST, verbs=_VERBS_WITH_OBJECT, resources=entry)
-        answered = PolicyRule(Level.REQUEST_RESPONSE, verbs=_VERBS_WITH_ANSWER, resources=entry)
-        guilty: dict[int, set[Level]] = {}
-        for question in (answered,) if resource == _TOKEN else (sent, answered):
-            for index, matched in partition((context.policy, (question,))).outcomes:
-                decision = context.decision(index)
-                if matched is not None and index is not None and decision.level >= question.level and writes(decision):
-                    guilty.setdefault(index, set()).add(question.level)
-        for index in sorted(guilty):
+        for index in rules_with_credentials(context.policy, group, resource):
             level = context.policy.rules[index].level
-            what = f"{resource}.{group}" if group else resource
             yield Hit(
                 _place(context.policy.rules[index], f"rules[{index}]", group, resource),
-                f"writes bodies of {what} at {level.value}: whoever reads the log reads the credentials in them",
-                f"put a rule with level Metadata for {what} in front of it",
+                f"writes bodies of {SUBJECT} at {level.value}: whoever reads the log reads the credentials in them",
+                "put a rule with level Metadata for these resources in front of it",
+                subject=f"{resource}.{group}" if group else resource,
             )
 
 
@@ -46,10 +36,8 @@ def _place(rule: PolicyRule, path: str, group: str, resource: str) -> str:
 
 
 def _lists(context: Context) -> Iterator[Hit]:
-    question = PolicyRule(Level.REQUEST_RESPONSE, verbs=("list",), resources=(GroupResources("*"),))
-    outcomes = partition((context.policy, (question,))).outcomes
-    for index in sorted(index for index, matched in outcomes if matched is not None and index is not None):
-        if context.policy.rules[index].level is Level.REQUEST_RESPONSE:
+    for index in rules_with_lists(context.policy):
+        if writes(context.decision(index)):
             yield Hit(
                 f"rules[{index}].level",
                 "answers to list are written in full: one event holds every object of the list",
@@ -58,13 +46,23 @@ def _lists(context: Context) -> Iterator[Hit]:
 
 
 def _managed_fields(context: Context) -> Iterator[Hit]:
-    for index, (path, rule) in enumerate(context.rules()):
-        has_bodies = rule.level is Level.REQUEST_RESPONSE or not rule.verbs or set(rule.verbs) & set(_VERBS_WITH_OBJECT)
-        if rule.level >= Level.REQUEST and has_bodies and not context.decision(index).omit_managed_fields:
+    for index in rules_with_managed_fields(context.policy):
+        if writes(context.decision(index)) and not context.decision(index).omit_managed_fields:
             yield Hit(
-                f"{path}.level",
+                f"rules[{index}].level",
                 "bodies are written with managedFields, which are often larger than the object and tell nothing more",
                 "set omitManagedFields: true, for the policy or for the rule",
+            )
+
+
+def _no_bodies(context: Context) -> Iterator[Hit]:
+    for index in rules_without_any_body(context.policy):
+        if writes(context.decision(index)):
+            level = context.policy.rules[index].level.value
+            yield Hit(
+                f"rules[{index}].level",
+                f"level {level} writes no more than Metadata here: no request that the rule decides has a body",
+                "write level Metadata",
             )
 
 
@@ -77,4 +75,5 @@ CHECKS = (
     ),
     Check("list-bodies", Severity.WARNING, "Answers to list are written in full.", _lists),
     Check("managed-fields-kept", Severity.INFO, "Bodies are written with their managedFields.", _managed_fields),
+    Check("no-bodies", Severity.INFO, "A level for bodies on requests that have none.", _no_bodies),
 )

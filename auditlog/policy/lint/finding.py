@@ -10,6 +10,9 @@ from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Decision, Policy, PolicyRule, Position, Stage
 from auditlog.policy.partition import Partition, partition
 
+SUBJECT = "\0"
+"""In a reason: what a hit is about. Hits that differ in nothing else become one finding."""
+
 
 class Severity(StrEnum):
     """How much a finding matters."""
@@ -45,6 +48,8 @@ class Finding:
     fix: str
     silenced: str | None = None
     silenced_line: int = 0
+    also: tuple[Position, ...] = ()
+    """Further places with the same cause, in the order of the text."""
 
     @property
     def rule_index(self) -> int | None:
@@ -56,7 +61,8 @@ class Finding:
 class Hit:
     """What a check reports: where, why, and what to do about it.
 
-    `severity` is given where it depends on who or what is affected, `place` where the path does not tell it.
+    `severity` is given where it depends on who or what is affected, `place` where the path does not tell it, `subject`
+    where the reason has SUBJECT in it.
     """
 
     path: str
@@ -64,6 +70,7 @@ class Hit:
     fix: str
     severity: Severity | None = None
     place: Position | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

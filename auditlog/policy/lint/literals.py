@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
+from auditlog.policy.lint.finding import SUBJECT, Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, PolicyRule
-from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS, is_resource_path
-from auditlog.policy.resources import builtin_groups
+from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS
+from auditlog.policy.resources import builtin_groups, is_resource_path
 
 _SYSTEM_GROUPS = (
     "system:authenticated",
@@ -24,6 +24,7 @@ _SYSTEM_USERS = (
     "system:kube-proxy",
     "system:kube-scheduler",
 )
+_SUBRESOURCE_VERBS = ("attach", "exec", "log", "logs", "portforward", "port-forward", "proxy", "scale", "evict")
 _HTTP_TO_RESOURCE_VERBS = {"post": "create", "put": "update", "head": "get", "read": "get", "edit": "update"}
 
 
@@ -59,6 +60,16 @@ def _unknown_verbs(context: Context) -> Iterator[Hit]:
         allowed = _verbs_of(rule)
         for index, verb in enumerate(rule.verbs):
             if verb in allowed or "*" in verb or verb != verb.lower():
+                continue
+            if verb in _SUBRESOURCE_VERBS:
+                subresource = {"logs": "log", "port-forward": "portforward", "evict": "eviction"}.get(verb, verb)
+                resource = "deployments" if verb == "scale" else "pods"
+                yield Hit(
+                    f"{path}.verbs[{index}]",
+                    f"no request has a subresource as its verb: {SUBJECT}",
+                    "name it among the resources, in a rule without verbs",
+                    subject=f'"{verb}" is "{resource}/{subresource}"',
+                )
                 continue
             close = _HTTP_TO_RESOURCE_VERBS.get(verb) or next(
                 iter(difflib.get_close_matches(verb, [each for each in allowed if each], n=1)), None

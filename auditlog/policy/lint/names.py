@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
+from auditlog.policy.lint.finding import SUBJECT, Check, Context, Hit, Severity, listed
 from auditlog.policy.model import NEWEST_MINOR, GroupResources, PolicyRule
+from auditlog.policy.read import IGNORED_KEY
 from auditlog.policy.resources import (
     REMOVED_RESOURCES,
     builtin_groups,
@@ -17,6 +18,19 @@ from auditlog.policy.resources import (
     removed_since,
     resource_in_group,
 )
+from auditlog.policy.validate import GROUP_WILDCARD_MINOR
+
+_SUBRESOURCES = {
+    "tokenrequest": "serviceaccounts/token",
+    "tokenrequests": "serviceaccounts/token",
+    "exec": "pods/exec",
+    "attach": "pods/attach",
+    "portforward": "pods/portforward",
+    "log": "pods/log",
+    "logs": "pods/log",
+    "evictions": "pods/eviction",
+}
+"""Subresources and kinds that are taken for resources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +53,13 @@ def _named(context: Context) -> Iterator[_Named]:
 
 
 def _entries(context: Context) -> Iterator[tuple[str, PolicyRule, GroupResources]]:
+    """The entries that say what they mean: one with a key that is ignored has that finding alone."""
+    ignored = {each.path.rpartition(".")[0] for each in context.policy.ignored if each.finding == IGNORED_KEY}
     for path, rule in context.rules():
         for index, entry in enumerate(rule.resources):
-            yield f"{path}.resources[{index}]", rule, entry
+            here = f"{path}.resources[{index}]"
+            if here not in ignored:
+                yield here, rule, entry
 
 
 def _wrong_groups(context: Context) -> Iterator[Hit]:
@@ -53,8 +71,9 @@ def _wrong_groups(context: Context) -> Iterator[Hit]:
         if homes and not removed_since(each.group, each.resource, minor):
             yield Hit(
                 each.path,
-                f"{_group_name(each.group)} has no {each.resource}, so this never matches one",
+                f"{_group_name(each.group)} has no {SUBJECT}, so this never matches one",
                 f"did you mean {listed((_quoted(home) for home in homes), 'or')} as the group?",
+                subject=each.resource,
             )
 
 
@@ -69,7 +88,9 @@ def _unknown_resources(context: Context) -> Iterator[Hit]:
         plurals = [resource.resource for resource in builtin_resources(minor) if resource.group == each.group]
         close = [found.resource] if found else difflib.get_close_matches(each.resource.lower(), plurals, n=1)
         hint = f'did you mean "{close[0]}"' if close else "remove it, or correct the name"
-        if found and found.group != each.group:
+        if each.resource.lower() in _SUBRESOURCES:
+            hint = f'did you mean "{_SUBRESOURCES[each.resource.lower()]}" of the core group'
+        elif found and found.group != each.group:
             hint += f" of group {_quoted(found.group)}"
         yield Hit(each.path, f'"{each.resource}" is no resource of {_group_name(each.group)} in 1.{minor}', f"{hint}?")
 
@@ -100,8 +121,13 @@ def _removed(context: Context) -> Iterator[Hit]:
             (old.instead for old in REMOVED_RESOURCES if (old.group, old.resource) == (each.group, each.resource)), ""
         )
         homes = groups_with(each.resource, minor)
-        hint = f"name {instead}" if instead else f"name it in {listed(homes, 'or')}" if homes else "remove it"
-        yield Hit(each.path, f"{each.resource} of {_group_name(each.group)} is gone since 1.{since}", hint)
+        now = instead or (f"{each.resource} in {listed(homes, 'or')}" if homes else "nothing")
+        yield Hit(
+            each.path,
+            f"gone from {_group_name(each.group)}: {SUBJECT}",
+            "name what is there instead, or remove it",
+            subject=f"{each.resource} (since 1.{since}; instead: {now})",
+        )
     for path, _, entry in _entries(context):
         removed = {old.group for old in REMOVED_RESOURCES} - builtin_groups(minor)
         if not entry.resources and entry.group in removed:
@@ -152,6 +178,19 @@ def _cluster_scoped(context: Context) -> Iterator[Hit]:
                 )
 
 
+def _newer_server(context: Context) -> Iterator[Hit]:
+    if context.kubernetes_minor < GROUP_WILDCARD_MINOR:
+        return
+    for path, _, entry in _entries(context):
+        if entry.group == "*":
+            yield Hit(
+                f"{path}.group",
+                f'"*" for every group needs Kubernetes 1.{GROUP_WILDCARD_MINOR}: '
+                f"an API server of 1.{GROUP_WILDCARD_MINOR - 1} or older does not start with it",
+                "keep it where no older API server gets this policy, else name the groups",
+            )
+
+
 def _first_minor(group: str, resource: str, minor: int) -> int | None:
     """The first later version that has a resource this one does not have and no older one had."""
     if resource_in_group(group, resource, minor) or removed_since(group, resource, minor):
@@ -184,6 +223,7 @@ CHECKS = (
     Check("unknown-subresource", Severity.WARNING, "A resource has no such subresource.", _unknown_subresources),
     Check("unknown-group", Severity.WARNING, "An API group that neither exists nor can exist.", _unknown_groups),
     Check("removed-api", Severity.WARNING, "A resource or group that left the Kubernetes API.", _removed),
+    Check("newer-server", Severity.INFO, "The policy needs a newer API server than the oldest.", _newer_server),
     Check("newer-api", Severity.INFO, "A resource that only a later version has.", _newer),
     Check(
         "cluster-scoped-in-namespace",

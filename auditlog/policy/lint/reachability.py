@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
+from auditlog.policy.lint.finding import SUBJECT, Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, Level, PolicyRule
-from auditlog.policy.partition import deciders
+from auditlog.policy.partition import VERBS, deciders
 from auditlog.policy.phrase import groups_of
 
 
@@ -27,7 +27,8 @@ def _unreachable_rules(context: Context) -> Iterator[Hit]:
 
 def _impossible_rules(context: Context) -> Iterator[Hit]:
     for path, rule in context.rules():
-        if not deciders((), rule):
+        # A verb that never occurs is a finding of its own.
+        if not deciders((), rule) and not (rule.verbs and VERBS.isdisjoint(rule.verbs)):
             yield Hit(path, "no request can match all of its restrictions", "remove what contradicts, or the rule")
 
 
@@ -43,8 +44,9 @@ def _unreachable_values(context: Context) -> Iterator[Hit]:
             if taken_by and None not in taken_by:
                 yield Hit(
                     value_path,
-                    f'"{value}" has no effect: {_names(context, taken_by)} decides every such request before',
+                    f"no effect for {SUBJECT}: {_names(context, taken_by)} decides every such request before",
                     "remove it, or move the rule in front of what hides it",
+                    subject=f'"{value}"',
                 )
 
 
@@ -63,9 +65,10 @@ def _unreachable_identities(context: Context) -> Iterator[Hit]:
                 rules = _names(context, frozenset(meeting[number] for number in taken_by if number is not None))
                 yield Hit(
                     identity_path,
-                    f'"{name}" has no effect: whoever it stands for is in {listed(groups)}, '
+                    f"no effect for {SUBJECT}: whoever it stands for is in {listed(groups)}, "
                     f"and {rules} decides every such request before",
                     "remove it, or move the rule in front of what hides it",
+                    subject=f'"{name}"',
                 )
 
 

@@ -23,11 +23,24 @@ def _leases(context: Context) -> Iterator[Hit]:
         namespace="kube-node-lease",
         name="worker-1",
     )
+    elections = {
+        component: Request(
+            user=f"system:{component}",
+            groups=("system:authenticated",),
+            verb="update",
+            api_group="coordination.k8s.io",
+            resource="leases",
+            namespace="kube-system",
+            name=component,
+        )
+        for component in ("kube-controller-manager", "kube-scheduler")
+    }
     yield from _noise(
         context,
-        {"node leases": renewal},
-        "each node renews its lease every 10 seconds: 8640 events a day and node",
-        "drop leases of coordination.k8s.io for the group system:nodes",
+        {"node leases": renewal, **{f"the lease of the {name} leader": each for name, each in elections.items()}},
+        "a node renews its lease every 10 seconds, a leader every 2: 8640 and 43200 events a day each",
+        "drop update of leases in coordination.k8s.io for system:nodes, system:kube-controller-manager and "
+        "system:kube-scheduler; system:apiserver's shows that the log is alive",
     )
 
 
@@ -93,7 +106,7 @@ def _request_received(context: Context) -> Iterator[Hit]:
 
 
 CHECKS = (
-    Check("leases-recorded", Severity.WARNING, "Lease renewals by nodes are recorded.", _leases),
+    Check("leases-recorded", Severity.WARNING, "Lease renewals by nodes and leaders are recorded.", _leases),
     Check("probes-recorded", Severity.WARNING, "Health probes are recorded.", _probes),
     Check("events-recorded", Severity.WARNING, "Writes of Event objects are recorded, in either group.", _events),
     Check("request-received-kept", Severity.INFO, "Every request is recorded twice.", _request_received),

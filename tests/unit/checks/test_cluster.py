@@ -9,7 +9,8 @@ import pytest
 
 from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.finding import Severity
-from auditlog.nodes.facts import Facts, Health, Role, Sign, SignKind, parse_facts
+from auditlog.nodes.fact_types import Health, Role, Sign, SignKind
+from auditlog.nodes.facts import Facts, parse_facts
 from auditlog.plan.plan import make_plan
 from auditlog.plan.plan_error import PlanError
 from auditlog.plan.removal import plan_removal

@@ -6,7 +6,7 @@ import pytest
 
 from auditlog.checks.finding import Severity
 from auditlog.checks.flags import flag_findings
-from auditlog.manifest.audit_flags import KINDS
+from auditlog.manifest.audit_flags import AUDIT_FLAGS
 from tests.unit.checks.servers import server
 
 HOOK = "--audit-webhook-config-file=/etc/kubernetes/hook.yaml"
@@ -34,7 +34,7 @@ def test_a_flag_that_the_version_does_not_have() -> None:
 
 
 def test_all_flags_of_the_file_and_the_webhook_are_known() -> None:
-    assert len(KINDS) == 3 + 5 + 2 + 2 * 11
+    assert len(AUDIT_FLAGS) == 3 + 5 + 2 + 2 * 11
 
 
 @pytest.mark.parametrize("minor", [29, 38])

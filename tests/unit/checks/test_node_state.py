@@ -9,7 +9,8 @@ import pytest
 
 from auditlog.checks.finding import Severity
 from auditlog.checks.node_state import SEARCHED, forgotten, obstacles
-from auditlog.nodes.facts import Facts, Role, StrayManifest
+from auditlog.nodes.fact_types import Role, StrayManifest
+from auditlog.nodes.facts import Facts
 from tests.unit.node.shell import run
 from tests.unit.plan.nodes import OWNER, applied, untouched
 

@@ -9,7 +9,8 @@ import pytest
 
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import sha256
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, StrayManifest, Written
+from auditlog.nodes.fact_types import KubeadmConfig, Process, StrayManifest, Written
+from auditlog.nodes.facts import Facts
 from auditlog.plan.reasons import KUBEADM_CONFIG_RECORD_ONLY, RECORD_ONLY
 from tests.unit.components.program import Program, run_program, stack_config
 from tests.unit.plan.nodes import POLICY, applied

@@ -12,7 +12,7 @@ import pytest
 
 from auditlog.manifest.desired import sha256
 from auditlog.nodes import node_scripts
-from auditlog.nodes.facts import StrayManifest
+from auditlog.nodes.fact_types import StrayManifest
 from auditlog.nodes.read_nodes import ReadError
 from auditlog.plan.plan import make_plan
 from auditlog.settings.outputs import OUTPUTS

@@ -11,7 +11,8 @@ import yaml
 
 from auditlog.inspection.adoption import Draft, draft, stack_file
 from auditlog.inspection.inspection import inspect_cluster
-from auditlog.nodes.facts import Facts, StrayManifest
+from auditlog.nodes.fact_types import StrayManifest
+from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
 from auditlog.policy.presets import preset_names, preset_text

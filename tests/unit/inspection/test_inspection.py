@@ -11,7 +11,8 @@ from auditlog.checks.finding import Finding
 from auditlog.inspection.inspection import inspect_cluster, inspect_node
 from auditlog.manifest import kubeadm_config, manifest
 from auditlog.manifest.desired import Flag
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, StrayManifest
+from auditlog.nodes.fact_types import KubeadmConfig, Process, StrayManifest
+from auditlog.nodes.facts import Facts
 from auditlog.policy.presets import preset_text
 from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION
 from tests.unit.plan.nodes import POLICY, applied, remote, untouched

@@ -7,7 +7,8 @@ import json
 
 from auditlog.inspection.inspection import inspect_cluster
 from auditlog.inspection.report import WIDTH, json_report, text_report
-from auditlog.nodes.facts import Facts, StrayManifest
+from auditlog.nodes.fact_types import StrayManifest
+from auditlog.nodes.facts import Facts
 from tests.unit.inspection.test_inspection import with_manifest
 from tests.unit.plan.nodes import POLICY, applied, remote, untouched
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from auditlog.manifest import kubeadm_config, manifest, manifest_edit, yaml_edit
 from auditlog.manifest.arguments import read_arguments
-from auditlog.manifest.audit_flags import KINDS, Kind, means_the_same
+from auditlog.manifest.audit_flags import BY_NAME, means_the_same
 from auditlog.manifest.desired import AuditConfiguration, audit_configuration
+from auditlog.manifest.flag_values import Kind
 from auditlog.manifest.ownership import owned_by, recorded
 from auditlog.settings import (
     Batch,
@@ -40,11 +41,11 @@ NUMBERS = st.integers(1, 500)
 @st.composite
 def hand_made_flags(draw: st.DrawFn, name: str) -> str:
     """One flag as a person may write it: one item or two, quoted or not, with a comment behind it."""
-    value, quote, comment = draw(VALUES[KINDS[name]]), draw(QUOTES), draw(COMMENTS)
+    value, quote, comment = draw(VALUES[BY_NAME[name].kind]), draw(QUOTES), draw(COMMENTS)
     written = name.replace("-", "_") if draw(st.integers(0, 9)) == 0 else name
     if value is None:
         return f"    - {quote}--{written}{quote}{comment}\n"
-    if KINDS[name] is not Kind.BOOLEAN and draw(st.booleans()):
+    if BY_NAME[name].kind is not Kind.BOOLEAN and draw(st.booleans()):
         # Without quotation marks YAML would read a number or "-" as something else than the text it is.
         return f"    - --{written}\n    - '{value}'{comment}\n"
     return f"    - {quote}--{written}={value}{quote}{comment}\n"
@@ -54,7 +55,7 @@ def hand_made_flags(draw: st.DrawFn, name: str) -> str:
 def manifests(draw: st.DrawFn) -> str:
     """What kubeadm wrote, after people have been at it."""
     text = MANIFEST
-    for name in draw(st.lists(st.sampled_from(sorted(KINDS)), unique=True, max_size=6)):
+    for name in draw(st.lists(st.sampled_from(sorted(BY_NAME)), unique=True, max_size=6)):
         place = draw(st.sampled_from(["    - --advertise-address", "    - --oidc-client-id", "    image:"]))
         text = text.replace(place, draw(hand_made_flags(name)) + place, 1)
     if draw(st.booleans()):

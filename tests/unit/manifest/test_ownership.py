@@ -9,7 +9,8 @@ import pytest
 from auditlog.manifest import kubeadm_config, manifest, manifest_edit
 from auditlog.manifest.desired import audit_configuration, sha256
 from auditlog.manifest.ownership import Owned, owned_by
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process
+from auditlog.nodes.fact_types import KubeadmConfig, Process
+from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
 from auditlog.settings import Delivery, LogFormat, LogSettings, Mode, Settings

@@ -1,98 +1,141 @@
-"""What node/facts.sh prints for a node with these facts, for tests that have no such node."""
+"""What node/facts.sh prints for a node with these facts, for tests that have no such node.
+
+A fact that is a word, a number or a text needs nothing here: its declaration in ``Facts`` says how it is written.
+"""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
-from auditlog.nodes.facts import Facts, RemoteFile
+from auditlog.nodes import answer
+from auditlog.nodes.answer import One
+from auditlog.nodes.fact_types import HashedFile, KubeadmConfig, Process, RemoteFile, Sign, StrayManifest, Written
+from auditlog.nodes.facts import READERS, Facts
 
 
 def facts_output(facts: Facts) -> str:
     """The text that ``parse_facts`` turns into ``facts`` again. Stray manifests are written as such pods."""
-    lines = ["format 1", f"hostname {facts.hostname}"]
-    if facts.node_name is not None:
-        lines.append(f"node-name {facts.node_name}")
-    if facts.role is not None:
-        lines.append(f"role {facts.role}")
-    lines.append(f"kubelet {'running' if facts.kubelet_runs else 'stopped'}")
-    for name, written in (
-        ("manifest", facts.written.manifest),
-        ("policy", facts.written.policy),
-        ("kubeadm-config", facts.written.kubeadm_config),
-    ):
-        if written is not None:
-            lines.append(f"written {name} {written}")
-    if facts.policy_path is not None:
-        lines.append(f"policy-path {encoded(facts.policy_path)}")
-    if facts.log_path is not None:
-        lines.append(f"log-path {encoded(facts.log_path)}")
-    if facts.webhook_path is not None:
-        lines.append(f"webhook-path {encoded(facts.webhook_path)}")
-    for name, file in (
-        ("manifest", facts.manifest),
-        ("policy", facts.policy),
-        ("before-manifest", facts.before_manifest),
-        ("before-policy", facts.before_policy),
-        ("before-kubeadm-config", facts.before_kubeadm_config),
-        ("owner", RemoteFile(f"{facts.owner}\n", 1, 1, "600") if facts.owner else None),
-        ("entry", RemoteFile(f"{facts.entry}\n", 1, 1, "600") if facts.entry else None),
-        ("former-owner", RemoteFile(f"{facts.former_owner}\n", 1, 1, "600") if facts.former_owner else None),
-        ("edits-back", RemoteFile("yes\n", 1, 1, "600") if facts.edits_back else None),
-        ("owned", RemoteFile(f"{facts.owned}\n", 1, 1, "600") if facts.owned else None),
-        (
-            "owned-kubeadm-config",
-            RemoteFile(f"{facts.owned_kubeadm_config}\n", 1, 1, "600") if facts.owned_kubeadm_config else None,
-        ),
-    ):
-        lines.append(f"file {name} {_file(file, facts.policy_folder_changed if name == 'policy' else 0)}")
-    lines += [
-        f"scripts {facts.scripts_sha256 or f'absent {facts.scripts_folder_changed}'}",
-        f"staged-policy {facts.staged_policy_sha256 or 'absent'}",
-    ]
-    if facts.webhook is not None:
-        lines.append(f"webhook {facts.webhook.sha256} {facts.webhook.changed} {facts.webhook.modified}")
-    lines.append(f"staged-webhook {facts.staged_webhook_sha256 or 'absent'}")
-    if facts.proof is not None:
-        lines.append(f"proof {encoded(facts.proof)}")
-    if facts.unproven is not None:
-        lines.append(f"unproven {encoded(facts.unproven)}")
-    if facts.unfinished_change:
-        lines.append(f"file journal 1 1 600 {encoded('')}")
-    lines += [
-        f"static-pod {encoded(stray.name)} {encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
-        for stray in facts.stray_manifests
-    ]
-    for process in facts.processes:
+    lines = [line for name in READERS for line in _lines(facts, name)]
+    return "\n".join(["format 1", *lines, "end", ""])
+
+
+def _lines(facts: Facts, name: str) -> Iterator[str]:
+    value, reader = getattr(facts, name), READERS[name]
+    if name in _WRITERS:
+        yield from _WRITERS[name](facts, value)
+    elif isinstance(reader, One) and reader.name.startswith("file "):
+        file = value if value is None or isinstance(value, RemoteFile) else RemoteFile(f"{value}\n", 1, 1, "600")
+        yield f"{reader.name} {_file(file, 0)}"
+    elif isinstance(reader, One) and value != _DEFAULTS[name]:
+        yield f"{reader.name} {_WORDS.get(reader.parse, str)(value)}"
+
+
+def _policy(facts: Facts, policy: RemoteFile | None) -> Iterator[str]:
+    yield f"file policy {_file(policy, facts.policy_folder_changed)}"
+
+
+def _scripts(facts: Facts, sha256: str | None) -> Iterator[str]:
+    yield f"scripts {sha256 or f'absent {facts.scripts_folder_changed}'}"
+
+
+def _staged(_: Facts, sha256: str | None) -> Iterator[str]:
+    yield f"staged-policy {sha256 or 'absent'}"
+
+
+def _edits_back(_: Facts, recorded: bool) -> Iterator[str]:
+    if recorded:
+        yield f"file edits-back 1 1 600 {encoded('yes' + chr(10))}"
+
+
+def _kubelet(_: Facts, runs: bool) -> Iterator[str]:
+    yield f"kubelet {'running' if runs else 'stopped'}"
+
+
+def _written(_: Facts, written: Written) -> Iterator[str]:
+    for name in fields(Written):
+        sha256 = getattr(written, name.name)
+        if sha256 is not None:
+            yield f"written {name.name.replace('_', '-')} {sha256}"
+
+
+def _webhook(_: Facts, file: HashedFile | None) -> Iterator[str]:
+    if file is not None:
+        yield f"webhook {file.sha256} {file.changed} {file.modified}"
+
+
+def _journal(_: Facts, unfinished: bool) -> Iterator[str]:
+    if unfinished:
+        yield f"file journal 1 1 600 {encoded('')}"
+
+
+def _static_pods(_: Facts, strays: tuple[StrayManifest, ...]) -> Iterator[str]:
+    for stray in strays:
+        yield f"static-pod {encoded(stray.name)} {encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
+
+
+def _processes(_: Facts, processes: tuple[Process, ...]) -> Iterator[str]:
+    for process in processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
         identity = f" {process.identity}" if process.identity else ""
-        lines.append(f"process {process.pid} {process.started} {encoded(command_line)}{identity}")
-    for sign in facts.cluster:
-        told = f" {encoded(sign.sentence)}" if sign.sentence else ""
-        lines.append(f"cluster {sign.health} {sign.kind} {sign.subject}{told}")
-    lines += [
-        f"log-used-bytes {facts.log_used_bytes}",
-        f"log-free-bytes {facts.log_free_bytes}",
-        f"log-size-bytes {facts.log_size_bytes}",
-        f"log-written {facts.log_written_bytes} {facts.log_written_seconds}",
-    ]
-    if facts.log_read_only is not None:
-        lines.append(f"log-folder-read-only {encoded(facts.log_read_only)}")
-    if facts.memory_available_bytes is not None:
-        lines.append(f"memory-available-bytes {facts.memory_available_bytes}")
-    lines.append(f"memory-running-bytes {facts.memory_running_bytes}")
-    if facts.redirect_tool is not None:
-        lines.append(f"redirect-tool {facts.redirect_tool}")
-    if facts.firewall:
-        lines.append(f"firewall {encoded(facts.firewall)}")
-    if facts.flagz is not None:
-        lines.append(f"flagz {encoded(facts.flagz)}")
-    if facts.kubeadm_config is not None:
-        kind = "kubeadm-config-kept" if facts.kubeadm_config.stale else "kubeadm-config"
-        lines.append(f"{kind} {facts.kubeadm_config.resource_version} {encoded(facts.kubeadm_config.text)}")
-    if facts.kubeadm_config_error is not None:
-        lines.append(f"kubeadm-config-error {encoded(facts.kubeadm_config_error)}")
-    lines += [f"missing-tool {tool}" for tool in facts.missing_tools]
-    return "\n".join([*lines, "end", ""])
+        yield f"process {process.pid} {process.started} {encoded(command_line)}{identity}"
+
+
+def _cluster(_: Facts, signs: tuple[Sign, ...]) -> Iterator[str]:
+    for sign in signs:
+        sentence = f" {encoded(sign.sentence)}" if sign.sentence else ""
+        yield f"cluster {sign.health} {sign.kind} {sign.subject}{sentence}"
+
+
+def _loopback_clients(_: Facts, clients: tuple[str, ...]) -> Iterator[str]:
+    if clients:
+        yield f"loopback-clients {encoded(chr(10).join(clients))}"
+
+
+def _log_written(facts: Facts, written: int) -> Iterator[str]:
+    yield f"log-written {written} {facts.log_written_seconds}"
+
+
+def _kubeadm_config(_: Facts, config: KubeadmConfig | None) -> Iterator[str]:
+    if config is not None:
+        kind = "kubeadm-config-kept" if config.stale else "kubeadm-config"
+        yield f"{kind} {config.resource_version} {encoded(config.text)}"
+
+
+def _missing_tools(_: Facts, tools: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"missing-tool {tool}" for tool in tools)
+
+
+def _with_another(*_: object) -> Iterator[str]:
+    """Nothing: the line of another fact holds it, or no test writes it."""
+    yield from ()
+
+
+_WRITERS: Mapping[str, Callable[[Facts, Any], Iterator[str]]] = {
+    "policy": _policy,
+    "policy_folder_changed": _with_another,
+    "scripts_sha256": _scripts,
+    "scripts_folder_changed": _with_another,
+    "staged_policy_sha256": _staged,
+    "edits_back": _edits_back,
+    "kubelet_runs": _kubelet,
+    "written": _written,
+    "webhook": _webhook,
+    "unfinished_change": _journal,
+    "unfinished_sha256": _with_another,
+    "stray_manifests": _static_pods,
+    "processes": _processes,
+    "cluster": _cluster,
+    "loopback_clients": _loopback_clients,
+    "log_written_bytes": _log_written,
+    "log_written_seconds": _with_another,
+    "lost_owner": _with_another,
+    "kubeadm_config": _kubeadm_config,
+    "missing_tools": _missing_tools,
+}
+_DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Facts)}
 
 
 def _file(file: RemoteFile | None, folder_changed: int) -> str:
@@ -103,3 +146,7 @@ def _file(file: RemoteFile | None, folder_changed: int) -> str:
 
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+_WORDS: Mapping[Callable[..., Any], Callable[[Any], str]] = {answer.text: encoded}
+"""How the value of a simple reader is written; as it is where nothing else is said."""

@@ -8,17 +8,9 @@ import dataclasses
 import pytest
 
 from auditlog.manifest.desired import sha256
-from auditlog.nodes.facts import (
-    FactsError,
-    KubeadmConfig,
-    Process,
-    RemoteFile,
-    Role,
-    StrayManifest,
-    Written,
-    apiserver_pod,
-    parse_facts,
-)
+from auditlog.nodes.answer import FactsError
+from auditlog.nodes.fact_types import KubeadmConfig, Process, RemoteFile, Role, StrayManifest, Written, apiserver_pod
+from auditlog.nodes.facts import parse_facts
 from tests.unit.manifest.kubeadm_files import MANIFEST
 from tests.unit.nodes.facts_output import encoded, facts_output
 from tests.unit.plan.nodes import applied

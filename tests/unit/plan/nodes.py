@@ -6,7 +6,8 @@ import dataclasses
 
 from auditlog.manifest import kubeadm_config, manifest, manifest_edit
 from auditlog.manifest.desired import audit_configuration, sha256
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, RemoteFile
+from auditlog.nodes.fact_types import KubeadmConfig, Process, RemoteFile
+from auditlog.nodes.facts import Facts
 from auditlog.policy.presets import preset_text
 from auditlog.settings import Host, PolicySettings, Settings
 from tests.unit.manifest.kubeadm_files import CLUSTER_CONFIGURATION, MANIFEST

@@ -10,7 +10,8 @@ import yaml
 
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import POLICY_ANNOTATION, sha256
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, StrayManifest
+from auditlog.nodes.fact_types import KubeadmConfig, Process, StrayManifest
+from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.marker import transaction_marker
 from auditlog.plan.plan import Plan, make_plan

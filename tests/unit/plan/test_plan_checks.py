@@ -7,7 +7,8 @@ import dataclasses
 import pytest
 
 from auditlog.manifest import manifest
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, Role
+from auditlog.nodes.fact_types import KubeadmConfig, Process, Role
+from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
 from auditlog.settings import LogSettings

@@ -9,7 +9,8 @@ import pytest
 
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import POLICY_ANNOTATION, sha256
-from auditlog.nodes.facts import Facts, KubeadmConfig, Process, StrayManifest, Written
+from auditlog.nodes.fact_types import KubeadmConfig, Process, StrayManifest, Written
+from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.policy.presets import preset_text
 from auditlog.settings import LogSettings, Settings

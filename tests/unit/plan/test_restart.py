@@ -11,7 +11,8 @@ import yaml
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import POLICY_ANNOTATION
 from auditlog.nodes.facts import Facts
-from auditlog.plan.restart import MEMORY_RESERVE, Restart, RestartError, choose_restart, placed_first
+from auditlog.nodes.second_api_server import memory_needed
+from auditlog.plan.restart import Restart, RestartError, choose_restart, placed_first
 from auditlog.policy.model import Policy
 from auditlog.policy.presets import preset_text
 from auditlog.policy.validate import load_policy
@@ -100,7 +101,7 @@ def test_an_api_server_without_audit_logging_is_restarted_seamlessly_too() -> No
 
 @pytest.mark.parametrize(("spare", "enough"), [(0, True), (-1, False)])
 def test_a_second_api_server_takes_a_quarter_more_than_the_running_one_and_a_reserve(spare: int, enough: bool) -> None:
-    available = GIBIBYTE * 5 // 4 + MEMORY_RESERVE + spare
+    available = memory_needed(GIBIBYTE) + spare
     chosen = choose(facts=node(memory_available_bytes=available))
     assert (chosen.mode is RestartMode.SEAMLESS) is enough
     assert chosen.rehearses is enough

@@ -10,7 +10,8 @@ import yaml
 
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import sha256
-from auditlog.nodes.facts import Facts, HashedFile, Process, parse_facts
+from auditlog.nodes.fact_types import HashedFile, Process
+from auditlog.nodes.facts import Facts, parse_facts
 from auditlog.plan.digest import plan_digest
 from auditlog.plan.node_plan import NodePlan
 from auditlog.plan.plan import make_plan

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from auditlog.events.logql import count, pipeline
+from auditlog.events.logql import count, pipeline, streams
 
 CLUSTER = 'cluster=~"$cluster"'
-STREAMS = '{job="kubernetes-audit", cluster=~"$cluster"}'
+STREAMS = streams(CLUSTER)
 
 RANGE = "$__range"
 """The whole time range of the dashboard, for instant queries."""

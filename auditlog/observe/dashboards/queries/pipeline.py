@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from auditlog.detections.shipping_delay import behind
-from auditlog.events.logql import count
+from auditlog.events.logql import count, streams
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import CLUSTER, RANGE, STEP
 
-_NODES = '{job="kubernetes-audit", cluster=~"$cluster", node=~"$node"}'
+_NODES = streams(CLUSTER, 'node=~"$node"')
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"
 
 FRESHNESS = f"min_over_time({_NODES} {_AGE} [5m]) by (cluster, node)"

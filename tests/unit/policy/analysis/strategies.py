@@ -11,7 +11,8 @@ from itertools import chain, combinations, product
 from hypothesis import strategies as st
 
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Request, Stage
-from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS, is_resource_path
+from auditlog.policy.partition import HTTP_VERBS, RARE_RESOURCE_VERBS, RESOURCE_VERBS
+from auditlog.policy.resources import is_resource_path
 
 USERS = ("alice", "bob")
 GROUPS = ("dev", "ops", "qa")

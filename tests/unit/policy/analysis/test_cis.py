@@ -40,7 +40,7 @@ def test_a_policy_that_drops_everything_is_no_policy() -> None:
         (
             '  - level: Request\n    resources: [{group: "", resources: [configmaps]}]\n  - level: Metadata\n',
             NO_BODIES,
-            ("anyone: any verb of configmaps: Request",),
+            ("anyone: create, update, patch of configmaps: Request",),
         ),
         (
             "  - level: None\n    users: [deployer]\n    verbs: [patch]\n    resources: [{group: apps}]\n"

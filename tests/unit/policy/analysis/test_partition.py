@@ -16,11 +16,11 @@ from auditlog.policy.partition import (
     Target,
     Value,
     deciders,
-    is_resource_path,
     partition,
     request_of,
 )
 from auditlog.policy.regions import Region, regions
+from auditlog.policy.resources import is_resource_path
 from tests.unit.policy.analysis.strategies import ALL_REQUESTS, POLICIES, RULES
 
 _thorough = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -43,6 +43,7 @@ def test_the_json_keeps_what_is_silenced() -> None:
         "reason": "is elsewhere",
         "fix": "name the other group",
         "silenced": None,
+        "also": [],
     }
 
 

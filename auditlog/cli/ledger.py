@@ -1,0 +1,291 @@
+"""`ledger`: whether what the nodes' files hold and what Loki holds is the same, minute by minute."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from auditlog.cli.common import TIME_HELP, UsageError, add_output, parse_moment
+from auditlog.cli.stack import stack_settings
+from auditlog.events.logql import SELECTOR
+from auditlog.events.loki import LokiAccess, LokiClient
+from auditlog.events.loki.access import secret_from_file
+from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
+from auditlog.ledger.chain_file import ChainFile, locked
+from auditlog.ledger.finding import EXIT_CODES
+from auditlog.ledger.loki_reader import LokiReader
+from auditlog.ledger.minutes import Span, whole_minutes
+from auditlog.ledger.node_reader import LocalReader
+from auditlog.ledger.report import Report, json_report, text_report
+from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_nodes, read_files
+from auditlog.ledger.session import Session, logged_in, stack_loki
+from auditlog.nodes.ssh import Access, Account, access_of
+from auditlog.proof.loki_route import service_of
+from auditlog.settings import AlloyMode, LogFormat, Settings
+from auditlog.settings.model import STDOUT
+
+DEFAULT_RANGE = timedelta(hours=24)
+_NODE = re.compile(r"(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)=(?P<path>.+)")
+
+
+def register(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Adds the command."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "ledger",
+        help="whether Loki has every event that the nodes' files have",
+        description=(
+            "Compares the events of the nodes' files with those in Loki, minute by minute, without moving the logs."
+        ),
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "logs", nargs="*", metavar="NODE=LOG", help="the log of a node that is on this machine, without --stack"
+    )
+    parser.add_argument(
+        "--stack", metavar="NAME", help="ask the nodes and the Loki of Pulumi.NAME.yaml, or of a stack file"
+    )
+    parser.add_argument("--identity", metavar="FILE", help="the key to log in with; without it those of the SSH agent")
+    parser.add_argument(
+        "--since", type=parse_moment, metavar="TIME", help=f"the last 24 hours, as far as files reach; {TIME_HELP}"
+    )
+    parser.add_argument("--until", type=parse_moment, metavar="TIME", help="now")
+    chain = parser.add_argument_group("the chain", "Finds what is changed in files between two runs.")
+    chain.add_argument(
+        "--chain", metavar="FILE", help="compare with what earlier runs saw, and append what this one sees"
+    )
+    chain.add_argument(
+        "--head", metavar="DIGEST", default="", help="the digest that an earlier run printed; it must be in FILE"
+    )
+    loki = parser.add_argument_group("Loki", "In place of what the stack file says.")
+    loki.add_argument("--loki", metavar="URL", default="", help="https://loki.example.com:3100")
+    loki.add_argument("--tenant", default="", help="sent as X-Scope-OrgID")
+    loki.add_argument("--cluster", default="", help="the label cluster")
+    loki.add_argument("--loki-user", metavar="NAME", default="", help="for basic authentication")
+    loki.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
+    loki.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
+    loki.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
+    add_output(parser)
+    parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Makes the comparison; gives the exit code. Raises AuditlogError."""
+    _check(arguments)
+    began = time.monotonic()
+    path = Path(arguments.chain) if arguments.chain else None
+    with locked(path) if path else nullcontext() as file:
+        report = asyncio.run(_run(arguments, file))
+    report = replace(report, seconds=time.monotonic() - began)
+    if arguments.report:
+        _write(Path(arguments.report), json_report(report))
+    sys.stdout.write(json_report(report) if arguments.output == "json" else text_report(report))
+    return report.verdict.exit_code
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report {path}: {error.strerror}; allowed: a file that can be written") from error
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if bool(arguments.stack) == bool(arguments.logs):
+        raise UsageError("give either --stack NAME, or NODE=LOG for logs on this machine")
+    if arguments.logs and not (arguments.loki or arguments.chain):
+        raise UsageError("there is nothing to compare the logs with: give --loki URL, --chain FILE or both")
+    if arguments.logs and arguments.loki and not arguments.cluster:
+        raise UsageError("--cluster is missing: nodes of several clusters may have the same name in Loki")
+    if arguments.head and not arguments.chain:
+        raise UsageError("--head is for --chain FILE")
+    if arguments.head and not re.fullmatch(r"[0-9a-f]{64}", arguments.head):
+        raise UsageError(
+            f"--head is {arguments.head!r}; allowed: the 64 hexadecimal digits that an earlier run printed"
+        )
+    if bool(arguments.loki_user) != bool(arguments.loki_password_file) and not arguments.stack:
+        raise UsageError("--loki-user and --loki-password-file are needed together")
+    if arguments.since and arguments.until and arguments.since > arguments.until:
+        raise UsageError(f"--since ({arguments.since}) is later than --until ({arguments.until})")
+    if "`" in arguments.cluster:
+        raise UsageError(f"--cluster is {arguments.cluster!r}; allowed: the value of the label cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whom the run asks. ``notes`` are for the reader of the report."""
+
+    session: Session
+    question: Question
+    cluster: str
+    settings: Settings | None = None
+    notes: tuple[str, ...] = ()
+
+
+async def _run(arguments: argparse.Namespace, file: ChainFile | None) -> Report:
+    chain = read_chain(file.text()) if file else None
+    async with _asked(arguments, chain) as asked:
+        readings = await read_files(asked.session.nodes, asked.question)
+        readings = Readings(readings.nodes, {**readings.problems, **asked.session.problems})
+        async with _loki(arguments, asked, readings) as access:
+            client = LokiClient(access) if access else None
+            loki = LokiReader(client, _selector(asked.cluster)) if client else None
+            known = {node.name: node for node in asked.session.nodes}
+            names = [*known, *(name for name in asked.session.problems if name not in known)]
+            nodes = [known.get(name, Node(name, "", LocalReader())) for name in names]
+            results = await compare_nodes(nodes, asked.question, readings, loki)
+    received = (sum(node.reader.received for node in nodes), client.received if client else 0)
+    report = Report(asked.question.span, results, notes=asked.notes, moved=received)
+    return _with_chain(report, chain, file, arguments.head, readings, results)
+
+
+def _with_chain(
+    report: Report,
+    chain: Chain | None,
+    file: ChainFile | None,
+    head: str,
+    readings: Readings,
+    results: Sequence[NodeResult],
+) -> Report:
+    if chain is None or file is None:
+        return report
+    record = next_record(chain, datetime.now(UTC), readings.nodes)
+    if readings.nodes:
+        file.append(record.line)
+    return replace(
+        report,
+        of_chain=tuple(judge_chain(chain, head)),
+        chain=tuple(vouches(chain, (each.name for each in results))),
+        head=read_chain(file.text()).head,
+    )
+
+
+@asynccontextmanager
+async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIterator[_Asked]:
+    until = arguments.until or datetime.now(UTC)
+    span = _span(arguments.since or until - DEFAULT_RANGE, until)
+    question = Question(span, from_files=arguments.since is None, chain=chain)
+    if arguments.logs:
+        yield _Asked(Session(tuple(_local(arguments.logs)), {}), question, arguments.cluster)
+        return
+    settings = stack_settings(arguments.stack)
+    _check_settings(settings, arguments)
+    loki = settings.loki if settings.ships and not arguments.loki else None
+    own = settings.ships and settings.alloy.mode is AlloyMode.DAEMONSET
+    question = replace(
+        question,
+        counter=True,
+        service=service_of(loki) if loki else "",
+        alloy=settings.alloy.namespace if own else "",
+        longest_line=settings.loki.max_line_size if settings.loki else question.longest_line,
+    )
+    notes = (
+        ()
+        if loki or arguments.loki
+        else ("the stack ships to no Loki that it knows: only files and counters are compared",)
+    )
+    async with _keys(arguments, settings) as keys, logged_in(settings, keys) as session:
+        yield _Asked(session, question, arguments.cluster or settings.cluster, settings, notes)
+
+
+def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:
+    if settings.log is None:
+        raise UsageError(f"--stack {arguments.stack}: auditLog is off; the ledger compares what files hold")
+    if settings.log.format is LogFormat.LEGACY:
+        raise UsageError(f"--stack {arguments.stack}: auditLog.format is legacy; allowed: json, which names each event")
+    if arguments.chain and settings.log.path == STDOUT:
+        raise UsageError(
+            f"--chain: the log of {arguments.stack} is standard output, whose files kubelet keeps for as long as it "
+            "likes; "
+            "allowed with an auditLog.path"
+        )
+
+
+@asynccontextmanager
+async def _keys(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Access]:
+    if arguments.identity:
+        try:
+            key = asyncssh.import_private_key(Path(arguments.identity).expanduser().read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"--identity {arguments.identity}: {error.strerror}") from error
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"--identity {arguments.identity}: allowed: a private key in OpenSSH or PEM form that is not "
+                f"encrypted ({error})"
+            ) from error
+        yield Access((key,), False, "--identity")
+        return
+    async with access_of(Account(None, settings.reading_user)) as keys:
+        yield keys
+
+
+@asynccontextmanager
+async def _loki(arguments: argparse.Namespace, asked: _Asked, readings: Readings) -> AsyncIterator[LokiAccess | None]:
+    stack = asked.settings
+    password = secret_from_file("--loki-password-file", arguments.loki_password_file)
+    token = secret_from_file("--loki-token-file", arguments.loki_token_file)
+    if arguments.loki and (stack is None or stack.loki is None):
+        yield LokiAccess(
+            arguments.loki,
+            arguments.tenant,
+            user=arguments.loki_user,
+            password=password,
+            token=token,
+            ca_file=arguments.loki_ca,
+        )
+        return
+    loki = stack.loki if stack and (stack.ships or arguments.loki) else None
+    if loki is None:
+        yield None
+        return
+    if arguments.loki:
+        loki = replace(loki, url=arguments.loki, query_url=None, query_through_nodes=False)
+    user = arguments.loki_user or loki.username
+    if user and not (password or token):
+        raise UsageError(
+            "--loki-password-file is missing: the stack file holds the password of its Loki encrypted; allowed: a "
+            "file with it"
+        )
+    loki = replace(loki, username=user, password=password or None, tenant=arguments.tenant or loki.tenant)
+    addresses = [reading.service for reading in readings.nodes.values()]
+    async with stack_loki(loki, asked.session, addresses) as way:
+        yield replace(way, token=token, user="" if token else way.user, timeout=120)
+
+
+def _local(logs: Iterable[str]) -> Iterable[Node]:
+    seen: set[str] = set()
+    for text in logs:
+        match = _NODE.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"{text!r} names no node; allowed: NODE=LOG, such as cp1=/var/log/kubernetes/audit/audit.log"
+            )
+        if match["name"] in seen:
+            raise UsageError(f"{match['name']} stands twice; give every node once")
+        seen.add(match["name"])
+        path = Path(match["path"]).resolve()
+        if not path.parent.is_dir():
+            raise UsageError(f"{text}: there is no folder {path.parent}; allowed: the path of a node's log")
+        yield Node(match["name"], str(path), LocalReader())
+
+
+def _span(since: datetime, until: datetime) -> Span:
+    span = whole_minutes(since, until)
+    if not len(span):
+        raise UsageError(f"from {since} to {until} there is no whole minute; allowed: a longer range")
+    return span
+
+
+def _selector(cluster: str) -> str:
+    return f"{SELECTOR[:-1]}, cluster=`{cluster}`}}"

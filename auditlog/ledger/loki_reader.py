@@ -1,0 +1,151 @@
+"""Loki's side of the ledger: sums by minute without moving a line, and the events of minutes that differ.
+
+``count_over_time``, ``bytes_over_time`` and ``sum_over_time`` of the checksum give a few numbers a minute. They count a
+line that was sent again as often as it is stored, so a minute that differs is read by a log query, which shows it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from auditlog.events.loki.access import LokiError
+from auditlog.events.loki.client import LokiClient, Series, TooLargeError
+from auditlog.ledger.checksum import loki_template
+from auditlog.ledger.marks import Mark
+from auditlog.ledger.minutes import MINUTE, Minute, Span
+from auditlog.ledger.sums import Key, Sum
+
+EVENTS_OF_A_QUERY = 400_000
+"""Checksums are asked for so many events at a time: each takes Loki about 25 microseconds, and a query a minute at
+most."""
+MINUTES_OF_A_QUERY = 1440
+PAGE = 5000
+"""Lines of one request, the most that Loki allows by default; each is an ID and its stage."""
+EARLIER = timedelta(days=7)
+"""How far back Loki is asked whether it has anything of a node."""
+
+_SECOND = 1_000_000_000
+_BY = "sum by (node, stage)"
+_ID_LINE = "{{ .auditID }} {{ .stage }} {{ len __line__ }}"
+
+
+@dataclass(slots=True)
+class LokiReader:
+    """Asks for the streams of ``selector``. ``queries`` counts what was asked."""
+
+    client: LokiClient
+    selector: str
+    queries: int = 0
+
+    def sums(self, span: Span) -> dict[str, dict[Key, Sum]]:
+        """The sums of every node, by its name. Raises LokiError."""
+        counts: dict[tuple[str, Key], int] = {}
+        sizes: dict[tuple[str, Key], int] = {}
+        for part in _parts(span, MINUTES_OF_A_QUERY):
+            counts |= self._numbers(f"{_BY} (count_over_time({self.selector}[1m]))", part)
+            sizes |= self._numbers(f"{_BY} (bytes_over_time({self.selector}[1m]))", part)
+        by_minute: dict[Minute, int] = {}
+        for (_, key), count in counts.items():
+            by_minute[key.minute] = by_minute.get(key.minute, 0) + count
+        unwrapped = f'{self.selector} | label_format ledger="{_quoted(loki_template())}" | unwrap ledger'
+        query = f"{_BY} (sum_over_time({unwrapped} [1m]))"
+        checksums: dict[tuple[str, Key], int] = {}
+        for part in _of_size(by_minute, EVENTS_OF_A_QUERY):
+            checksums |= self._checksums(query, part)
+        result: dict[str, dict[Key, Sum]] = {}
+        for (node, key), count in counts.items():
+            result.setdefault(node, {})[key] = Sum(count, sizes.get((node, key), 0), checksums.get((node, key), 0))
+        return result
+
+    def marks(self, node: str, span: Span) -> Iterator[Mark]:
+        """The events of some minutes of a node, each as Loki shows it, oldest first. Raises LokiError."""
+        query = f"{self.selector[:-1]}, node=`{node}`}} | line_format `{_ID_LINE}` | keep node"
+        start, end = span.since * _SECOND + 1, span.until * _SECOND + 1
+        limit, seen, current = PAGE, set[str](), start
+        while start < end:
+            self.queries += 1
+            try:
+                streams = self.client.lines(query, start, end, limit)
+            except TooLargeError:
+                limit //= 2
+                continue
+            found = sorted((int(moment), line) for stream in streams for moment, line in stream.values)
+            for moment, line in found:
+                if moment != current:
+                    current, seen = moment, set()
+                if line not in seen:
+                    seen.add(line)
+                    yield _mark(moment, line)
+            if len(found) < limit:
+                return
+            if found[-1][0] == start:
+                raise LokiError(f"more than {limit} events at one moment of {node}; they cannot be told apart")
+            start = found[-1][0]
+
+    def has_earlier(self, node: str, minute: Minute) -> bool:
+        """Whether Loki has anything of a node in the week before a minute. Raises LokiError."""
+        self.queries += 1
+        query = f"sum(count_over_time({self.selector[:-1]}, node=`{node}`}}[{EARLIER.days}d]))"
+        return any(_value(series) for series in self.client.numbers_at(query, minute * _SECOND))
+
+    def _checksums(self, query: str, span: Span) -> dict[tuple[str, Key], int]:
+        try:
+            return self._numbers(query, span)
+        except LokiError:
+            # It may have run out of time; half of it may not.
+            if len(span) < 2:
+                raise
+            middle = span.since + len(span) // 2 * MINUTE
+            return self._checksums(query, Span(span.since, middle)) | self._checksums(query, Span(middle, span.until))
+
+    def _numbers(self, query: str, span: Span) -> dict[tuple[str, Key], int]:
+        self.queries += 1
+        result: dict[tuple[str, Key], int] = {}
+        for series in self.client.numbers(query, span.since + MINUTE, span.until, MINUTE):
+            node, stage = series.metric.get("node", ""), series.metric.get("stage", "")
+            for moment, value in series.values:
+                minute = int(moment) - MINUTE
+                if minute in span:
+                    result[node, Key(minute, stage)] = int(float(value))
+        return result
+
+
+def _parts(span: Span, minutes: int) -> Iterator[Span]:
+    for since in range(span.since, span.until, minutes * MINUTE):
+        yield Span(since, min(since + minutes * MINUTE, span.until))
+
+
+def _of_size(counts: Mapping[Minute, int], events: int) -> Iterator[Span]:
+    """Spans of the minutes that have something, each of no more events than that if it has more than one minute."""
+    since = until = None
+    total = 0
+    for minute, count in sorted(counts.items()):
+        if (
+            since is not None
+            and until is not None
+            and (total + count > events or minute - since >= MINUTES_OF_A_QUERY * MINUTE)
+        ):
+            yield Span(since, until)
+            since, total = None, 0
+        since = minute if since is None else since
+        until = minute + MINUTE
+        total += count
+    if since is not None and until is not None:
+        yield Span(since, until)
+
+
+def _mark(nanoseconds: int, line: str) -> Mark:
+    audit_id, stage, size = line.rsplit(" ", 2)
+    seconds, rest = divmod(nanoseconds, _SECOND)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    return Mark(moment, audit_id, stage, int(size))
+
+
+def _value(series: Series) -> int:
+    return int(float(series.value[1])) if series.value else 0
+
+
+def _quoted(template: str) -> str:
+    return template.replace("`", '\\"')

@@ -1,0 +1,208 @@
+"""One run of the ledger: asks the nodes and Loki, compares, and gives what was found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from auditlog.ledger.chain import Chain, judge_files, known
+from auditlog.ledger.counter import NO_EARLIER, Comparison, compared, window
+from auditlog.ledger.examine import SETTLED, Examined, examine
+from auditlog.ledger.files import AnswerError, Reading, parse_marks, parse_reading, with_minutes
+from auditlog.ledger.finding import Finding, Kind
+from auditlog.ledger.judge import Context, judge, judge_count
+from auditlog.ledger.loki_reader import LokiReader
+from auditlog.ledger.marks import Difference, Mark, compare
+from auditlog.ledger.minutes import MINUTE, Minute, Span, node_minutes, runs, stamp_of
+from auditlog.ledger.node_reader import NodeReader
+from auditlog.ledger.sums import Key, Sum
+
+TOUCHED = 300
+"""Seconds before the range in which a file may have been written last and still be read: clocks and file times differ.
+Seconds before the range in which a file may have been written last and still be read: clocks and file times differ."""
+
+MINUTES_OF_A_QUESTION = 500
+"""Minutes that a node is asked for at once; they stand in a command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node to ask: its name in Loki, the path of its log there, and who asks it."""
+
+    name: str
+    log: str
+    reader: NodeReader
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. ``service`` is looked up by the nodes for who comes to Loki through them, ``alloy`` the namespace
+    whose Alloy they look at; both "" for neither. With ``from_files`` the range begins where the files do, not before
+    ``span``.
+
+    With ``counter`` the API server's count is read, with ``chain`` the digests of the files.
+    """
+
+    span: Span
+    from_files: bool = False
+    counter: bool = False
+    chain: Chain | None = None
+    service: str = ""
+    alloy: str = ""
+    longest_line: int = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What came of one node. ``reading`` and ``examined`` are None where it could not be read.
+
+    ``comparison`` is that with the API server's counter, or why there is none.
+    """
+
+    name: str
+    findings: tuple[Finding, ...]
+    reading: Reading | None = None
+    examined: Examined | None = None
+    comparison: Comparison | str = NO_EARLIER
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the nodes said of themselves. ``problems`` are the reasons of those that said nothing, by name."""
+
+    nodes: Mapping[str, Reading] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+async def read_files(nodes: Sequence[Node], question: Question) -> Readings:
+    """Asks all nodes at once what their files hold."""
+    answers = await asyncio.gather(*(_read(node, question) for node in nodes))
+    found = dict(zip((node.name for node in nodes), answers, strict=True))
+    return Readings(
+        {name: each for name, each in found.items() if isinstance(each, Reading)},
+        {name: each for name, each in found.items() if isinstance(each, str)},
+    )
+
+
+async def compare_nodes(
+    nodes: Sequence[Node], question: Question, readings: Readings, loki: LokiReader | None
+) -> tuple[NodeResult, ...]:
+    """Compares what the files hold with Loki, and with chain and counter. Raises LokiError."""
+    sums = await asyncio.to_thread(loki.sums, _asked_of_loki(question, readings)) if loki else None
+    results = []
+    for node in nodes:
+        reading = readings.nodes.get(node.name)
+        if reading is None:
+            reason = f"{node.name} cannot be read: {readings.problems.get(node.name, 'it was not asked')}"
+            results.append(NodeResult(node.name, (Finding(node.name, Kind.NODE_UNREADABLE, reason),)))
+        else:
+            results.append(await _compare(node, question, reading, loki, (sums or {}).get(node.name, {})))
+    return tuple(results)
+
+
+async def _read(node: Node, question: Question) -> Reading | str:
+    found = question.chain.last_of(node.name) if question.chain else None
+    earlier = found[1].count if found else None
+    arguments = {
+        "log": node.log,
+        "since": stamp_of(question.span.since),
+        "until": stamp_of(question.span.until),
+        "after": str(question.span.since - TOUCHED),
+    }
+    if question.chain is not None:
+        arguments["digests"] = "yes"
+        if found and (live := known(found[1])):
+            arguments["known"] = live
+    if question.counter:
+        arguments["counter"] = "yes"
+        if earlier:
+            arguments["marks"] = f"{earlier.before},{earlier.after}"
+    if question.service:
+        arguments["service"] = question.service
+    if question.alloy:
+        arguments["alloy"] = question.alloy
+    try:
+        return parse_reading(await node.reader.ask("ledger", arguments))
+    except AnswerError as error:
+        return str(error)
+
+
+def _asked_of_loki(question: Question, readings: Readings) -> Span:
+    """What has settled on every node; the newest minutes are not compared."""
+    clocks = [reading.clock for reading in readings.nodes.values()]
+    return question.span.before(max(clocks, default=question.span.until) - SETTLED)
+
+
+def _span(question: Question, reading: Reading) -> Span:
+    span = question.span
+    if not question.from_files or reading.oldest is None:
+        return span
+    first = int(reading.oldest.timestamp()) // MINUTE * MINUTE + MINUTE
+    return Span(min(max(span.since, first), span.until), span.until)
+
+
+async def _compare(
+    node: Node, question: Question, reading: Reading, loki: LokiReader | None, sums: Mapping[Key, Sum]
+) -> NodeResult:
+    examined = examine(node.name, _span(question, reading), reading, sums if loki else None)
+    difference, has_earlier, newest = Difference(), False, None
+    if loki is not None:
+        if examined.before_loki:
+            has_earlier = await asyncio.to_thread(loki.has_earlier, node.name, examined.asked.since)
+        in_loki: list[Mark] = []
+        if examined.read:
+            in_loki = await asyncio.to_thread(_marks_of_loki, loki, node.name, examined.read)
+            difference = compare(await _marks_of_files(node, reading, examined.read), in_loki)
+        newest = _newest(examined, in_loki)
+    context = Context(reading, question.longest_line, has_earlier, newest)
+    findings = list(judge(examined, difference, context))
+    comparison: Comparison | str = NO_EARLIER
+    if question.chain is not None:
+        findings.extend(judge_files(node.name, question.chain, reading))
+    if question.counter:
+        comparison = _counted(node.name, question, reading)
+        findings.extend(judge_count(node.name, comparison))
+    return NodeResult(node.name, tuple(findings), reading, examined, comparison)
+
+
+def _newest(examined: Examined, in_loki: Sequence[Mark]) -> datetime | None:
+    """When the newest event in Loki was made, or a time that is not before it."""
+    ends = [minute + MINUTE for minute in examined.loki if minute not in examined.read]
+    moments = [*(datetime.fromtimestamp(end, UTC) for end in ends), *(mark.moment for mark in in_loki)]
+    return max(moments, default=None)
+
+
+def _counted(name: str, question: Question, reading: Reading) -> Comparison | str:
+    found = question.chain.last_of(name) if question.chain else None
+    asked = window(found[1].count if found else None, reading.count)
+    if isinstance(asked, str):
+        return asked
+    if reading.limits.mode == "batch":
+        return "the API server writes its log in batches (audit-log-mode), so the newest events may not be in it yet"
+    if reading.oldest is None or reading.oldest > _moment(asked.earlier.before):
+        return "no file reaches back to the last reading of the counter"
+    return compared(asked, {stamp: reading.upto(stamp) for stamp in asked.stamps})
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(UTC)
+
+
+async def _marks_of_files(node: Node, reading: Reading, minutes: Sequence[Minute]) -> list[Mark]:
+    wanted = set(minutes)
+    first, last = (datetime.fromtimestamp(each, UTC) for each in (minutes[0], minutes[-1] + MINUTE))
+    needed = {file.identity for file in with_minutes(reading.files, first, last)}
+    skip = ",".join(file.identity for file in reading.files if file.identity not in needed)
+    names = node_minutes(minutes)
+    marks: list[Mark] = []
+    for at in range(0, len(names), MINUTES_OF_A_QUESTION):
+        arguments = {"log": node.log, "minutes": ",".join(names[at : at + MINUTES_OF_A_QUESTION]), "limit": "1000000"}
+        answer = await node.reader.ask("ledger-events", arguments | ({"skip": skip} if skip else {}))
+        marks.extend(mark for mark in parse_marks(answer) if mark.minute in wanted)
+    return marks
+
+
+def _marks_of_loki(loki: LokiReader, node: str, minutes: Sequence[Minute]) -> list[Mark]:
+    return [mark for span in runs(minutes) for mark in loki.marks(node, span)]

@@ -1,0 +1,70 @@
+"""A run against the nodes of a stack, over SSH, and against its Loki."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from auditlog.events.loki import LokiAccess, LokiError
+from auditlog.ledger.node_reader import SshReader
+from auditlog.ledger.run import Node
+from auditlog.nodes.ssh import LOGIN_ERRORS, Access, Login, bastion_of, target_of
+from auditlog.proof.loki_route import access, through_node
+from auditlog.settings import LokiSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The nodes that are logged in to, and the reasons of those that are not, by name."""
+
+    nodes: tuple[Node, ...]
+    problems: dict[str, str]
+
+
+@asynccontextmanager
+async def logged_in(settings: Settings, keys: Access) -> AsyncIterator[Session]:
+    """Every control-plane node of the stack, until the block ends. Raises SshError when nobody can be logged in."""
+    log = settings.log.path if settings.log else ""
+    bastion = target_of(settings.bastion) if settings.bastion else None
+    async with AsyncExitStack() as opened:
+        tunnel, _ = await opened.enter_async_context(bastion_of(bastion, keys))
+        nodes: list[Node] = []
+        problems: dict[str, str] = {}
+        for host in settings.nodes_with_manifest:
+            login = Login(target_of(host, settings.reading_user), keys)
+            try:
+                connection = await opened.enter_async_context(login.connect(tunnel))
+            except LOGIN_ERRORS as error:
+                problems[host.name] = f"{login.address}: {login.reason(error)}"
+                continue
+            user = settings.reading_user or host.user
+            nodes.append(Node(host.name, log, SshReader(connection, user, settings.reading_user is not None)))
+        yield Session(tuple(nodes), problems)
+
+
+@asynccontextmanager
+async def stack_loki(loki: LokiSettings, session: Session, addresses: Sequence[str]) -> AsyncIterator[LokiAccess]:
+    """The stack's Loki, through the first node that leads there or from this machine, until the block ends.
+
+    ``addresses`` are those of Loki's Service, as the nodes found them. Raises LokiError.
+    """
+    if not loki.query_through_nodes:
+        yield access(loki)
+        return
+    address = next((each for each in addresses if each), "")
+    reasons: list[str] = []
+    async with AsyncExitStack() as opened:
+        for node in session.nodes:
+            if not isinstance(node.reader, SshReader):
+                continue
+            try:
+                way = await opened.enter_async_context(through_node(loki, node.reader.connection, address))
+            except LokiError as error:
+                reasons.append(f"{node.name}: {error}")
+            except LOGIN_ERRORS as error:
+                reasons.append(f"{node.name}: no way to Loki through it ({error})")
+            else:
+                yield way
+                return
+    raise LokiError("; ".join(reasons) or "no node leads to Loki")
