@@ -89,8 +89,8 @@ DETECTIONS = (
         ),
         summary="{{ $labels.user }} wrote {{ $labels.name }}",
         meaning=(
-            "With it anybody who reaches the API server gets a kubelet's certificate, and with that the Secrets of the "
-            "Pods that are scheduled on the new node."
+            "With it anybody who reaches the API server gets a kubelet's certificate. With that they read the "
+            "Secrets of the Pods that are scheduled on the new node."
         ),
         false_positives="`kubeadm token create` before a node joins; Cluster API.",
     ),
