@@ -26,8 +26,7 @@ def process_lag(server: ApiServer) -> Lag | None:
     """In what the node's process is behind the live manifest ``server`` and the files it names; None when in nothing.
 
     Those files are read at the start only. A process that started before one was last written has read another text,
-    unless the manifest names the hash of what is in it now: then kubelet started the process because of it (design
-    decision 8).
+    unless the manifest names the hash of what is in it now: then kubelet started the process because of it.
     """
     facts = server.facts
     if not facts.processes:

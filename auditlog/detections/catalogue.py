@@ -1,6 +1,6 @@
 """All detections, by area.
 
-They come from the signals of 004_b3f6e118a06daecc.txt and from the public catalogues (Sigma, Elastic, Falco). Not taken
+They come from an article on audit logs in forensics and from the public catalogues (Sigma, Elastic, Falco). Not taken
 from those: deleted Deployments, changed CronJobs and Secrets, patched Pods, Services of type NodePort and listing by
 tools. People and pipelines do these every day, so they belong on a dashboard; an alert that is always on is none.
 """

@@ -1,8 +1,8 @@
 """The audit log in Loki, and pieces of LogQL over it.
 
 Labels are job, cluster and node. Structured metadata holds verb, user, groups, sourceIP, resource, apiGroup,
-subresource, namespace, name, code, level, stage, decision, auditID and userAgent (design decision 11); a field that an
-event does not have is missing, and LogQL compares it as "". The line is the event's JSON.
+subresource, namespace, name, code, level, stage, decision, auditID and userAgent (docs/design.md, "Few labels"); a
+field that an event does not have is missing, and LogQL compares it as "". The line is the event's JSON.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads all nodes at once over SSH: one connection and one command each (design decision 2)."""
+"""Reads all nodes at once over SSH: one connection and one command each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a node is to be changed, in sentences for a person (design decision 4).
+"""Why a node is to be changed, in sentences for a person.
 
 What the node keeps of the stack's last writing tells an edit by hand from a change of the settings.
 """

@@ -1,6 +1,6 @@
 """How a node's API server is restarted, why that way, and how long the API is away: from settings and facts.
 
-The measurements are those of ``reference/lab.md``, "Restarting the API server quickly".
+docs/design.md has the measurements: "Rehearse first, and let the rehearsal answer".
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _check_nothing_is_lost(wanted: RestartSettings, flags: Mapping[str, str], po
     """Raises RestartError where ending the API server without its drain can lose events that nothing else tells of.
 
     Events wait in memory in batch mode. A write that reached etcd, but whose ResponseComplete was not yet written, is
-    told by its RequestReceived alone (``reference/lab.md``).
+    shown by its RequestReceived alone.
     """
     if wanted.accept_lost_events:
         return

@@ -1,7 +1,7 @@
 """What the event of a marker must hold, in the log and in Loki.
 
-The fields are those that seed 004_b3f6e118a06daecc.txt checks by hand after a deployment: user, verb, URI, code, times,
-decision, and no body where the policy's level has none.
+A person would check these fields by hand after a deployment: user, verb, URI, code, times, decision, and no body at
+levels without one.
 """
 
 from __future__ import annotations

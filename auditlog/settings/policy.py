@@ -154,7 +154,7 @@ def _inline(reader: Reader) -> str | None:
 
 
 def _decoded(reader: Reader) -> str | None:
-    """A policy as the ``data`` of a Secret holds it (seed 003_4810ff95fb426dc9.txt); line breaks do not count."""
+    """A policy as the ``data`` of a Secret holds it; line breaks do not count."""
     encoded = reader.read(BASE64)
     if encoded is None or isinstance(encoded, Encrypted):
         return encoded

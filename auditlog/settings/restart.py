@@ -11,7 +11,7 @@ from auditlog.settings.setting import defaulted
 
 
 class RestartMode(StrEnum):
-    """How the old API server gives way to the new one (``reference/lab.md``, "Restarting the API server quickly")."""
+    """How the old API server gives way to the new one."""
 
     SEAMLESS = "seamless"
     QUICK = "quick"

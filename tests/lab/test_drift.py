@@ -1,7 +1,7 @@
 """Every kind of drift, really made on a node: preview says what happened, ``up`` repairs it, and it is told once more.
 
-What is compared with the stack's state must tell the second time from the first (reference/pulumi.md 8): files edited
-by hand always drift twice here, everything else does so in ``make test-exhaustive``.
+What is compared with the stack's state must tell the second time from the first (docs/design.md, "Drift is a diff"):
+files edited by hand always drift twice here, everything else does so in ``make test-exhaustive``.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ def test_a_changed_policy_changes_the_manifest_so_that_kubelet_restarts_the_api_
     ]
 
 
-EARLIER = POLICY.replace("# From ", "# From      seed 000,\n#          ")
+EARLIER = POLICY.replace("# From ", "# From      an earlier name of\n#          ")
 assert EARLIER != POLICY
 
 
