@@ -89,6 +89,11 @@ def problems(page: str, text: str) -> list[Problem]:
     return found
 
 
+def text_problems(name: str, text: str) -> list[Problem]:
+    """Return the problems of a plain text without Markdown, such as a command's help."""
+    return [Problem(name, 1, message) for sentence in sentences(text) for message in _of_sentence(sentence)]
+
+
 def sentences(passage: str, is_cell: bool = False) -> list[str]:
     """Divide a text without markup into sentences."""
     held = _ABBREVIATIONS.sub(lambda match: match[0].replace(".", "\0"), passage)

@@ -17,8 +17,8 @@ from auditlog.policy.report import findings_above, with_findings
 from auditlog.policy.validate import policy_as_read
 
 LOG_HELP = (
-    "a log file (its rotated files are found), a folder with a log or with one folder per node, or - for standard "
-    "input; NODE= may stand before it: cp1=/var/log/kubernetes/audit/audit.log"
+    "a log file with its rotated files, a folder with a log or with one folder per node, or - for standard input. "
+    "Name its node in front of it: cp1=/var/log/kubernetes/audit/audit.log"
 )
 
 POLICY_HELP = "a policy file, preset:NAME, or - for standard input"

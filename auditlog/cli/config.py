@@ -15,7 +15,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the four commands under `config`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "config",
-        help="stack files: check them, their JSON Schema, the reference of every setting",
+        help="check stack files; print their JSON Schema, and the reference of every setting",
         description="Check stack files, and print what they may contain, without engine, passphrase or network.",
     )
     parser.set_defaults(run=lambda _: print_help(parser))
@@ -38,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         command = commands.add_parser(
             document.command,
             help=document.help,
-            description=f"Prints {document.what}, made from the same declarations as the program's own checks.",
+            description=f"Print {document.what}, made from the same declarations as the program's own checks.",
         )
         command.set_defaults(run=_print, text=document.text)
 
@@ -84,16 +84,18 @@ class _Document:
 
 
 _DOCUMENTS = (
-    _Document("schema", "JSON Schema of stack files, for editors", "a JSON Schema (2020-12) of stack files", _schema),
+    _Document(
+        "schema", "print the JSON Schema of stack files, for editors", "a JSON Schema (2020-12) of stack files", _schema
+    ),
     _Document(
         "package",
-        "the schema of the Pulumi package, for programs in other languages",
-        "package/schema.json, which `pulumi package get-schema` answers",
+        "print the schema of the Pulumi package, for programs in other languages",
+        "package/schema.json, which `pulumi package get-schema` returns",
         _package,
     ),
     _Document(
         "reference",
-        "the reference of every setting and every stack output, as Markdown",
+        "print the reference of every setting and every stack output, as Markdown",
         "docs/settings.md",
         _reference,
     ),

@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--identity", metavar="FILE", help="the private key (default: the keys of the SSH agent and ~/.ssh)"
     )
-    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
+    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which to reach the nodes")
     parser.add_argument(
         "--host-key",
         action="append",

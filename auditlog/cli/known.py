@@ -15,9 +15,11 @@ def add_known(parser: argparse.ArgumentParser) -> None:
         "the cluster", "An empty answer is certain only where these are known; else the exit code is 3."
     )
     group.add_argument("--policy", metavar="POLICY", help=f"the policy the log was written under: {POLICY_HELP}")
-    group.add_argument("--nodes", type=int, metavar="COUNT", help="how many control-plane nodes there are")
+    group.add_argument("--nodes", type=int, metavar="COUNT", help="the number of control-plane nodes")
     group.add_argument(
-        "--stack", metavar="NAME", help="take both from Pulumi.NAME.yaml of the project here; a file's path does too"
+        "--stack",
+        metavar="NAME",
+        help="take policy and nodes from Pulumi.NAME.yaml of the project here, or from a file's path",
     )
 
 

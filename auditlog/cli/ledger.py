@@ -43,19 +43,19 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "ledger",
-        help="whether Loki has every event that the nodes' files have",
-        description=(
-            "Compares the events of the nodes' files with those in Loki, minute by minute, without moving the logs."
-        ),
+        help="check whether Loki has every event that the nodes' files have",
+        description=("Compare the events in the nodes' files with Loki, minute by minute, without moving the logs."),
         epilog=EXIT_CODES,
     )
     parser.add_argument(
-        "logs", nargs="*", metavar="NODE=LOG", help="the log of a node that is on this machine, without --stack"
+        "logs", nargs="*", metavar="NODE=LOG", help="without --stack: the log of a node, on this machine"
     )
     parser.add_argument(
         "--stack", metavar="NAME", help="ask the nodes and the Loki of Pulumi.NAME.yaml, or of a stack file"
     )
-    parser.add_argument("--identity", metavar="FILE", help="the key to log in with; without it those of the SSH agent")
+    parser.add_argument(
+        "--identity", metavar="FILE", help="the key to log in with (default: the keys of the SSH agent)"
+    )
     parser.add_argument(
         "--since", type=parse_moment, metavar="TIME", help=f"the last 24 hours, as far as files reach; {TIME_HELP}"
     )
@@ -74,9 +74,11 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     loki.add_argument("--loki-user", metavar="NAME", default="", help="for basic authentication")
     loki.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
     loki.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
-    loki.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
+    loki.add_argument(
+        "--loki-ca", metavar="FILE", default="", help="certificate authorities for Loki's certificate (PEM)"
+    )
     add_output(parser)
-    parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
+    parser.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
     parser.set_defaults(run=run)
 
 

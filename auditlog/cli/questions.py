@@ -56,22 +56,22 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     who = _command(
         subparsers,
         _Question("who", _who, _who_need, lambda arguments: filters.who_filter(who_query(arguments))),
-        "who sent a request",
+        "show who sent a request",
     )
     add_who(who)
 
-    gaps = _command(subparsers, _Question("gaps", _gaps, None, None), "where the log is silent")
+    gaps = _command(subparsers, _Question("gaps", _gaps, None, None), "show where the log is silent")
     gaps.add_argument("--over", type=float, default=60.0, metavar="SECONDS", help="shortest gap (60)")
 
     _command(
         subparsers,
         _Question("anonymous", _anonymous, lambda *_: questions.ANONYMOUS_NEED, lambda _: filters.ANONYMOUS),
-        "what was tried without an identity",
+        "show what was tried without an identity",
     )
     _command(
         subparsers,
         _Question("escalations", _escalations, lambda *_: questions.ESCALATIONS_NEED, lambda _: filters.ESCALATIONS),
-        "bindings to cluster-admin or to everyone, roles with wildcards",
+        "show bindings to cluster-admin or to everyone, and roles with wildcards",
     )
     secrets = _command(
         subparsers,
@@ -81,19 +81,19 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda arguments, _: questions.secrets_need(arguments.namespace),
             lambda _: filters.SECRETS,
         ),
-        "who read which Secret",
+        "show who read which Secret",
     )
     secrets.add_argument("--namespace", default="", help="only Secrets of this namespace")
     _command(
         subparsers,
         _Question("deprecated", _deprecated, lambda *_: questions.DEPRECATED_NEED, lambda _: filters.DEPRECATED),
-        "who uses deprecated APIs, the control plane apart",
+        "show who uses deprecated APIs; the control plane is only counted",
     )
 
 
 def _command(subparsers: argparse._SubParsersAction[Any], question: _Question, purpose: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        question.name, help=purpose, description=f"Tells {purpose}.", epilog=EXIT_CODES
+        question.name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.", epilog=EXIT_CODES
     )
     add_logs(parser, required=False)
     parser.add_argument("--since", type=parse_moment, metavar="TIME", help=TIME_HELP)

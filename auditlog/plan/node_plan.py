@@ -30,7 +30,7 @@ from auditlog.plan.reasons import TAKEN_OVER, node_reasons
 from auditlog.plan.restart import Restart, RestartError, choose_restart
 from auditlog.plan.transaction import no_canary, staged_files, transaction_arguments
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError
-from auditlog.policy.presets import without_source
+from auditlog.policy.presets import without_header
 from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
 from auditlog.settings import Host, LogFormat, Settings
@@ -266,10 +266,10 @@ def _nearest_known(minor: int) -> int:
 
 
 def _policy_text(chosen: str, settings: Settings, facts: Facts) -> str:
-    """The policy this node gets: the live text, if it differs from the preset in the lines on its source alone."""
+    """The policy this node gets: the live text, if it differs from the preset in its header alone."""
     live = facts.policy.text if facts.policy else None
     is_same_preset = settings.policy.preset is not None and live is not None
-    return live if is_same_preset and live and without_source(live) == without_source(chosen) else chosen
+    return live if is_same_preset and live and without_header(live) == without_header(chosen) else chosen
 
 
 def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:

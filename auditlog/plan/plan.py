@@ -22,7 +22,7 @@ from auditlog.plan.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_co
 from auditlog.plan.node_plan import NodePlan, plan_node
 from auditlog.plan.plan_error import Edit, PlanError
 from auditlog.plan.preparation import PreparationPlan, plan_preparation
-from auditlog.policy.presets import without_source
+from auditlog.policy.presets import without_header
 from auditlog.settings import Host, Settings
 
 
@@ -153,7 +153,7 @@ def _between(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[
         live, policy = node.manifest.live or "", facts[node.node.name].policy
         flags = manifest.flag_values(manifest.arguments(live))
         audit_flags = {name: value for name, value in flags.items() if name.startswith(AUDIT)}
-        policy_sha256 = sha256(without_source(policy.text)) if policy else None
+        policy_sha256 = sha256(without_header(policy.text)) if policy else None
         traits.append(NodeTraits(node.node.name, manifest.image_version(live), policy_sha256, audit_flags))
     audited = [each for each in traits if POLICY_FLAG in each.audit_flags]
     yield from version_differences(traits)

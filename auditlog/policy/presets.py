@@ -12,8 +12,8 @@ from auditlog.project_files import project_folder
 _FOLDER = project_folder("policies")
 # A line of a preset that a parameter may replace ends in this mark, and holds a list in flow style.
 _PARAMETER_LINE = re.compile(r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE)
-# The lines of a preset's header that name its source.
-_SOURCE = re.compile(r"^# From .*\n(?:#  .*\n)*", re.MULTILINE)
+# It begins with the name of the preset: what a person wrote in front of it is no header of ours.
+_HEADER = re.compile(r"\A# [a-z-]+: .*\n(?:#.*\n)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
@@ -57,13 +57,13 @@ def preset_text(name: str, **parameters: Sequence[str]) -> str:
     return _PARAMETER_LINE.sub(replaced, text)
 
 
-def without_source(text: str) -> str:
-    """A policy text without the header lines that name its source.
+def without_header(text: str) -> str:
+    """A policy text without the header of a preset.
 
-    Versions of this program name the sources differently. That alone is no reason to write a policy again, which would
-    restart every API server.
+    Versions of this program word the headers of presets differently. That alone is no reason to write a policy again,
+    which would restart every API server.
     """
-    return _SOURCE.sub("", text)
+    return _HEADER.sub("", text)
 
 
 def _file_text(name: str) -> str:

@@ -183,7 +183,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
 
 def _check_together(settings: Settings, mistakes: list[Mistake]) -> None:
     if settings.nodes_to_read and not settings.nodes_with_manifest:
-        mistakes.append(Mistake("nodes", "every one is joining", "at least one control-plane node that is not gone"))
+        mistakes.append(Mistake("nodes", "every one is joining", "at least one node that has joined already"))
     for attribute in ("name", "host"):
         seen: set[tuple[str, int]] = set()
         # A machine that was renamed stands under its old name too, as gone.

@@ -72,9 +72,9 @@ FLAGS: dict[str, dict[str, str]] = {
 """By the name of the stack file. Deckhouse's guide leaves the number of files to the stack's default; Palette's guide
 writes the two booleans without a value.
 
-000 is the single-node runbook, 001 Palette's guide "Enable API Audit Logging", 002 the notes "Kubernetes audit logs", 003
-Deckhouse's guide to the Kubernetes API event audit, and 004 the article "Kubernetes API server audit logging: policy,
-backends, and forensics".
+000 is the single-node runbook, 001 Palette's guide "Enable API Audit Logging", and 002 the notes "Kubernetes audit
+logs". 003 is Deckhouse's guide to the Kubernetes API event audit, and 004 the article "Kubernetes API server audit
+logging: policy, backends, and forensics".
 """
 
 

@@ -117,7 +117,7 @@ def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edi
     assert "cp1: restart, the manifest is restored as it was before audit logging" in edits
     assert "test: kubeadm-config is restored as it was before audit logging" in edits
     order = [
-        edits.index(words) for words in ("kubeadm-config is given back", "cp1: restart", "the policy file is taken")
+        edits.index(words) for words in ("kubeadm-config is restored", "cp1: restart", "the policy file is removed")
     ]
     assert order == sorted(order)
 

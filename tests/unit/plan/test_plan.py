@@ -185,7 +185,7 @@ EARLIER = POLICY.replace("# From ", "# From      an earlier name of\n#          
 assert EARLIER != POLICY
 
 
-def test_a_preset_with_an_earlier_name_of_its_source_is_not_written_again() -> None:
+def test_a_preset_with_an_earlier_header_is_not_written_again() -> None:
     node = plan(applied(EARLIER)).nodes[0]
     assert node.in_sync
     assert node.reasons == ()
@@ -193,12 +193,12 @@ def test_a_preset_with_an_earlier_name_of_its_source_is_not_written_again() -> N
 
 
 def test_any_other_comment_is_written() -> None:
-    node = plan(applied(POLICY.replace("# Know ", "# Note "))).nodes[0]
+    node = plan(applied(POLICY.replace("  # Reads, of", "  # All reads of"))).nodes[0]
     assert not node.in_sync
     assert node.policy.desired == POLICY
 
 
-def test_nodes_that_name_the_source_differently_have_the_same_policy() -> None:
+def test_nodes_with_the_headers_of_two_versions_have_the_same_policy() -> None:
     facts = {"cp1": applied(), "cp2": changed(applied(EARLIER), hostname="cp2")}
     nodes = make_plan(settings("cp1", "cp2"), POLICY, facts, OWNER).nodes
     assert [warning for node in nodes for warning in node.warnings if warning.id == "nodes-differ-policy"] == []

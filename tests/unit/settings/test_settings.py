@@ -118,7 +118,7 @@ def test_everything_that_can_be_set_arrives() -> None:
             "nodes[0].password: is not a key of the configuration; allowed: name, gone, joining, host",
         ),
         (("nodes", 0, "gone"), "yes", "nodes[0].gone: is 'yes'; allowed: true or false"),
-        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one control-plane node"),
+        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one node that has joined already"),
         (("enabled",), "no", "enabled: is 'no'; allowed: true or false"),
         (("liveRead",), "never", "liveRead: is 'never'; allowed: on or off"),
         (("reading",), {"user": "x", "name": "x"}, "reading.name: is not a key of the configuration; allowed: user"),
