@@ -5,7 +5,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
+.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -63,11 +63,21 @@ lint: setup  ## Every static check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -
 	$(PYTHON) -m auditlog config package | diff -u package/schema.json -
 	$(PYTHON) -m auditlog config reference | diff -u docs/settings.md -
+	$(PYTHON) -m auditlog config project | diff -u Pulumi.yaml -
+	$(PYTHON) -m auditlog config arguments | diff -u components/arguments.py -
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.woodpecker-ci .woodpecker/*.yaml
 	$(PYTHON) -m lab.workflows
 	$(PYTHON) -m lab.prose
 	$(PYTHON) -m pytest -q tests/unit/docs/test_links.py tests/unit/docs/test_commands.py -k 'not pulumi and not kube'
+
+generated: setup  ## Remake what is made from declarations: schemas, reference, Pulumi.yaml, Python's arguments, manual page
+	$(PYTHON) -m auditlog config schema >docs/settings.schema.json
+	$(PYTHON) -m auditlog config package >package/schema.json
+	$(PYTHON) -m auditlog config reference >docs/settings.md
+	$(PYTHON) -m auditlog config project >Pulumi.yaml
+	$(PYTHON) -m auditlog config arguments >components/arguments.py
+	$(PYTHON) -m lab.manual_page >docs/auditlog.1
 
 test: build-tests up  ## Set everything up and run every test
 	.ci/test

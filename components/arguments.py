@@ -1,6 +1,6 @@
 """The arguments of ``AuditLogging`` in Python, by the keys of ``docs/settings.md``.
 
-Made from the settings by ``auditlog.settings.python_arguments``; a test compares.
+Made by ``auditlog config arguments``; ``make lint`` fails when it is not what the program reads by.
 """
 
 # ruff: noqa: N815 - keys are spelled as in a stack file

@@ -8,9 +8,9 @@ import pulumi
 from pulumi_command import remote
 
 from auditlog.nodes import node_scripts
-from auditlog.plan.companions import Companion
 from auditlog.plan.plan import Plan
 from auditlog.plan.reasons import TAKEN_OVER
+from auditlog.plan.startup_files import StartupFile
 from auditlog.plan.webhook_kubeconfig import webhook_kubeconfig
 from auditlog.settings import Host, WebhookSettings
 from components.node_command import explain_hand_over, node_command, untouched_node_command
@@ -56,7 +56,7 @@ class AuditWebhook(pulumi.ComponentResource):
             untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
 
-    def _declare(self, host: Host, command: str, change: Companion, former: str | None, **more: str) -> None:
+    def _declare(self, host: Host, command: str, change: StartupFile, former: str | None, **more: str) -> None:
         self.files[host.name] = node_command(
             self._scope.name(f"{host.name}-webhook"),
             self._connections[host.name],

@@ -72,7 +72,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 endpoint=node.endpoint,
                 log=settings.log.path if settings.log else "",
                 marker="yes" if node.marker_is_recorded else "no",
-                restart=",".join(process.token for process in node.restart) or "no",
+                restart=",".join(process.token for process in node.processes_to_end) or "no",
                 quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in node.quarantined) or "none",
                 timeout=timeout,
                 **identity,
@@ -106,7 +106,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
             secret=change.carries_credentials,
             hooks=self.change.hooks,
         )
-        restarts = node.restarting.sentences if node.restarts else ()
+        restarts = node.restart.sentences if node.needs_restart else ()
         reasons = (RECORD_ONLY,) if node.is_record_only else node.reasons
         proof = (due_proof.reason,) if due_proof else ()
         explain(name, change, (*reasons, *proof, *restarts), self.command)

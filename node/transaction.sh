@@ -197,8 +197,8 @@ put_in_place() {
     note_logs kube-apiserver || return 1
     staged_is_whole kube-apiserver.yaml "$desired" && staged_is_whole audit-policy.yaml "$policy_desired" &&
         staged_is_whole audit-webhook.yaml "$webhook_desired" || return 1
-    put_companion audit-policy.yaml "$policy" "$policy_desired" || return 1
-    put_companion audit-webhook.yaml "$webhook" "$webhook_desired" || return 1
+    put_startup_file audit-policy.yaml "$policy" "$policy_desired" || return 1
+    put_startup_file audit-webhook.yaml "$webhook" "$webhook_desired" || return 1
     if [ -n "$ends" ]; then
         say "restart: the manifest is the same, the process is ended for kubelet to start it anew"
         if [ "$mode" = quick ]; then ends=KILL; fi
@@ -223,8 +223,8 @@ staged_is_whole() {
     [ -z "$2" ] || is_among "$(hash_of "$STATE/staged/$1")" "$known"
 }
 
-# put_companion NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
-put_companion() {
+# put_startup_file NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
+put_startup_file() {
     [ -n "$3" ] || return 0
     # What is there already came in an earlier run; what it displaced waits in the slot. The user may be another one since.
     if [ "$(hash_of "$2")" = "$3" ]; then chown "$runs_as" "$2"; else place "$STATE/staged/$1" "$2" 600 "$known"; fi

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.cli.common import add_output, print_help
+from auditlog.cli.common import print_help
+from auditlog.cli.output import add_output
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -73,6 +74,18 @@ def _reference() -> str:
     return reference_text()
 
 
+def _project() -> str:
+    from auditlog.settings.project_file import project_file_text
+
+    return project_file_text()
+
+
+def _arguments() -> str:
+    from auditlog.settings.python_arguments import python_arguments
+
+    return python_arguments()
+
+
 @dataclass(frozen=True, slots=True)
 class _Document:
     """A command that prints what is made from the settings' declarations."""
@@ -98,5 +111,12 @@ _DOCUMENTS = (
         "print the reference of every setting and every stack output, as Markdown",
         "docs/settings.md",
         _reference,
+    ),
+    _Document("project", "the typed configuration of Pulumi.yaml", "Pulumi.yaml", _project),
+    _Document(
+        "arguments",
+        "the arguments of the component, for programs in Python",
+        "components/arguments.py, as typed dictionaries",
+        _arguments,
     ),
 )

@@ -14,7 +14,7 @@ import yaml
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
 from auditlog.detections.model import Detection, Metrics
-from auditlog.settings.model import DEFAULT_LOG_PATH, AlertSettings, Settings
+from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, Settings
 
 Rule = dict[str, Any]
 INTERVAL = 60

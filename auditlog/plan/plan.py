@@ -79,7 +79,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
     problems.extend(_unreadable_once_joined(joining, nodes))
     members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
     seen = {name: tuple(cluster_findings(name, facts)) for name in members}
-    if any(node.restarts for node in nodes):
+    if any(node.needs_restart for node in nodes):
         problems.extend(f"{name}: {problem}" for name, found in seen.items() for problem in errors(found))
     config: KubeadmConfigPlan | None = None
     try:

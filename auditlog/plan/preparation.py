@@ -12,11 +12,11 @@ from auditlog.checks.findings import errors
 from auditlog.checks.node_name import name_findings
 from auditlog.checks.node_state import other_owner
 from auditlog.nodes.facts import Facts
-from auditlog.plan.companions import Companion, webhook_companion
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import former_name, taken_over
 from auditlog.plan.plan_error import PlanError
 from auditlog.plan.reasons import TAKEN_OVER
+from auditlog.plan.startup_files import StartupFile, webhook_startup_file
 from auditlog.settings import Host, Settings
 
 
@@ -35,7 +35,7 @@ class PreparationPlan:
     scripts_sha256: str | None
     scripts_token: str
     reasons: tuple[str, ...]
-    webhook: Companion | None = None
+    webhook: StartupFile | None = None
     former: str | None = None
     taken_over_from: str | None = None
 
@@ -62,7 +62,7 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
         reasons.append(f"to be prepared for kubeadm join: {policy.path} is not there or differs")
     elif facts.owner is None:
         reasons.append("to be prepared for kubeadm join: the machine is not this stack's yet")
-    webhook = webhook_companion(settings.webhook, facts, None)
+    webhook = webhook_startup_file(settings.webhook, facts, None)
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
     if taken_over_from is not None:

@@ -13,8 +13,8 @@ from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, HostMount, sha256
 from auditlog.nodes.fact_types import StrayManifest
 from auditlog.nodes.facts import Facts
-from auditlog.plan.companions import Companion
 from auditlog.plan.manifest_plan import ManifestPlan
+from auditlog.plan.startup_files import StartupFile
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
 SCRIPTS_ANEW = "the node's scripts are of another version and are installed again; nothing else changes"
@@ -33,7 +33,7 @@ PROOF_OWED = (
 
 def node_reasons(
     entry: str,
-    files: Sequence[Companion],
+    files: Sequence[StartupFile],
     manifest_plan: ManifestPlan,
     configuration: AuditConfiguration,
     lag: Lag | None,
@@ -92,5 +92,5 @@ def _is_mounted(text: str, mount: HostMount) -> bool:
     return found is not None and found.node_path == mount.path and (mount.read_only or not found.read_only)
 
 
-def _names_another(file: Companion) -> bool:
+def _names_another(file: StartupFile) -> bool:
     return file.annotation not in (None, file.desired_sha256)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any
 
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.model import Events
@@ -10,8 +14,8 @@ from auditlog.detections.promql import SELECTORS as SELECTOR_NAMES
 from auditlog.settings.dashboards import MATCHERS, NAMESPACE_THAT_EXISTS, is_label_key, is_label_value
 from auditlog.settings.kinds import Choice, Number, Text
 from auditlog.settings.kinds_of_many import Entries, Labels, Names, Texts
-from auditlog.settings.model import AlertSettings, LokiRules, PrometheusRules
-from auditlog.settings.reader import Group, Reader
+from auditlog.settings.reader import Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional
 
 _DAY = 86400
@@ -21,6 +25,60 @@ _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
 _SHOWN = "an id that `auditlog detections` shows for this"
 _IDS = Names(tuple(each.id for each in DETECTIONS), _SHOWN)
 _WITH_USERS = Names(tuple(each.id for each in DETECTIONS if isinstance(each.source, Events)), _SHOWN)
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+class LokiRules(StrEnum):
+    """How detections on events reach Loki's ruler."""
+
+    CONFIGMAP = "configmap"
+    OFF = "off"
+
+
+class PrometheusRules(StrEnum):
+    """How detections on metrics reach Prometheus: as a file, or as an object of its operator."""
+
+    CONFIGMAP = "configmap"
+    PROMETHEUS_RULE = "prometheusrule"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """Which detections become rules, where the rules go, and what of them is this cluster's own."""
+
+    loki: Annotated[LokiRules, LOKI] = LokiRules.OFF
+    """How rules on events reach Loki's ruler."""
+    prometheus: Annotated[PrometheusRules, PROMETHEUS] = PrometheusRules.OFF
+    """How rules on metrics reach Prometheus."""
+    namespace: Annotated[str, NAMESPACE] = "monitoring"
+    """The namespace of the objects that hold the rules."""
+    disable: Annotated[tuple[str, ...], DISABLE] = ()
+    """Ids of detections that become no rule."""
+    thresholds: Annotated[Mapping[str, float], THRESHOLDS] = field(default_factory=_nothing)
+    """Numbers in place of a detection's own, by its id."""
+    ignore_users: Annotated[Mapping[str, tuple[str, ...]], IGNORE_USERS] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Users that a detection leaves alone, by its id. Names are compared as a whole."""
+    selectors: Annotated[Mapping[str, str], SELECTORS] = field(default_factory=_nothing)
+    """PromQL matchers in place of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
+    labels: Annotated[Mapping[str, str], LABELS] = field(default_factory=_nothing)
+    """Labels of the objects in Kubernetes, such as those that a Prometheus operator's `ruleSelector` asks for."""
+    loki_folder: Annotated[str, LOKI_FOLDER] = "fake"
+    """The ruler's folder, which is its tenant; `fake` for a Loki without tenants."""
+    runbooks: Annotated[str | None, RUNBOOKS] = None
+    """What stands before `DETECTION.md` in an alert's `runbook_url`; None for no such link."""
+
+    @property
+    def are_on(self) -> bool:
+        """Whether there are any rules."""
+        return self.loki is not LokiRules.OFF or self.prometheus is not PrometheusRules.OFF
+
+
 _DEFAULT = AlertSettings()
 
 
@@ -78,39 +136,15 @@ RUNBOOKS = optional(
     "Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`.",
     otherwise="no `runbook_url`",
 )
-ALERTS = Group(
-    (
-        LOKI,
-        PROMETHEUS,
-        NAMESPACE,
-        DISABLE,
-        THRESHOLDS,
-        IGNORE_USERS,
-        SELECTORS,
-        LABELS,
-        LOKI_FOLDER,
-        RUNBOOKS,
-    )
-)
+ALERTS = group_of(AlertSettings)
 
 
 def parse_alerts(reader: Reader | None) -> AlertSettings:
     if reader is None:
         return AlertSettings()
-    thresholds = reader.read(THRESHOLDS)
-    _refuse_bytes(reader, thresholds)
-    return AlertSettings(
-        loki=reader.read(LOKI),
-        prometheus=reader.read(PROMETHEUS),
-        namespace=reader.read(NAMESPACE),
-        disable=reader.read(DISABLE),
-        thresholds=thresholds,
-        ignore_users=reader.read(IGNORE_USERS),
-        selectors=reader.read(SELECTORS),
-        labels=reader.read(LABELS),
-        loki_folder=reader.read(LOKI_FOLDER),
-        runbooks=reader.read(RUNBOOKS),
-    )
+    settings = filled(AlertSettings, reader)
+    _refuse_bytes(reader, settings.thresholds)
+    return settings
 
 
 def _refuse_bytes(reader: Reader, thresholds: Mapping[str, float]) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated
 
 from auditlog.settings.hosts import NAME
 from auditlog.settings.kinds import Choice, Text
 from auditlog.settings.kinds_of_many import Labels
-from auditlog.settings.model import DashboardMode, DashboardSettings
-from auditlog.settings.reader import Group, Reader
+from auditlog.settings.reader import Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional
 
 _LABEL_KEY = r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -16,6 +21,46 @@ _LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _MATCHER = r'[A-Za-z_][A-Za-z0-9_]*(=|!=|=~|!~)"[^"\\{}$]*"'
 MATCHERS = Text('PromQL matchers such as job="apiserver"', f"{_MATCHER}(, *{_MATCHER})*")
 NAMESPACE_THAT_EXISTS = Text("the name of an existing namespace", NAME)
+
+
+_GRAFANA: Mapping[str, str] = MappingProxyType({"dashboards": "grafana"})
+
+
+class DashboardMode(StrEnum):
+    """How dashboards get into Grafana."""
+
+    OFF = "off"
+    CONFIGMAP = "configmap"
+    """ConfigMaps that the sidecar of the Grafana and kube-prometheus-stack charts finds by their label."""
+    GRAFANA_OPERATOR = "grafana-operator"
+    """GrafanaDashboard resources (grafana.integreatly.org/v1beta1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """Whether, where and how the dashboards are deployed.
+
+    They show every cluster: of the stacks whose clusters share a Grafana, one deploys them.
+    """
+
+    mode: Annotated[DashboardMode, MODE] = DashboardMode.OFF
+    """How dashboards get into Grafana."""
+    namespace: Annotated[str, NAMESPACE] = "monitoring"
+    """The namespace of the objects that hold them."""
+    folder: Annotated[str, FOLDER] = "Kubernetes audit"
+    """The folder in Grafana."""
+    folder_annotation: Annotated[str, FOLDER_ANNOTATION] = "grafana_folder"
+    """The annotation that names the folder. The chart's `sidecar.dashboards.folderAnnotation` has to be the same."""
+    label: Annotated[str, LABEL] = "grafana_dashboard"
+    """The label by which the Grafana chart's sidecar finds ConfigMaps."""
+    label_value: Annotated[str, LABEL_VALUE] = "1"
+    """The value of `label`."""
+    instance_selector: Annotated[Mapping[str, str], INSTANCE_SELECTOR] = field(
+        default_factory=lambda: MappingProxyType({"dashboards": "grafana"})
+    )
+    """Labels of the Grafana resource to which the operator gives the dashboards."""
+    api_server_metrics: Annotated[str | None, API_SERVER_METRICS] = None
+    """PromQL matchers of kube-apiserver's metrics; None for the usual job names."""
 
 
 def is_label_key(value: str) -> bool:
@@ -69,21 +114,8 @@ API_SERVER_METRICS = optional(
     "PromQL matchers for kube-apiserver's metrics.",
     otherwise="the usual job names",
 )
-DASHBOARDS = Group(
-    (MODE, NAMESPACE, FOLDER, FOLDER_ANNOTATION, LABEL, LABEL_VALUE, INSTANCE_SELECTOR, API_SERVER_METRICS)
-)
+DASHBOARDS = group_of(DashboardSettings)
 
 
 def parse_dashboards(reader: Reader | None) -> DashboardSettings:
-    if reader is None:
-        return DashboardSettings()
-    return DashboardSettings(
-        mode=reader.read(MODE),
-        namespace=reader.read(NAMESPACE),
-        folder=reader.read(FOLDER),
-        folder_annotation=reader.read(FOLDER_ANNOTATION),
-        label=reader.read(LABEL),
-        label_value=reader.read(LABEL_VALUE),
-        instance_selector=reader.read(INSTANCE_SELECTOR),
-        api_server_metrics=reader.read(API_SERVER_METRICS),
-    )
+    return DashboardSettings() if reader is None else filled(DashboardSettings, reader)

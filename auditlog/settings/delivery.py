@@ -7,12 +7,75 @@ pkg/server/options/audit.go, Validate); here they are refused with the key's own
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
 
 from auditlog.settings.kinds import Choice, Integer, Number, OneOf
-from auditlog.settings.model import Batch, Delivery, Mode, Throttle, Truncate
-from auditlog.settings.reader import FlagOrGroup, Group, Reader
+from auditlog.settings.reader import FlagOrGroup, Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import Setting, optional
 from auditlog.settings.texts import DURATION_TEXT
+
+
+class Mode(StrEnum):
+    """How a backend takes events (k8s.io/apiserver pkg/server/options/audit.go, AllowedModes)."""
+
+    BATCH = "batch"
+    BLOCKING = "blocking"
+    BLOCKING_STRICT = "blocking-strict"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """How many batches a backend sends."""
+
+    enabled: bool = True
+    """Whether there is a limit."""
+    qps: Annotated[float | None, QPS] = None
+    """Batches a second, on average; None for the API server's default."""
+    burst: Annotated[int | None, BURST] = None
+    """Batches at once after a quiet time; None for the API server's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How events are gathered before they are sent."""
+
+    buffer_size: Annotated[int | None, BUFFER_SIZE] = None
+    """Events that wait in memory; None for the API server's default."""
+    max_size: Annotated[int | None, BATCH_MAX_SIZE] = None
+    """Events in one batch; None for the API server's default."""
+    max_wait: Annotated[str | None, MAX_WAIT] = None
+    """The longest wait for a batch, as a Go duration (`5s`); None for the API server's default."""
+    throttle: Annotated[Throttle | None, THROTTLE] = None
+    """The limit of batches; None for the API server's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    """What happens to large events and batches."""
+
+    enabled: bool = True
+    """Whether they are cut at all."""
+    max_batch_size: Annotated[int | None, MAX_BATCH_SIZE] = None
+    """Bytes above which a batch is split; None for the API server's default."""
+    max_event_size: Annotated[int | None, MAX_EVENT_SIZE] = None
+    """Bytes above which an event loses its bodies; None for the API server's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How events reach a backend."""
+
+    mode: Annotated[Mode | None, MODE] = None
+    """Whether requests wait for the backend; None for the API server's default."""
+    version: Annotated[str | None, VERSION] = None
+    """The API version of events, such as audit.k8s.io/v1; None for the API server's default."""
+    batch: Annotated[Batch | None, BATCH] = None
+    """How events are gathered, in mode batch; None for the API server's defaults."""
+    truncate: Annotated[Truncate | None, TRUNCATE] = None
+    """How large events are cut; None for the API server's defaults."""
+
 
 VERSIONS = ("audit.k8s.io/v1",)
 
@@ -38,7 +101,7 @@ MAX_WAIT = optional(
 )
 THROTTLE: Setting[bool | Reader | None] = Setting(
     "throttle",
-    FlagOrGroup(Group((QPS, BURST))),
+    FlagOrGroup(group_of(Throttle)),
     "How many batches are sent. The log backend requires both numbers.",
     None,
     otherwise=_API_SERVERS_OWN,
@@ -62,18 +125,18 @@ MODE = optional(
 VERSION = optional("version", OneOf(VERSIONS), "The API version of the events.", otherwise=_API_SERVERS_OWN)
 BATCH = optional(
     "batch",
-    Group((BUFFER_SIZE, BATCH_MAX_SIZE, MAX_WAIT, THROTTLE)),
+    group_of(Batch),
     "How events are batched. Requires mode `batch`.",
     otherwise=_API_SERVERS_OWN,
 )
 TRUNCATE: Setting[bool | Reader | None] = Setting(
     "truncate",
-    FlagOrGroup(Group((MAX_BATCH_SIZE, MAX_EVENT_SIZE))),
+    FlagOrGroup(group_of(Truncate)),
     "Whether events and batches are cut, and above which size.",
     None,
     otherwise="the API server's own: off",
 )
-SETTINGS = (MODE, VERSION, BATCH, TRUNCATE)
+SETTINGS = group_of(Delivery).settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +144,9 @@ class Defaults:
     """What a backend does without being told. One that throttles batches has numbers for it, the other one has none."""
 
     mode: Mode
+    """How it takes events."""
     throttles: bool
+    """Whether it limits the batches that it sends."""
 
 
 LOG_DEFAULTS = Defaults(Mode.BLOCKING, throttles=False)
@@ -94,23 +159,14 @@ def parse_delivery(reader: Reader, defaults: Defaults) -> Delivery:
     batches = (mode or defaults.mode) == Mode.BATCH
     if reader.has(BATCH) and not batches and not reader.is_encrypted(MODE):
         reader.problem(BATCH, f"is given with mode {mode or defaults.mode}", "only with mode batch")
-    return Delivery(
-        mode=mode,
-        version=reader.read(VERSION),
-        batch=_batch(reader.read(BATCH), defaults),
-        truncate=_truncate(reader),
-    )
+    made = {"mode": mode, "truncate": _truncate(reader)}
+    return filled(Delivery, reader, made, batch=lambda batch: _batch(batch, defaults))
 
 
 def _batch(reader: Reader | None, defaults: Defaults) -> Batch | None:
     if reader is None:
         return None
-    return Batch(
-        buffer_size=reader.read(BUFFER_SIZE),
-        max_size=reader.read(BATCH_MAX_SIZE),
-        max_wait=reader.read(MAX_WAIT),
-        throttle=_throttle(reader, defaults),
-    )
+    return filled(Batch, reader, {"throttle": _throttle(reader, defaults)})
 
 
 def _throttle(reader: Reader, defaults: Defaults) -> Throttle | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from auditlog.settings.host_name import HOST_NAME
 from auditlog.settings.kinds import Boolean, Integer, Text
-from auditlog.settings.model import Host
 from auditlog.settings.reader import Group, Reader
 from auditlog.settings.setting import defaulted, required
 
@@ -17,6 +16,28 @@ NAME = r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?"
 _KEY = r"(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,3}( .*)?"
 _HOST_KEY = re.compile(_KEY)
 _USER = Text("a user name", r"[a-z_][-a-z0-9_.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that is reached over SSH: a control-plane node, or a bastion before it."""
+
+    name: str
+    """The node's own name in its cluster; `bastion` for a bastion."""
+    host: str
+    """Address or DNS name, without user and port."""
+    host_key: str
+    """The machine's public key, as in an authorized_keys line. Required: pulumi-command accepts any key if none is
+    given, and a stranger could then receive the policy and the commands."""
+    user: str = "root"
+    """The account that changes the machine: root, or one with `sudo -n`."""
+    port: int = 22
+    """The TCP port of its sshd."""
+    gone: bool = False
+    """Whether the machine is gone for good. It is then forgotten without being contacted."""
+    joining: bool = False
+    """Whether the machine will become a control-plane node. It gets what `kubeadm join` requires: the policy file and
+    the log's folder."""
 
 
 def is_name(value: str) -> bool:

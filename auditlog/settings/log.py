@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any
 
 from auditlog.settings import delivery
 from auditlog.settings.kinds import Boolean, Choice, Integer, Text
-from auditlog.settings.model import STDOUT, LogFormat, LogSettings
 from auditlog.settings.reader import Group, Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import Setting, defaulted, optional
 from auditlog.settings.texts import ABSOLUTE_PATH, is_absolute
+
+DEFAULT_LOG_PATH = "/var/log/kubernetes/audit/audit.log"
+STDOUT = "-"
+"""The path by which the API server writes events to its standard output."""
+
+
+class LogFormat(StrEnum):
+    """How a line of the log is written (k8s.io/apiserver plugin/pkg/audit/log/backend.go, AllowedFormats)."""
+
+    JSON = "json"
+    LEGACY = "legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The API server's log backend: a file, or standard output."""
+
+    path: Annotated[str, PATH] = DEFAULT_LOG_PATH
+    """The log's absolute path on the nodes, or `-` for standard output."""
+    max_age: Annotated[int, MAX_AGE] = 30
+    """Days that rotated files are kept; 0 for no limit. Meaningless for standard output."""
+    max_backup: Annotated[int, MAX_BACKUP] = 10
+    """Rotated files that are kept; 0 for no limit. Meaningless for standard output."""
+    max_size: Annotated[int, MAX_SIZE] = 100
+    """Megabytes at which the file is rotated. Meaningless for standard output."""
+    compress: Annotated[bool | None, COMPRESS] = None
+    """Whether rotated files are compressed; None for the API server's default."""
+    format: Annotated[LogFormat | None, FORMAT] = None
+    """How a line is written; None for the API server's default, JSON."""
+    delivery: delivery.Delivery = field(default_factory=delivery.Delivery)
+    """How events reach the log."""
+
+    @property
+    def is_file(self) -> bool:
+        return self.path != STDOUT
+
 
 _DEFAULT = LogSettings()
 
@@ -39,7 +77,7 @@ FORMAT = optional(
     otherwise="the API server's own: json",
 )
 _FILE_ONLY: tuple[Setting[Any], ...] = (MAX_AGE, MAX_BACKUP, MAX_SIZE, COMPRESS)
-_BESIDE_ENABLED: tuple[Setting[Any], ...] = (PATH, *_FILE_ONLY, FORMAT, *delivery.SETTINGS)
+_BESIDE_ENABLED: tuple[Setting[Any], ...] = (*group_of(LogSettings).settings, *delivery.SETTINGS)
 LOG = Group((ENABLED, *_BESIDE_ENABLED))
 
 
@@ -55,12 +93,5 @@ def parse_log(reader: Reader | None) -> LogSettings | None:
     if path == STDOUT:
         for setting in filter(reader.has, _FILE_ONLY):
             reader.problem(setting, f"is given with path {STDOUT!r}", "only with a file")
-    return LogSettings(
-        path=path,
-        max_age=reader.read(MAX_AGE),
-        max_backup=reader.read(MAX_BACKUP),
-        max_size=reader.read(MAX_SIZE),
-        compress=reader.read(COMPRESS),
-        format=reader.read(FORMAT),
-        delivery=delivery.parse_delivery(reader, delivery.LOG_DEFAULTS),
-    )
+    made = {"path": path, "delivery": delivery.parse_delivery(reader, delivery.LOG_DEFAULTS)}
+    return filled(LogSettings, reader, made)

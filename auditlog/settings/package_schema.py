@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditlog import __version__
+from auditlog.settings.description import description
 from auditlog.settings.kinds import Boolean, Choice, Integer, Number, OneOf, Switch, Text
 from auditlog.settings.kinds_of_many import Choices, Entries, Items, Labels, Names, TextOrMapping, Texts
 from auditlog.settings.outputs import OUTPUTS, TYPES
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
-from auditlog.settings.setting import JsonSchema, Kind, Setting, plain
+from auditlog.settings.setting import JsonSchema, Kind, Setting
 
 NAME = "kubernetes-audit"
 COMPONENT = f"{NAME}:index:AuditLogging"
@@ -92,7 +93,11 @@ class _Types:
 
     def _property(self, setting: Setting[Any], path: str) -> JsonSchema:
         secret = {"secret": True} if _holds_secret(setting) else {}
-        return {"description": _description(setting), **self._shape(setting.kind, path), **secret}
+        return {
+            "description": description(setting, on_and_off_as_booleans=True),
+            **self._shape(setting.kind, path),
+            **secret,
+        }
 
     def _shape(self, kind: Kind[Any], path: str) -> JsonSchema:
         match kind:
@@ -144,21 +149,6 @@ def _holds_secret(setting: Setting[Any]) -> bool:
     """A mapping that holds a secret is one as a whole: an SDK wraps properties at the top only."""
     inner = setting.kind.settings if isinstance(setting.kind, Group) else ()
     return setting.secret or any(map(_holds_secret, inner))
-
-
-def _description(setting: Setting[Any]) -> str:
-    parts = [setting.about]
-    kind = setting.kind
-    if not isinstance(kind, Group | Groups | FlagOrGroup) and kind.allowed.removeprefix("a ") != kind.type:
-        parts.append(f"Allowed: {kind.allowed}.")
-    if isinstance(kind, Switch):
-        parts.append("Here `true` is on and `false` is off.")
-    default = plain(setting.default)
-    if setting.otherwise:
-        parts.append(f"Default: {setting.otherwise}.")
-    elif default not in (None, [], {}, ""):
-        parts.append(f"Default: {default if isinstance(default, str) else json.dumps(default)}.")
-    return " ".join(parts)
 
 
 def _capitalized(key: str) -> str:

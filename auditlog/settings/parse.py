@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from auditlog.settings.alerts import ALERTS, parse_alerts
-from auditlog.settings.dashboards import DASHBOARDS, parse_dashboards
-from auditlog.settings.hosts import BASTION, NAME, NODE, READING, parse_bastion, parse_node, parse_reading_user
+from auditlog.policy.settings import PolicySettings
+from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
+from auditlog.settings.dashboards import DASHBOARDS, DashboardSettings, parse_dashboards
+from auditlog.settings.hosts import BASTION, NAME, NODE, READING, Host, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.kinds import Boolean, Integer, Switch, Text
-from auditlog.settings.log import LOG, parse_log
+from auditlog.settings.log import LOG, LogFormat, LogSettings, parse_log
 from auditlog.settings.mistake import Mistake, Place, SettingsError
-from auditlog.settings.model import LogFormat, Settings
 from auditlog.settings.policy import POLICY, parse_policy
-from auditlog.settings.proof import PROOF, parse_proof
+from auditlog.settings.proof import PROOF, ProofSettings, parse_proof
 from auditlog.settings.reader import Group, Groups
-from auditlog.settings.restart import ACCEPT_LOST_EVENTS, REHEARSAL, RESTART, parse_restart
+from auditlog.settings.record import Beside, filled, group_of
+from auditlog.settings.restart import RestartSettings
 from auditlog.settings.setting import Setting, defaulted, optional, required
-from auditlog.settings.shipping import ALLOY, LOKI, AlloyMode, parse_alloy, parse_loki
-from auditlog.settings.webhook import WEBHOOK, parse_webhook
+from auditlog.settings.shipping import ALLOY, LOKI, AlloyMode, AlloySettings, LokiSettings, parse_alloy, parse_loki
+from auditlog.settings.webhook import WEBHOOK, WebhookSettings, parse_webhook
 
 _OWNER_OR_NONE = r"([-A-Za-z0-9_.]+/[-A-Za-z0-9_.]+(/[^\s/].*)?)?"
 _CLUSTER = required(
@@ -95,31 +98,85 @@ _KUBECONFIG_FILE = optional(
     "another machine than `up`, put a kubeconfig that only reads at this path there.",
     otherwise="the secret `kubeconfig`",
 )
-STACK = Group(
-    (
-        _CLUSTER,
-        _NODES,
-        _BASTION,
-        _POLICY,
-        _LOG,
-        _LOKI,
-        _ALLOY,
-        _WEBHOOK,
-        _DASHBOARDS,
-        _ALERTS,
-        _PROOF,
-        _HEALTH_TIMEOUT,
-        _QUARANTINE,
-        _TAKE_OVER,
-        RESTART,
-        REHEARSAL,
-        ACCEPT_LOST_EVENTS,
-        _ENABLED,
-        _LIVE_READ,
-        _READING,
-        _KUBECONFIG_FILE,
-    )
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stack: one cluster and its control-plane nodes. At least one of `log` and `webhook` is set."""
+
+    cluster: Annotated[str, _CLUSTER]
+    """The cluster's name, which identifies it in Loki and among stacks."""
+    nodes: Annotated[tuple[Host, ...], _NODES]
+    """The control-plane nodes, in the order in which they are changed."""
+    bastion: Annotated[Host | None, _BASTION] = None
+    """The machine through which nodes are reached; None to connect directly."""
+    policy: Annotated[PolicySettings, _POLICY] = field(default_factory=PolicySettings)
+    """The audit policy."""
+    log: Annotated[LogSettings | None, _LOG] = field(default_factory=LogSettings)
+    """The log backend; None if there is only a webhook."""
+    loki: Annotated[LokiSettings | None, _LOKI] = None
+    """Where Loki is; None without one."""
+    alloy: Annotated[AlloySettings, _ALLOY] = field(default_factory=AlloySettings)
+    """What ships events to Loki."""
+    webhook: Annotated[WebhookSettings | None, _WEBHOOK] = None
+    """The webhook backend; None without one."""
+    dashboards: Annotated[DashboardSettings, _DASHBOARDS] = field(default_factory=DashboardSettings)
+    """The dashboards."""
+    alerts: Annotated[AlertSettings, _ALERTS] = field(default_factory=AlertSettings)
+    """The alerting rules."""
+    proof: Annotated[ProofSettings, _PROOF] = field(default_factory=ProofSettings)
+    """Whether `up` proves that events arrive."""
+    health_timeout: Annotated[int, _HEALTH_TIMEOUT] = 300
+    """Seconds that a node may take to be healthy after a change."""
+    quarantine_strays: Annotated[bool, _QUARANTINE] = False
+    """Whether a stray copy of the manifest is moved out of kubelet's folder."""
+    take_over: Annotated[str | None, _TAKE_OVER] = None
+    """The owner whose nodes this stack takes over; None for nobody."""
+    restart: Annotated[RestartSettings, Beside(RestartSettings)] = field(default_factory=RestartSettings)
+    """How an API server is restarted."""
+    enabled: Annotated[bool, _ENABLED] = True
+    """Whether audit logging is on. If not, the control plane is restored as it was before."""
+    live_read: Annotated[bool, _LIVE_READ] = True
+    """Whether previews read the nodes."""
+    reading_user: Annotated[str | None, _READING] = None
+    """The account that previews read with; None for each node's own `user`."""
+    kubeconfig_file: Annotated[str | None, _KUBECONFIG_FILE] = None
+    """The path of a kubeconfig on the machine that runs Pulumi; None if the stack's secret is one, or none is required.
+    """
+
+    @property
+    def log_file(self) -> str | None:
+        """The log on the nodes; None where events go to standard output or to the webhook alone."""
+        return self.log.path if self.log is not None and self.log.is_file else None
+
+    @property
+    def nodes_with_manifest(self) -> tuple[Host, ...]:
+        """The nodes that are control-plane nodes already, as far as the configuration says."""
+        return tuple(node for node in self.nodes if not node.gone and not node.joining)
+
+    @property
+    def nodes_to_read(self) -> tuple[Host, ...]:
+        """The nodes that can be dialled."""
+        return tuple(node for node in self.nodes if not node.gone)
+
+    @property
+    def ships(self) -> bool:
+        """Whether the stack does something about bringing events to Loki."""
+        return self.enabled and self.alloy.mode is not AlloyMode.OFF
+
+    @property
+    def in_cluster(self) -> dict[str, str]:
+        """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
+        modes: dict[str, StrEnum] = {
+            "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
+            "dashboards.mode": self.dashboards.mode,
+            "alerts.loki": self.alerts.loki,
+            "alerts.prometheus": self.alerts.prometheus,
+        }
+        return {key: mode.value for key, mode in modes.items() if mode.value != "off"}
+
+
+STACK = group_of(Settings)
 """Every setting that Pulumi.yaml declares."""
 
 SECRETS: tuple[Setting[str | None], ...] = (
@@ -153,26 +210,23 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
     mistakes: list[Mistake] = []
     top = Group((*STACK.settings, *SECRETS)).reader(values, Place("", mistakes))
     loki = parse_loki(top.read(_LOKI))
-    settings = Settings(
-        cluster=top.read(_CLUSTER) or "",
-        nodes=tuple(parse_node(reader) for reader in top.read(_NODES) or ()),
-        bastion=parse_bastion(top.read(_BASTION)),
-        policy=parse_policy(top.read(_POLICY), presets),
-        log=parse_log(top.read(_LOG)),
-        dashboards=parse_dashboards(top.read(_DASHBOARDS)),
-        alerts=parse_alerts(top.read(_ALERTS)),
-        health_timeout=top.read(_HEALTH_TIMEOUT),
-        restart=parse_restart(top),
-        enabled=top.read(_ENABLED),
-        live_read=top.read(_LIVE_READ),
-        reading_user=parse_reading_user(top.read(_READING)),
-        kubeconfig_file=top.read(_KUBECONFIG_FILE) or None,
-        loki=loki,
-        alloy=parse_alloy(top.read(_ALLOY), loki=loki is not None or top.is_encrypted(_LOKI)),
-        webhook=parse_webhook(top.read(_WEBHOOK)),
-        quarantine_strays=top.read(_QUARANTINE),
-        take_over=top.read(_TAKE_OVER) or None,
-        proof=parse_proof(top.read(_PROOF)),
+    settings = filled(
+        Settings,
+        top,
+        {"loki": loki},
+        cluster=lambda cluster: cluster or "",
+        nodes=lambda nodes: tuple(map(parse_node, nodes or ())),
+        bastion=parse_bastion,
+        policy=lambda policy: parse_policy(policy, presets),
+        log=parse_log,
+        alloy=lambda alloy: parse_alloy(alloy, loki=loki is not None or top.is_encrypted(_LOKI)),
+        webhook=parse_webhook,
+        dashboards=parse_dashboards,
+        alerts=parse_alerts,
+        proof=parse_proof,
+        take_over=lambda owner: owner or None,
+        reading_user=parse_reading_user,
+        kubeconfig_file=lambda path: path or None,
     )
     if not any(map(top.is_encrypted, (_LOG, _WEBHOOK, _ALLOY, _POLICY))):
         _check_together(settings, mistakes)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from auditlog.settings.kinds import Boolean, Integer
-from auditlog.settings.reader import Group, Reader
+from auditlog.settings.reader import Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted
 
 
@@ -13,9 +15,9 @@ from auditlog.settings.setting import defaulted
 class ProofSettings:
     """Whether and how `up` proves that events arrive."""
 
-    enabled: bool = True
+    enabled: Annotated[bool, ENABLED] = True
     """Whether `up` ends with the proof."""
-    loki_seconds: int = 60
+    loki_seconds: Annotated[int, LOKI_SECONDS] = 60
     """Seconds that an event may take from a node's log to Loki."""
 
 
@@ -33,8 +35,8 @@ LOKI_SECONDS = defaulted(
     _DEFAULTS.loki_seconds,
     "How long an event may take from the log to Loki, in seconds.",
 )
-PROOF = Group((ENABLED, LOKI_SECONDS))
+PROOF = group_of(ProofSettings)
 
 
 def parse_proof(reader: Reader | None) -> ProofSettings:
-    return ProofSettings() if reader is None else ProofSettings(reader.read(ENABLED), reader.read(LOKI_SECONDS))
+    return ProofSettings() if reader is None else filled(ProofSettings, reader)

@@ -1,6 +1,6 @@
 """The component's arguments as types for Python programs: made from the package's schema.
 
-``python -m auditlog.settings.python_arguments >components/arguments.py`` writes them anew.
+``auditlog config arguments >components/arguments.py`` writes them anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from auditlog.settings.package_schema import COMPONENT, NAME, package_schema
 _HEAD = '''\
 """The arguments of ``AuditLogging`` in Python, by the keys of ``docs/settings.md``.
 
-Made from the settings by ``auditlog.settings.python_arguments``; a test compares.
+Made by ``auditlog config arguments``; ``make lint`` fails when it is not what the program reads by.
 """
 
 # ruff: noqa: N815 - keys are spelled as in a stack file
@@ -103,7 +103,3 @@ def _type(shape: Mapping[str, Any], types: Mapping[str, Any]) -> str:
             return f"Mapping[str, {_input(shape['additionalProperties'], types)}]"
         case simple:
             return _SIMPLE[simple]
-
-
-if __name__ == "__main__":
-    print(python_arguments(), end="")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 from auditlog.settings.kinds import Boolean, Choice
-from auditlog.settings.reader import Reader
 from auditlog.settings.setting import defaulted
 
 
@@ -22,11 +22,11 @@ class RestartMode(StrEnum):
 class RestartSettings:
     """What the stack wants of a restart."""
 
-    mode: RestartMode = RestartMode.SEAMLESS
+    mode: Annotated[RestartMode, RESTART] = RestartMode.SEAMLESS
     """How the old API server gives way to the new one."""
-    rehearsal: bool = True
-    """Whether the new manifest and policy first run as a second API server, before the running one is touched."""
-    accept_lost_events: bool = False
+    rehearsal: Annotated[bool, REHEARSAL] = True
+    """Whether the new manifest and policy run as a second API server before the running one is touched."""
+    accept_lost_events: Annotated[bool, ACCEPT_LOST_EVENTS] = False
     """Whether a quick restart may be made where it can lose audit events."""
 
 
@@ -51,8 +51,3 @@ ACCEPT_LOST_EVENTS = defaulted(
     _DEFAULT.accept_lost_events,
     "Whether a `quick` restart is allowed even if it can lose audit events.",
 )
-
-
-def parse_restart(top: Reader) -> RestartSettings:
-    """Reads ``restart``, ``rehearsal`` and ``acceptLostEvents`` of the whole configuration."""
-    return RestartSettings(top.read(RESTART), top.read(REHEARSAL), top.read(ACCEPT_LOST_EVENTS))

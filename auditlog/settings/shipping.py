@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Annotated
 
 from auditlog.settings.kinds import Boolean, Choice, Integer, Text
 from auditlog.settings.kinds_of_many import Labels
-from auditlog.settings.reader import Group, Reader
+from auditlog.settings.reader import Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional, required
 from auditlog.settings.texts import HEADER_VALUE, plain_url
 
@@ -33,36 +35,36 @@ class AlloyMode(StrEnum):
 class Resources:
     """What one Alloy asks for and may use, as Kubernetes quantities. A processor limit would only add delay."""
 
-    cpu: str = "50m"
-    "The requested CPU."
-    memory: str = "128Mi"
-    "The requested memory."
-    memory_limit: str = "512Mi"
-    "The memory limit."
+    cpu: Annotated[str, CPU] = "50m"
+    """The processor time that is asked for."""
+    memory: Annotated[str, MEMORY] = "128Mi"
+    """The memory that is asked for."""
+    memory_limit: Annotated[str, MEMORY_LIMIT] = "512Mi"
+    """The memory that may be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlloySettings:
     """Alloy on the control-plane nodes."""
 
-    mode: AlloyMode = AlloyMode.OFF
+    mode: Annotated[AlloyMode, MODE] = AlloyMode.OFF
     """What ships events."""
-    namespace: str = DEFAULT_NAMESPACE
+    namespace: Annotated[str, NAMESPACE] = DEFAULT_NAMESPACE
     """The namespace that the stack makes for it."""
-    image: str = DEFAULT_IMAGE
+    image: Annotated[str, IMAGE] = DEFAULT_IMAGE
     """Its image, with tag or digest."""
-    node_selector: Mapping[str, str] = field(default_factory=lambda: CONTROL_PLANE)
+    node_selector: Annotated[Mapping[str, str], NODE_SELECTOR] = field(default_factory=lambda: CONTROL_PLANE)
     """Labels of the nodes that it runs on."""
-    host_network: bool = False
-    "Whether it uses the node's network."
-    resources: Resources = field(default_factory=Resources)
+    host_network: Annotated[bool, HOST_NETWORK] = False
+    """Whether it uses the node's own network."""
+    resources: Annotated[Resources, RESOURCES] = field(default_factory=Resources)
     """What it asks for and may use."""
-    catch_up_minutes: int = 15
+    catch_up_minutes: Annotated[int, CATCH_UP_MINUTES] = 15
     """Minutes back from which events are sent at its first start on a node."""
-    forward_to: str | None = None
+    forward_to: Annotated[str | None, FORWARD_TO] = None
     """For a snippet: the receiver in the Alloy that it is for, such as `loki.write.default.receiver`. None for a
     `loki.write` in the snippet."""
-    scraped_from: str | None = None
+    scraped_from: Annotated[str | None, SCRAPED_FROM] = None
     """The namespace of the only pods that may reach it; None if any may."""
 
 
@@ -70,21 +72,21 @@ class AlloySettings:
 class LokiSettings:
     """Where Loki is, and how it is asked."""
 
-    url: str
+    url: Annotated[str, URL]
     """Its URL without the path of its API, such as `https://loki.example.com`."""
-    tenant: str | None = None
+    tenant: Annotated[str | None, TENANT] = None
     """The X-Scope-OrgID; None without tenants."""
-    username: str | None = None
+    username: Annotated[str | None, USERNAME] = None
     """The user of basic authentication; None without it."""
-    password: str | None = field(default=None, repr=False)
+    password: Annotated[str | None, PASSWORD] = field(default=None, repr=False)
     """The password of `username`; None without it."""
-    certificate_authority: str | None = None
+    certificate_authority: Annotated[str | None, CERTIFICATE_AUTHORITY] = None
     """PEM certificates that Loki's is checked with; None for those in Alloy's image."""
-    max_line_size: int = LOKI_MAX_LINE_SIZE
+    max_line_size: Annotated[int, MAX_LINE_SIZE] = LOKI_MAX_LINE_SIZE
     """Bytes of the longest line that Loki takes."""
-    query_url: str | None = None
+    query_url: Annotated[str | None, QUERY_URL] = None
     """Where Loki answers questions; None for `url`."""
-    query_through_nodes: bool = True
+    query_through_nodes: Annotated[bool, QUERY_THROUGH_NODES] = True
     """Whether it is asked from the nodes, which reach it already, or from the machine that runs the program."""
 
     @property
@@ -146,7 +148,7 @@ MAX_LINE_SIZE = defaulted(
     LOKI_MAX_LINE_SIZE,
     "The longest line in bytes that Loki takes (its `limits_config.max_line_size`).",
 )
-LOKI = Group((URL, TENANT, USERNAME, PASSWORD, CERTIFICATE_AUTHORITY, MAX_LINE_SIZE, QUERY_URL, QUERY_THROUGH_NODES))
+LOKI = group_of(LokiSettings)
 
 CPU = defaulted("cpu", Text("a quantity, as 50m", _QUANTITY), _RESOURCES.cpu, "The requested CPU.")
 MEMORY = defaulted("memory", Text("a quantity, as 128Mi", _QUANTITY), _RESOURCES.memory, "The requested memory.")
@@ -177,9 +179,7 @@ NODE_SELECTOR = defaulted(
     "nodeSelector", Labels(bool, lambda _: True), CONTROL_PLANE, "Labels of the nodes on which it runs."
 )
 HOST_NETWORK = defaulted("hostNetwork", Boolean(), False, "Whether it uses the node's network.")
-RESOURCES = optional(
-    "resources", Group((CPU, MEMORY, MEMORY_LIMIT)), "What one Alloy requests and may use, as Kubernetes quantities."
-)
+RESOURCES = optional("resources", group_of(Resources), "What one Alloy requests and may use, as Kubernetes quantities.")
 CATCH_UP_MINUTES = defaulted(
     "catchUpMinutes",
     Integer(1, 60 * 24 * 7),
@@ -198,9 +198,7 @@ SCRAPED_FROM = optional(
     "The namespace of the Prometheus that scrapes Alloy. A NetworkPolicy keeps all other pods out.",
     otherwise="no NetworkPolicy",
 )
-ALLOY = Group(
-    (MODE, NAMESPACE, IMAGE, NODE_SELECTOR, HOST_NETWORK, RESOURCES, CATCH_UP_MINUTES, FORWARD_TO, SCRAPED_FROM)
-)
+ALLOY = group_of(AlloySettings)
 
 
 def parse_loki(reader: Reader | None) -> LokiSettings | None:
@@ -210,16 +208,7 @@ def parse_loki(reader: Reader | None) -> LokiSettings | None:
     if reader.has(USERNAME) != reader.has(PASSWORD):
         missing = PASSWORD if reader.has(USERNAME) else USERNAME
         reader.problem(missing, "is missing", "username and password together")
-    return LokiSettings(
-        url=reader.read(URL) or "",
-        tenant=reader.read(TENANT),
-        username=reader.read(USERNAME),
-        password=reader.read(PASSWORD),
-        certificate_authority=reader.read(CERTIFICATE_AUTHORITY),
-        max_line_size=reader.read(MAX_LINE_SIZE),
-        query_url=reader.read(QUERY_URL),
-        query_through_nodes=reader.read(QUERY_THROUGH_NODES),
-    )
+    return filled(LokiSettings, reader, url=lambda url: url or "")
 
 
 def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
@@ -227,17 +216,7 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
     default = AlloyMode.DAEMONSET if loki else AlloyMode.OFF
     if reader is None:
         return AlloySettings(mode=default)
-    settings = AlloySettings(
-        mode=reader.read(MODE) or default,
-        namespace=reader.read(NAMESPACE),
-        image=reader.read(IMAGE),
-        node_selector=reader.read(NODE_SELECTOR),
-        host_network=reader.read(HOST_NETWORK),
-        resources=_resources(reader.read(RESOURCES)),
-        catch_up_minutes=reader.read(CATCH_UP_MINUTES),
-        forward_to=reader.read(FORWARD_TO),
-        scraped_from=reader.read(SCRAPED_FROM),
-    )
+    settings = filled(AlloySettings, reader, mode=lambda mode: mode or default, resources=_resources)
     if settings.mode is AlloyMode.DAEMONSET and _ALLOY_BEFORE_1_18.fullmatch(settings.image):
         reader.problem(IMAGE, f"is {settings.image!r}", "Alloy 1.18 or later, which reads files by their content")
     if settings.scraped_from is not None and settings.host_network:
@@ -252,6 +231,4 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
 
 
 def _resources(reader: Reader | None) -> Resources:
-    if reader is None:
-        return Resources()
-    return Resources(reader.read(CPU), reader.read(MEMORY), reader.read(MEMORY_LIMIT))
+    return Resources() if reader is None else filled(Resources, reader)

@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from auditlog.settings import delivery
 from auditlog.settings.kinds import Text
-from auditlog.settings.model import DEFAULT_WEBHOOK_PATH, WebhookSettings
 from auditlog.settings.reader import Group, Reader
+from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional, required
 from auditlog.settings.texts import DURATION_TEXT, HEADER_VALUE, PATH_ON_NODES, plain_url
+
+DEFAULT_WEBHOOK_PATH = "/etc/kubernetes/audit-webhook.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """The API server's webhook backend: a server that events are posted to, and what the API server shows it.
+
+    At most one of `token` and the client certificate is set. Credentials stay out of what this prints as.
+    """
+
+    server: Annotated[str, SERVER]
+    """The URL that events are posted to."""
+    certificate_authority: Annotated[str | None, CERTIFICATE_AUTHORITY] = None
+    """PEM certificates that the server's is checked with; None for the node's own authorities."""
+    client_certificate: Annotated[str | None, CLIENT_CERTIFICATE] = None
+    """The API server's PEM certificate; None without one."""
+    client_key: Annotated[str | None, CLIENT_KEY] = field(default=None, repr=False)
+    """The PEM key of `client_certificate`; None without one."""
+    token: Annotated[str | None, TOKEN] = field(default=None, repr=False)
+    """The bearer token; None without one."""
+    path: Annotated[str, PATH] = DEFAULT_WEBHOOK_PATH
+    """The absolute path of the kubeconfig on the nodes that holds all this."""
+    initial_backoff: Annotated[str | None, INITIAL_BACKOFF] = None
+    """The wait before the first retry, as a Go duration; None for the API server's default."""
+    delivery: delivery.Delivery = field(default_factory=delivery.Delivery)
+    """How events reach the webhook."""
 
 
 def _is_server(value: str) -> bool:
@@ -72,7 +101,7 @@ INITIAL_BACKOFF = optional(
     otherwise="the API server's own",
 )
 _CREDENTIALS = (CLIENT_CERTIFICATE, CLIENT_KEY, TOKEN)
-WEBHOOK = Group((SERVER, CERTIFICATE_AUTHORITY, *_CREDENTIALS, PATH, INITIAL_BACKOFF, *delivery.SETTINGS))
+WEBHOOK = Group((*group_of(WebhookSettings).settings, *delivery.SETTINGS))
 
 
 def parse_webhook(reader: Reader | None) -> WebhookSettings | None:
@@ -80,16 +109,8 @@ def parse_webhook(reader: Reader | None) -> WebhookSettings | None:
         return None
     server = reader.read(SERVER) or ""
     _check_credentials(reader, server)
-    return WebhookSettings(
-        server=server,
-        certificate_authority=reader.read(CERTIFICATE_AUTHORITY),
-        client_certificate=reader.read(CLIENT_CERTIFICATE),
-        client_key=reader.read(CLIENT_KEY),
-        token=reader.read(TOKEN),
-        path=reader.read(PATH),
-        initial_backoff=reader.read(INITIAL_BACKOFF),
-        delivery=delivery.parse_delivery(reader, delivery.WEBHOOK_DEFAULTS),
-    )
+    made = {"server": server, "delivery": delivery.parse_delivery(reader, delivery.WEBHOOK_DEFAULTS)}
+    return filled(WebhookSettings, reader, made)
 
 
 def _check_credentials(reader: Reader, server: str) -> None:

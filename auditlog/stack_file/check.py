@@ -20,8 +20,7 @@ from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.policy.settings import PolicySettings
 from auditlog.policy.validate import policy_as_read
 from auditlog.settings.mistake import Mistake, Place, SettingsError
-from auditlog.settings.model import Settings
-from auditlog.settings.parse import KEYS, SECRET_KEYS
+from auditlog.settings.parse import KEYS, SECRET_KEYS, Settings
 from auditlog.settings.policy import POLICY, parse_policy
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.configuration import check_configuration, missing_reading_key

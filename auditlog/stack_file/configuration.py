@@ -13,8 +13,7 @@ from typing import Any
 from auditlog.policy.presets import preset_names
 from auditlog.settings.kinds import Choice, Switch, Text
 from auditlog.settings.mistake import Mistake, SettingsError
-from auditlog.settings.model import Settings
-from auditlog.settings.parse import SECRET_KEYS, SECRETS, STACK, parse_settings
+from auditlog.settings.parse import SECRET_KEYS, SECRETS, STACK, Settings, parse_settings
 from auditlog.settings.reader import Group, Groups
 from auditlog.settings.setting import Setting
 

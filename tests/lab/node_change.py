@@ -91,7 +91,7 @@ class NodeChanger:
             endpoint=plan.endpoint,
             log="/var/log/kubernetes/audit/audit.log",
             marker="yes" if plan.marker_is_recorded else "no",
-            restart=",".join(process.token for process in plan.restart) or "no",
+            restart=",".join(process.token for process in plan.processes_to_end) or "no",
             quarantine="/".join(f"{stray.name}@{stray.changed}" for stray in plan.quarantined) or "none",
             timeout="300",
             owner=OWNER,

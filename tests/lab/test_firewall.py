@@ -69,7 +69,7 @@ def test_a_rule_about_the_port_means_drain_the_preview_says_which_and_no_strange
     lab: Lab, node: Node, changer: NodeChanger
 ) -> None:
     with rule(node, LIMITED), outsiders(lab, [node]) as seen:
-        (sentence,) = changer.plan().restarting.sentences
+        (sentence,) = changer.plan().restart.sentences
         change = changer.enable()
     assert sentence.startswith(
         "restart: drain and not seamless, because the host's firewall has a rule that may concern"

@@ -54,7 +54,7 @@ def left_over(node: Node) -> str:
 
 
 def test_the_first_enabling_is_seamless_and_no_client_notices(lab: Lab, node: Node, changer: NodeChanger) -> None:
-    assert changer.plan().restarting.sentences[0].startswith("restart: seamless; the API stays reachable")
+    assert changer.plan().restart.sentences[0].startswith("restart: seamless; the API stays reachable")
     with four_clients(lab.paths.kubeconfig) as records:
         change = changer.enable()
         enabled = time.time()
@@ -130,7 +130,7 @@ def test_where_memory_is_short_it_drains_without_a_rehearsal_and_says_so(node: N
         change = NodeChanger(node, WRITES).enable()
     finally:
         node.run("umount /proc/meminfo")
-    (sentence,) = change.plan.restarting.sentences
+    (sentence,) = change.plan.restart.sentences
     assert sentence.startswith("restart: drain and not seamless, because memory is short for a second API server")
     assert "about 40 seconds" in sentence
     assert change.status == 0, change.printed
@@ -180,9 +180,7 @@ def test_removal_takes_the_way_of_its_arguments_and_a_load_balancer_on_the_node_
         four_clients(lab.paths.kubeconfig) as records,
     ):
         change = changer.remove()
-    assert change.plan.restarting.sentences[1].startswith(
-        "restart: socat on this node may reach the API over 127.0.0.1"
-    )
+    assert change.plan.restart.sentences[1].startswith("restart: socat on this node may reach the API over 127.0.0.1")
     assert change.status == 0, change.printed
     assert "outage: measured on 127.0.0.1 as well, where socat may reach the API" in change.printed
     assert change.result.mode == "seamless"

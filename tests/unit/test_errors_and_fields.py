@@ -13,14 +13,22 @@ from auditlog.errors import AuditlogError
 ROOT = Path(__file__).parents[2]
 RECORDS = (
     "auditlog/nodes/fact_types.py",
+    "auditlog/nodes/fact_types.py",
     "auditlog/nodes/facts.py",
+    "auditlog/plan/node_files.py",
     "auditlog/plan/node_plan.py",
     "auditlog/plan/plan.py",
     "auditlog/policy/settings.py",
-    "auditlog/settings/model.py",
+    "auditlog/settings/alerts.py",
+    "auditlog/settings/dashboards.py",
+    "auditlog/settings/delivery.py",
+    "auditlog/settings/hosts.py",
+    "auditlog/settings/log.py",
+    "auditlog/settings/parse.py",
     "auditlog/settings/proof.py",
     "auditlog/settings/restart.py",
     "auditlog/settings/shipping.py",
+    "auditlog/settings/webhook.py",
 )
 
 

@@ -61,7 +61,7 @@ def test_what_a_change_that_was_cut_off_has_left_is_no_reason_not_to_finish_it()
 
 
 def test_a_script_of_an_earlier_version_says_nothing_and_stops_nothing() -> None:
-    assert make_plan(settings(), POLICY, {"cp1": untouched()}, OWNER).nodes[0].restarts
+    assert make_plan(settings(), POLICY, {"cp1": untouched()}, OWNER).nodes[0].needs_restart
 
 
 def test_a_plan_that_restarts_an_api_server_is_refused_with_every_reason() -> None:
@@ -86,7 +86,7 @@ def test_what_is_wrong_with_a_node_that_cannot_be_changed_anyway_is_said_too() -
 
 def test_a_plan_that_restarts_nothing_warns() -> None:
     (node,) = make_plan(settings(), POLICY, {"cp1": seeing(applied(), FULL)}, OWNER).nodes
-    assert not node.restarts
+    assert not node.needs_restart
     assert [(each.id, each.severity) for each in node.warnings] == [("etcd-unhealthy", Severity.WARNING)]
 
 

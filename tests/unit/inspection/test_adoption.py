@@ -55,7 +55,7 @@ def assert_edits_nothing(plan: Plan) -> None:
         assert node.reasons == ()
         assert node.manifest.diff() == ""
         assert node.policy.diff() == ""
-        assert not node.restart
+        assert not node.processes_to_end
     assert plan.kubeadm_config.diff() == ""
 
 

@@ -146,7 +146,7 @@ def test_a_record_that_names_more_than_is_there_is_written_anew_without_an_edit(
     reverted = with_manifest(reverted, "    - --audit-log-format=json\n", "")
     node = plan(settings(), reverted).nodes[0]
     assert node.manifest.in_sync
-    assert not node.restart
+    assert not node.processes_to_end
     assert node.reasons == (
         "/etc/kubernetes/audit-logging/owned still names what the stack no longer sets; only that record changes",
     )

@@ -86,7 +86,7 @@ def test_a_node_is_taken_over_without_a_restart() -> None:
     assert planned.taken_over_from == FORMER
     assert planned.was_taken_over
     assert planned.names_entry
-    assert not planned.restarts
+    assert not planned.needs_restart
     assert planned.manifest.in_sync
 
 

@@ -74,7 +74,7 @@ def test_a_node_that_lost_the_record_of_its_stack_is_recorded_anew_without_a_res
     (node,) = plan(changed(applied(), owner=None, before_manifest=None, before_kubeadm_config=None)).nodes
     assert node.manifest.in_sync
     assert [reason.partition(";")[0] for reason in node.reasons] == ["the stack's record on the node is gone"]
-    assert not node.restarts
+    assert not node.needs_restart
     assert [finding.id for finding in node.warnings] == ["forgotten"]
 
 
@@ -164,13 +164,13 @@ def test_a_process_older_than_its_policy_is_restarted_by_the_annotation() -> Non
     node = plan(changed(facts, manifest=remote(regenerated), policy=remote(POLICY, 9000))).nodes[0]
     assert node.reasons == ("the running API server is older than its policy file",)
     assert manifest.policy_annotation(node.manifest.desired) == sha256(POLICY)
-    assert not node.restart
+    assert not node.processes_to_end
 
 
 def test_a_process_with_other_arguments_is_ended_although_both_files_are_right() -> None:
     node = plan(changed(applied(), processes=(Process(2, 2010, ("kube-apiserver",)),))).nodes[0]
     assert node.manifest.in_sync
-    assert node.restart
+    assert node.processes_to_end
 
 
 def test_a_changed_policy_changes_the_manifest_so_that_kubelet_restarts_the_api_server() -> None:

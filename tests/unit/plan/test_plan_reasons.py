@@ -139,7 +139,7 @@ def test_a_process_with_other_arguments_is_named_to_be_ended() -> None:
     process = Process(7, 2500, ("kube-apiserver",))
     node = plan(changed(processes=(process,))).nodes[0]
     assert node.reasons == ("the running API server has other arguments than the manifest",)
-    assert node.restart == (process,)
+    assert node.processes_to_end == (process,)
 
 
 def test_an_annotation_of_another_policy() -> None:

@@ -22,6 +22,7 @@ from auditlog.settings import (
 )
 from auditlog.settings.kinds import Boolean, Choice, Integer
 from auditlog.settings.parse import STACK
+from auditlog.settings.project_file import project_file_text
 from auditlog.settings.reader import Group, Groups
 from auditlog.stack_file.configuration import check_configuration
 from auditlog.stack_file.read import parse_stack_file
@@ -118,7 +119,7 @@ def test_everything_that_can_be_set_arrives() -> None:
             "nodes[0].password: is not a key of the configuration; allowed: name, gone, joining, host",
         ),
         (("nodes", 0, "gone"), "yes", "nodes[0].gone: is 'yes'; allowed: true or false"),
-        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one node that has joined already"),
+        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one node that has joined"),
         (("enabled",), "no", "enabled: is 'no'; allowed: true or false"),
         (("liveRead",), "never", "liveRead: is 'never'; allowed: on or off"),
         (("reading",), {"user": "x", "name": "x"}, "reading.name: is not a key of the configuration; allowed: user"),
@@ -214,6 +215,10 @@ def test_the_stack_files_of_the_project_share_what_is_common() -> None:
 def test_the_typed_configuration_of_the_project_names_every_key_and_no_other() -> None:
     typed = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     assert set(typed) == set(KEYS)
+
+
+def test_the_project_file_that_is_checked_in_is_the_one_of_the_program() -> None:
+    assert (ROOT / "Pulumi.yaml").read_text() == project_file_text()
 
 
 def test_the_typed_configuration_of_the_project_has_the_types_and_defaults_of_the_settings() -> None:

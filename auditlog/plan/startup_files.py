@@ -21,7 +21,7 @@ WEBHOOK_KUBECONFIG = "webhook's kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)
-class Companion:
+class StartupFile:
     """One such file: what it is called, as it is (None: not there), as it shall be, and the hash in the manifest.
 
     ``written`` is the hash of what the stack wrote last, None where the node keeps no record of it.
@@ -63,11 +63,11 @@ class Companion:
         return self.desired_sha256 if needed else None
 
 
-def webhook_companion(webhook: WebhookSettings | None, facts: Facts, annotation: str | None) -> Companion | None:
+def webhook_startup_file(webhook: WebhookSettings | None, facts: Facts, annotation: str | None) -> StartupFile | None:
     """The webhook's kubeconfig on a node whose manifest has this annotation; None without a webhook."""
     if webhook is None:
         return None
-    return Companion(
+    return StartupFile(
         what=WEBHOOK_KUBECONFIG,
         path=webhook.path,
         live=facts.webhook,
