@@ -22,7 +22,7 @@ _SILENT = re.compile(
 def unanswered(facts: Facts) -> Finding | None:
     """Why the node's API server did not answer when it was asked for kubeadm-config.
 
-    None where it answered, where it was not asked, and where kubectl failed for a reason of its own.
+    None where it answered, where it was not asked, and where kubectl failed for its own reason.
     """
     if facts.kubeadm_config is not None and not facts.kubeadm_config.stale:
         return None

@@ -67,7 +67,7 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
 
 
 def no_process(pod_logs: str) -> Finding:
-    """No API server runs, and neither file tells why. ``pod_logs`` is where kubelet keeps what containers write."""
+    """No API server runs, and neither file says why. ``pod_logs`` is where kubelet keeps what containers write."""
     return Finding(
         "no-process",
         "no API server runs on this node",

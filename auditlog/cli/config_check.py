@@ -15,7 +15,7 @@ from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_f
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
+    """Checks every file before it reports any. Raises UsageError if there is no file or no project."""
     names = arguments.files or _stack_files()
     checked = [_check(name) for name in names]
     # Lines that begin with FILE:LINE stay whole: editors and CI read them.

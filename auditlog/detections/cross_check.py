@@ -28,7 +28,7 @@ HEARTBEAT = Request(
     namespace="kube-system",
     name="apiserver-heartbeat",
 )
-"""Every API server renews a lease of its own every ten seconds, through itself (kubernetes, controlplane/apiserver):
+"""Every API server renews its own lease every ten seconds, through itself (kubernetes, controlplane/apiserver):
 the one request that each node has for certain. Its real name is `apiserver-` and a hash.
 """
 

@@ -6,7 +6,7 @@
   (`auditlog.policy.recording`); no event in the log contradicts it;
 - how many control-plane nodes there are is known, and each one's log is there;
 - every log reaches over the time, is whole, has no step back in time, and is never silent for longer than a minute. A
-  longer silence may be a quiet time or a missing file, and nothing in the log tells which.
+  longer silence may be a quiet time or a missing file, and nothing in the log says which.
 
 Without the policy the log can only show which requests it has, and not which it would have.
 """

@@ -35,7 +35,7 @@ class KubeadmConfigError(AuditlogError):
 
 @dataclass(frozen=True, slots=True)
 class MergedArgument:
-    """An extra argument that kubeadm merges into the one that it sets by itself; it is ignored where there is none.
+    """An extra argument that kubeadm merges into the one that it sets by itself; it is ignored if there is none.
 
     ``method`` is ``append`` or ``prepend``.
     """

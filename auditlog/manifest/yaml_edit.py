@@ -38,7 +38,7 @@ def _tag_of_plain(value: str) -> str:
 
 class _PlaceLoader(_Loader):
     """Composes the nodes that SafeLoader does. What a plain scalar is, number or text, takes half of the time to find
-    out, and an edit parses its text anew each time: it is remembered."""
+    out, and an edit parses its text again each time: it is remembered."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode:

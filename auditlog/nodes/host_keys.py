@@ -1,4 +1,4 @@
-"""What to say of a host key that nothing vouches for: which one is offered, which one is known, how to find out."""
+"""What to say about a host key that nothing vouches for: which one is offered, which one is known, how to find out."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What every node said, by its name, or the one line that tells why it could not be read."""
+    """What every node said, by its name, or the one line that says why it could not be read."""
 
     nodes: Mapping[str, Reading | str]
     bastion: Reached | None

@@ -80,7 +80,7 @@ class Reached:
 
 
 def target_of(host: Host, user: str | None = None) -> Target:
-    """The machine as the settings have it; ``user`` in place of its own."""
+    """The machine as the settings have it; ``user`` instead of its own."""
     return Target(host.name, host.host, user or host.user, host.port, host.host_key)
 
 

@@ -2,7 +2,7 @@
 
 The selector and the two ways to search come from the single-node runbook, the other questions from the article
 "Kubernetes API server audit logging: policy, backends, and forensics". The names are those of the commands of `python
--m auditlog` where there is one.
+-m auditlog` if there is one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From settings and facts to what is to change on every node, and why. Pure: it dials nothing and writes nothing."""
+"""From settings and facts to what is to change on every node, and why. Pure: it contacts nothing and writes nothing."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
 
 
 def _unreadable_once_joined(joining: Sequence[PreparationPlan], nodes: Sequence[NodePlan]) -> Iterator[str]:
-    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it a user of its own."""
+    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it its own user."""
     users = {node.node.name: manifest.user(node.manifest.desired) for node in nodes}
     not_root = next((name for name, user in users.items() if user is not None), None)
     if not_root is not None:
@@ -142,7 +142,7 @@ def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePla
 
 
 def _with_warnings(node: NodePlan, found: Sequence[Finding]) -> NodePlan:
-    """What stops a restart is worth a warning where there is none."""
+    """What stops a restart is worth a warning if there is none."""
     return replace(node, warnings=(*node.warnings, *(replace(each, severity=Severity.WARNING) for each in found)))
 
 

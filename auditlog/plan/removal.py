@@ -23,7 +23,7 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """Each edit with the node or cluster it is on and what to say of it, in the order in which they are made.
+    """Each edit with the node or cluster it is on and what to say about it, in the order in which they are made.
 
     ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too.
     """

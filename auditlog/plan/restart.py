@@ -38,7 +38,7 @@ class RestartError(AuditlogError):
 class Restart:
     """How one node's API server is restarted.
 
-    ``reason`` says why not as the settings have it; None when it is. ``rehearses`` tells whether a canary runs first,
+    ``reason`` says why not as the settings have it; None when it is. ``rehearses`` says whether a canary runs first,
     and ``no_rehearsal`` why it does not. ``over_loopback`` are those on the node that a redirect does not reach.
     """
 

@@ -18,7 +18,7 @@ def describe_change(
 ) -> tuple[str, ...]:
     """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
 
-    ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
+    ``live`` is the text on the node, None if there is none; both texts are policies, ``desired`` a valid one on
     Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one. At most
     ``MOST_LINES`` differences are told, then how many more there are.
     """

@@ -64,7 +64,7 @@ def proven(event: Event, answer: LogAnswer, loki_seconds: float | None) -> Prove
 
 
 def kept_outputs(note: str | None) -> Mapping[str, Any] | None:
-    """The outputs of the last proof from the note on the node, None where there is none that can be read."""
+    """The outputs of the last proof from the note on the node, None if there is none that can be read."""
     try:
         found = json.loads(note or "")
     except ValueError:

@@ -59,13 +59,13 @@ class AlertSettings:
     disable: Annotated[tuple[str, ...], DISABLE] = ()
     """Ids of detections that become no rule."""
     thresholds: Annotated[Mapping[str, float], THRESHOLDS] = field(default_factory=_nothing)
-    """Numbers in place of a detection's own, by its id."""
+    """Numbers instead of a detection's own, by its id."""
     ignore_users: Annotated[Mapping[str, tuple[str, ...]], IGNORE_USERS] = field(
         default_factory=lambda: MappingProxyType({})
     )
     """Users that a detection leaves alone, by its id. Names are compared as a whole."""
     selectors: Annotated[Mapping[str, str], SELECTORS] = field(default_factory=_nothing)
-    """PromQL matchers in place of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
+    """PromQL matchers instead of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
     labels: Annotated[Mapping[str, str], LABELS] = field(default_factory=_nothing)
     """Labels of the objects in Kubernetes, such as those that a Prometheus operator's `ruleSelector` asks for."""
     loki_folder: Annotated[str, LOKI_FOLDER] = "fake"

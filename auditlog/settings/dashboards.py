@@ -50,7 +50,7 @@ class DashboardSettings:
     folder: Annotated[str, FOLDER] = "Kubernetes audit"
     """The folder in Grafana."""
     folder_annotation: Annotated[str, FOLDER_ANNOTATION] = "grafana_folder"
-    """The annotation that names the folder. The chart's `sidecar.dashboards.folderAnnotation` has to be the same."""
+    """The annotation that names the folder. The chart's `sidecar.dashboards.folderAnnotation` must be the same."""
     label: Annotated[str, LABEL] = "grafana_dashboard"
     """The label by which the Grafana chart's sidecar finds ConfigMaps."""
     label_value: Annotated[str, LABEL_VALUE] = "1"

@@ -1,7 +1,7 @@
 """What the log and the webhook backend have in common: mode, batches, truncation.
 
 The API server checks these when it starts, and does not start with a wrong one (k8s.io/apiserver
-pkg/server/options/audit.go, Validate); here they are refused with the key's own name, before a node is dialled.
+pkg/server/options/audit.go, Validate); here they are refused with the key's own name, before a node is contacted.
 """
 
 from __future__ import annotations

@@ -115,12 +115,12 @@ def parse_node(reader: Reader) -> Host:
 
 
 def parse_bastion(reader: Reader | None) -> Host | None:
-    """The host through which the nodes are reached, where there is one."""
+    """The host through which the nodes are reached, if there is one."""
     return _host(reader, "bastion") if reader else None
 
 
 def parse_reading_user(reader: Reader | None) -> str | None:
-    """The account of ``reading``, where there is one."""
+    """The account of ``reading``, if there is one."""
     return reader.read(READING_USER) if reader else None
 
 

@@ -156,7 +156,7 @@ class Settings:
 
     @property
     def nodes_to_read(self) -> tuple[Host, ...]:
-        """The nodes that can be dialled."""
+        """The nodes that can be contacted."""
         return tuple(node for node in self.nodes if not node.gone)
 
     @property

@@ -24,7 +24,7 @@ LOKI_MAX_LINE_SIZE = 256 * 1024
 
 
 class AlloyMode(StrEnum):
-    """Who ships events: Alloy of the stack's own, an Alloy that is there already, or nobody."""
+    """Who ships events: Alloy of the stack's own, an Alloy that exists already, or nobody."""
 
     DAEMONSET = "daemonset"
     SNIPPET = "snippet"

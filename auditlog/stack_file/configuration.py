@@ -120,7 +120,7 @@ def _secret_steps(settings: tuple[Setting[Any], ...], before: tuple[str, ...] = 
 
 
 SECRET_STEPS = (*((key,) for key in SECRET_KEYS), *_secret_steps(STACK.settings))
-"""The steps to every setting that has to be kept encrypted."""
+"""The steps to every setting that must be kept encrypted."""
 
 
 def _argument(steps: tuple[str, ...]) -> str:
