@@ -90,8 +90,8 @@ def problems(page: str, text: str) -> list[Problem]:
 
 
 def text_problems(name: str, text: str) -> list[Problem]:
-    """Return the problems of a plain text without Markdown, such as a command's help."""
-    return [Problem(name, 1, message) for sentence in sentences(text) for message in _of_sentence(sentence)]
+    """Return the problems of a plain text without Markdown, such as a command's help: notes, as in a table cell."""
+    return [Problem(name, 1, message) for each in sentences(text, is_cell=True) for message in _of_sentence(each)]
 
 
 def sentences(passage: str, is_cell: bool = False) -> list[str]:
