@@ -65,7 +65,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     compared.add_argument("new", metavar="NEW", help=POLICY_HELP)
     compared.add_argument("--full", action="store_true", help="every exact region of requests, and the rules for it")
     compared.add_argument(
-        "--log", action="append", default=[], metavar="LOG", help=f"what both policies write of this log, in bytes; {LOG_HELP}"
+        "--log", action="append", default=[], metavar="LOG", help=f"the bytes both policies write of it; {LOG_HELP}"
     )
 
     benchmark = _command(
