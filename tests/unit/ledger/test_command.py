@@ -40,7 +40,7 @@ def logs(tmp_path: Path) -> Logs:
         ("cp1={log}", "there is nothing to compare the logs with: give --loki URL, --chain FILE or both"),
         (f"cp1={{log}} --loki {LOKI}", "--cluster is missing"),
         ("{log} --chain {chain}", "names no node; allowed: NODE=LOG, such as cp1="),
-        ("cp1={log} cp1={log} --chain {chain}", "cp1 stands twice"),
+        ("cp1={log} cp1={log} --chain {chain}", "cp1 is given twice"),
         ("cp1=/no/where/audit.log --chain {chain}", "there is no folder /no/where"),
         ("cp1={log} --chain {chain} --head abc", "--head is 'abc'; allowed: the 64 hexadecimal digits"),
         (f"cp1={{log}} --loki {LOKI} --cluster x --head abc", "--head is for --chain FILE"),
