@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from auditlog import __version__
 from auditlog.cli import completion, config, detections, inspect, ledger, policy, questions, replay, summary
-from auditlog.cli.common import print_help
+from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+        self.exit(UsageError.exit_code, f"{self.prog}: {message} (--help tells more)\n")
 
 
 def build_parser(program: str = "auditlog") -> argparse.ArgumentParser:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from auditlog.cli.common import add_output, print_help
+from auditlog.cli.common import print_help
+from auditlog.cli.output import add_output
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:

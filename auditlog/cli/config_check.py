@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from auditlog.cli.common import UsageError
+from auditlog.cli.output import Output, write
+from auditlog.cli.stack import PROJECT_FILE, project_file, project_name
 from auditlog.policy.report import findings_json, text_report
 from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_file
-
-PROJECT_FILE = "Pulumi.yaml"
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
     names = arguments.files or _stack_files()
     checked = [_check(name) for name in names]
-    sys.stdout.write(_json(checked) if arguments.output == "json" else "".join(map(_text, checked)))
+    # Lines that begin with FILE:LINE stay whole: editors and CI read them.
+    text = "".join(map(_text, checked))
+    write(arguments.output, Output(lambda _: text, lambda: _json(checked), ("files.*.mistakes", "files.*.findings")))
     return int(not all(file.is_right for file in checked))
 
 
@@ -44,26 +43,6 @@ def _check(name: str) -> CheckedFile:
         raise UsageError(f"{name}: is no UTF-8 text; allowed: a stack file") from error
     project = project_file(path.resolve().parent)
     return check_stack_file(name, text, project_name(project), project.parent)
-
-
-def project_file(folder: Path) -> Path:
-    """The nearest one from this folder upwards, as the Pulumi CLI finds it."""
-    for place in (folder, *folder.parents):
-        if (place / PROJECT_FILE).is_file():
-            return place / PROJECT_FILE
-    raise UsageError(f"{folder}: there is no {PROJECT_FILE} here or above; allowed: a folder of a Pulumi project")
-
-
-def project_name(path: Path) -> str:
-    """The name in Pulumi.yaml. Raises UsageError where there is none."""
-    try:
-        project = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}; allowed: the file of a Pulumi project") from error
-    name = project.get("name") if isinstance(project, dict) else None
-    if not isinstance(name, str):
-        raise UsageError(f"{path}: has no name; allowed: the file of a Pulumi project")
-    return name
 
 
 def _text(file: CheckedFile) -> str:

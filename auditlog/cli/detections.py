@@ -6,7 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_output, policy_text, write_examined
+from auditlog.cli.common import UsageError
+from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
+from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
 from auditlog.detections.report import (
@@ -36,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
     add_output(
         parser,
-        ("text", "json", "rules", *_RULES),
+        ("rules", *_RULES),
         "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
     parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
@@ -56,15 +58,17 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.policy is None:
         if arguments.output == "rules":
             raise UsageError("detections: -o rules needs --policy: " + POLICY_HELP)
-        sys.stdout.write(catalogue_json(DETECTIONS) if arguments.output == "json" else catalogue_text(DETECTIONS))
+        text = catalogue_text(DETECTIONS)
+        write(arguments.output, Output(lambda width: one_line_each(text, width), lambda: catalogue_json(DETECTIONS)))
         return 0
     source, text = policy_text(arguments.policy)
     policy = policy_as_read(text, source)
     findings = cross_check(policy, DETECTIONS)
-    if arguments.output == "rules":
-        sys.stdout.write(remedies_text(findings))
-        return int(not all(each.sight.can_fire for each in findings))
-    is_json = arguments.output == "json"
-    answer = findings_json(source, findings) if is_json else findings_text(findings)
-    write_examined(answer, {source: reading_findings(policy, text)}, is_json=is_json)
+    answer = Output(
+        lambda width: fitted(findings_text(findings), width),
+        lambda: findings_json(source, findings),
+        ("detections",),
+        {"rules": lambda: remedies_text(findings)},
+    )
+    write(arguments.output, examined(answer, {source: reading_findings(policy, text)}))
     return int(not all(each.sight.can_fire for each in findings))

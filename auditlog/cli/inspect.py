@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from auditlog.cli.common import add_output
+from auditlog.cli.common import add_access
+from auditlog.cli.output import add_output
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -20,16 +21,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "With --write-config, 1: the draft does not keep everything as it is, or another stack manages a node.",
     )
     parser.add_argument("hosts", nargs="+", metavar="HOST", help="[user@]host[:port] of a control-plane node")
-    parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")
-    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
-    parser.add_argument(
-        "--host-key",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="a host's public key as ssh-keyscan prints it, 'HOST ssh-ed25519 AAAA…', when known_hosts lacks it; "
-        "for a single HOST the part behind the host is enough",
-    )
+    add_access(parser)
     output = parser.add_mutually_exclusive_group()
     add_output(output)
     output.add_argument(

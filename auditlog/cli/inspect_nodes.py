@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-
-import asyncssh
+from collections.abc import Mapping
 
 from auditlog.cli.common import UsageError
+from auditlog.cli.hosts import own_access, targets_of
+from auditlog.cli.output import Output, fitted, write
 from auditlog.events.layout import safe
 from auditlog.inspection.adoption import draft, stack_file
 from auditlog.inspection.inspection import inspect_cluster
 from auditlog.inspection.report import json_report, text_report
 from auditlog.nodes.read_nodes import ReadError, Reading, read_unknown_nodes
-from auditlog.nodes.ssh import Access, Reached, Target
+from auditlog.nodes.ssh import Reached
 from auditlog.settings import Host, is_host_key, is_name
-
-_HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\s@\[\]]+)(?::(?P<port>\d{1,5}))?")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,19 +23,19 @@ def run(arguments: argparse.Namespace) -> int:
     cluster = arguments.write_config
     if cluster is not None and not is_name(cluster):
         raise UsageError(f"--write-config {cluster!r}: allowed: a name of lower-case letters, digits, '-' and '.'")
-    targets = [_target(host) for host in arguments.hosts]
-    bastion = _target(arguments.bastion) if arguments.bastion else None
-    if len({target.name for target in targets}) < len(targets):
-        raise UsageError("a HOST stands twice; give every node once")
-    targets, bastion = _with_host_keys(targets, bastion, arguments.host_key)
-    found = read_unknown_nodes(targets, bastion, Access(_identity(arguments.identity)))
+    targets, bastion = targets_of(arguments.hosts, arguments)
+    found = read_unknown_nodes(targets, bastion, own_access(arguments))
     readings = {name: result for name, result in found.nodes.items() if isinstance(result, Reading)}
     unreadable = {name: result for name, result in found.nodes.items() if isinstance(result, str)}
     if cluster is not None:
         _all_read(unreadable)
         return _write_config(cluster, readings, found.bastion)
     report = inspect_cluster({name: reading.facts for name, reading in readings.items()})
-    sys.stdout.write(json_report(report, unreadable) if arguments.output == "json" else text_report(report))
+    text = text_report(report)
+    answer = Output(
+        lambda width: fitted(text, width), lambda: json_report(report, unreadable), ("nodes.*.disagreements",)
+    )
+    write(arguments.output, answer)
     _all_read(unreadable)
     return int(not report.is_well)
 
@@ -73,54 +68,3 @@ def _write_config(cluster: str, readings: Mapping[str, Reading], bastion: Reache
 def _host(name: str, reached: Reached) -> Host:
     host_key = reached.host_key if is_host_key(reached.host_key) else ""
     return Host(name, reached.host, host_key, reached.user, reached.port)
-
-
-def _target(text: str) -> Target:
-    match = _HOST.fullmatch(text)
-    if match is None or not 0 < int(match["port"] or 22) < 65536:
-        raise UsageError(f"{text!r} is no host; allowed: [user@]host[:port], with an IPv6 address in [brackets]")
-    return Target(text, match["host"].strip("[]"), match["user"], int(match["port"]) if match["port"] else None)
-
-
-def _with_host_keys(
-    targets: Sequence[Target], bastion: Target | None, given: Sequence[str]
-) -> tuple[list[Target], Target | None]:
-    """The targets with the keys that ``--host-key`` has for them."""
-    everything = [*targets, *([bastion] if bastion else [])]
-    keys: dict[str, str] = {}
-    for text in given:
-        words = text.split()
-        if len(words) >= 2 and is_host_key(" ".join(words[:2])):
-            if len(everything) > 1:
-                raise UsageError(f"--host-key {text!r}: whose is it? With several hosts write 'HOST {words[0]} …'")
-            keys[_known_as(everything[0])] = " ".join(words[:2])
-        elif len(words) >= 3 and is_host_key(" ".join(words[1:3])):
-            keys[words[0]] = " ".join(words[1:3])
-        else:
-            raise UsageError(f"--host-key {text!r}: allowed: 'HOST ssh-ed25519 AAAA…' with an Ed25519 or ECDSA key")
-    for name in keys.keys() - {_known_as(target) for target in everything}:
-        raise UsageError(
-            f"--host-key: {name!r} is none of the hosts; here they are called "
-            + ", ".join(_known_as(target) for target in everything)
-        )
-    known = [replace(target, host_key=keys.get(_known_as(target))) for target in everything]
-    return known[: len(targets)], known[len(targets)] if bastion else None
-
-
-def _known_as(target: Target) -> str:
-    """The host as known_hosts and ssh-keyscan write it."""
-    return target.host if target.port in (None, 22) else f"[{target.host}]:{target.port}"
-
-
-def _identity(file: str | None) -> tuple[asyncssh.SSHKey, ...] | None:
-    if file is None:
-        return None
-    try:
-        return (asyncssh.import_private_key(Path(file).expanduser().read_text(encoding="utf-8")),)
-    except OSError as error:
-        raise UsageError(f"--identity {file}: {error.strerror}") from error
-    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"--identity {file}: allowed: a private key in OpenSSH or PEM form that is not encrypted; "
-            f"one that is goes to the SSH agent, without --identity ({error})"
-        ) from error

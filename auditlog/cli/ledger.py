@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -14,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncssh
-
-from auditlog.cli.common import TIME_HELP, UsageError, add_output, parse_moment
-from auditlog.cli.stack import stack_settings
+from auditlog.cli.common import UsageError
+from auditlog.cli.hosts import stack_access
+from auditlog.cli.output import Output, add_output, fitted, write
+from auditlog.cli.stack import read_stack
+from auditlog.cli.times import add_times, resolve_times
 from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
 from auditlog.events.loki.access import secret_from_file
@@ -55,10 +55,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--stack", metavar="NAME", help="ask the nodes and the Loki of Pulumi.NAME.yaml, or of a stack file"
     )
     parser.add_argument("--identity", metavar="FILE", help="the key to log in with; without it those of the SSH agent")
-    parser.add_argument(
-        "--since", type=parse_moment, metavar="TIME", help=f"the last 24 hours, as far as files reach; {TIME_HELP}"
-    )
-    parser.add_argument("--until", type=parse_moment, metavar="TIME", help="now")
+    add_times(parser, since="the last 24 hours, as far as files reach", until="now")
     chain = parser.add_argument_group("the chain", "Finds what is changed in files between two runs.")
     chain.add_argument(
         "--chain", metavar="FILE", help="compare with what earlier runs saw, and append what this one sees"
@@ -81,6 +78,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the comparison; gives the exit code. Raises AuditlogError."""
+    resolve_times(arguments)
     _check(arguments)
     began = time.monotonic()
     path = Path(arguments.chain) if arguments.chain else None
@@ -89,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = replace(report, seconds=time.monotonic() - began)
     if arguments.report:
         _write(Path(arguments.report), json_report(report))
-    sys.stdout.write(json_report(report) if arguments.output == "json" else text_report(report))
+    text = text_report(report)
+    write(arguments.output, Output(lambda width: fitted(text, width), lambda: json_report(report), ("findings",)))
     return report.verdict.exit_code
 
 
@@ -115,8 +114,6 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if bool(arguments.loki_user) != bool(arguments.loki_password_file) and not arguments.stack:
         raise UsageError("--loki-user and --loki-password-file are needed together")
-    if arguments.since and arguments.until and arguments.since > arguments.until:
-        raise UsageError(f"--since ({arguments.since}) is later than --until ({arguments.until})")
     if "`" in arguments.cluster:
         raise UsageError(f"--cluster is {arguments.cluster!r}; allowed: the value of the label cluster")
 
@@ -178,7 +175,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
     if arguments.logs:
         yield _Asked(Session(tuple(_local(arguments.logs)), {}), question, arguments.cluster)
         return
-    settings = stack_settings(arguments.stack)
+    settings = read_stack(arguments.stack).settings()
     _check_settings(settings, arguments)
     loki = settings.loki if settings.ships and not arguments.loki else None
     own = settings.ships and settings.alloy.mode is AlloyMode.DAEMONSET
@@ -214,16 +211,7 @@ def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:
 @asynccontextmanager
 async def _keys(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Access]:
     if arguments.identity:
-        try:
-            key = asyncssh.import_private_key(Path(arguments.identity).expanduser().read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"--identity {arguments.identity}: {error.strerror}") from error
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"--identity {arguments.identity}: allowed: a private key in OpenSSH or PEM form that is not "
-                f"encrypted ({error})"
-            ) from error
-        yield Access((key,), False, "--identity")
+        yield stack_access(arguments)
         return
     async with access_of(Account(None, settings.reading_user)) as keys:
         yield keys

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import POLICY_HELP, STDIN, UsageError, add_output, policy_text, write_examined
+from auditlog.cli.common import STDIN, UsageError
+from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
+from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.events.event import Event, to_request
 from auditlog.policy import cis, coverage, difference, explain, report
 from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint, reading_findings
@@ -72,7 +74,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="the policies that come with the project",
         description="Lists the presets, or prints the text of one.",
     )
-    presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset")
+    presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset, always as YAML")
+    add_output(presets)
     presets.set_defaults(run=_presets)
 
 
@@ -85,7 +88,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         "A finding is silenced with a comment on its rule, or in front of the rules for all of them:\n"
         "  # lint: ignore ID reason\n\n"
         "Exit code 1: there are findings at or above --fail-on that are not silenced.",
-        formats=("text", "json", "sarif"),
+        others=("sarif",),
     )
     parser.add_argument("policy", metavar="POLICY", nargs="?", help=POLICY_HELP)
     parser.add_argument(
@@ -111,7 +114,7 @@ def _command(
     run: Callable[[argparse.Namespace], int],
     purpose: str,
     epilog: str,
-    formats: tuple[str, ...] = ("text", "json"),
+    others: tuple[str, ...] = (),
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
@@ -127,7 +130,7 @@ def _command(
         metavar="VERSION",
         help=f"version of the API server, 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} (1.{NEWEST_MINOR})",
     )
-    add_output(parser, formats)
+    add_output(parser, others)
     parser.set_defaults(run=run)
     return parser
 
@@ -143,8 +146,7 @@ def _minor(text: str) -> int:
 
 def _lint(arguments: argparse.Namespace) -> int:
     if arguments.list:
-        for check_id, (severity, summary) in CHECK_SUMMARIES.items():
-            print(f"{check_id:28} {severity.value:8} {summary}")
+        write(arguments.output, _catalogue())
         return 0
     if arguments.policy is None:
         raise UsageError("lint: POLICY is missing: " + POLICY_HELP)
@@ -156,17 +158,25 @@ def _lint(arguments: argparse.Namespace) -> int:
         audit_log_mode=arguments.audit_log_mode,
         silences=[_silence(each) for each in arguments.ignore],
     )
-    sys.stdout.write(_lint_report(arguments, source, findings))
+    answer = Output(
+        # Lines that begin with FILE:LINE stay whole: editors and CI read them.
+        lambda _: report.text_report(source, findings),
+        lambda: report.json_report(source, arguments.kubernetes, findings),
+        ("findings",),
+        {"sarif": lambda: report.sarif_report(source, findings)},
+    )
+    write(arguments.output, answer)
     least = Severity(arguments.fail_on)
     return int(any(each.severity.rank >= least.rank for each in findings if each.silenced is None))
 
 
-def _lint_report(arguments: argparse.Namespace, source: str, findings: tuple[Finding, ...]) -> str:
-    if arguments.output == "json":
-        return report.json_report(source, arguments.kubernetes, findings)
-    if arguments.output == "sarif":
-        return report.sarif_report(source, findings)
-    return report.text_report(source, findings)
+def _catalogue() -> Output:
+    checks = [
+        {"id": check_id, "severity": severity.value, "summary": summary}
+        for check_id, (severity, summary) in CHECK_SUMMARIES.items()
+    ]
+    text = "".join(f"{each['id']:28} {each['severity']:8} {each['summary']}\n" for each in checks)
+    return Output(lambda width: one_line_each(text, width), lambda: as_json(checks))
 
 
 def _silence(text: str) -> Silence:
@@ -182,8 +192,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     policy, findings = _examined(arguments.policy, arguments.kubernetes)
     request = _request(" ".join(arguments.request), arguments.kubernetes)
     explanation = explain.explain(policy, request)
-    render = report.explanation_json if arguments.output == "json" else report.explanation_text
-    _write(arguments, render(explanation), {policy.source: findings})
+    text = report.explanation_text(explanation)
+    answer = Output(lambda width: fitted(text, width), lambda: report.explanation_json(explanation))
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return 0
 
 
@@ -204,8 +215,12 @@ def _coverage(arguments: argparse.Namespace) -> int:
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
     result = coverage.cover(policy, arguments.kubernetes, people)
-    answer = coverage.to_json(result) if arguments.output == "json" else coverage.to_text(result)
-    _write(arguments, answer, {policy.source: findings})
+    answer = Output(
+        lambda width: fitted(coverage.to_text(result, width), width),
+        lambda: coverage.to_json(result),
+        ("matrices.*.resources", "matrices.*.urls"),
+    )
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return 0
 
 
@@ -215,16 +230,21 @@ def _diff(arguments: argparse.Namespace) -> int:
     old, of_old = _examined(arguments.old, arguments.kubernetes)
     new, of_new = _examined(arguments.new, arguments.kubernetes)
     changes = difference.difference(old, new)
-    answer = difference.to_json(changes) if arguments.output == "json" else difference.to_text(changes)
-    _write(arguments, answer, {old.source: of_old, new.source: of_new})
+    answer = Output(
+        lambda width: fitted(difference.to_text(changes), width),
+        lambda: difference.to_json(changes),
+        ("levels", "details"),
+    )
+    write(arguments.output, examined(answer, {old.source: of_old, new.source: of_new}))
     return int(bool(changes))
 
 
 def _cis(arguments: argparse.Namespace) -> int:
     policy, findings = _examined(arguments.policy, arguments.kubernetes)
     results = cis.check(policy)
-    answer = cis.to_json(results) if arguments.output == "json" else cis.to_text(results)
-    _write(arguments, answer, {policy.source: findings})
+    text = cis.to_text(results)
+    answer = Output(lambda width: fitted(text, width), lambda: cis.to_json(results), ("checks",))
+    write(arguments.output, examined(answer, {policy.source: findings}))
     return int(not all(result.passed for result in results))
 
 
@@ -232,9 +252,10 @@ def _presets(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         sys.stdout.write(policy_text(f"preset:{arguments.name}")[1])
         return 0
-    for name in preset_names():
-        title = preset_text(name).partition("\n")[0]
-        print(f"{name:24} {title.removeprefix(f'# {name}: ')}")
+    titles = {name: preset_text(name).partition("\n")[0].removeprefix(f"# {name}: ") for name in preset_names()}
+    text = "".join(f"{name:24} {title}\n" for name, title in titles.items())
+    records = [{"name": name, "title": title} for name, title in titles.items()]
+    write(arguments.output, Output(lambda width: one_line_each(text, width), lambda: as_json(records)))
     return 0
 
 
@@ -243,7 +264,3 @@ def _examined(name: str, minor: int) -> tuple[Policy, tuple[Finding, ...]]:
     source, text = policy_text(name)
     policy = load_policy(text, source, minor)
     return policy, reading_findings(policy, text)
-
-
-def _write(arguments: argparse.Namespace, answer: str, findings: Mapping[str, Sequence[Finding]]) -> None:
-    write_examined(answer, findings, is_json=arguments.output == "json")

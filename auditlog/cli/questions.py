@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from auditlog.cli.common import TIME_HELP, UsageError, add_logs, parse_moment
+from auditlog.cli.common import UsageError, add_logs
 from auditlog.cli.known import add_known, known_cluster
+from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.loki import add_loki, loki_store
-from auditlog.cli.terminal import progress_bar, text_width
+from auditlog.cli.output import Output, write
+from auditlog.cli.terminal import progress_bar
+from auditlog.cli.times import SPAN_HELP, add_times, resolve_times, span
 from auditlog.cli.who import add_who, custom_resource, remarks, who_query
 from auditlog.events import questions
 from auditlog.events.answer_text import Reading, answer_json, answer_text
@@ -20,12 +22,13 @@ from auditlog.events.coverage import TimeRange
 from auditlog.events.event import Sighting
 from auditlog.events.evidence import Evidence
 from auditlog.events.judgement import Known, Material, judge, judge_gaps
+from auditlog.events.layout import shown_in
 from auditlog.events.loki import filters
 from auditlog.events.loki.store import LokiStore
 from auditlog.events.outcome import EXIT_CODES, Outcome
 from auditlog.events.questions import Answer, GapsAnswer, WhoAnswer
 from auditlog.events.reading import DamageLog, check_logs, read
-from auditlog.events.sources import find_logs
+from auditlog.events.sources import LogSet
 from auditlog.policy.recording import Need
 
 
@@ -40,6 +43,8 @@ class _Question:
     ask: Callable[[argparse.Namespace, Iterable[Sighting]], Answer]
     need: Callable[[argparse.Namespace, Answer], Need] | None
     line_filter: Callable[[argparse.Namespace], str] | None
+    records: tuple[str, ...]
+    """The rows of CSV, as in `auditlog.cli.output.Output`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +60,42 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the six commands."""
     who = _command(
         subparsers,
-        _Question("who", _who, _who_need, lambda arguments: filters.who_filter(who_query(arguments))),
+        _Question(
+            "who",
+            _who,
+            _who_need,
+            lambda arguments: filters.who_filter(who_query(arguments)),
+            ("answer.matches", "answer.possible"),
+        ),
         "who sent a request",
     )
     add_who(who)
 
-    gaps = _command(subparsers, _Question("gaps", _gaps, None, None), "where the log is silent")
-    gaps.add_argument("--over", type=float, default=60.0, metavar="SECONDS", help="shortest gap (60)")
+    gaps = _command(subparsers, _Question("gaps", _gaps, None, None, ("answer.gaps",)), "where the log is silent")
+    gaps.add_argument(
+        "--over", type=span, default=timedelta(seconds=60), metavar="SPAN", help=f"shortest gap: {SPAN_HELP} (60)"
+    )
 
     _command(
         subparsers,
-        _Question("anonymous", _anonymous, lambda *_: questions.ANONYMOUS_NEED, lambda _: filters.ANONYMOUS),
+        _Question(
+            "anonymous",
+            _anonymous,
+            lambda *_: questions.ANONYMOUS_NEED,
+            lambda _: filters.ANONYMOUS,
+            ("answer.accesses",),
+        ),
         "what was tried without an identity",
     )
     _command(
         subparsers,
-        _Question("escalations", _escalations, lambda *_: questions.ESCALATIONS_NEED, lambda _: filters.ESCALATIONS),
+        _Question(
+            "escalations",
+            _escalations,
+            lambda *_: questions.ESCALATIONS_NEED,
+            lambda _: filters.ESCALATIONS,
+            ("answer.findings",),
+        ),
         "bindings to cluster-admin or to everyone, roles with wildcards",
     )
     secrets = _command(
@@ -80,13 +105,20 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             _secrets,
             lambda arguments, _: questions.secrets_need(arguments.namespace),
             lambda _: filters.SECRETS,
+            ("answer.accesses",),
         ),
         "who read which Secret",
     )
     secrets.add_argument("--namespace", default="", help="only Secrets of this namespace")
     _command(
         subparsers,
-        _Question("deprecated", _deprecated, lambda *_: questions.DEPRECATED_NEED, lambda _: filters.DEPRECATED),
+        _Question(
+            "deprecated",
+            _deprecated,
+            lambda *_: questions.DEPRECATED_NEED,
+            lambda _: filters.DEPRECATED,
+            ("answer.uses",),
+        ),
         "who uses deprecated APIs, the control plane apart",
     )
 
@@ -95,34 +127,43 @@ def _command(subparsers: argparse._SubParsersAction[Any], question: _Question, p
     parser: argparse.ArgumentParser = subparsers.add_parser(
         question.name, help=purpose, description=f"Tells {purpose}.", epilog=EXIT_CODES
     )
-    add_logs(parser, required=False)
-    parser.add_argument("--since", type=parse_moment, metavar="TIME", help=TIME_HELP)
-    parser.add_argument("--until", type=parse_moment, metavar="TIME")
+    add_logs(parser)
+    add_times(parser)
     add_known(parser)
+    add_nodes(parser)
     add_loki(parser)
     parser.set_defaults(run=lambda arguments: _run(question, arguments))
     return parser
 
 
 def _run(question: _Question, arguments: argparse.Namespace) -> int:
-    if arguments.since and arguments.until and arguments.since > arguments.until:
-        raise UsageError(f"--since ({arguments.since}) is later than --until ({arguments.until})")
+    resolve_times(arguments)
+    with shown_in(arguments.time_zone):
+        return _answered(question, arguments)
+
+
+def _answered(question: _Question, arguments: argparse.Namespace) -> int:
     known, notes = known_cluster(arguments)
     if arguments.loki:
         found = _from_loki(question, arguments, known)
-    elif arguments.logs:
-        found = _from_files(question, arguments, known)
+    elif arguments.logs or reads_nodes(arguments):
+        with given_logs(arguments, arguments.since) as logs:
+            found = _from_files(question, arguments, known, logs)
     else:
-        raise UsageError("no log given: name a log file, a folder, - for standard input, or --loki URL")
+        raise UsageError(f"{NO_LOG}, or --loki URL")
     answer = found.answer
     if isinstance(answer, WhoAnswer):
         notes = (*notes, *remarks(who_query(arguments), answer, found.material.evidence))
     outcome = _outcome(question, arguments, found, known)
     reading = Reading(found.material.empty_nodes, (*found.notes, *notes), found.material.damage)
-    if arguments.output == "json":
-        sys.stdout.write(answer_json(question.name, answer, outcome, reading))
-    else:
-        sys.stdout.write(answer_text(answer, outcome, reading, text_width(arguments.output)))
+    write(
+        arguments.output,
+        Output(
+            lambda width: answer_text(answer, outcome, reading, width),
+            lambda: answer_json(question.name, answer, outcome, reading),
+            question.records,
+        ),
+    )
     return outcome.exit_code
 
 
@@ -133,8 +174,7 @@ def _outcome(question: _Question, arguments: argparse.Namespace, found: _Found, 
     return judge(found.answer, question.need(arguments, found.answer), known, found.material)
 
 
-def _from_files(question: _Question, arguments: argparse.Namespace, known: Known) -> _Found:
-    logs = find_logs(arguments.logs)
+def _from_files(question: _Question, arguments: argparse.Namespace, known: Known, logs: LogSet) -> _Found:
     damage = DamageLog()
     evidence = Evidence(known.policy, _time(arguments))
     with progress_bar(logs.size) as progress:
@@ -187,15 +227,14 @@ def _who_need(arguments: argparse.Namespace, answer: Answer) -> Need:
 
 
 def _gaps(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
-    if not arguments.over > 0:
-        raise UsageError(f"--over is {arguments.over:g}; more than 0 seconds are needed")
-    return questions.gaps(sightings, _time(arguments), timedelta(seconds=arguments.over))
+    return questions.gaps(sightings, _time(arguments), arguments.over)
 
 
 def _gaps_in_loki(arguments: argparse.Namespace, store: LokiStore) -> Answer:
-    if not arguments.over >= 1:
-        raise UsageError(f"--over is {arguments.over:g}; of Loki, gaps of 1 second or more can be asked")
-    return store.gaps(timedelta(seconds=arguments.over))
+    if arguments.over < timedelta(seconds=1):
+        seconds = arguments.over.total_seconds()
+        raise UsageError(f"--over is {seconds:g}; of Loki, gaps of 1 second or more can be asked")
+    return store.gaps(arguments.over)
 
 
 def _anonymous(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:

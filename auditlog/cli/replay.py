@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
-from auditlog.cli.common import POLICY_HELP, UsageError, add_logs, named_policy
-from auditlog.cli.terminal import progress_bar, text_width
+from auditlog.cli.common import UsageError, add_logs
+from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
+from auditlog.cli.named_policy import POLICY_HELP, named_policy
+from auditlog.cli.output import Output, write
+from auditlog.cli.terminal import progress_bar
 from auditlog.events.budget import DiskBudget, parse_size
 from auditlog.events.reading import no_audit_log
 from auditlog.events.render import report_json, report_text
 from auditlog.events.replay import ReplaySettings, replay
-from auditlog.events.sources import find_logs
+from auditlog.events.sources import LogSet
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -26,6 +28,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog="Exit code 1: the log has no events.",
     )
     add_logs(parser)
+    add_nodes(parser)
     parser.add_argument("--policy", metavar="POLICY", help=f"the policy to try: {POLICY_HELP}")
     parser.add_argument(
         "--recorded-policy", metavar="POLICY", help="the policy the log was written under, for its rules' shares"
@@ -49,13 +52,21 @@ def _run(arguments: argparse.Namespace) -> int:
         loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
         processes=_at_least_one("--processes", arguments.processes or _cores()),
     )
-    logs = find_logs(arguments.logs)
+    if not arguments.logs and not reads_nodes(arguments):
+        raise UsageError(NO_LOG)
+    with given_logs(arguments) as logs:
+        return _replay(logs, settings, arguments)
+
+
+def _replay(logs: LogSet, settings: ReplaySettings, arguments: argparse.Namespace) -> int:
     with progress_bar(logs.size) as progress:
         report = replay(logs, settings, progress)
     if report.recorded.events == 0 and report.damage.count:
         raise no_audit_log(", ".join(file.path for file in logs.files), report.damage.examples[0].reason)
-    is_json = arguments.output == "json"
-    sys.stdout.write(report_json(report) if is_json else report_text(report, text_width(arguments.output)))
+    write(
+        arguments.output,
+        Output(lambda width: report_text(report, width), lambda: report_json(report), ("tables.*.lines",)),
+    )
     return int(report.recorded.events == 0)
 
 

@@ -1,6 +1,6 @@
-"""The terminal: its width, and a progress bar on standard error.
+"""The terminal: its width, its height, and a progress bar on standard error.
 
-rich knows what terminals can do. It is imported where one is there, since it takes a tenth of a second.
+rich is imported only where there is a terminal: it takes a tenth of a second.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ from auditlog.events.layout import NARROW
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 
 
-def text_width(output: str) -> int | None:
-    """The columns that text may take: the terminal's, 80 without one; None for `-o wide`, as many as it needs."""
-    if output == "wide":
+def text_width(*, wide: bool = False) -> int | None:
+    """The columns that text may take: the terminal's, 80 without one; None for as many as it needs."""
+    if wide:
         return None
     return shutil.get_terminal_size((NARROW, 24)).columns if sys.stdout.isatty() else NARROW
+
+
+def is_long(text: str) -> bool:
+    """Whether a text has more lines than the terminal."""
+    return text.count("\n") >= shutil.get_terminal_size((NARROW, 24)).lines
 
 
 @contextmanager

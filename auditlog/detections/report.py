@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from auditlog.detections.cross_check import Finding, Sight, remedies
@@ -11,7 +10,6 @@ from auditlog.detections.logql import value_query
 from auditlog.detections.model import Detection, Events, Metrics
 from auditlog.policy.write import rule_lines
 
-WIDTH = 100
 _ID_WIDTH = 32
 _PREVIEW_REASONS = 2
 
@@ -39,10 +37,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
     for sight in _PROBLEMS:
         for finding in (each for each in findings if each.sight is sight):
             lines.append(f"{finding.detection.id}: {_PROBLEMS[sight]}")
-            for words in finding.unseen:
-                lines += textwrap.wrap(
-                    words, WIDTH, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False
-                )
+            lines += [f"    {words}" for words in finding.unseen]
     counts = [f"{sum(each.sight is sight for each in findings)} {sight.value}" for sight in Sight]
     lines += [*([""] if lines else []), f"{len(findings)} detections: {', '.join(counts)}"]
     return "\n".join([*lines, ""])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 
 NARROW = 80
 """Columns of output that goes to no terminal."""
 
+_ZONE: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 _BETWEEN = "  "
 _INDENT = "  "
 
@@ -82,9 +85,22 @@ def listed(words: Sequence[str], last: str) -> str:
     return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+@contextmanager
+def shown_in(zone: tzinfo) -> Iterator[None]:
+    """Inside the block, texts show times in this zone."""
+    token = _ZONE.set(zone)
+    try:
+        yield
+    finally:
+        _ZONE.reset(token)
+
+
 def when(moment: datetime) -> str:
-    """A time in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """A time to the second: in UTC, unless `shown_in` says otherwise."""
+    zone = _ZONE.get()
+    if zone is UTC:
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return moment.astimezone(zone).isoformat(" ", "seconds")
 
 
 def safe(text: str) -> str:

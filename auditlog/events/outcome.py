@@ -1,7 +1,7 @@
 """What an answer is worth: found, certainly none, or cannot be known.
 
 "Nobody did it" and "the log cannot show it" must not look the same. Every command that answers from logs ends with an
-`Outcome`; its exit code is 0, 1 or 3, and 2 is left for errors.
+`Outcome`; its exit code is 0, 1 or 3, and 2 is left for errors (`auditlog.errors`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-
-ERROR_CODE = 2
-"""The exit code of a question that could not be asked: wrong usage, or input that cannot be read."""
 
 
 class Verdict(StrEnum):

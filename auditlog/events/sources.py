@@ -14,6 +14,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,6 +23,7 @@ from auditlog.errors import AuditlogError
 STDIN = "-"
 
 _LUMBERJACK = re.compile(r"(?P<base>.+)-(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3})(?P<suffix>\.[^.]+)?")
+_LUMBERJACK_TIME = "%Y-%m-%dT%H-%M-%S.%f"
 _LOGROTATE = re.compile(r"(?P<active>.+\.[^.\d][^.]*)\.(?P<number>\d+)")
 _NODE = re.compile(r"(?P<node>[A-Za-z0-9][A-Za-z0-9.-]*)=(?P<path>.+)", re.DOTALL)
 _FIRST_LINE = 64 * 1024
@@ -119,11 +121,11 @@ def _files_of(node: str, path: Path) -> list[LogFile]:
 
 
 def _set_of_file(node: str, path: Path) -> list[LogFile]:
-    active = _active_name(path.name)
+    active = active_name(path.name)
     node = node or str(path.with_name(active))
     if path.name != active:
         return [_log_file(node, path)]
-    rotated = [entry for entry in path.parent.iterdir() if entry.name != active and _active_name(entry.name) == active]
+    rotated = [entry for entry in path.parent.iterdir() if entry.name != active and active_name(entry.name) == active]
     return [_log_file(node, entry) for entry in [*sorted(rotated, key=_age), path]]
 
 
@@ -131,7 +133,7 @@ def _logs_in(folder: Path) -> dict[str, list[Path]]:
     """The rotated sets in a folder: the active file's name, and the files there are of it."""
     sets: dict[str, list[Path]] = {}
     for entry in folder.iterdir():
-        active = _active_name(entry.name)
+        active = active_name(entry.name)
         if active.endswith(".log") and not active.startswith(".") and entry.is_file():
             sets.setdefault(active, []).append(entry)
     return sets
@@ -147,7 +149,7 @@ def _set_of_folder(node: str, folder: Path, sets: dict[str, list[Path]]) -> list
     return [_log_file(node or str(folder / active), path) for path in sorted(sets[active], key=_age)]
 
 
-def _active_name(name: str) -> str:
+def active_name(name: str) -> str:
     """The name of the file that is being written, of the set a file belongs to."""
     plain = name.removesuffix(".gz")
     if match := _LUMBERJACK.fullmatch(plain):
@@ -155,6 +157,12 @@ def _active_name(name: str) -> str:
     if match := _LOGROTATE.fullmatch(plain):
         return match["active"]
     return name
+
+
+def rotated_at(name: str) -> datetime | None:
+    """When the API server rotated a file of this name away; None for any other file."""
+    match = _LUMBERJACK.fullmatch(name.removesuffix(".gz"))
+    return datetime.strptime(match["time"], _LUMBERJACK_TIME).replace(tzinfo=UTC) if match else None
 
 
 def _age(path: Path) -> tuple[int, int, str]:

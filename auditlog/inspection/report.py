@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -17,7 +16,6 @@ from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.flagz import Witness
 from auditlog.settings import STDOUT
 
-WIDTH = 100
 _SHOWN = 5
 """Lines of one kind in the text of one node, so that a node stays one screen; JSON has them all."""
 
@@ -58,7 +56,7 @@ def _node(node: NodeReport) -> list[str]:
     if node.trouble is None:
         lines = [f"{name}: audit logging is {audit}"]
     else:
-        lines = _wrapped(f"{name}: {node.trouble.what}", "", "  ")
+        lines = [f"{name}: {node.trouble.what}"]
         lines += _line("audit", f"{audit}")
     lines += _line("backend", "; ".join(_backends(node)) or "none")
     other = [str(flag) for flag in node.flags if flag.name not in _SAID]
@@ -126,7 +124,7 @@ def _not_recorded(policy: PolicyReport) -> list[str]:
         return []
     lines = ["  not recorded:" if policy.not_recorded else "  not recorded: nothing, every request is"]
     for words in policy.not_recorded[:_SHOWN]:
-        lines += textwrap.wrap(words, WIDTH, initial_indent="    - ", subsequent_indent="      ")
+        lines.append(f"    - {words}")
     return lines + _more(len(policy.not_recorded), "coverage", policy)
 
 
@@ -146,12 +144,8 @@ def _advice(finding: Finding) -> str:
 
 
 def _item(what: str, consequence: str) -> list[str]:
-    return [*_wrapped(what, "    - ", "      "), *_wrapped(consequence, "      -> ", "         ")]
+    return [f"    - {what}", f"      -> {consequence}"]
 
 
 def _line(label: str, text: str) -> list[str]:
-    return _wrapped(text, f"  {label:<{_LABEL}}", " " * (_LABEL + 2))
-
-
-def _wrapped(text: str, first: str, following: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=following, break_on_hyphens=False)
+    return [f"  {label:<{_LABEL}}{text}"]

@@ -99,7 +99,7 @@ def facts_command(
     """
     of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
     asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
-    return " ".join([f"{_root(user)}sh -s facts", *_path_pairs(paths), *asked])
+    return " ".join([f"{as_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 
 def installed_facts_command() -> str:
@@ -128,7 +128,7 @@ def install_command(user: str, script: str, there_now: str) -> str:
         f" && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
         f" && echo 'node scripts: installed in {FOLDER}'"
     )
-    return f"{_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
+    return f"{as_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
 
 
 def _install_reader(path: str, command: str) -> str:
@@ -148,13 +148,13 @@ def declare_command(user: str) -> str:
         f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
         'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
     )
-    return f"{_root(user)}sh -c {shlex.quote(steps)} 2>&1"
+    return f"{as_root(user)}sh -c {shlex.quote(steps)} 2>&1"
 
 
 def call(user: str, command: str, **arguments: str) -> str:
     """A call of the installed script, one readable line: the command and ``name=value`` pairs."""
     pairs = " ".join(_pair(name.replace("_", "-"), value) for name, value in arguments.items())
-    return f"{_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
+    return f"{as_root(user)}sh {INSTALLED} {command} {pairs}".rstrip()
 
 
 def apply_call(user: str, command: str, **arguments: str) -> str:
@@ -163,7 +163,7 @@ def apply_call(user: str, command: str, **arguments: str) -> str:
     A shell runs an empty script, and one that breaks off between two functions, to its end and calls that a success.
     """
     # A sudo that logs what commands are given would take the standard input that is the call's.
-    return f"{_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
+    return f"{as_root(user)}sh -c {shlex.quote(_IS_WHOLE)} </dev/null && {call(user, command, **arguments)}"
 
 
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
@@ -195,7 +195,7 @@ def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_
 def sent_command(user: str, command: str, **arguments: str) -> str:
     """A call of ``bundle()``, which goes along on standard input, whatever is installed."""
     pairs = (_pair(name.replace("_", "-"), value) for name, value in arguments.items())
-    return " ".join([f"{_root(user)}sh -s {command}", *pairs])
+    return " ".join([f"{as_root(user)}sh -s {command}", *pairs])
 
 
 def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
@@ -203,7 +203,8 @@ def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
     return [] if paths is None else [_pair(name, path) for name, path in zip(names, paths, strict=True)]
 
 
-def _root(user: str) -> str:
+def as_root(user: str) -> str:
+    """What stands before a command for it to run as root."""
     return "" if user == "root" else "sudo -n "
 
 

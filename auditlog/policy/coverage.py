@@ -20,6 +20,7 @@ from auditlog.policy.regions import regions
 from auditlog.policy.resources import is_resource_path, resource_in_group
 
 WIDTH = 100
+_NARROWEST = 80
 _VERB_WIDTH = 7
 _SYMBOLS = {Level.NONE: "-", Level.METADATA: "M", Level.REQUEST: "Rq", Level.REQUEST_RESPONSE: "RR"}
 _VERB_HEADS = {"deletecollection": "delcol"}
@@ -111,19 +112,20 @@ def cover(policy: Policy, kubernetes_minor: int, more_callers: Sequence[Caller] 
     return Coverage(policy.source, matrices, tuple(describe(region) for region in regions((policy,), dropped)))
 
 
-def to_text(coverage: Coverage) -> str:
-    """Tables of at most 100 columns; resources with the same levels share a row."""
+def to_text(coverage: Coverage, width: int | None = None) -> str:
+    """Tables of at most `width` columns, 100 by default; resources with the same levels share a row."""
+    room = max(_NARROWEST, min(width or WIDTH, WIDTH))
     lines = [
-        "- not recorded   M Metadata   Rq Request   RR RequestResponse   -|M depends on namespace or name",
+        "- not recorded   M Metadata   Rq Request   RR RequestResponse",
+        "-|M depends on namespace or name",
         "",
     ]
     for matrix in coverage.matrices:
-        lines += textwrap.wrap(", ".join(caller.name for caller in matrix.callers), WIDTH)
-        lines += _table("RESOURCE", RESOURCE_VERBS, matrix.resources)
-        lines += ["", *_table("URL", _METHODS, matrix.urls), ""]
+        lines.append(", ".join(caller.name for caller in matrix.callers))
+        lines += _table("RESOURCE", RESOURCE_VERBS, matrix.resources, room)
+        lines += ["", *_table("URL", _METHODS, matrix.urls, room), ""]
     lines.append("Never recorded:" if coverage.never_recorded else "Never recorded: nothing, every request is.")
-    for words in coverage.never_recorded:
-        lines += textwrap.wrap(words, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    lines += [f"  {words}" for words in coverage.never_recorded]
     return "\n".join([*lines, ""])
 
 
@@ -151,17 +153,21 @@ def to_json(coverage: Coverage) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(title: str, verbs: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+def _table(title: str, verbs: Sequence[str], rows: Iterable[Row], width: int) -> Iterator[str]:
     """Rows of equal levels become one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         merged.setdefault(tuple(_cell(row.levels[verb]) for verb in verbs), []).append(row.target)
-    room = WIDTH - 2 - _VERB_WIDTH * len(verbs)
+    room = width - 2 - _VERB_WIDTH * len(verbs)
     yield f"  {title:<{room}}" + "".join(f"{_VERB_HEADS.get(verb, verb):<{_VERB_WIDTH}}" for verb in verbs).rstrip()
     for cells, targets in merged.items():
-        names = textwrap.wrap(", ".join(targets), room - 2, break_on_hyphens=False)
-        yield (f"  {names[0]:<{room}}" + "".join(f"{cell:<{_VERB_WIDTH}}" for cell in cells)).rstrip()
-        yield from (f"  {name}" for name in names[1:])
+        beside = width >= WIDTH or len(", ".join(targets)) <= room - 2
+        names = textwrap.wrap(", ".join(targets), room - 2 if beside else width - 2, break_on_hyphens=False)
+        levels = "".join(f"{cell:<{_VERB_WIDTH}}" for cell in cells)
+        # Where names would be cut, the levels stand below them.
+        yield from () if beside else (f"  {name}" for name in names)
+        yield f"  {names[0] if beside else '':<{room}}{levels}".rstrip()
+        yield from (f"  {name}" for name in names[1:]) if beside else ()
 
 
 def _cell(levels: Sequence[Level]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-_INSTALLED = Path(__file__).parent
+_INSTALLED = Path(__file__).resolve().parent
 _REPOSITORY = _INSTALLED.parents[1]
 
 

@@ -1,4 +1,4 @@
-"""What a stack file says about the logs of its cluster: the policy they are written under, and whose logs there are."""
+"""What a stack file says of its cluster: the policy in force, the nodes, and all settings together."""
 
 from __future__ import annotations
 
@@ -10,39 +10,66 @@ from typing import Any
 from auditlog.policy.model import Policy, PolicyError
 from auditlog.policy.overlay import OverlayError
 from auditlog.policy.presets import PresetError
-from auditlog.policy.selection import selected_policy
+from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.policy.validate import policy_as_read
+from auditlog.settings import Settings
+from auditlog.settings.mistake import SettingsError
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.check import policy_settings
+from auditlog.stack_file.configuration import check_configuration
 from auditlog.stack_file.read import StackFile, StackFileError
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The policy, None where it is encrypted, and the names of the control-plane nodes that have an API server."""
+    """What a stack deploys, as far as a question needs it."""
 
     policy: Policy | None
+    """The policy; None if it is encrypted."""
     nodes: tuple[str, ...]
+    """The names of the control-plane nodes that have an API server."""
 
 
 def in_force(file: StackFile, folder: Path) -> InForce:
     """What the stack deploys; a policy's path starts from `folder`. Raises StackFileError."""
-    if file.mistakes:
-        raise StackFileError(str(file.mistakes[0]))
-    return InForce(_policy(file.values.get("policy"), folder), tuple(_nodes(file.values.get("nodes"))))
+    selected = composed_policy(file, folder)
+    try:
+        policy = None if selected is None else policy_as_read(selected.text, selected.source)
+    except PolicyError as error:
+        raise StackFileError(f"policy: {error}") from error
+    return InForce(policy, tuple(_nodes(file.values.get("nodes"))))
 
 
-def _policy(values: Any, folder: Path) -> Policy | None:
+def composed_policy(file: StackFile, folder: Path) -> SelectedPolicy | None:
+    """The text that goes to the nodes; None if it is encrypted. A policy's path starts from `folder`.
+
+    Raises StackFileError.
+    """
+    _check_form(file)
+    values = file.values.get("policy")
     if _is_encrypted(values):
         return None
     settings = policy_settings(values)
     if settings is None:
         raise StackFileError("policy: its settings are wrong; `config check` says why")
     try:
-        selected = selected_policy(settings, folder)
-        return policy_as_read(selected.text, selected.source)
+        return selected_policy(settings, folder)
     except (PolicyError, PresetError, OverlayError) as error:
         raise StackFileError(f"policy: {error}") from error
+
+
+def settings_of(file: StackFile) -> Settings:
+    """The settings that the file itself has; what is encrypted is an `Encrypted`. Raises StackFileError."""
+    _check_form(file)
+    try:
+        return check_configuration(file.values, lambda _: True, lambda _: ())
+    except SettingsError as error:
+        raise StackFileError(f"{error.mistakes[0]}; `config check` says more") from error
+
+
+def _check_form(file: StackFile) -> None:
+    if file.mistakes:
+        raise StackFileError(str(file.mistakes[0]))
 
 
 def _is_encrypted(values: Any) -> bool:

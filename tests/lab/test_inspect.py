@@ -72,7 +72,7 @@ def test_the_report_is_what_the_node_itself_says_and_nothing_changes(inspect: In
 
 
 def test_people_get_one_screen(inspect: Inspect, running_lab: Lab, node: Node) -> None:
-    result = inspect("--host-key", f"{node.address} {node.host_key}")
+    result = inspect("-o", "wide", "--host-key", f"{node.address} {node.host_key}")
     version = running_lab.state.version.removeprefix("v")
     first, *rest = result.stdout.splitlines()
     assert first.startswith(f"ops@{node.address} ({node.name}): audit logging is ")

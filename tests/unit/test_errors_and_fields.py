@@ -13,6 +13,7 @@ from auditlog.errors import AuditlogError
 ROOT = Path(__file__).parents[2]
 RECORDS = (
     "auditlog/nodes/fact_types.py",
+    "auditlog/nodes/fact_types.py",
     "auditlog/nodes/facts.py",
     "auditlog/plan/node_files.py",
     "auditlog/plan/node_plan.py",

@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 import pytest
 
 from auditlog.cli import main
-from auditlog.cli.common import parse_moment
+from auditlog.cli.times import moment as parse_moment
 from auditlog.events.layout import safe, table
 from auditlog.events.render import human_bytes
 from tests.unit.events.generate import ALICE, ANONYMOUS, START, encode, event, lines
@@ -279,13 +279,13 @@ NOW = datetime(2025, 2, 21, 12, 30, 15, tzinfo=UTC)
     ],
 )
 def test_times_are_taken_as_people_write_them(text: str, moment: str) -> None:
-    assert parse_moment(text, NOW) == datetime.fromisoformat(moment)
+    assert parse_moment(text, UTC, NOW) == datetime.fromisoformat(moment)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "h", "99999999999w", "2025-13-01"])
 def test_what_is_no_time_is_said_with_what_is(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="is not a time: 2025-02-21T10:00:00Z, "):
-        parse_moment(text, NOW)
+        parse_moment(text, UTC, NOW)
 
 
 def test_a_stack_file_gives_policy_and_nodes(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,14 +344,17 @@ def test_replay_takes_a_policy_file(log: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["who"], "no log given: name a log file, a folder, - for standard input, or --loki URL"),
+        (
+            ["who"],
+            "or nodes with --nodes or --stack, or --loki URL",
+        ),
         (["what"], "invalid choice: 'what'"),
         (["who", "/no/such/log"], "/no/such/log: No such file or directory"),
         (["who", "--since", "soon", "-"], "'soon' is not a time"),
         (["who", "--nodes", "0", "-"], "--nodes is 0"),
         (["who", "--since", "2025-02-02", "--until", "2025-02-01", "-"], "is later than --until"),
         (["who", "--limit", "0", "-"], "--limit is 0"),
-        (["gaps", "--over", "nan", "-"], "--over is nan"),
+        (["gaps", "--over", "nan", "-"], "'nan' is no span of time above zero"),
         (["replay", "--policy", "no-such", "-"], "a policy file, preset:NAME"),
         (["replay", "--top", "0", "-"], "--top is 0"),
         (["replay", "--audit-log-maxsize", "100", "-"], "are needed together"),

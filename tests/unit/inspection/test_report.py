@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from auditlog.cli.output import fitted
 from auditlog.inspection.inspection import inspect_cluster
-from auditlog.inspection.report import WIDTH, json_report, text_report
+from auditlog.inspection.report import json_report, text_report
 from auditlog.nodes.fact_types import StrayManifest
 from auditlog.nodes.facts import Facts
 from tests.unit.inspection.test_inspection import with_manifest
@@ -32,12 +33,12 @@ def test_a_node_that_is_well() -> None:
 def test_what_keeps_everything_else_from_being_true_comes_first() -> None:
     refused = "The connection to the server 10.0.0.11:6443 was refused - did you specify the right host or port?"
     facts = dataclasses.replace(applied(), kubeadm_config=None, kubeadm_config_error=refused)
-    lines = text(facts).splitlines()
+    lines = fitted(text(facts), 80).splitlines()
     assert " ".join(map(str.strip, lines[:2])) == (
         "ops@10.0.0.11 (cp1): the API server does not answer, though its process has run since 1970-01-01 00:33:30 UTC"
     )
     assert lines[2] == "  audit       on, Kubernetes 1.36.3"
-    assert all(len(line) <= WIDTH for line in lines)
+    assert all(len(line) <= 80 for line in lines)
     found = lines.index("  found:")
     assert lines[found + 1].startswith("    - the API server does not answer")
     assert "did you specify" not in text(facts)
@@ -63,9 +64,9 @@ def test_a_node_with_much_wrong_stays_one_screen_in_lines_of_a_hundred() -> None
     report = inspect_cluster({"cp1": facts})
     assert report.nodes[0].policy is not None
     assert len(report.nodes[0].policy.lint) > 5
-    lines = text_report(report).splitlines()
+    assert all(len(line) <= 80 for line in fitted(text_report(report), 80).splitlines())
+    lines = fitted(text_report(report), 100).splitlines()
     assert len(lines) <= SCREEN
-    assert all(len(line) <= WIDTH for line in lines)
     assert any("more: auditlog lint" in line for line in lines)
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from auditlog.cli.output import fitted
 from auditlog.policy.coverage import Caller, Coverage, cover, to_json, to_text
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import Level
@@ -71,9 +72,10 @@ def test_more_callers_are_shown_with_their_groups() -> None:
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_the_text_is_readable_in_100_columns(name: str) -> None:
-    text = to_text(cover(read_policy(preset_text(name), name), 36))
-    assert max(map(len, text.splitlines())) <= 100
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_text_fits(name: str, width: int) -> None:
+    text = fitted(to_text(cover(read_policy(preset_text(name), name), 36), width), width)
+    assert max(map(len, text.splitlines())) <= width
     assert not any(line != line.rstrip() for line in text.splitlines())
 
 

@@ -1,0 +1,235 @@
+"""Questions whose log is read from nodes over SSH, against servers on loopback that run the real script."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from auditlog.cli import main
+from auditlog.events.sources import find_logs
+from auditlog.nodes import log_files
+from auditlog.nodes.log_files import NodeLog, fetch_logs
+from auditlog.nodes.ssh import Access, Target
+from tests.engine.fake_node import FakeNode, fake_node
+from tests.engine.ssh_server import SshServer, serving
+
+
+def event(user: str, time: str, verb: str = "delete") -> str:
+    return (
+        json.dumps(
+            {
+                "kind": "Event",
+                "apiVersion": "audit.k8s.io/v1",
+                "level": "Metadata",
+                "auditID": f"{user}-{time}",
+                "stage": "ResponseComplete",
+                "requestURI": "/api/v1/namespaces/prod/configmaps/app",
+                "verb": verb,
+                "user": {"username": user},
+                "objectRef": {"resource": "configmaps", "namespace": "prod", "name": "app", "apiVersion": "v1"},
+                "responseStatus": {"code": 200},
+                "requestReceivedTimestamp": f"{time}.000000Z",
+                "stageTimestamp": f"{time}.100000Z",
+            }
+        )
+        + "\n"
+    )
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
+    """A node with audit logging, whose log was rotated twice."""
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    node = fake_node(tmp_path / "node", monkeypatch)
+    node.audited()
+    folder = node.log.parent
+    with gzip.open(folder / "audit-2026-01-01T00-00-00.000.log.gz", "wt") as file:
+        file.write(event("oldest", "2025-12-31T10:00:00"))
+    (folder / "audit-2026-01-02T00-00-00.000.log").write_text(event("alice", "2026-01-01T10:00:00"))
+    node.log.write_text(event("bob", "2026-01-02T10:00:00"))
+    (folder / "audit.log.swp").write_text("an editor's\n")
+    (folder / "other.log").write_text("another program's\n")
+    return node
+
+
+@pytest.fixture
+def server(node: FakeNode, tmp_path: Path) -> Iterator[SshServer]:
+    with serving(node.root) as started:
+        key = tmp_path / "home" / ".ssh" / "id_ed25519"
+        key.write_text(started.private_key)
+        key.chmod(0o600)
+        yield started
+
+
+def target(server: SshServer, name: str = "cp1") -> Target:
+    return Target(name, server.host, "ops", server.port, server.host_key)
+
+
+def nodes(server: SshServer) -> list[str]:
+    return ["--nodes", f"ops@{server.host}:{server.port}", "--host-key", server.host_key]
+
+
+def test_the_log_and_what_was_rotated_away_arrives(server: SshServer, node: FakeNode, tmp_path: Path) -> None:
+    fetched = fetch_logs([NodeLog(target(server), str(node.log))], None, Access(), None, tmp_path)
+    assert fetched.problems == {}
+    folder = fetched.folders["cp1"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "audit-2026-01-01T00-00-00.000.log.gz",
+        "audit-2026-01-02T00-00-00.000.log.gz",
+        "audit.log",
+    ]
+    found = find_logs([f"cp1={folder / 'audit.log'}"])
+    assert [Path(file.path).name for file in found.files][-1] == "audit.log"
+    assert gzip.decompress((folder / "audit-2026-01-02T00-00-00.000.log.gz").read_bytes()).startswith(b'{"kind"')
+
+
+def test_what_ended_long_before_stays_there(server: SshServer, node: FakeNode, tmp_path: Path) -> None:
+    since = datetime(2026, 1, 2, 5, tzinfo=UTC)
+    fetched = fetch_logs([NodeLog(target(server), str(node.log))], None, Access(), since, tmp_path)
+    # The last file before shows that the log reaches over the time.
+    assert sorted(path.name for path in fetched.folders["cp1"].iterdir()) == [
+        "audit-2026-01-02T00-00-00.000.log.gz",
+        "audit.log",
+    ]
+
+
+def test_a_rotation_meanwhile_loses_nothing(
+    server: SshServer, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = log_files._Session._send
+
+    async def rotate_first(session: log_files._Session, name: str) -> None:
+        if name == "audit.log" and node.log.read_text().count("bob"):
+            node.log.rename(node.log.with_name("audit-2026-01-03T00-00-00.000.log"))
+            node.log.write_text(event("carol", "2026-01-03T10:00:00"))
+        await send(session, name)
+
+    monkeypatch.setattr(log_files._Session, "_send", rotate_first)
+    fetched = fetch_logs([NodeLog(target(server), str(node.log))], None, Access(), None, tmp_path)
+    names = sorted(path.name for path in fetched.folders["cp1"].iterdir())
+    assert "audit-2026-01-03T00-00-00.000.log.gz" in names
+    assert "carol" in (fetched.folders["cp1"] / "audit.log").read_text()
+
+
+def test_a_node_without_the_log_and_one_that_does_not_answer(server: SshServer, tmp_path: Path) -> None:
+    away = Target("cp2", "127.0.0.1", "ops", 1, server.host_key)
+    logs = [NodeLog(target(server), "/no/such.log"), NodeLog(away, "/no/such.log")]
+    fetched = fetch_logs(logs, None, Access(), None, tmp_path)
+    assert fetched.folders == {}
+    assert fetched.problems["cp1"].endswith("its log cannot be read: /no/such.log is not there")
+    assert "the connection is refused" in fetched.problems["cp2"]
+
+
+def test_a_question_reads_the_log_of_named_nodes(server: SshServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["who", "--verb", "delete", "-o", "csv", *nodes(server)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
+    assert len(lines) == 4
+    assert all("cp1" in line for line in lines[1:])
+    assert [user for user in ("oldest", "alice", "bob") if user in printed.out] == ["oldest", "alice", "bob"]
+
+
+def test_replay_reads_them_too(server: SshServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "-o", "json", "--processes", "1", *nodes(server)]) == 0
+    assert json.loads(capsys.readouterr().out)["recorded"]["events"] == 3
+
+
+def stack(folder: Path, monkeypatch: pytest.MonkeyPatch, server: SshServer, log: Path, **more: object) -> None:
+    (folder / "Pulumi.yaml").write_text("name: kubernetes-audit\nruntime: python\n")
+    entry = {"host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
+    values = {
+        "cluster": "prod",
+        "nodes": [{"name": "cp1", **entry}, {"name": "cp2", **entry, "port": 1}],
+        "policy": {"preset": "standard", "omitStages": ["RequestReceived"]},
+        "auditLog": {"path": str(log)},
+        **more,
+    }
+    config = {f"kubernetes-audit:{key}": value for key, value in values.items()}
+    (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.chdir(folder)
+
+
+def test_a_stack_names_the_nodes_and_a_missing_one_is_said(
+    server: SshServer,
+    node: FakeNode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack(tmp_path, monkeypatch, server, node.log)
+    assert main(["who", "--stack", "prod", "--verb", "delete"]) == 0
+    text = capsys.readouterr().out
+    assert "Note: a node is missing: cp2" in text
+    assert "bob" in text
+    # Nothing is certain without cp2.
+    assert main(["who", "--stack", "prod", "--user", "nobody*", "--since", "2026-01-02"]) == 3
+
+
+def test_the_policy_of_a_stack_stands_wherever_a_policy_does(
+    server: SshServer,
+    node: FakeNode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack(tmp_path, monkeypatch, server, node.log)
+    for words in ("lint stack:prod", "coverage stack:prod", "detections --policy stack:prod", "cis stack:prod"):
+        assert main(words.split()) in (0, 1), words
+    capsys.readouterr()
+    assert main(["diff", "stack:prod", "stack:Pulumi.prod.yaml", "-o", "json"]) == 0
+    assert main(["explain", "stack:prod", "alice", "deletes", "configmap", "prod/app"]) == 0
+    assert "Metadata" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["who", "--stack", "dev"], "stack dev: "),
+        (["lint", "stack:dev"], "stack dev: "),
+        (["who", "--nodes", ","], "names no node"),
+        (["who", "--nodes", "ops@cp1", "audit.log"], "--nodes ops@cp1 and LOG (audit.log) are both given"),
+        (["who", "--nodes", "ops@cp1:99999"], "is no host"),
+        (["who", "--stack", "prod", "--bastion", "jump"], "--bastion and --host-key are for --nodes"),
+        (["who", "--stack", "stdout"], "--stack stdout: it writes no log file"),
+        (["lint", "stack:secret"], "stack secret: its policy is encrypted"),
+        (["lint", "stack:wrong"], "stack wrong: policy: its settings are wrong"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_message(
+    words: list[str],
+    says: str,
+    server: SshServer,
+    node: FakeNode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    others: dict[str, dict[str, object]] = {
+        "stdout": {"auditLog": {"path": "-"}},
+        "secret": {"policy": {"text": {"secure": "v1:bm9uZQ==:bm9uZQ=="}}},
+        "wrong": {"policy": {"preset": "no-such"}},
+        "prod": {},
+    }
+    for name, more in others.items():
+        stack(tmp_path, monkeypatch, server, node.log, **more)
+        if name != "prod":
+            (tmp_path / "Pulumi.prod.yaml").rename(tmp_path / f"Pulumi.{name}.yaml")
+    try:
+        code = main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    printed = capsys.readouterr()
+    assert (code, printed.out) == (2, "")
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
