@@ -87,6 +87,20 @@ class AlloyResourcesArgs(TypedDict, total=False):
     """The memory that may be used. Allowed: a quantity, as 512Mi. Without it: 512Mi."""
 
 
+class AnnotationsArgs(TypedDict, total=False):
+    """Settings of Annotations."""
+
+    delivery: Input[Literal["off", "api"]]
+    """How annotations get into events. With `api`, admission policies in the cluster write them; requires the
+    secret `kubeconfig` or `kubeconfigFile`. Allowed: one of off, api. Without it: off."""
+    leaveOut: Input[Sequence[Input[str]]]
+    """Entries of the catalogue that are not used. Allowed: the name of a file in `annotations/`, without
+    `.yaml`."""
+    files: Input[Sequence[Input[str]]]
+    """Your own entries, besides the catalogue. A file is named as its entry. Allowed: paths of files like those in
+    `annotations/`, relative to the project."""
+
+
 class AuditLogArgs(TypedDict, total=False):
     """Settings of AuditLog."""
 
@@ -434,6 +448,8 @@ class AuditLoggingArgs(TypedDict, total=False):
     """A server that the API server posts events to. Without it: no webhook."""
     dashboards: Input[DashboardsArgs]
     """The Grafana dashboards. Without it: none."""
+    annotations: Input[AnnotationsArgs]
+    """What admission policies add to events. Without it: none."""
     alerts: Input[AlertsArgs]
     """The alerting rules. Without it: none."""
     proof: Input[ProofArgs]

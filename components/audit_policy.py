@@ -13,7 +13,7 @@ from auditlog.plan.file_change import FileChange
 from auditlog.plan.node_plan import NodePlan
 from auditlog.plan.plan import Plan
 from auditlog.plan.reasons import TAKEN_OVER
-from auditlog.policy.change import describe_change
+from auditlog.review.policy_change import describe_change
 from auditlog.settings import Host
 from components.node_command import explain, explain_hand_over, node_command, untouched_node_command
 from components.scope import Scope

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from auditlog.annotations.model import Entry
+from auditlog.annotations.read import selected_entries
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
+from auditlog.settings import Settings
 from components.cluster_resources import ClusterResources
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
@@ -17,47 +20,61 @@ from components.scope import Scope
 
 def audit_cluster(configuration: Configuration, scope: Scope) -> ClusterResources:
     """Declares everything that the configuration asks for."""
-    policy, reading = _begin(configuration, scope)
-    return _declare(configuration, policy, reading.result() if reading else None, scope)
+    policy, entries, reading = _begin(configuration, scope)
+    return _declare(configuration, policy, entries, reading.result() if reading else None, scope)
 
 
 async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) -> ClusterResources:
     """The same for one of several clusters in a program: the others go on while its nodes answer."""
-    policy, reading = _begin(configuration, scope)
+    policy, entries, reading = _begin(configuration, scope)
     if reading is None:
-        return _declare(configuration, policy, None, scope)
+        return _declare(configuration, policy, entries, None, scope)
     facts = await asyncio.wrap_future(reading)
-    return _declare(configuration, policy, facts, scope)
+    return _declare(configuration, policy, entries, facts, scope)
 
 
 def unknown_cluster(configuration: Configuration, scope: Scope) -> ClusterResources:
     """Declares the same without reading a node. For previews in which parts of the configuration are placeholders."""
-    return _declare(configuration, selected_policy(configuration.settings.policy), None, scope)
-
-
-def _begin(configuration: Configuration, scope: Scope) -> tuple[SelectedPolicy, Future[Mapping[str, Facts]] | None]:
     settings = configuration.settings
-    policy = selected_policy(settings.policy)
+    return _declare(configuration, selected_policy(settings.policy), _entries(settings), None, scope)
+
+
+def _entries(settings: Settings) -> tuple[Entry, ...]:
+    """The audit annotations that the stack writes. Raises AnnotationError."""
+    if not (settings.enabled and settings.annotations.are_on):
+        return ()
+    return selected_entries(settings.annotations.leave_out, settings.annotations.files)
+
+
+def _begin(
+    configuration: Configuration, scope: Scope
+) -> tuple[SelectedPolicy, tuple[Entry, ...], Future[Mapping[str, Facts]] | None]:
+    settings = configuration.settings
+    policy, entries = selected_policy(settings.policy), _entries(settings)
     if not settings.live_read:
         from components.control_plane import say_unread
 
         say_unread(settings)
-        return policy, None
+        return policy, entries, None
     reading = _begin_reading(configuration)
     # The nodes take a while to answer, the provider to start and the components to be imported: all at once.
     if settings.enabled:
         start_command_provider(scope)
     import components.resources  # noqa: F401
 
-    return policy, reading
+    return policy, entries, reading
 
 
 def _declare(
-    configuration: Configuration, policy: SelectedPolicy, facts: Mapping[str, Facts] | None, scope: Scope
+    configuration: Configuration,
+    policy: SelectedPolicy,
+    entries: Sequence[Entry],
+    facts: Mapping[str, Facts] | None,
+    scope: Scope,
 ) -> ClusterResources:
     from components.resources import declare_cluster
 
-    return declare_cluster(configuration, policy, facts, scope)
+    return declare_cluster(configuration, policy, entries, facts, scope)
 
 
 def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:

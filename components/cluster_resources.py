@@ -17,6 +17,7 @@ class Part(Enum):
     SHIPPING = "shipping"
     DASHBOARDS = "dashboards"
     ALERTS = "alerts"
+    ANNOTATIONS = "annotations"
 
 
 @dataclass(frozen=True, slots=True)

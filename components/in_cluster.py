@@ -1,4 +1,4 @@
-"""What goes into the cluster itself, through its API server: Alloy, dashboards, alerting rules."""
+"""What goes into the cluster itself, through its API server: Alloy, dashboards, alerting rules, annotations."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_command import remote
 
+from auditlog.annotations.model import Entry
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.policy.validate import policy_as_read
 from components.alerts import Alerts
 from components.alloy import Alloy
+from components.annotations import Annotations
 from components.configuration import Configuration
 from components.dashboards import Dashboards
 from components.kubernetes_provider import kubernetes_provider
@@ -28,6 +30,7 @@ class InCluster:
     rule_groups: Mapping[str, list[str]] = field(default_factory=dict)
     dashboards: Sequence[pulumi.Resource] = ()
     alerts: Sequence[pulumi.Resource] = ()
+    annotations: Sequence[pulumi.Resource] = ()
 
 
 def declare_in_cluster(
@@ -35,6 +38,7 @@ def declare_in_cluster(
     policy: SelectedPolicy,
     connections: Mapping[str, remote.ConnectionArgs],
     dashboards: Sequence[RenderedDashboard],
+    entries: Sequence[Entry],
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
 ) -> InCluster:
@@ -49,8 +53,11 @@ def declare_in_cluster(
     shown: Sequence[pulumi.Resource] = ()
     if dashboards:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
+    annotations: Sequence[pulumi.Resource] = ()
+    if entries:
+        annotations = Annotations("annotations", entries, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
-        return InCluster(alloy, dashboards=shown)
+        return InCluster(alloy, dashboards=shown, annotations=annotations)
     rules = policy_as_read(policy.text, policy.source)
     alerts = Alerts("alerts", RuleScope.of(settings), rules, depends_on, scope, provider)
-    return InCluster(alloy, alerts.groups, shown, alerts.objects)
+    return InCluster(alloy, alerts.groups, shown, alerts.objects, annotations)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from auditlog.annotations.model import Entry
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
@@ -37,13 +38,18 @@ if TYPE_CHECKING:
 
 
 def declare_cluster(
-    configuration: Configuration, policy: SelectedPolicy, facts: Mapping[str, Facts] | None, scope: Scope
+    configuration: Configuration,
+    policy: SelectedPolicy,
+    entries: Sequence[Entry],
+    facts: Mapping[str, Facts] | None,
+    scope: Scope,
 ) -> ClusterResources:
-    """Declares all resources. ``facts`` is None where nodes are not read."""
+    """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read."""
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
+    kept = in_cluster_texts(settings, dashboards, entries)
 
     if not settings.nodes_to_read:
         control_plane = forgotten_nodes(settings, connection, scope)
@@ -52,7 +58,7 @@ def declare_cluster(
     elif settings.enabled:
         plan = _plan(settings, policy.text, facts, scope.owner)
         plan = secret_plan(plan) if scope.hides_texts else plan
-        check_plan_digest(plan_digest(plan, settings, in_cluster_texts(settings, dashboards)), scope)
+        check_plan_digest(plan_digest(plan, settings, kept), scope)
         with hold_declared(plan, configuration) as held:
             tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
             due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
@@ -61,7 +67,7 @@ def declare_cluster(
     else:
         removal = plan_removal(settings, facts, scope.owner)
         removal = secret_removal(removal) if scope.hides_texts else removal
-        check_plan_digest(plan_digest(removal, settings, in_cluster_texts(settings, dashboards)), scope)
+        check_plan_digest(plan_digest(removal, settings, kept), scope)
         control_plane = released_nodes(removal, connection, scope)
 
     in_cluster: InCluster | None = None
@@ -69,13 +75,16 @@ def declare_cluster(
         # Nothing else needs Kubernetes' own resources, and they take long to be imported.
         from components.in_cluster import declare_in_cluster
 
-        in_cluster = declare_in_cluster(configuration, policy, connection, dashboards, control_plane.last, scope)
+        in_cluster = declare_in_cluster(
+            configuration, policy, connection, dashboards, entries, control_plane.last, scope
+        )
     alloy = in_cluster.alloy if in_cluster else None
     last: dict[Part, Sequence[pulumi.Resource]] = {
         Part.NODES: control_plane.last,
         Part.SHIPPING: [alloy.last] if alloy else [],
         Part.DASHBOARDS: in_cluster.dashboards if in_cluster else [],
         Part.ALERTS: in_cluster.alerts if in_cluster else [],
+        Part.ANNOTATIONS: in_cluster.annotations if in_cluster else [],
     }
 
     proof: Any = None

@@ -41,7 +41,10 @@ install_recovery() {
     say "recovery: after a power cut nothing on this node brings it in order by itself, because $UNITS cannot be written"
 } 2>/dev/null
 
-withdraw_recovery() { rm -f "$UNITS/multi-user.target.wants/$RECOVERY" "$UNITS/$RECOVERY" "$UNITS/$RECOVERY.new"; } 2>/dev/null
+# withdraw_recovery: where there is no such folder, rm of busybox fails in spite of -f.
+withdraw_recovery() {
+    [ ! -d "$UNITS" ] || rm -f "$UNITS/multi-user.target.wants/$RECOVERY" "$UNITS/$RECOVERY" "$UNITS/$RECOVERY.new"
+} 2>/dev/null
 
 # after_boot: what the unit runs. An operator who was faster has the lock, and finishes the change.
 after_boot() {

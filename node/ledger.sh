@@ -317,10 +317,11 @@ ledger_content() {
     esac
 }
 
+# ledger_awk: a byte of zeros, as a power cut leaves them, ends a line for awk of busybox; here it is a byte like any other.
 ledger_awk() {
     growing=0
     case $kind in *live | detached) growing=1 ;; esac
-    awk -v file="$number" -v live="$growing" -v wrapped="$wrapped" -v since="$since" -v until="$until" -v marks="$marks" \
+    tr '\000' '?' | awk -v file="$number" -v live="$growing" -v wrapped="$wrapped" -v since="$since" -v until="$until" -v marks="$marks" \
         -v minutes="$minutes" -v limit="$limit" "$LEDGER_AWK"
 }
 

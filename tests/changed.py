@@ -26,6 +26,9 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parents[1]
 UNIT = Path("tests/unit")
 SLOW = (
+    "cli/test_installed_package.py",
+    "cli/test_node_logs.py",
+    "cli/test_output.py",
     "components/test_control_plane.py",
     "components/test_program.py",
     "docs/test_commands.py",

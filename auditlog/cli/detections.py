@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import STDIN, UsageError
 from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
 from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
+from auditlog.detections.foreign import Verdict, check_rules, falco_rules, sigma_rules, to_json, to_text
 from auditlog.detections.report import (
     catalogue_json,
     catalogue_text,
@@ -24,6 +26,7 @@ from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.policy.lint import reading_findings
 from auditlog.policy.validate import policy_as_read
 
+_CANNOT_BE_KNOWN = 3
 _RULES = {"loki": loki_rules, "prometheus": prometheus_rules}
 
 
@@ -33,7 +36,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "detections",
         help="what is worth an alert, and which of it a policy makes blind",
         description="Lists the detections; with a policy, those that see nothing or only a part under it.",
-        epilog="Exit code 1: a detection can never fire under the policy.",
+        epilog="Exit code 1: a detection can never fire under the policy. 3: of a rule of --sigma or --falco it cannot "
+        "be known.",
     )
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
     add_output(
@@ -41,6 +45,11 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         ("rules", *_RULES),
         "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
+    foreign = parser.add_mutually_exclusive_group()
+    for name, what in (("sigma", "Sigma rules for Kubernetes audit"), ("falco", "Falco rules of source k8s_audit")):
+        foreign.add_argument(
+            f"--{name}", metavar="FILE", help=f"{what}: which can ever fire under --policy, and what they lack"
+        )
     parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
     parser.add_argument(
         "--node", action="append", default=[], help="a node whose silence the rules for Loki watch; may be repeated"
@@ -49,6 +58,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.sigma or arguments.falco:
+        return _run_foreign(arguments)
     if arguments.output in _RULES:
         if arguments.policy is not None:
             raise UsageError(f"detections: -o {arguments.output} has every rule and takes no --policy")
@@ -72,3 +83,25 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     write(arguments.output, examined(answer, {source: reading_findings(policy, text)}))
     return int(not all(each.sight.can_fire for each in findings))
+
+
+def _run_foreign(arguments: argparse.Namespace) -> int:
+    if arguments.policy is None or arguments.output in ("rules", *_RULES):
+        raise UsageError(
+            "detections: --sigma and --falco need --policy, and table, wide, json, yaml or csv as the output"
+        )
+    name = arguments.sigma or arguments.falco
+    try:
+        rules_text = sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(f"{name}: cannot be read: {problem}; allowed: a file of rules") from problem
+    rules = sigma_rules(rules_text, name) if arguments.sigma else falco_rules(rules_text, name)
+    source, text = policy_text(arguments.policy)
+    policy = policy_as_read(text, source)
+    findings = check_rules(policy, rules)
+    answer = Output(lambda width: fitted(to_text(findings), width), lambda: to_json(source, findings), ("rules",))
+    write(arguments.output, examined(answer, {source: reading_findings(policy, text)}))
+    verdicts = {each.verdict for each in findings}
+    if Verdict.NEVER in verdicts:
+        return 1
+    return _CANNOT_BE_KNOWN if Verdict.UNKNOWN in verdicts else 0

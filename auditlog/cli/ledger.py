@@ -15,6 +15,7 @@ from typing import Any
 
 from auditlog.cli.common import UsageError
 from auditlog.cli.hosts import stack_access
+from auditlog.cli.loki import add_loki_access
 from auditlog.cli.output import Output, add_output, fitted, write
 from auditlog.cli.stack import read_stack
 from auditlog.cli.times import add_times, resolve_times
@@ -55,7 +56,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--stack", metavar="NAME", help="ask the nodes and the Loki of Pulumi.NAME.yaml, or of a stack file"
     )
     parser.add_argument("--identity", metavar="FILE", help="the key to log in with; without it those of the SSH agent")
-    add_times(parser, since="the last 24 hours, as far as files reach", until="now")
+    add_times(parser, since="the last 24 hours, as far as files reach", until="now", shown=False)
     chain = parser.add_argument_group("the chain", "Finds what is changed in files between two runs.")
     chain.add_argument(
         "--chain", metavar="FILE", help="compare with what earlier runs saw, and append what this one sees"
@@ -64,13 +65,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--head", metavar="DIGEST", default="", help="the digest that an earlier run printed; it must be in FILE"
     )
     loki = parser.add_argument_group("Loki", "In place of what the stack file says.")
-    loki.add_argument("--loki", metavar="URL", default="", help="https://loki.example.com:3100")
-    loki.add_argument("--tenant", default="", help="sent as X-Scope-OrgID")
-    loki.add_argument("--cluster", default="", help="the label cluster")
-    loki.add_argument("--loki-user", metavar="NAME", default="", help="for basic authentication")
-    loki.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
-    loki.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
-    loki.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
+    add_loki_access(loki, "the label cluster")
     add_output(parser)
     parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
     parser.set_defaults(run=run)

@@ -20,12 +20,17 @@ def add_loki(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "Loki", "Ask Loki instead of files, for the last 24 hours unless --since says otherwise."
     )
-    group.add_argument("--loki", metavar="URL", default="", help="https://loki.example.com:3100")
-    group.add_argument("--tenant", default="", help="sent as X-Scope-OrgID")
-    group.add_argument("--cluster", default="", help="only this cluster's events")
+    add_loki_access(group, "only this cluster's events")
     group.add_argument(
         "--loki-selector", metavar="SELECTOR", default=SELECTOR, help=f"the streams of the audit log ({SELECTOR})"
     )
+
+
+def add_loki_access(group: argparse._ActionsContainer, cluster: str) -> None:
+    """Where Loki is and how it is asked; `cluster` says what the option of that name is for."""
+    group.add_argument("--loki", metavar="URL", default="", help="https://loki.example.com:3100")
+    group.add_argument("--tenant", default="", help="sent as X-Scope-OrgID")
+    group.add_argument("--cluster", default="", help=cluster)
     group.add_argument("--loki-user", metavar="NAME", default="", help="for basic authentication")
     group.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
     group.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")

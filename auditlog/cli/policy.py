@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from auditlog.cli.common import STDIN, UsageError
+from auditlog.cli.common import LOG_HELP, STDIN, UsageError
 from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.events.event import Event, to_request
+from auditlog.events.sources import find_logs
 from auditlog.policy import cis, coverage, difference, explain, report
 from auditlog.policy.lint import CHECK_SUMMARIES, CHECKS, Finding, Severity, Silence, lint, reading_findings
 from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS, Policy, Request
 from auditlog.policy.phrase import FORMS, PhraseError, parse_phrase
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.validate import load_policy, policy_as_read
+from auditlog.review.log_volume import LogVolume, log_volume, volume_line, volume_value
+from auditlog.review.policy_change import policy_change
 
 _VERSION = re.compile(r"v?1\.(\d+)(\.\d+)?")
 
@@ -59,6 +63,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     compared.add_argument("old", metavar="OLD", help=POLICY_HELP)
     compared.add_argument("new", metavar="NEW", help=POLICY_HELP)
+    compared.add_argument("--full", action="store_true", help="every exact region of requests, and the rules for it")
+    compared.add_argument(
+        "--log", action="append", default=[], metavar="LOG", help=f"what both write of it, in bytes: {LOG_HELP}"
+    )
 
     benchmark = _command(
         subparsers,
@@ -229,14 +237,30 @@ def _diff(arguments: argparse.Namespace) -> int:
         raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
     old, of_old = _examined(arguments.old, arguments.kubernetes)
     new, of_new = _examined(arguments.new, arguments.kubernetes)
-    changes = difference.difference(old, new)
-    answer = Output(
-        lambda width: fitted(difference.to_text(changes), width),
-        lambda: difference.to_json(changes),
-        ("levels", "details"),
-    )
+    change = policy_change(old, new)
+    volume = _volume(old, new, arguments.log) if arguments.log else None
+
+    def in_sentences() -> str:
+        lines = [*change.lines(), *([] if volume is None else [volume_line(volume)])]
+        return "".join(f"{line}\n" for line in lines)
+
+    def in_full() -> str:
+        return difference.to_text(difference.difference(old, new))
+
+    def value() -> str:
+        full = json.loads(difference.to_json(difference.difference(old, new)))
+        return as_json({**full, **change.value(), "volume": volume_value(volume)})
+
+    text = in_full if arguments.full else in_sentences
+    answer = Output(lambda width: one_line_each(text(), width), value, ("sentences", "levels"))
     write(arguments.output, examined(answer, {old.source: of_old, new.source: of_new}))
-    return int(bool(changes))
+    return int(bool(change.summary))
+
+
+def _volume(old: Policy, new: Policy, names: Sequence[str]) -> LogVolume:
+    if STDIN in names:
+        raise UsageError("diff: --log is read once for each policy, and standard input cannot be; name a file")
+    return log_volume(find_logs(names), old, new)
 
 
 def _cis(arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditlog.detections.callers import Callers
+from auditlog.detections.json_patch import COPIES_UNSEEN, sets
 from auditlog.detections.model import (
     BINDINGS,
     CHANGES,
@@ -21,6 +22,24 @@ _BINDING_BODIES = (
     Requests(("create", "update"), (BINDINGS,), level=Level.REQUEST),
     Requests(("patch",), (BINDINGS,), level=Level.REQUEST_RESPONSE),
 )
+_EVERYONE = '"name":"system:(anonymous|unauthenticated|authenticated|serviceaccounts)"'
+_EVERYONE_ADDED = sets("/subjects/[^/]+", rf"\{{[^}}]*{_EVERYONE}[^}}]*\}}")
+_STAR = r'"\*"'
+_SENSITIVE = '"(secrets|pods/exec|pods/attach|pods/ephemeralcontainers|nodes/proxy|serviceaccounts/token)"'
+_ESCALATING = '"(bind|escalate|impersonate)"'
+
+
+def _in_rules(keys: str, value: str) -> str:
+    """A value in a list of a role's rules, in an object or set by a JSON patch."""
+    return "|".join(
+        (
+            rf'"{keys}":\[[^]]*{value}',
+            sets(f"/{keys}", rf"\[[^]]*{value}[^]]*\]"),
+            sets(rf'/{keys}/[^/"]+', value),
+        )
+    )
+
+
 _ROLE_BODIES = (Requests(("create", "update", "patch"), (ROLES,), level=Level.REQUEST),)
 
 DETECTIONS = (
@@ -46,10 +65,11 @@ DETECTIONS = (
             requests=(Requests(("create", "update", "patch"), (BINDINGS,), level=Level.REQUEST),),
             callers=Callers.NOT_CONTROL_PLANE,
             lines=(
-                '|~ `"subjects":.*"name":"system:(anonymous|unauthenticated|authenticated|serviceaccounts)"`',
+                f'|~ `"subjects":.*{_EVERYONE}|{_EVERYONE_ADDED}`',
                 NO_DRY_RUN,
             ),
             by=("user", "resource", "namespace", "name"),
+            unseen=(COPIES_UNSEEN,),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }}, which binds everyone",
         meaning=(
@@ -64,8 +84,9 @@ DETECTIONS = (
         source=Events(
             requests=_ROLE_BODIES,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|~ `"(verbs|resources)":\\[("[^"]*",)*"\\*"`', NO_DRY_RUN),
+            lines=(f"|~ `{_in_rules('(verbs|resources)', _STAR)}`", NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
+            unseen=(COPIES_UNSEEN,),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with wildcards",
         meaning="The role also covers verbs and resources that are installed later, Secrets among them.",
@@ -78,12 +99,65 @@ DETECTIONS = (
         source=Events(
             requests=_ROLE_BODIES,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|~ `"verbs":\\[[^]]*"(bind|escalate|impersonate)"`', NO_DRY_RUN),
+            lines=(f"|~ `{_in_rules('verbs', _ESCALATING)}`", NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
+            unseen=(COPIES_UNSEEN,),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with bind, escalate or impersonate",
         meaning="Who has these verbs can give rights they do not have, or act as somebody who has them.",
         false_positives="Controllers that hand out rights themselves (Cluster API, Crossplane), gateways for people.",
+    ),
+    Detection(
+        id="sensitive-access-granted",
+        title="A role was written that opens Secrets, tokens, Pods or nodes",
+        severity=Severity.INFO,
+        source=Events(
+            requests=_ROLE_BODIES,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(f"|~ `{_in_rules('resources', _SENSITIVE)}`", NO_DRY_RUN),
+            by=("user", "resource", "namespace", "name"),
+            unseen=(COPIES_UNSEEN,),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with access to credentials or Pods",
+        meaning="Who reads Secrets, makes tokens, runs commands in Pods or reaches kubelets has the rights of others.",
+        false_positives="Operators and charts that manage Secrets; roles for those who debug.",
+    ),
+    Detection(
+        id="system-role-changed",
+        title="A role of Kubernetes itself was changed or deleted",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(("update", "patch", "delete"), (ROLES,)),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            fields=('name=~"system:.+"',),
+            by=("user", "verb", "resource", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
+        meaning=(
+            "These roles are bound to components and to everyone: what is added to one is given to all of them, and "
+            "nobody looks there."
+        ),
+        false_positives="`kubectl auth reconcile` at an upgrade; the API server itself restores them at its start.",
+    ),
+    Detection(
+        id="service-account-bound-cluster-wide",
+        title="A ServiceAccount was bound to a ClusterRole for the whole cluster",
+        severity=Severity.INFO,
+        source=Events(
+            requests=(
+                Requests(
+                    ("create", "update", "patch"),
+                    (GroupResources("rbac.authorization.k8s.io", ("clusterrolebindings",)),),
+                    level=Level.REQUEST,
+                ),
+            ),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=('|= `"kind":"ServiceAccount"`', NO_DRY_RUN),
+            by=("user", "name"),
+        ),
+        summary="{{ $labels.user }} wrote {{ $labels.name }}, which gives a ServiceAccount rights in every namespace",
+        meaning="Whoever takes over one Pod of the account has its rights everywhere.",
+        false_positives="Installing an operator: most need such a binding.",
     ),
     Detection(
         id="rbac-change-rate",

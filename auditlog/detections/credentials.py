@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditlog.detections.callers import Callers
 from auditlog.detections.model import (
+    CHANGES,
     NO_DRY_RUN,
     READS,
     STARTED_OR_COMPLETE,
@@ -44,6 +45,32 @@ DETECTIONS = (
         summary="{{ $labels.user }} listed every Secret of the cluster from {{ $labels.sourceIP }}",
         meaning="One request returns every password, key and token that the cluster holds, with their values.",
         false_positives="Operators that cache all Secrets at their start (cert-manager, backup tools): `ignoreUsers`.",
+    ),
+    Detection(
+        id="kube-system-secrets-listed",
+        title="The Secrets of kube-system were listed",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(("list",), _SECRETS, namespaces=("kube-system",)),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            by=("user", "sourceIP", "userAgent"),
+        ),
+        summary="{{ $labels.user }} listed the Secrets of kube-system from {{ $labels.sourceIP }}",
+        meaning="There are the tokens with which nodes join, and the credentials of the cluster's own add-ons.",
+        false_positives="`helm list -n kube-system`; `kubeadm token list`; backup tools: `ignoreUsers`.",
+    ),
+    Detection(
+        id="secret-changed-by-person",
+        title="A person wrote or deleted a Secret",
+        severity=Severity.INFO,
+        source=Events(
+            requests=(Requests(CHANGES, _SECRETS),),
+            callers=Callers.PEOPLE,
+            by=("user", "verb", "namespace", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of Secret {{ $labels.namespace }}/{{ $labels.name }}",
+        meaning="Whoever replaces a credential decides what workloads trust; a deleted one stops them.",
+        false_positives="helm, which keeps its releases in Secrets; pipelines with a user of their own.",
     ),
     Detection(
         id="secret-sweep",

@@ -24,6 +24,11 @@ _NOT_PUBLIC = (
     f'!~ `{EVENT_START}/api/v1/namespaces/kube-public/configmaps/cluster-info[?"]`',
 )
 
+_ATTACK_TOOLS = (
+    "kube-?hunter|peirates|kdigger|kubeletctl|rakkess|botb|stratus-red-team|nmap|masscan|zgrab|nuclei|nikto|sqlmap"
+    "|gobuster|dirbuster|feroxbuster|wfuzz|ffuf"
+)
+
 DETECTIONS = (
     Detection(
         id="anonymous-access-succeeded",
@@ -148,6 +153,23 @@ DETECTIONS = (
             "super-admin.conf, which is for emergencies."
         ),
         false_positives="`kubeadm init`; clusters made before 1.29, whose admin.conf is still in the group.",
+    ),
+    Detection(
+        id="attack-tool-used",
+        title="A program came that is made for attacks",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=_ANYTHING,
+            open=True,
+            callers=Callers.ANYONE,
+            stages=STARTED_OR_COMPLETE,
+            codes=ANY_CODE,
+            fields=(f'userAgent=~"(?i).*({_ATTACK_TOOLS}).*"',),
+            by=("user", "sourceIP", "userAgent"),
+        ),
+        summary="{{ $labels.userAgent }} came from {{ $labels.sourceIP }} as {{ $labels.user }}",
+        meaning="Scanners and attack tools name themselves unless told not to: this catches those who did not care.",
+        false_positives="A penetration test that was announced; a security scanner of your own.",
     ),
     Detection(
         id="service-account-used-by-hand",

@@ -97,6 +97,8 @@ class Events:
     fields: tuple[str, ...] = ()
     distinct: str = ""
     window: int = 300
+    unseen: tuple[str, ...] = ()
+    """Forms of the request that no policy makes visible, in words."""
 
 
 @dataclass(frozen=True, slots=True)

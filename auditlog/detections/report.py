@@ -38,9 +38,24 @@ def findings_text(findings: Sequence[Finding]) -> str:
         for finding in (each for each in findings if each.sight is sight):
             lines.append(f"{finding.detection.id}: {_PROBLEMS[sight]}")
             lines += [f"    {words}" for words in finding.unseen]
+    for form, names in _unseen_forms(findings).items():
+        lines.append(f"never seen, whatever the policy: {form}: {', '.join(names)}")
     counts = [f"{sum(each.sight is sight for each in findings)} {sight.value}" for sight in Sight]
     lines += [*([""] if lines else []), f"{len(findings)} detections: {', '.join(counts)}"]
     return "\n".join([*lines, ""])
+
+
+def _unseen_forms(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Forms of a request that no policy makes visible, with the detections that miss them."""
+    found: dict[str, list[str]] = {}
+    for finding in findings:
+        for form in _forms(finding.detection):
+            found.setdefault(form, []).append(finding.detection.id)
+    return found
+
+
+def _forms(detection: Detection) -> tuple[str, ...]:
+    return detection.source.unseen if isinstance(detection.source, Events) else ()
 
 
 def findings_json(policy: str, findings: Sequence[Finding]) -> str:
@@ -51,6 +66,7 @@ def findings_json(policy: str, findings: Sequence[Finding]) -> str:
             "sight": each.sight.value,
             "canFire": each.sight.can_fire,
             "unseen": list(each.unseen),
+            "unseenForms": list(_forms(each.detection)),
         }
         for each in findings
     ]

@@ -21,14 +21,27 @@ _EXEC = (GroupResources("", ("pods/exec",)),)
 # kubectl escapes the slashes of a command's words in the URI; other clients need not.
 _SLASH = r"(%2F|/)"
 _PROGRAMS = "curl|wget|nc|ncat|netcat|socat|nmap|tcpdump|nsenter|chroot|mount|base64"
+_IN_SHELL = "curl|wget|nc|ncat|netcat|socat|nmap|tcpdump|nsenter|chroot"
+"""Programs looked for among the words of a shell's command line too, where others are names of files and options."""
+# What may stand in front of a program's name in a line for a shell: a space, ; | & ( ` " ' $( or a new line.
+_BEFORE = r"(=|\+|%20|%3B|%7C|%26|%28|%60|%22|%27|%0A|%2F|/)"
+_AFTER = r'(\+|%20|%3B|%7C|%26|%29|%60|%22|%27|%0A|&|\\u0026|")'
+_END = r'(&|\\u0026|")'
 _SUSPICIOUS = "|".join(
     (
-        rf'command=([^&"\\]*{_SLASH})?({_PROGRAMS})(&|\\u0026|")',
+        rf'command=([^&"\\]*{_SLASH})?({_PROGRAMS}){_END}',
+        rf'command([^&"\\]*{_BEFORE})({_IN_SHELL}){_AFTER}',
+        rf'command=([^&"\\]*{_SLASH})?(python[0-9.]*|perl|ruby|php|node){_END}command=-[a-z]*[cer]',
+        r'command=[^&"\\]*(python[0-9.]*|perl|ruby|php|node)(\+|%20)-[a-z]*[cer](\+|%20)',
         r"169\.254\.169\.254",
-        rf"{_SLASH}var{_SLASH}run{_SLASH}secrets{_SLASH}",
-        rf"{_SLASH}etc{_SLASH}(shadow|kubernetes)",
-        rf"{_SLASH}dev{_SLASH}tcp",
-        r"(docker|containerd)\.sock",
+        r"169\.254\.170\.2|100\.100\.100\.200",
+        r"metadata\.(google\.internal|azure\.com)",
+        rf"{_SLASH}(var{_SLASH})?run{_SLASH}secrets{_SLASH}",
+        rf"{_SLASH}etc{_SLASH}(shadow|gshadow|sudoers|passwd|kubernetes)",
+        rf"{_SLASH}proc{_SLASH}[0-9a-z-]+{_SLASH}environ",
+        rf"{_SLASH}\.(ssh|kube|aws|docker){_SLASH}",
+        rf"{_SLASH}dev{_SLASH}(tcp|udp)",
+        r"(docker|containerd|crio)\.sock",
     )
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditlog.detections.callers import Callers
+from auditlog.detections.json_patch import COPIES_UNSEEN, removes, sets
 from auditlog.detections.model import (
     CHANGES,
     NO_DRY_RUN,
@@ -17,6 +18,15 @@ from auditlog.detections.model import (
 from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
+_ENFORCED = r"/labels/pod-security\.kubernetes\.io~1enforce"
+_LOWERED = "|".join(
+    (
+        r'"pod-security\.kubernetes\.io/enforce":(null|"privileged")',
+        sets(_ENFORCED, '(null|"privileged")'),
+        removes(_ENFORCED),
+        removes("/metadata/labels"),
+    )
+)
 
 DETECTIONS = (
     Detection(
@@ -88,8 +98,9 @@ DETECTIONS = (
         source=Events(
             requests=(Requests(WRITES, (GroupResources("", ("namespaces",)),), level=Level.REQUEST),),
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|~ `"pod-security.kubernetes.io/enforce":(null|"privileged")`', NO_DRY_RUN),
+            lines=(f"|~ `{_LOWERED}`", NO_DRY_RUN),
             by=("user", "verb", "name"),
+            unseen=(COPIES_UNSEEN,),
         ),
         summary="{{ $labels.user }} allows privileged Pods in namespace {{ $labels.name }}",
         meaning="From now on a Pod of this namespace may be privileged and mount the node's folders.",

@@ -7,6 +7,7 @@ out, because the template's author is already known.
 from __future__ import annotations
 
 from auditlog.detections.callers import Callers
+from auditlog.detections.json_patch import COPIES_UNSEEN, sets
 from auditlog.detections.model import (
     NO_DRY_RUN,
     WORKLOADS,
@@ -21,7 +22,42 @@ from auditlog.policy.model import GroupResources, Level
 _BODIES = (Requests(WRITES, WORKLOADS, level=Level.REQUEST),)
 _WROTE = "{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.namespace }}/{{ $labels.name }}"
 _BY = ("user", "resource", "namespace", "name")
-_SENSITIVE_PATHS = r'(/|/(etc|root|proc|sys|dev|run|var/run|var/lib/(kubelet|etcd|containerd|docker))(/[^"]*)?)'
+# "//etc" and "/./etc" are /etc too.
+_SLASH = r"/+(\./+)*"
+_WHOLE = r'(/[^"]*)?'
+_SENSITIVE_PATHS = (
+    rf"({_SLASH}\.?|{_SLASH}(etc|root|home|proc|sys|dev|run|boot){_WHOLE}|{_SLASH}var(/*|{_SLASH}run{_WHOLE}"
+    rf"|{_SLASH}lib(/*|{_SLASH}(kubelet|etcd|containerd|docker|crio|rancher){_WHOLE})))"
+)
+_POWERS = (
+    "ALL|BPF|DAC_OVERRIDE|DAC_READ_SEARCH|MAC_ADMIN|NET_ADMIN|PERFMON|SYS_ADMIN|SYS_BOOT|SYS_CHROOT|SYS_MODULE"
+    "|SYS_PTRACE|SYS_RAWIO"
+)
+_POWER = rf'"(CAP_)?({_POWERS})"'
+_ADDED = "|".join(
+    (
+        rf'"add":\[[^]]*{_POWER}',
+        sets("/capabilities/add", rf"\[[^]]*{_POWER}[^]]*\]"),
+        sets('/capabilities/add/[^/"]+', _POWER),
+    )
+)
+_HOST_PATHS = "|".join(
+    (
+        f'"hostPath":\\{{[^}}]*"path":"{_SENSITIVE_PATHS}"',
+        sets("/hostPath/path", f'"{_SENSITIVE_PATHS}"'),
+        sets("/hostPath", rf'\{{[^}}]*"path":"{_SENSITIVE_PATHS}"[^}}]*\}}'),
+    )
+)
+# kubectl apply, edit and set send the order of all containers along; a server-side apply sends a whole object.
+_CONTAINER = '"path":"[^"]*/(initC|c)ontainers/[^/"]+"'
+_PATCHED_IN = "|".join(
+    (
+        r'"requestObject":\{[^$]*"(initC|c)ontainers":\[\{',
+        rf'{_CONTAINER},("op":"[a-z]+",)?"value":\{{',
+        rf'\}},("op":"[a-z]+",)?{_CONTAINER}',
+    )
+)
+_WHOLE_OBJECT = r'"requestObject":\{("apiVersion":"[^"]*",)?"kind":"'
 
 DETECTIONS = (
     Detection(
@@ -31,8 +67,9 @@ DETECTIONS = (
         source=Events(
             requests=_BODIES,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|= `"privileged":true`', NO_DRY_RUN),
+            lines=(f'|~ `"privileged":true|{sets("/privileged", "true")}`', NO_DRY_RUN),
             by=_BY,
+            unseen=(COPIES_UNSEEN,),
         ),
         summary=f"{_WROTE}, privileged",
         meaning="A privileged container is root on its node, and with that every Pod and Secret of the node.",
@@ -45,8 +82,9 @@ DETECTIONS = (
         source=Events(
             requests=_BODIES,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|~ `"host(Network|PID|IPC)":true`', NO_DRY_RUN),
+            lines=(f'|~ `"host(Network|PID|IPC)":true|{sets("/host(Network|PID|IPC)", "true")}`', NO_DRY_RUN),
             by=_BY,
+            unseen=(COPIES_UNSEEN,),
         ),
         summary=f"{_WROTE} with host namespaces",
         meaning=(
@@ -62,8 +100,9 @@ DETECTIONS = (
         source=Events(
             requests=_BODIES,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f'|~ `"hostPath":\\{{[^}}]*"path":"{_SENSITIVE_PATHS}"`', NO_DRY_RUN),
+            lines=(f"|~ `{_HOST_PATHS}`", NO_DRY_RUN),
             by=_BY,
+            unseen=(COPIES_UNSEEN,),
         ),
         summary=f"{_WROTE} with a host path",
         meaning=(
@@ -73,16 +112,71 @@ DETECTIONS = (
         false_positives="Storage and network add-ons, log shippers, node agents.",
     ),
     Detection(
-        id="workload-in-kube-system",
-        title="A workload of kube-system was written",
+        id="dangerous-capability",
+        title="A container was given a capability that reaches beyond it",
         severity=Severity.WARNING,
         source=Events(
-            requests=(Requests(WRITES, WORKLOADS, namespaces=("kube-system",)),),
+            requests=_BODIES,
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(f"|~ `{_ADDED}`", NO_DRY_RUN),
+            by=_BY,
+            unseen=(COPIES_UNSEEN,),
+        ),
+        summary=f"{_WROTE} with a capability beyond the default",
+        meaning=(
+            "SYS_ADMIN, SYS_PTRACE or SYS_MODULE make a container nearly as strong as a privileged one; NET_ADMIN sees "
+            "and changes the traffic of its Pod's network."
+        ),
+        false_positives="Network add-ons, service meshes, profilers and node agents.",
+    ),
+    Detection(
+        id="container-patched-in",
+        title="A container was patched into a workload",
+        severity=Severity.INFO,
+        source=Events(
+            requests=(Requests(("patch",), WORKLOADS, level=Level.REQUEST),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(f"|~ `{_PATCHED_IN}`", f"!~ `{_WHOLE_OBJECT}`", NO_DRY_RUN),
+            by=_BY,
+            unseen=(
+                COPIES_UNSEEN,
+                "a container added with kubectl apply or edit, or with a server-side apply: the log does not tell it "
+                "from a changed image",
+            ),
+        ),
+        summary=f"{_WROTE}: its containers were patched",
+        meaning="A second container shares the Pod's network, volumes and ServiceAccount, and logs as part of it.",
+        false_positives="`kubectl patch` of an image or a resource limit; scripts that patch instead of applying.",
+    ),
+    Detection(
+        id="node-port-opened",
+        title="A Service was opened on a port of every node",
+        severity=Severity.INFO,
+        source=Events(
+            requests=(Requests(WRITES, (GroupResources("", ("services",)),), level=Level.REQUEST),),
+            callers=Callers.NOT_CONTROL_PLANE,
+            lines=(f"""|~ `"type":"NodePort"|{sets("/spec/type", '"NodePort"')}`""", NO_DRY_RUN),
+            by=("user", "namespace", "name"),
+            unseen=(COPIES_UNSEEN,),
+        ),
+        summary="{{ $labels.user }} opened Service {{ $labels.namespace }}/{{ $labels.name }} on every node",
+        meaning="Whoever reaches a node reaches the Service, past the load balancer and what it checks.",
+        false_positives="Clusters whose load balancer sends to node ports; ingress controllers.",
+    ),
+    Detection(
+        id="workload-in-kube-system",
+        title="A workload of kube-system or kube-public was written",
+        severity=Severity.WARNING,
+        source=Events(
+            requests=(Requests(WRITES, WORKLOADS, namespaces=("kube-system", "kube-public")),),
             callers=Callers.NOT_CONTROL_PLANE,
             lines=(NO_DRY_RUN,),
-            by=("user", "verb", "resource", "name"),
+            by=("user", "verb", "resource", "namespace", "name"),
         ),
-        summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} kube-system/{{ $labels.name }}",
+        summary=(
+            "{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} "
+            "{{ $labels.namespace }}/{{ $labels.name }}"
+        ),
         meaning="What runs here runs beside the cluster's own add-ons, may use their accounts and is rarely looked at.",
         false_positives="Installing or upgrading an add-on; `kubectl rollout restart` of CoreDNS.",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from auditlog.annotations.model import Entry
 from auditlog.observe.alloy import alloy_configuration, alloy_snippet, run_script
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
@@ -13,9 +14,12 @@ from auditlog.observe.source import source_of
 from auditlog.settings import STDOUT, Settings
 
 
-def in_cluster_texts(settings: Settings, dashboards: Sequence[RenderedDashboard]) -> tuple[str, ...]:
-    """Of the dashboards, the alerting rules and Alloy, as far as the settings ask for them."""
+def in_cluster_texts(
+    settings: Settings, dashboards: Sequence[RenderedDashboard], entries: Sequence[Entry] = ()
+) -> tuple[str, ...]:
+    """Of the dashboards, annotations, alerting rules and Alloy, as far as the settings ask for them."""
     texts = [f"{dashboard.uid}\n{dashboard.json}" for dashboard in dashboards]
+    texts += map(repr, entries)
     if settings.alerts.are_on and settings.enabled:
         rules = RuleScope.of(settings)
         texts += [repr(file.groups) for file in (loki_rules(rules), prometheus_rules(rules))]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Decision, Level, Policy, Stage
-from auditlog.policy.partition import Outcome, partition
+from auditlog.policy.partition import OTHER, AxisName, Outcome, partition
 from auditlog.policy.region_text import describe
 from auditlog.policy.regions import Region, regions
+from auditlog.policy.senders import Sender, senders
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Difference:
 def difference(old: Policy, new: Policy) -> Difference:
     """Every request that the policies decide differently, in few regions; false when there is none.
 
-    Where all four stages are omitted, nothing is written, and the level counts as None.
+    Regions of callers that cannot exist, such as one in system:nodes and system:unauthenticated, are left out. Where
+    all four stages are omitted, nothing is written, and the level counts as None.
     """
 
     def decisions(outcome: Outcome) -> tuple[Decision, Decision]:
@@ -64,6 +66,7 @@ def difference(old: Policy, new: Policy) -> Difference:
         before, after = (_level(decision) for decision in decisions(outcome))
         return None if before is after else (before, after)
 
+    who = tuple(senders((*old.rules, *new.rules)))
     levels = [
         LevelChange(
             region,
@@ -72,6 +75,7 @@ def difference(old: Policy, new: Policy) -> Difference:
             _rules(outcome[1] for outcome in region.outcomes),
         )
         for region in regions((old, new), label)
+        if any(_is_in(sender, region) for sender in who)
     ]
     details: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for outcome in partition((old, new)).outcomes:
@@ -82,6 +86,11 @@ def difference(old: Policy, new: Policy) -> Difference:
         tuple(sorted(levels, key=lambda each: (each.new.rank - each.old.rank, each.old.rank))),
         tuple(DetailChange(words, tuple(sorted(rules))) for words, rules in sorted(details.items())),
     )
+
+
+def _is_in(sender: Sender, region: Region) -> bool:
+    user = sender.user if sender.user in region.universe[AxisName.USER] else OTHER
+    return user in region.values[AxisName.USER] and region.membership.holds(sender.groups)
 
 
 def to_text(found: Difference) -> str:

@@ -239,31 +239,80 @@ def request_of(diagram: Diagram, values: Sequence[Value]) -> Request:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Dimension:
+    """One axis before its values are put together: its values, and whether a rule accepts one."""
+
+    name: AxisName
+    values: Iterable[Value]
+    accepts: Callable[[PolicyRule, Value], bool]
+
+
+def request_axes(rules: Sequence[PolicyRule], resource_requests: bool) -> tuple[Axis, ...]:
+    """What the rules can tell about requests apart from who sends them. `settled` is not computed, and 0."""
+    return tuple(
+        Axis(each.name, _choices(rules, each), 0) for each in _dimensions(rules, resource_requests=resource_requests)
+    )
+
+
+def accepted_values(rules: Sequence[PolicyRule], request: Request) -> tuple[int, ...]:
+    """For each axis of `request_axes`, in their order, the rules that accept what this request has there."""
+    target = (
+        Target(request.api_group, request.resource, request.subresource, request.name)
+        if request.resource_request
+        else request.path
+    )
+    values: dict[AxisName, Value] = {
+        AxisName.VERB: request.verb,
+        AxisName.TARGET: target,
+        AxisName.NAMESPACE: request.namespace,
+    }
+    return tuple(
+        _mask(rules, each.accepts, values[each.name])
+        for each in _dimensions(rules, resource_requests=request.resource_request)
+    )
+
+
+def _dimensions(rules: Sequence[PolicyRule], *, resource_requests: bool) -> list[_Dimension]:
+    if not resource_requests:
+        return [
+            _Dimension(AxisName.VERB, (*HTTP_VERBS, OTHER), _verb),
+            _Dimension(AxisName.TARGET, _paths(rules), _url),
+        ]
+    return [
+        _Dimension(AxisName.VERB, RESOURCE_VERBS + RARE_RESOURCE_VERBS, _verb),
+        _Dimension(AxisName.TARGET, _targets(rules), _resource),
+        _Dimension(AxisName.NAMESPACE, _named(rule.namespaces for rule in rules), _namespace),
+    ]
+
+
+def _choices(rules: Sequence[PolicyRule], dimension: _Dimension, *, apart: bool = False) -> tuple[Choice, ...]:
+    """The values with what accepts them, put together where that is the same, unless they are to stay `apart`."""
+    by_accepted: dict[int, list[Value]] = {}
+    for value in dimension.values:
+        by_accepted.setdefault(_mask(rules, dimension.accepts, value), []).append(value)
+    if apart:
+        return tuple(Choice(mask, (value,)) for mask, members in by_accepted.items() for value in members)
+    return tuple(Choice(mask, tuple(members)) for mask, members in by_accepted.items())
+
+
+def _mask(rules: Sequence[PolicyRule], accepts: Callable[[PolicyRule, Value], bool], value: Value) -> int:
+    return sum(1 << index for index, rule in enumerate(rules) if accepts(rule, value))
+
+
 def _diagram(policies: tuple[tuple[PolicyRule, ...], ...], resource_requests: bool, spare_groups: int) -> Diagram:
     rules = [rule for policy in policies for rule in policy]
-    later: list[tuple[AxisName, Iterable[Value], Callable[[PolicyRule, Value], bool]]] = [
-        (AxisName.VERB, RESOURCE_VERBS + RARE_RESOURCE_VERBS if resource_requests else (*HTTP_VERBS, OTHER), _verb),
+    later = [
+        *_dimensions(rules, resource_requests=resource_requests),
+        _Dimension(AxisName.USER, [None, *_named(rule.users for rule in rules)], _user),
+        _Dimension(AxisName.GROUPS, _group_sets(rules, len(policies) + spare_groups), _groups),
     ]
-    if resource_requests:
-        later.append((AxisName.TARGET, _targets(rules), _resource))
-        later.append((AxisName.NAMESPACE, _named(rule.namespaces for rule in rules), _namespace))
-    else:
-        later.append((AxisName.TARGET, _paths(rules), _url))
-    later.append((AxisName.USER, [None, *_named(rule.users for rule in rules)], _user))
-    later.append((AxisName.GROUPS, _group_sets(rules, len(policies) + spare_groups), _groups))
-
     axes: list[Axis] = []
     settled = (1 << len(rules)) - 1
-    for name, values, accepts in reversed(later):
-        by_accepted: dict[int, list[Value]] = {}
-        for value in values:
-            mask = sum(1 << index for index, rule in enumerate(rules) if accepts(rule, value))
-            by_accepted.setdefault(mask, []).append(value)
-        if name is AxisName.GROUPS and spare_groups:
-            choices = tuple(Choice(mask, (value,)) for mask, members in by_accepted.items() for value in members)
-        else:
-            choices = tuple(Choice(mask, tuple(members)) for mask, members in by_accepted.items())
-        axes.insert(0, Axis(name, choices, settled))
+    for dimension in reversed(later):
+        apart = dimension.name is AxisName.GROUPS and bool(spare_groups)
+        choices = _choices(rules, dimension, apart=apart)
+        axes.insert(0, Axis(dimension.name, choices, settled))
         indifferent = settled
         for choice in choices:
             indifferent &= choice.accepted

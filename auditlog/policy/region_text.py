@@ -103,10 +103,15 @@ def _namespaces(values: Iterable[Value]) -> str:
 
 def what(region: Region) -> str:
     """Resources or URLs."""
+    return shortened_what(region, None)
+
+
+def shortened_what(region: Region, most: int | None) -> str:
+    """Resources or URLs, at most so many by name; how many more there are is said."""
     chosen, every = region.values[AxisName.TARGET], region.universe[AxisName.TARGET]
     if not region.resource_requests:
-        return _shorter(chosen, every, "any URL", _urls)
-    return _shorter(chosen, every, "any resource", _resources)
+        return _shorter(chosen, every, "any URL", _urls, most)
+    return _shorter(chosen, every, "any resource", _resources, most)
 
 
 def _shorter(
@@ -114,15 +119,26 @@ def _shorter(
     every: frozenset[Value],
     everything: str,
     name: Callable[[frozenset[Value], frozenset[Value]], list[str]],
+    most: int | None,
 ) -> str:
     """What is in, or, where that is shorter, what is not."""
     if chosen == every:
         return everything
     inside = name(chosen, every)
     outside = name(every - chosen, every)
-    if _is_open(chosen) and len(outside) <= len(inside) + _MANY:
-        return f"{everything} but {', '.join(outside)}"
-    return ", ".join(inside)
+    all_but = f"{everything} but {_some(outside, most)}"
+    if not _is_open(chosen):
+        return _some(inside, most)
+    if most is None:
+        return all_but if len(outside) <= len(inside) + _MANY else _some(inside, most)
+    return min(all_but, _some(inside, most), key=len)
+
+
+def _some(words: list[str], most: int | None) -> str:
+    # One more name takes no more room than saying that there is one.
+    if most is None or len(words) <= most + 1:
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
 
 
 def _is_open(values: frozenset[Value]) -> bool:

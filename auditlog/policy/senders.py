@@ -26,6 +26,9 @@ CONTROL_PLANE = frozenset(
 CONTROL_PLANE_GROUPS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
 """The groups of kubelets and of the controllers in kube-system."""
 
+_OWN_GROUPS = {"system:apiserver": frozenset({"system:masters"})}
+"""What a component is in besides: the API server talks to itself with this group. Components are in no other one."""
+
 _ACCOUNT = "system:serviceaccount:"
 _NODE = "system:node:"
 _RESERVED = frozenset({AUTHENTICATED, "system:unauthenticated", "system:nodes", "system:serviceaccounts"})
@@ -65,6 +68,8 @@ class Sender:
     def __str__(self) -> str:
         if self.user is None:
             return "users whose authentication failed"
+        if self.user in CONTROL_PLANE:
+            return self.user
         if self.user.startswith(_NODE) and self.user.endswith(OTHER):
             return "nodes"
         if self.user.startswith(_ACCOUNT) and self.user.endswith(OTHER):
@@ -75,23 +80,32 @@ class Sender:
         return f"{name} in {' and '.join(groups)}" if groups else name
 
 
-def senders(rules: Sequence[PolicyRule], users: Sequence[str] = ()) -> Iterator[Sender]:
+def free_groups(rules: Sequence[PolicyRule]) -> tuple[str, ...]:
+    """The groups that rules name and that anybody can be put into."""
+    groups = dict.fromkeys(group for rule in rules for group in rule.user_groups)
+    return tuple(group for group in groups if group not in _RESERVED and not _is_of_accounts(group))
+
+
+def senders(
+    rules: Sequence[PolicyRule], users: Sequence[str] = (), most_groups: int = _MOST_GROUPS
+) -> Iterator[Sender]:
     """Every sender that the rules can tell from the others, with each set of groups that makes a difference.
 
-    `users` are told from the others too.
+    `users` are told from the others too. Whoever is in more than `most_groups` of the free groups is left out: for
+    that the first ones stand, unless whole senders are compared.
     """
     named = dict.fromkeys((*users, *(user for rule in rules for user in rule.users)))
     groups = dict.fromkeys(group for rule in rules for group in rule.user_groups)
     namespaces = [group.removeprefix("system:serviceaccounts:") for group in groups if _is_of_accounts(group)]
     others = [OTHER, f"{_NODE}{OTHER}", *(f"{_ACCOUNT}{each}:{OTHER}" for each in (*namespaces, OTHER))]
-    free = [group for group in groups if group not in _RESERVED and not _is_of_accounts(group)]
+    free = free_groups(rules)
     yield Sender(None)
     for user in dict.fromkeys((OTHER, ANONYMOUS, *sorted(CONTROL_PLANE), *filter(can_exist, named), *others)):
         own = frozenset(groups_of(user))
-        if own != {AUTHENTICATED}:
-            yield Sender(user, own)
+        if user in CONTROL_PLANE or own != {AUTHENTICATED}:
+            yield Sender(user, own | _OWN_GROUPS.get(user, frozenset()))
             continue
-        for count in range(min(_MOST_GROUPS, len(free)) + 1):
+        for count in range(min(most_groups, len(free)) + 1):
             yield from (Sender(user, own | frozenset(chosen)) for chosen in combinations(free, count))
 
 

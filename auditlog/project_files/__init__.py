@@ -12,7 +12,7 @@ _INSTALLED = Path(__file__).resolve().parent
 _REPOSITORY = _INSTALLED.parents[1]
 
 
-def project_folder(name: Literal["node", "policies"]) -> Path:
+def project_folder(name: Literal["annotations", "node", "policies"]) -> Path:
     """The folder of this name: of the installed package, else of the repository that this module lies in."""
     installed = _INSTALLED / name
     return installed if installed.is_dir() else _REPOSITORY / name

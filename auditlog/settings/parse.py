@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from auditlog.policy.settings import PolicySettings
 from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
+from auditlog.settings.annotations import ANNOTATIONS, AnnotationDelivery, AnnotationSettings, parse_annotations
 from auditlog.settings.dashboards import DASHBOARDS, DashboardSettings, parse_dashboards
 from auditlog.settings.hosts import BASTION, NAME, NODE, READING, Host, parse_bastion, parse_node, parse_reading_user
 from auditlog.settings.kinds import Boolean, Integer, Switch, Text
@@ -42,6 +43,7 @@ _LOKI = optional("loki", LOKI, "Where events are shipped to.", otherwise="no Lok
 _ALLOY = optional("alloy", ALLOY, "What ships the events.", otherwise="a DaemonSet where `loki` is given")
 _WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
 _DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.", otherwise="none")
+_ANNOTATIONS = optional("annotations", ANNOTATIONS, "What admission policies add to events.", otherwise="none")
 _ALERTS = optional("alerts", ALERTS, "The alerting rules.", otherwise="none")
 _PROOF = optional("proof", PROOF, "The proof that events arrive, with which `up` ends.", otherwise="it is made")
 _HEALTH_TIMEOUT = defaulted(
@@ -122,6 +124,8 @@ class Settings:
     """The webhook backend; None without one."""
     dashboards: Annotated[DashboardSettings, _DASHBOARDS] = field(default_factory=DashboardSettings)
     """The dashboards."""
+    annotations: Annotated[AnnotationSettings, _ANNOTATIONS] = field(default_factory=AnnotationSettings)
+    """The audit annotations."""
     alerts: Annotated[AlertSettings, _ALERTS] = field(default_factory=AlertSettings)
     """The alerting rules."""
     proof: Annotated[ProofSettings, _PROOF] = field(default_factory=ProofSettings)
@@ -169,6 +173,7 @@ class Settings:
         """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
         modes: dict[str, StrEnum] = {
             "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
+            "annotations.delivery": self.annotations.delivery if self.enabled else AnnotationDelivery.OFF,
             "dashboards.mode": self.dashboards.mode,
             "alerts.loki": self.alerts.loki,
             "alerts.prometheus": self.alerts.prometheus,
@@ -222,6 +227,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         alloy=lambda alloy: parse_alloy(alloy, loki=loki is not None or top.is_encrypted(_LOKI)),
         webhook=parse_webhook,
         dashboards=parse_dashboards,
+        annotations=parse_annotations,
         alerts=parse_alerts,
         proof=parse_proof,
         take_over=lambda owner: owner or None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from auditlog.annotations.read import AnnotationError, selected_entries
 from auditlog.policy.lint import Finding, Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, PolicyError
 from auditlog.policy.overlay import OverlayError
@@ -80,6 +81,7 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     values = _with_environments(file)
     mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *_mistakes(values))]
     selected, wrong = _policy(values, file, text, folder)
+    wrong += _entries(values, file, folder)
     findings: tuple[Finding, ...] = ()
     if selected is not None:
         policy = policy_as_read(selected.text, selected.source)
@@ -144,6 +146,20 @@ def _policy(
         ]
     except (PresetError, OverlayError) as error:
         return None, [LocatedMistake(line, "policy", str(error), _POLICY_ALLOWED, str(error))]
+
+
+def _entries(values: Mapping[str, Any], file: StackFile, folder: Path) -> list[LocatedMistake]:
+    """What is wrong with the files of ``annotations``, as far as their setting is right."""
+    annotations = values.get("annotations")
+    files = annotations.get("files") if isinstance(annotations, Mapping) else None
+    if not isinstance(files, list) or not all(isinstance(each, str) for each in files):
+        return []
+    try:
+        selected_entries((), files, folder)
+    except AnnotationError as error:
+        key = "annotations.files"
+        return [LocatedMistake(file.line_of(key), key, str(error), "entries of audit annotations", str(error))]
+    return []
 
 
 def _line_of_inline(file: StackFile, text: str, line: int) -> int | None:

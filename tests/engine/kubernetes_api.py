@@ -157,8 +157,8 @@ def _await_ready(api: KubernetesApi, server: subprocess.Popen[bytes], log: Path)
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[KubernetesApi]:
-    """Run an API server with all its files in ``folder`` until the block ends."""
+def serving(folder: Path, *flags: str) -> Iterator[KubernetesApi]:
+    """Run an API server with all its files in ``folder``, and these flags besides, until the block ends."""
     etcd_port, peer_port, api_port = _free_ports(3)
     api = KubernetesApi(
         url=f"https://127.0.0.1:{api_port}",
@@ -200,6 +200,7 @@ def serving(folder: Path) -> Iterator[KubernetesApi]:
         f"--service-account-signing-key-file={key}",
         "--service-cluster-ip-range=10.0.0.0/24",
         "--endpoint-reconciler-type=none",
+        *flags,
     )
     manager = (
         _tool("kube-controller-manager"),

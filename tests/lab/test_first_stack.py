@@ -165,8 +165,8 @@ def test_a_changed_policy_is_explained_in_decisions_and_read_by_a_new_process(
 ) -> None:
     stack.configure(lab.state, {"policy": {"preset": "standard"}})
     preview = stack.run("preview", "--diff").stdout
-    assert "decision: anyone" in preview
-    assert "None -> Metadata" in preview
+    assert "decision: everyone" in preview
+    assert "Metadata from now on (was None" in preview
     running = process_ids(node)
     stack.run("up", "--yes", "--skip-preview")
     assert process_ids(node) != running

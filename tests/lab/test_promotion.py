@@ -107,7 +107,8 @@ def test_it_is_deployed_as_it_was_previewed(name: str, change: Path, commit: str
         assert previewed.returncode == 0, previewed.stdout + previewed.stderr
         for node in lab.nodes:
             assert f"| `{node.name}-manifest` | update |" in previewed.stdout
-        assert "decision: anyone: create, update of deployments: Metadata -\\> Request" in previewed.stdout
+        decision = "decision: everyone: create, update of deployments: Request from now on (was Metadata)"
+        assert decision in previewed.stdout
 
         _another_environments_preview_is_refused(name, lab, stack, artifacts)
 

@@ -41,6 +41,7 @@ kubectl -n kube-system delete pod,serviceaccount detections --ignore-not-found -
 """
 
 _PRIVILEGED = ',"securityContext":{"privileged":true}'
+_CAPABILITY = ',"securityContext":{"capabilities":{"add":["SYS_ADMIN"]}}'
 _HOST_PATH = ',"volumes":[{"name":"v","hostPath":{"path":"/etc/kubernetes"}}]'
 
 ACTIONS: dict[str, str] = {
@@ -148,4 +149,26 @@ ACTIONS: dict[str, str] = {
     "pod-security-lowered": "$K label --overwrite namespace detections pod-security.kubernetes.io/enforce=privileged",
     "events-deleted": "$K delete --raw /api/v1/namespaces/detections/events",
     "deprecated-api-used": "$K get componentstatuses",
+    "sensitive-access-granted": """
+        $K create clusterrole detections-secrets --verb=get --resource=secrets
+        $K label clusterrole detections-secrets detections=made
+    """,
+    "system-role-changed": "$K annotate --overwrite clusterrole system:basic-user detections=$$",
+    "service-account-bound-cluster-wide": """
+        $K create clusterrolebinding detections-account --clusterrole=view --serviceaccount=detections:default
+        $K label clusterrolebinding detections-account detections=made
+    """,
+    "dangerous-capability": f"pod capable detections '' '{_CAPABILITY}' | $K create -f -",
+    "container-patched-in": """
+        $K -n detections create deployment patched --image=$I --replicas=0
+        $K -n detections patch deployment patched --type=json \\
+            -p '[{"op":"add","path":"/spec/template/spec/containers/-","value":{"name":"b","image":"none"}}]'
+    """,
+    "node-port-opened": "$K -n detections create service nodeport opened --tcp=80:80",
+    "kube-system-secrets-listed": "$K -n kube-system get secrets",
+    "secret-changed-by-person": """
+        $K -n detections create secret generic changed --from-literal=a=b
+        $K -n detections delete secret changed
+    """,
+    "attack-tool-used": "curl -sk -o /dev/null -A kube-hunter $S/api/v1/secrets",
 }

@@ -75,7 +75,7 @@ def run(
 
 def test_the_wheel_has_every_file_that_is_read(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("node", "policies"):
+    for folder in ("annotations", "node", "policies"):
         wanted = {f"auditlog/project_files/{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
         assert wanted <= held
     others = {

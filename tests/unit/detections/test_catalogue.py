@@ -140,6 +140,58 @@ def test_what_fires_is_what_the_detection_asks_of_a_policy(detection: Detection)
         assert example.stage in source.stages
 
 
+def lets_through(line_filter: str, line: str) -> bool:
+    """Loki's line filters, with the regular expressions of RE2, which those used here share with Python."""
+    operator, quote, pattern = line_filter[:2], line_filter[3], line_filter[4:-1]
+    assert quote == line_filter[-1] == "`"
+    found = pattern in line if "=" in operator else re.search(pattern, line) is not None
+    return found != operator.startswith("!")
+
+
+def would_count(source: Events, example: Example) -> bool:
+    """Whether the query counts an example, as far as lines, callers, requests, codes and three fields tell."""
+    for each in source.fields:
+        match = re.fullmatch(r'(name|userAgent|groups)=~"(.*)"', each)
+        value = {
+            "name": example.name or example.request.name,
+            "userAgent": example.agent,
+            "groups": ",".join(example.request.groups),
+        }
+        if match and not re.fullmatch(match[2].replace("\\\\", "\\"), value[match[1]]):
+            return False
+    asked = source.open or asked_level(source, example) > Level.NONE
+    is_caller = _passes(logql_filters(source.callers), example.request.user or "")
+    is_final = example.stage in source.stages and re.fullmatch(source.codes or ".*", str(example.code)) is not None
+    lines = [line for _, line in example.lines()]
+    return asked and is_caller and is_final and all(lets_through(each, lines[0]) for each in source.lines)
+
+
+@pytest.mark.parametrize("detection", ON_EVENTS, ids=named)
+def test_lines_of_what_fires_pass_the_filters(detection: Detection) -> None:
+    """A real Loki has the last word (tests/observability); this one answers at once."""
+    source = events_of(detection)
+    for example in FIRES[detection.id]:
+        assert would_count(source, example), example
+
+
+@pytest.mark.parametrize(
+    "detection",
+    [each for each in ON_EVENTS if not each.threshold and not any("json " in line for line in events_of(each).fields)],
+    ids=named,
+)
+def test_lines_of_what_must_not_fire_do_not(detection: Detection) -> None:
+    source = events_of(detection)
+    for example in QUIET[detection.id]:
+        assert not would_count(source, example), example
+
+
+@pytest.mark.parametrize("detection", ON_EVENTS, ids=named)
+def test_a_detection_that_looks_for_a_key_sees_json_patches_or_says_what_it_does_not_see(detection: Detection) -> None:
+    source = events_of(detection)
+    if any('"path":"' in line and '"value":' in line for line in source.lines):
+        assert source.unseen
+
+
 CALLERS = (
     "alice[developers]",
     "kubernetes-admin[kubeadm:cluster-admins]",

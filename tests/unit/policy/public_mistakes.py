@@ -27,7 +27,10 @@ class Mistake:
     also: dict[tuple[str, int], list[int]]
     """Further lines with the same cause."""
     explained: tuple[dict[str, Any], ...]
-    differences: tuple[dict[str, Any], ...]
+    meant: str | None
+    """What its author meant, where that is another policy."""
+    differences: tuple[str, ...]
+    """What changes from the one to the other."""
 
 
 def load(path: Path) -> Mistake:
@@ -43,8 +46,17 @@ def load(path: Path) -> Mistake:
         findings=tuple((each["id"], each["line"], each["severity"]) for each in findings),
         also={(each["id"], each["line"]): each["also"] for each in findings if "also" in each},
         explained=tuple(document.get("explain", ())),
-        differences=tuple(document.get("diff", ())),
+        meant=_meant(document),
+        differences=tuple(document.get("differences", ())),
     )
+
+
+def _meant(document: dict[str, Any]) -> str | None:
+    if "meant" not in document:
+        return None
+    text: str = document["policy"]
+    assert document["meant"]["replace"] in text
+    return text.replace(document["meant"]["replace"], document["meant"]["with"], 1)
 
 
 MISTAKES = tuple(load(path) for path in sorted(FOLDER.glob("*.yaml")))

@@ -12,6 +12,7 @@ from auditlog.policy.lint import lint
 from auditlog.policy.model import Level, PolicyError
 from auditlog.policy.phrase import parse_phrase
 from auditlog.policy.presets import preset_names, preset_text
+from auditlog.policy.summary import summarize, to_lines
 from auditlog.policy.validate import policy_as_read
 from tests.differential.oracle import ORACLE_MINORS, Question, ask
 from tests.unit.policy.public_mistakes import EXAMINED, MISTAKES, Mistake
@@ -70,6 +71,13 @@ def test_a_request_is_decided_as_the_file_and_the_api_server_say(mistake: Mistak
     for minor in mistake.starts:
         (answer,) = ask(minor, [Question(mistake.policy, requests)])
         assert [each.level for each in answer.decisions] == [each["level"] for each in mistake.explained]
+
+
+@pytest.mark.parametrize("mistake", [each for each in EXAMINED if each.meant is not None], ids=named)
+def test_what_the_mistake_changes_is_said_as_in_the_file(mistake: Mistake) -> None:
+    assert mistake.meant is not None
+    old, new = (policy_as_read(text, mistake.name) for text in (mistake.policy, mistake.meant))
+    assert tuple(to_lines(summarize(old, new))) == mistake.differences
 
 
 def test_precision_and_recall(capsys: pytest.CaptureFixture[str]) -> None:

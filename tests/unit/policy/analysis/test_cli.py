@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditlog.cli import main
+from auditlog.detections.catalogue import DETECTIONS
 from auditlog.policy.presets import preset_names, preset_text
 
 HEAD = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\n"
@@ -137,9 +138,34 @@ def test_explain_takes_an_audit_event(capsys: pytest.CaptureFixture[str]) -> Non
 def test_diff_tells_whether_there_is_a_difference(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
     policy_file.write_text(preset_text("secrets").replace("resources: [secrets, configmaps]", "resources: [secrets]"))
     code, out, _ = run(capsys, "diff", "preset:secrets", str(policy_file))
+    assert code == 1
+    assert out.splitlines() == [
+        "everyone: any verb of configmaps: nothing is recorded any more (was Metadata)",
+        f"1 of {len(DETECTIONS)} detections can never fire any more: cluster-configuration-changed",
+    ]
+    code, out, _ = run(capsys, "diff", "--full", "preset:secrets", str(policy_file))
     assert (code, out) == (1, "anyone: any verb of configmaps: Metadata -> None; rule 1 -> rule 2\n")
     assert run(capsys, "diff", "preset:secrets", "preset:secrets")[0] == 0
-    assert json.loads(run(capsys, "diff", "preset:cis", "preset:secrets", "--format", "json")[1])["different"] is True
+    value = json.loads(run(capsys, "diff", "preset:cis", "preset:secrets", "--format", "json")[1])
+    assert value["different"] is True
+    assert {each["direction"] for each in value["sentences"]} <= {"less", "more"}
+    assert (value["volume"], value["cis"]["fails"] != []) == (None, True)
+
+
+def test_diff_says_what_both_write_of_a_log(
+    capsys: pytest.CaptureFixture[str], policy_file: Path, tmp_path: Path
+) -> None:
+    policy_file.write_text(f"{HEAD}rules:\n  - level: None\n    verbs: [get]\n  - level: Metadata\n")
+    old = tmp_path / "old.yaml"
+    old.write_text(f"{HEAD}rules:\n  - level: Metadata\n")
+    log = tmp_path / "audit.log"
+    log.write_text(f"{json.dumps(EVENT)}\n{json.dumps({**EVENT, 'auditID': '2', 'verb': 'delete'})}\n")
+    _, out, _ = run(capsys, "diff", str(old), str(policy_file), "--log", str(log))
+    assert "of the log's 2 events: " in out.splitlines()[-1]
+    assert "(-50%)" in out.splitlines()[-1]
+    value = json.loads(run(capsys, "diff", str(old), str(policy_file), "--log", str(log), "-o", "json")[1])
+    assert [value["volume"][name]["events"] for name in ("recorded", "old", "new")] == [2, 2, 1]
+    assert run(capsys, "diff", str(old), str(policy_file), "--log", "-")[0] == 2
 
 
 def test_cis_tells_whether_every_check_passes(capsys: pytest.CaptureFixture[str]) -> None:

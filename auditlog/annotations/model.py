@@ -1,0 +1,57 @@
+"""What an entry of the catalogue of annotations says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+MOST_ANNOTATIONS = 20
+"""Of one ValidatingAdmissionPolicy (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/),
+one of which is the sentinel."""
+SENTINEL = "complete"
+"""The annotation that is there if and only if all others of its policy could be evaluated."""
+
+
+class Operation(StrEnum):
+    """What is done to an object, as admission names it. Reads never get there."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    CONNECT = "CONNECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests that an entry annotates: these resources of a group (``""`` for the core), or subresources
+    (``pods/exec``)."""
+
+    group: str
+    resources: tuple[str, ...]
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation. ``value`` is CEL of type string; where it is empty, the event has no such annotation."""
+
+    key: str
+    about: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order."""
+
+    name: str
+    about: str
+    requests: tuple[Requests, ...]
+    variables: Mapping[str, str]
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def policy_name(self) -> str:
+        """The name of the ValidatingAdmissionPolicy, which stands before the ``/`` of its keys in an event."""
+        return f"audit-annotations-{self.name}"

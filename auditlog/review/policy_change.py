@@ -1,0 +1,83 @@
+"""What a change of the policy means, for the person who reads a preview, a pull request or `diff`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.changes import SightChange, sight_changes, sight_lines
+from auditlog.policy import cis
+from auditlog.policy.lint import Severity, lint
+from auditlog.policy.model import Policy, PolicyError
+from auditlog.policy.summary import Summary, summarize, to_json, to_lines
+from auditlog.policy.validate import policy_as_read
+
+MOST_LINES = 25
+NO_DIFFERENCE = "No difference: the same is written of every request."
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """Everything that is said of two policies: requests, detections, and the checks of the CIS benchmark."""
+
+    summary: Summary
+    sights: tuple[SightChange, ...]
+    fails: tuple[str, ...]
+    """Checks that held and fail now."""
+    holds: tuple[str, ...]
+    """Checks that failed and hold now."""
+
+    def lines(self) -> list[str]:
+        """At most 25 lines less one, what is recorded less first; the last one is for a log's volume."""
+        if not self.summary:
+            return [NO_DIFFERENCE]
+        lines = [*to_lines(self.summary), *sight_lines(self.sights, len(DETECTIONS))]
+        for words, titles in (("fails", self.fails), ("holds", self.holds)):
+            if titles:
+                lines.append(f"CIS {words} now: {'; '.join(titles)}")
+        return lines
+
+    def value(self) -> dict[str, object]:
+        """The same for programs, with every part of every sentence."""
+        sights = [
+            {"detections": list(each.detections), "what": each.what, "isWorse": each.is_worse} for each in self.sights
+        ]
+        benchmark = {"fails": list(self.fails), "holds": list(self.holds)}
+        return {**to_json(self.summary), "detections": sights, "cis": benchmark}
+
+
+@cache  # the nodes of a cluster mostly have the same policy
+def policy_change(old: Policy, new: Policy) -> PolicyChange:
+    """What the new policy decides differently, and what that does to detections and checks."""
+    summary = summarize(old, new)
+    if not summary:
+        return PolicyChange(summary, (), (), ())
+    before, after = ({each.title: each for each in cis.check(policy, in_words=False)} for policy in (old, new))
+    titles = [f"{each.control} {title}" for title, each in before.items() if each.passed and not after[title].passed]
+    better = [f"{each.control} {title}" for title, each in after.items() if each.passed and not before[title].passed]
+    return PolicyChange(summary, sight_changes(old, new, DETECTIONS), tuple(titles), tuple(better))
+
+
+@cache
+def describe_change(
+    live: str | None, desired: str, kubernetes_minor: int, audit_log_mode: str | None = None
+) -> tuple[str, ...]:
+    """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
+
+    ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
+    Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one.
+    """
+    policy = policy_as_read(desired, "the policy")
+    lines = [
+        f"policy line {finding.line}: {finding.severity.value}: {finding.reason} [{finding.id}]"
+        for finding in lint(policy, desired, kubernetes_minor, audit_log_mode=audit_log_mode)
+        if finding.silenced is None and finding.severity.rank >= Severity.WARNING.rank
+    ]
+    if live is None:
+        return tuple(lines)
+    try:
+        before = policy_as_read(live, "the live policy")
+    except PolicyError:
+        return (*lines, "the policy on the node cannot be read, so the decisions cannot be compared")
+    return (*lines, *(f"decision: {line}" for line in policy_change(before, policy).lines()))

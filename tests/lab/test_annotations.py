@@ -1,0 +1,68 @@
+"""Audit annotations on a node: its events say what changed, at Metadata, and removal takes the policies away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lab.api import Lab, Node
+from lab.stack import PulumiStack
+from tests.lab.test_first_stack import LOG, eventually, hashes
+
+ANNOTATIONS = "audit-annotations-"
+SECRET = "canary-value"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def before(node: Node) -> dict[str, str]:
+    return hashes(node)
+
+
+def configure(lab: Lab, stack: PulumiStack, **given: object) -> None:
+    settings = {"policy": {"preset": "low-write"}, "restart": "quick", "acceptLostEvents": True}
+    stack.configure(lab.state, {**settings, "annotations": given, "kubeconfigFile": str(lab.paths.kubeconfig)})
+
+
+def policies(lab: Lab) -> str:
+    return lab.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name")
+
+
+def annotated(node: Node, name: str) -> dict[str, str]:
+    """What the last event about an object of this name was given."""
+    lines = node.run(f'grep -F \'"name":"{name}"\' {LOG} || true').stdout.splitlines()
+    given: dict[str, Any] = json.loads(lines[-1]).get("annotations", {}) if lines else {}
+    return {key.removeprefix(ANNOTATIONS): value for key, value in given.items() if key.startswith(ANNOTATIONS)}
+
+
+def test_an_update_is_told_by_its_keys_and_never_by_a_value(lab: Lab, node: Node, stack: PulumiStack) -> None:
+    configure(lab, stack, delivery="api")
+    stack.run("up", "--yes", "--skip-preview")
+    stack.run("preview", "--expect-no-changes")
+    lab.kubectl("-n", "default", "create", "secret", "generic", "login", f"--from-literal=password={SECRET}")
+
+    def change() -> dict[str, str]:
+        value = f'{{"stringData":{{"password":"{SECRET}-{len(node.run(f"cat {LOG}").stdout)}"}}}}'
+        lab.kubectl("-n", "default", "patch", "secret", "login", "-p", value)
+        return annotated(node, "login")
+
+    assert eventually(change, lambda found: found == {"secret/changed": "keys password", "secret/complete": "yes"})
+    assert SECRET not in node.run(f"cat {LOG}").stdout
+    lab.kubectl("-n", "default", "delete", "secret", "login")
+    assert "deleted/uid" in annotated(node, "login")
+
+
+def test_switching_off_and_removal_take_the_policies_away(
+    lab: Lab, node: Node, stack: PulumiStack, before: dict[str, str]
+) -> None:
+    assert ANNOTATIONS in policies(lab)
+    configure(lab, stack, delivery="off")
+    stack.run("up", "--yes", "--skip-preview")
+    assert ANNOTATIONS not in policies(lab)
+    configure(lab, stack, delivery="api", leaveOut=["session"])
+    stack.run("up", "--yes", "--skip-preview")
+    assert ANNOTATIONS in policies(lab)
+    stack.run("destroy", "--yes", "--skip-preview")
+    assert ANNOTATIONS not in policies(lab)
+    assert hashes(node) == before
