@@ -10,6 +10,8 @@ from auditlog.policy.regions import Membership, Region
 from auditlog.policy.resources import find_resource
 
 _MANY = 6
+_LONGEST = 130
+_LEFT_OUT = 2
 
 
 def describe(region: Region) -> str:
@@ -135,10 +137,26 @@ def _shorter(
 
 
 def _some(words: list[str], most: int | None) -> str:
-    # One more name takes no more room than saying that there is one.
-    if most is None or len(words) <= most + 1:
+    """The words, of a shortened list those that fit; how many more there are is said."""
+    if most is None:
         return ", ".join(words)
-    return f"{', '.join(words[:most])} and {len(words) - most} more"
+    short = [_shortened(word) for word in words]
+    shown = 1
+    while shown < len(short) and shown < most and len(", ".join(short[: shown + 1])) <= _LONGEST:
+        shown += 1
+    # One more name takes no more room than saying that there is one.
+    if shown + 1 >= len(short):
+        return ", ".join(short)
+    return f"{', '.join(short[:shown])} and {len(short) - shown} more"
+
+
+def _shortened(word: str) -> str:
+    """`any resource of apps but daemonsets, deployments and 2 more`."""
+    everything, but, rest = word.partition(" but ")
+    left_out = rest.replace(" and ", ", ").split(", ")
+    if not but or len(left_out) <= _LEFT_OUT + 1:
+        return word
+    return f"{everything}{but}{', '.join(left_out[:_LEFT_OUT])} and {len(left_out) - _LEFT_OUT} more"
 
 
 def _is_open(values: frozenset[Value]) -> bool:
