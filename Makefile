@@ -5,7 +5,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup requirements build build-tests up demo demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
+.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,9 @@ up: build  ## A real kubeadm control plane on this machine; NODES=3 for three be
 
 demo: up  ## Set everything up, turn audit logging on, and ask who deleted a ConfigMap
 	$(PYTHON) -m lab.demo
+
+picture: up  ## README's pictures, from a new run of the demonstration; the lab must be as kubeadm left it
+	$(PYTHON) -m lab.picture
 
 demo-preview: up  ## What `pulumi up` would change on the lab now
 	$(PYTHON) -m lab.demo preview
@@ -65,6 +68,8 @@ lint: setup  ## Every static check
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.woodpecker-ci .woodpecker/*.yaml
 	$(PYTHON) -m lab.workflows
+	$(PYTHON) -m lab.prose
+	$(PYTHON) -m pytest -q tests/unit/docs/test_links.py tests/unit/docs/test_commands.py -k 'not pulumi and not kube'
 
 generated: setup  ## Remake what is made from declarations: schemas, reference, Pulumi.yaml, Python's arguments, manual page
 	$(PYTHON) -m auditlog config schema >docs/settings.schema.json
@@ -113,7 +118,7 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, that takes what was not synced
 	$(PYTHON) -m pytest tests/crash
 
-test-exhaustive: up build-tests  ## All seed documents, every drift twice, three nodes in all restart modes, the package from a YAML program
+test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all restart modes, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_package.py
 

@@ -1,10 +1,10 @@
-"""The base of every error that this library raises for people to read. Each module has a subclass of its own."""
+"""The base of every error that this library raises for people to read. Each module has its own subclass."""
 
 from __future__ import annotations
 
 
 class AuditlogError(Exception):
-    """Input, a node or an answer is not as it has to be. The message names what, and what is allowed.
+    """Input, a node or an answer is not as it must be. The message names what, and what is allowed.
 
     Whatever is no `AuditlogError` is a defect of the program.
     """

@@ -1,4 +1,4 @@
-"""Grafana Alloy for audit events: a DaemonSet of the stack's own, or the text for an Alloy that is there already."""
+"""Grafana Alloy for audit events: a DaemonSet of the stack's own, or the text for an Alloy that exists already."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from components.scope import Scope
 class Alloy(pulumi.ComponentResource):
     """Ships events in the way that the settings name, which is not ``off``.
 
-    ``provider`` is the cluster's. ``depends_on`` is what has to be there for events to ship. ``state`` is what the
-    stack says of it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last,
+    ``provider`` is the cluster's. ``depends_on`` is what must be there for events to ship. ``state`` is what the
+    stack says about it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last,
     ``change`` whether this run changes any of it.
     """
 

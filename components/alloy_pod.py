@@ -27,7 +27,7 @@ def alloy_pod(
 ) -> core.v1.PodTemplateSpecArgs:
     """The pod for ``files``, the texts that the ConfigMap holds by name; ``credentials`` is the name of the Secret.
 
-    A changed text changes an annotation and with it the pod. Credentials are files that Alloy reads anew.
+    A changed text changes an annotation and with it the pod. Credentials are files that Alloy reads again.
     """
     checksum = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     return core.v1.PodTemplateSpecArgs(

@@ -16,75 +16,75 @@ class AlertsArgs(TypedDict, total=False):
     """Settings of Alerts."""
 
     loki: Input[Literal["configmap", "off"]]
-    """How rules on events get to Loki's ruler. All but `off` need the secret `kubeconfig`. Allowed: one of
-    configmap, off. Without it: off."""
+    """How rules on events get to Loki's ruler. All but `off` require a kubeconfig. Allowed: one of configmap, off.
+    Default: off."""
     prometheus: Input[Literal["configmap", "prometheusrule", "off"]]
-    """How rules on metrics get to Prometheus. All but `off` need the secret `kubeconfig`. Allowed: one of
-    configmap, prometheusrule, off. Without it: off."""
+    """How rules on metrics get to Prometheus. All but `off` require a kubeconfig. Allowed: one of configmap,
+    prometheusrule, off. Default: off."""
     namespace: Input[str]
-    """Where they are kept; it has to exist. Allowed: the name of an existing namespace. Without it: monitoring."""
+    """The namespace; it must exist. Allowed: the name of an existing namespace. Default: monitoring."""
     disable: Input[Sequence[Input[str]]]
-    """Detections that become no rule. Allowed: an id that `auditlog detections` shows for this."""
+    """Detections that get no rule. Allowed: an id that `auditlog detections` shows for this."""
     thresholds: Input[Mapping[str, Input[float]]]
-    """Numbers in place of a detection's own, by id. Allowed: a number of 0 or more for each of: an id that
-    `auditlog detections` shows for this."""
+    """Thresholds by detection id; they replace the detection's own. Allowed: a number of 0 or more for each of: an
+    id that `auditlog detections` shows for this."""
     ignoreUsers: Input[Mapping[str, Input[Sequence[Input[str]]]]]
-    """Users that a detection leaves alone, by its id; a name is compared as a whole. Allowed: a list of user names
-    for each of: an id that `auditlog detections` shows for this."""
+    """Users that a detection ignores, by its id. Names must match in full. Allowed: a list of user names for each
+    of: an id that `auditlog detections` shows for this."""
     selectors: Input[Mapping[str, Input[str]]]
-    """By what metrics are found in Prometheus, where it is not by the usual job names. Allowed: PromQL matchers
-    such as job="apiserver" for each of: apiServer, nodeExporter, alloy, loki."""
+    """PromQL matchers, if your job names are unusual. Allowed: PromQL matchers such as job="apiserver" for each of:
+    apiServer, nodeExporter, alloy, loki."""
     labels: Input[Mapping[str, Input[str]]]
-    """Labels of the objects in Kubernetes, for the `ruleSelector` of a Prometheus operator for example. Allowed:
-    labels with their values, both texts."""
+    """Labels of the Kubernetes objects, such as for the `ruleSelector` of a Prometheus operator. Allowed: labels
+    with their values, both texts."""
     lokiFolder: Input[str]
-    """The ruler's folder of the tenant; `fake` is that of a Loki without tenants. Allowed: the name of a Loki
-    tenant. Without it: fake."""
+    """The tenant's folder in the ruler; `fake` for a Loki without tenants. Allowed: the name of a Loki tenant.
+    Default: fake."""
     runbooks: Input[str]
-    """What comes before `DETECTION.md` in an alert's `runbook_url`: where `docs/runbooks` can be read. Allowed: a
-    URL. Without it: no `runbook_url`."""
+    """Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`. Allowed:
+    a URL. Default: no `runbook_url`."""
 
 
 class AlloyArgs(TypedDict, total=False):
     """Settings of Alloy."""
 
     mode: Input[Literal["daemonset", "snippet", "off"]]
-    """What ships the events: an Alloy of the stack's own on every control-plane node (`daemonset`), or
-    configuration for one that is there (`snippet`). Both need the secret `kubeconfig`. Allowed: one of daemonset,
-    snippet, off. Without it: daemonset where `loki` is given, off elsewhere."""
+    """What ships events: one Alloy from the stack on every control-plane node (`daemonset`), or configuration for
+    your own Alloy (`snippet`). Both require a kubeconfig. Allowed: one of daemonset, snippet, off. Default:
+    daemonset if `loki` is set, else off."""
     namespace: Input[str]
-    """Where it is kept; the stack makes the namespace. Allowed: the name of a namespace that the stack makes.
-    Without it: kubernetes-audit."""
+    """The namespace; the stack creates it. Allowed: the name of a namespace that the stack makes. Default:
+    kubernetes-audit."""
     image: Input[str]
-    """The image of Alloy, with its tag or digest. Allowed: an image with its tag or digest, as
-    grafana/alloy:v1.18.1. Without it: grafana/alloy:v1.18.1."""
+    """Alloy's image, with tag or digest. Allowed: an image with its tag or digest, as grafana/alloy:v1.18.1.
+    Default: grafana/alloy:v1.18.1."""
     nodeSelector: Input[Mapping[str, Input[str]]]
-    """The labels of the nodes that it runs on. Allowed: labels with their values, both texts. Without it: {"node-
+    """Labels of the nodes on which it runs. Allowed: labels with their values, both texts. Default: {"node-
     role.kubernetes.io/control-plane": ""}."""
     hostNetwork: Input[bool]
-    """Whether it uses the node's own network. Without it: false."""
+    """Whether it uses the node's network. Default: false."""
     resources: Input[AlloyResourcesArgs]
-    """What one Alloy asks for and may use, as Kubernetes quantities."""
+    """What one Alloy requests and may use, as Kubernetes quantities."""
     catchUpMinutes: Input[int]
-    """How far back events are sent when it starts on a node for the first time. Allowed: a whole number from 1 to
-    10080. Without it: 15."""
+    """How far back to send events when Alloy first starts on a node. Allowed: a whole number from 1 to 10080.
+    Default: 15."""
     forwardTo: Input[str]
-    """With `snippet`: the receiver in the Alloy that the snippet is for. Allowed: a receiver, as
-    loki.write.default.receiver. Without it: a `loki.write` of the snippet's own."""
+    """With `snippet`: the receiver in your Alloy. Allowed: a receiver, as loki.write.default.receiver. Default: the
+    snippet's `loki.write`."""
     scrapedFrom: Input[str]
-    """The namespace of the Prometheus that scrapes it: a NetworkPolicy keeps all other pods away. Allowed: the name
-    of a namespace. Without it: no NetworkPolicy."""
+    """The namespace of the Prometheus that scrapes Alloy. A NetworkPolicy keeps all other pods out. Allowed: the
+    name of a namespace. Default: no NetworkPolicy."""
 
 
 class AlloyResourcesArgs(TypedDict, total=False):
     """Settings of AlloyResources."""
 
     cpu: Input[str]
-    """The processor time that is asked for. Allowed: a quantity, as 50m. Without it: 50m."""
+    """The requested CPU. Allowed: a quantity, as 50m. Default: 50m."""
     memory: Input[str]
-    """The memory that is asked for. Allowed: a quantity, as 128Mi. Without it: 128Mi."""
+    """The requested memory. Allowed: a quantity, as 128Mi. Default: 128Mi."""
     memoryLimit: Input[str]
-    """The memory that may be used. Allowed: a quantity, as 512Mi. Without it: 512Mi."""
+    """The memory limit. Allowed: a quantity, as 512Mi. Default: 512Mi."""
 
 
 class AnnotationsArgs(TypedDict, total=False):
@@ -92,7 +92,7 @@ class AnnotationsArgs(TypedDict, total=False):
 
     delivery: Input[Literal["off", "api"]]
     """How annotations get into events. With `api`, admission policies in the cluster write them; requires the
-    secret `kubeconfig` or `kubeconfigFile`. Allowed: one of off, api. Without it: off."""
+    secret `kubeconfig` or `kubeconfigFile`. Allowed: one of off, api. Default: off."""
     leaveOut: Input[Sequence[Input[str]]]
     """Entries of the catalogue that are not used. Allowed: the name of a file in `annotations/`, without
     `.yaml`."""
@@ -105,135 +105,134 @@ class AuditLogArgs(TypedDict, total=False):
     """Settings of AuditLog."""
 
     enabled: Input[bool]
-    """Whether there is a log; `false` where a webhook is enough. Without it: true."""
+    """Whether to write a log. Set `false` if a webhook is enough. Default: true."""
     path: Input[str]
     """The log on the nodes. `-` writes to standard output, which kubelet rotates. Allowed: an absolute path on the
-    nodes, or '-' for standard output. Without it: /var/log/kubernetes/audit/audit.log."""
+    nodes, or '-' for standard output. Default: /var/log/kubernetes/audit/audit.log."""
     maxAge: Input[int]
-    """Days that rotated files are kept; 0 for no limit. Allowed: a whole number from 0 to 36500. Without it: 30."""
+    """Days to keep rotated files; 0 for no limit. Allowed: a whole number from 0 to 36500. Default: 30."""
     maxBackup: Input[int]
-    """Rotated files that are kept; 0 for no limit. Allowed: a whole number from 0 to 100000. Without it: 10."""
+    """Number of rotated files to keep; 0 for no limit. Allowed: a whole number from 0 to 100000. Default: 10."""
     maxSize: Input[int]
-    """Megabytes at which the file is rotated. Allowed: a whole number from 1 to 1000000. Without it: 100."""
+    """Size in megabytes at which the file is rotated. Allowed: a whole number from 1 to 1000000. Default: 100."""
     compress: Input[bool]
-    """Whether rotated files are compressed. Without it: the API server's own."""
+    """Whether rotated files are compressed. Default: the API server's own."""
     format: Input[Literal["json", "legacy"]]
-    """How a line is written. What reads the log, here and in Loki, needs `json`. Allowed: one of json, legacy.
-    Without it: the API server's own: json."""
+    """The format of a line. Everything that reads the log, here and in Loki, requires `json`. Allowed: one of json,
+    legacy. Default: the API server's own: json."""
     mode: Input[Literal["batch", "blocking", "blocking-strict"]]
     """Whether requests wait for their events: `batch` does not, `blocking` does, `blocking-strict` refuses a
-    request whose event cannot be written. Allowed: one of batch, blocking, blocking-strict. Without it: the API
+    request whose event cannot be written. Allowed: one of batch, blocking, blocking-strict. Default: the API
     server's own: blocking for the log, batch for the webhook."""
     version: Input[str]
-    """The version that events are written in. Allowed: audit.k8s.io/v1. Without it: the API server's own."""
+    """The API version of the events. Allowed: audit.k8s.io/v1. Default: the API server's own."""
     batch: Input[AuditLogBatchArgs]
-    """How events are gathered; with mode `batch` only. Without it: the API server's own."""
+    """How events are batched. Requires mode `batch`. Default: the API server's own."""
     truncate: Input[bool | AuditLogTruncateArgs]
-    """Whether, and from which size on, events and batches are cut. Without it: the API server's own: off."""
+    """Whether events and batches are cut, and above which size. Default: the API server's own: off."""
 
 
 class AuditLogBatchArgs(TypedDict, total=False):
     """Settings of AuditLogBatch."""
 
     bufferSize: Input[int]
-    """Events in memory before new ones are lost. Allowed: a whole number from 1 to 2147483647. Without it: the API
-    server's own."""
+    """Events to hold in memory before new ones are lost. Allowed: a whole number from 1 to 2147483647. Default: the
+    API server's own."""
     maxSize: Input[int]
-    """Events in a batch. Allowed: a whole number from 1 to 2147483647. Without it: the API server's own."""
+    """Events in a batch. Allowed: a whole number from 1 to 2147483647. Default: the API server's own."""
     maxWait: Input[str]
-    """How long an event waits at most for its batch. Allowed: a duration as in '500ms', '5s' or '1m30s'. Without
-    it: the API server's own."""
+    """The longest time an event waits for its batch. Allowed: a duration as in '500ms', '5s' or '1m30s'. Default:
+    the API server's own."""
     throttle: Input[bool | AuditLogBatchThrottleArgs]
-    """How many batches are sent; the log backend needs both numbers. Without it: the API server's own."""
+    """How many batches are sent. The log backend requires both numbers. Default: the API server's own."""
 
 
 class AuditLogBatchThrottleArgs(TypedDict, total=False):
     """Settings of AuditLogBatchThrottle."""
 
     qps: Input[float]
-    """Batches a second on average. Allowed: a number above 0. Without it: the API server's own."""
+    """Batches per second on average. Allowed: a number above 0. Default: the API server's own."""
     burst: Input[int]
-    """Batches at once after a quiet time. Allowed: a whole number from 1 to 2147483647. Without it: the API
-    server's own."""
+    """Batches at once after a quiet period. Allowed: a whole number from 1 to 2147483647. Default: the API server's
+    own."""
 
 
 class AuditLogTruncateArgs(TypedDict, total=False):
     """Settings of AuditLogTruncate."""
 
     maxBatchSize: Input[int]
-    """Bytes above which a batch is split. Allowed: a whole number from 1 to 9223372036854775807. Without it: the
-    API server's own."""
+    """Size in bytes above which a batch is split. Allowed: a whole number from 1 to 9223372036854775807. Default:
+    the API server's own."""
     maxEventSize: Input[int]
-    """Bytes above which an event loses its bodies; at most `maxBatchSize`. Allowed: a whole number from 1 to
-    9223372036854775807. Without it: the API server's own."""
+    """Size in bytes above which an event loses its bodies; at most `maxBatchSize`. Allowed: a whole number from 1
+    to 9223372036854775807. Default: the API server's own."""
 
 
 class BastionArgs(TypedDict, total=False):
     """Settings of Bastion."""
 
     host: Required[Input[str]]
-    """The name or address that the program connects to, without user and port. Allowed: a host name or an
-    address."""
+    """The name or address to connect to, without user and port. Allowed: a host name or an address."""
     user: Input[str]
-    """The account; one that is not root needs `sudo` without a password. Allowed: a user name. Without it: root."""
+    """The account. If it is not root, it needs `sudo` without a password. Allowed: a user name. Default: root."""
     port: Input[int]
-    """The port of the SSH server. Allowed: a whole number from 1 to 65535. Without it: 22."""
+    """The port of the SSH server. Allowed: a whole number from 1 to 65535. Default: 22."""
     hostKey: Required[Input[str]]
-    """The machine's public key. Without it anybody on the way could answer in its place. Allowed: the host's public
-    Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or
-    from here, to be compared with it: ssh-keyscan -t ed25519 HOST."""
+    """The machine's public key. It keeps anybody on the way from answering in the machine's place. Allowed: the
+    host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'. On the machine itself: cat
+    /etc/ssh/ssh_host_ed25519_key.pub. From here, to compare: ssh-keyscan -t ed25519 HOST."""
 
 
 class DashboardsArgs(TypedDict, total=False):
     """Settings of Dashboards."""
 
     mode: Input[Literal["off", "configmap", "grafana-operator"]]
-    """How dashboards get into Grafana: ConfigMaps for the sidecar of its chart, or resources of its operator. Both
-    need the secret `kubeconfig`. Allowed: one of off, configmap, grafana-operator. Without it: off."""
+    """How dashboards get into Grafana: ConfigMaps for its chart's sidecar, or resources of its operator. Both
+    require a kubeconfig. Allowed: one of off, configmap, grafana-operator. Default: off."""
     namespace: Input[str]
-    """Where they are kept; it has to exist. Allowed: the name of an existing namespace. Without it: monitoring."""
+    """The namespace; it must exist. Allowed: the name of an existing namespace. Default: monitoring."""
     folder: Input[str]
-    """The folder in Grafana. Allowed: the name of a folder in Grafana. Without it: Kubernetes audit."""
+    """The folder in Grafana. Allowed: the name of a folder in Grafana. Default: Kubernetes audit."""
     folderAnnotation: Input[str]
-    """With `configmap`: the annotation by which the sidecar knows the folder
-    (`sidecar.dashboards.folderAnnotation`). Allowed: the name of an annotation. Without it: grafana_folder."""
+    """With `configmap`: the annotation that tells the sidecar the folder (`sidecar.dashboards.folderAnnotation`).
+    Allowed: the name of an annotation. Default: grafana_folder."""
     label: Input[str]
-    """With `configmap`: the label by which the sidecar finds dashboards. Allowed: the name of a label. Without it:
+    """With `configmap`: the label by which the sidecar finds dashboards. Allowed: the name of a label. Default:
     grafana_dashboard."""
     labelValue: Input[str]
-    """With `configmap`: its value. Allowed: the value of a label. Without it: 1."""
+    """With `configmap`: the label's value. Allowed: the value of a label. Default: 1."""
     instanceSelector: Input[Mapping[str, Input[str]]]
     """With `grafana-operator`: the labels of the Grafana that gets the dashboards. Allowed: labels with their
-    values, both texts. Without it: {"dashboards": "grafana"}."""
+    values, both texts. Default: {"dashboards": "grafana"}."""
     apiServerMetrics: Input[str]
-    """By what kube-apiserver's metrics are found in Prometheus. Allowed: PromQL matchers such as job="apiserver".
-    Without it: the job names that are usual."""
+    """PromQL matchers for kube-apiserver's metrics. Allowed: PromQL matchers such as job="apiserver". Default: the
+    usual job names."""
 
 
 class LokiArgs(TypedDict, total=False):
     """Settings of Loki."""
 
     url: Required[Input[str]]
-    """Where Loki is, without the path of its API. Allowed: Loki's https:// or http:// URL, without user and
+    """Loki's URL, without the path of its API. Allowed: Loki's https:// or http:// URL, without user and
     /loki/api."""
     tenant: Input[str]
     """Loki's tenant (`X-Scope-OrgID`). Allowed: the X-Scope-OrgID that Loki expects."""
     username: Input[str]
-    """The user of basic authentication; together with `password`. Allowed: a user name."""
+    """The user for basic authentication. Requires `password`. Allowed: a user name."""
     password: Input[str]
     """The password of `username`. Allowed: a text, set with pulumi config set --secret --path loki.password."""
     certificateAuthority: Input[str]
-    """Who signed Loki's certificate. Allowed: PEM certificates. Without it: the certificate authorities in Alloy's
-    image."""
+    """The certificate authority that signed Loki's certificate. Allowed: PEM certificates. Default: the certificate
+    authorities in Alloy's image."""
     maxLineSize: Input[int]
-    """Bytes of the longest line that Loki takes (its `limits_config.max_line_size`). Allowed: a whole number from
-    1024 to 1073741824. Without it: 262144."""
+    """The longest line in bytes that Loki takes (its `limits_config.max_line_size`). Allowed: a whole number from
+    1024 to 1073741824. Default: 262144."""
     queryUrl: Input[str]
-    """Where Loki answers questions, if elsewhere; `up` asks there for its proof. Allowed: Loki's https:// or
-    http:// URL, without user and /loki/api. Without it: `url`."""
+    """Where Loki answers queries, if at another URL. `up` asks there for its proof. Allowed: Loki's https:// or
+    http:// URL, without user and /loki/api. Default: `url`."""
     queryThroughNodes: Input[bool]
-    """Whether `up` asks Loki through its SSH connections to the nodes; a Service's name (`….svc`) is known there.
-    `false`: from the machine that runs it. Without it: true."""
+    """Whether `up` asks Loki through its SSH connections to the nodes, where a Service's name (`….svc`) works.
+    `false`: from the machine that runs `up`. Default: true."""
 
 
 class NodeArgs(TypedDict, total=False):
@@ -242,22 +241,20 @@ class NodeArgs(TypedDict, total=False):
     name: Required[Input[str]]
     """The node's name in the cluster. Allowed: the node's name in the cluster."""
     gone: Input[bool]
-    """The machine is gone for good: what the stack knows of it is forgotten, without dialling. Without it:
-    false."""
+    """The machine is gone for good. The stack forgets it without contacting it. Default: false."""
     joining: Input[bool]
-    """The machine is about to join: it gets the policy file and the log's folder that `kubeadm join` will need.
-    Without it: false."""
+    """The machine is about to join. It gets the policy file and the log's folder that `kubeadm join` needs.
+    Default: false."""
     host: Required[Input[str]]
-    """The name or address that the program connects to, without user and port. Allowed: a host name or an
-    address."""
+    """The name or address to connect to, without user and port. Allowed: a host name or an address."""
     user: Input[str]
-    """The account; one that is not root needs `sudo` without a password. Allowed: a user name. Without it: root."""
+    """The account. If it is not root, it needs `sudo` without a password. Allowed: a user name. Default: root."""
     port: Input[int]
-    """The port of the SSH server. Allowed: a whole number from 1 to 65535. Without it: 22."""
+    """The port of the SSH server. Allowed: a whole number from 1 to 65535. Default: 22."""
     hostKey: Required[Input[str]]
-    """The machine's public key. Without it anybody on the way could answer in its place. Allowed: the host's public
-    Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or
-    from here, to be compared with it: ssh-keyscan -t ed25519 HOST."""
+    """The machine's public key. It keeps anybody on the way from answering in the machine's place. Allowed: the
+    host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'. On the machine itself: cat
+    /etc/ssh/ssh_host_ed25519_key.pub. From here, to compare: ssh-keyscan -t ed25519 HOST."""
 
 
 _PolicyArgs = TypedDict("_PolicyArgs", {"raise": "Input[Sequence[Input[PolicyRaiseArgs]]]"}, total=False)
@@ -267,60 +264,59 @@ class PolicyArgs(_PolicyArgs, total=False):
     """Settings of Policy."""
 
     preset: Input[str]
-    """A policy that comes with the project; `auditlog presets` shows what each records. Allowed: one of baseline,
-    cis, forensic, low-write, minimal, secrets, secrets-in-namespaces, standard. Without it: standard, where no
-    other source is given."""
+    """A policy that comes with the project. `auditlog presets` lists them. Allowed: one of baseline, cis, forensic,
+    low-write, minimal, secrets, secrets-in-namespaces, standard. Default: standard, unless another source is
+    set."""
     file: Input[str]
     """A policy file, relative to the project. Allowed: the path of an audit.k8s.io/v1 Policy file, relative to the
     project."""
     inline: Input[Any]
     """A policy in the stack file itself. Allowed: an audit.k8s.io/v1 Policy, as YAML text or as a mapping."""
     base64: Input[str]
-    """A policy as the `data` of a Secret holds it. Allowed: an audit.k8s.io/v1 Policy in base64, as in the data of
-    a Secret."""
+    """A policy in base64, as in the `data` of a Secret. Allowed: an audit.k8s.io/v1 Policy in base64, as in the
+    data of a Secret."""
     path: Input[str]
-    """The policy file on the nodes. Allowed: an absolute path on the nodes. Without it: /etc/kubernetes/audit-
+    """The policy file on the nodes. Allowed: an absolute path on the nodes. Default: /etc/kubernetes/audit-
     policy.yaml."""
     parameters: Input[PolicyParametersArgs]
-    """Parameters of the preset that has some."""
+    """The preset's parameters, if it has any."""
     rulesBefore: Input[Sequence[Input[Any]]]
-    """Rules as in an audit policy, before those of the policy: the first that matches decides."""
+    """Rules of an audit policy, before the policy's own rules. The first rule that matches decides."""
     rulesAfter: Input[Sequence[Input[Any]]]
-    """Rules as in an audit policy, after those of the policy."""
+    """Rules of an audit policy, after the policy's own rules."""
     drop: Input[PolicyDropArgs]
-    """What is not recorded besides."""
+    """Requests that are not recorded in addition."""
     omitStages: Input[Sequence[Input[str]]]
-    """Stages that write no event, in place of the policy's own. Allowed: of RequestReceived, ResponseStarted,
-    ResponseComplete, Panic. Without it: the policy's own."""
+    """Stages that write no event; replaces the policy's own. Allowed: of RequestReceived, ResponseStarted,
+    ResponseComplete, Panic. Default: the policy's own."""
     omitManagedFields: Input[bool]
-    """Whether bodies are recorded without `managedFields`, in place of the policy's own. Without it: the policy's
-    own."""
+    """Whether bodies are recorded without `managedFields`; replaces the policy's own. Default: the policy's own."""
 
 
 class PolicyDropArgs(TypedDict, total=False):
     """Settings of PolicyDrop."""
 
     users: Input[Sequence[Input[str]]]
-    """Their requests are not recorded."""
+    """Users; their requests are not recorded."""
     userGroups: Input[Sequence[Input[str]]]
-    """Their members' requests are not recorded."""
+    """Groups; their members' requests are not recorded."""
     namespaces: Input[Sequence[Input[str]]]
-    """Requests in them are not recorded."""
+    """Namespaces; requests in them are not recorded."""
     resources: Input[Sequence[Input[PolicyDropResourceArgs]]]
-    """Requests for them are not recorded."""
+    """Resources; requests for them are not recorded."""
     nonResourceURLs: Input[Sequence[Input[str]]]
-    """Requests for these paths are not recorded; `*` may end one."""
+    """Paths; requests for them are not recorded. A path may end in `*`."""
 
 
 class PolicyDropResourceArgs(TypedDict, total=False):
     """Settings of PolicyDropResource."""
 
     group: Input[str]
-    """The API group; empty for the core. Allowed: an API group, '' for the core one."""
+    """The API group; empty for the core group. Allowed: an API group, '' for the core one."""
     resources: Input[Sequence[Input[str]]]
-    """Plurals, with a subresource as in `pods/log`; none means all."""
+    """Plurals, also with a subresource: `pods/log`. Default: all."""
     resourceNames: Input[Sequence[Input[str]]]
-    """Names of single objects; none means all."""
+    """Names of objects. Default: all."""
 
 
 class PolicyParametersArgs(TypedDict, total=False):
@@ -334,9 +330,9 @@ class PolicyRaiseArgs(TypedDict, total=False):
     """Settings of PolicyRaise."""
 
     level: Required[Input[Literal["None", "Metadata", "Request", "RequestResponse"]]]
-    """The level that is recorded at least. Allowed: one of None, Metadata, Request, RequestResponse."""
+    """The lowest level to record. Allowed: one of None, Metadata, Request, RequestResponse."""
     group: Input[str]
-    """The API group; empty for the core. Allowed: an API group, '' for the core one."""
+    """The API group; empty for the core group. Allowed: an API group, '' for the core one."""
     resource: Required[Input[str]]
     """A plural, or one of its subresources. Allowed: a plural as in 'pods', or 'pods/exec'."""
 
@@ -345,10 +341,11 @@ class ProofArgs(TypedDict, total=False):
     """Settings of Proof."""
 
     enabled: Input[bool]
-    """Whether `up` ends by making a request on each node and finding its event in the log, and in Loki where the
-    stack ships to it. An `up` that does not find it fails; the nodes stay as they are. Without it: true."""
+    """Whether `up` ends with a proof on each changed node: a request, and its event in the log and, if shipped, in
+    Loki. Without the event `up` fails; the nodes stay as they are. Default: true."""
     lokiSeconds: Input[int]
-    """How long an event may take from the log to Loki. Allowed: a whole number from 5 to 3600. Without it: 60."""
+    """How long an event may take from the log to Loki, in seconds. Allowed: a whole number from 5 to 3600. Default:
+    60."""
 
 
 class ReadingArgs(TypedDict, total=False):
@@ -362,68 +359,68 @@ class WebhookArgs(TypedDict, total=False):
     """Settings of Webhook."""
 
     server: Required[Input[str]]
-    """Where events are posted to. Allowed: an https:// or http:// URL without user and password."""
+    """The URL to post events to. Allowed: an https:// or http:// URL without user and password."""
     certificateAuthority: Input[str]
-    """Who signed the server's certificate. Allowed: PEM certificates. Without it: the certificate authorities of
-    the API server's own system."""
+    """The certificate authority that signed the server's certificate. Allowed: PEM certificates. Default: the
+    certificate authorities of the API server's system."""
     clientCertificate: Input[str]
-    """What the API server shows the server; together with `clientKey`. Allowed: PEM certificates."""
+    """The API server's client certificate. Requires `clientKey`. Allowed: PEM certificates."""
     clientKey: Input[str]
     """The key of `clientCertificate`. Allowed: an unencrypted private key in PEM form."""
     token: Input[str]
-    """A bearer token, in place of a client certificate. Allowed: a bearer token: printable ASCII without spaces."""
+    """A bearer token, instead of a client certificate. Allowed: a bearer token: printable ASCII without spaces."""
     path: Input[str]
-    """The kubeconfig on the nodes that holds all this. Allowed: an absolute path on the nodes. Without it:
+    """The kubeconfig file on the nodes that holds all this. Allowed: an absolute path on the nodes. Default:
     /etc/kubernetes/audit-webhook.yaml."""
     initialBackoff: Input[str]
-    """How long the API server waits before it tries a failed post again. Allowed: a duration as in '500ms', '5s' or
-    '1m30s'. Without it: the API server's own."""
+    """How long the API server waits before it retries a failed post. Allowed: a duration as in '500ms', '5s' or
+    '1m30s'. Default: the API server's own."""
     mode: Input[Literal["batch", "blocking", "blocking-strict"]]
     """Whether requests wait for their events: `batch` does not, `blocking` does, `blocking-strict` refuses a
-    request whose event cannot be written. Allowed: one of batch, blocking, blocking-strict. Without it: the API
+    request whose event cannot be written. Allowed: one of batch, blocking, blocking-strict. Default: the API
     server's own: blocking for the log, batch for the webhook."""
     version: Input[str]
-    """The version that events are written in. Allowed: audit.k8s.io/v1. Without it: the API server's own."""
+    """The API version of the events. Allowed: audit.k8s.io/v1. Default: the API server's own."""
     batch: Input[WebhookBatchArgs]
-    """How events are gathered; with mode `batch` only. Without it: the API server's own."""
+    """How events are batched. Requires mode `batch`. Default: the API server's own."""
     truncate: Input[bool | WebhookTruncateArgs]
-    """Whether, and from which size on, events and batches are cut. Without it: the API server's own: off."""
+    """Whether events and batches are cut, and above which size. Default: the API server's own: off."""
 
 
 class WebhookBatchArgs(TypedDict, total=False):
     """Settings of WebhookBatch."""
 
     bufferSize: Input[int]
-    """Events in memory before new ones are lost. Allowed: a whole number from 1 to 2147483647. Without it: the API
-    server's own."""
+    """Events to hold in memory before new ones are lost. Allowed: a whole number from 1 to 2147483647. Default: the
+    API server's own."""
     maxSize: Input[int]
-    """Events in a batch. Allowed: a whole number from 1 to 2147483647. Without it: the API server's own."""
+    """Events in a batch. Allowed: a whole number from 1 to 2147483647. Default: the API server's own."""
     maxWait: Input[str]
-    """How long an event waits at most for its batch. Allowed: a duration as in '500ms', '5s' or '1m30s'. Without
-    it: the API server's own."""
+    """The longest time an event waits for its batch. Allowed: a duration as in '500ms', '5s' or '1m30s'. Default:
+    the API server's own."""
     throttle: Input[bool | WebhookBatchThrottleArgs]
-    """How many batches are sent; the log backend needs both numbers. Without it: the API server's own."""
+    """How many batches are sent. The log backend requires both numbers. Default: the API server's own."""
 
 
 class WebhookBatchThrottleArgs(TypedDict, total=False):
     """Settings of WebhookBatchThrottle."""
 
     qps: Input[float]
-    """Batches a second on average. Allowed: a number above 0. Without it: the API server's own."""
+    """Batches per second on average. Allowed: a number above 0. Default: the API server's own."""
     burst: Input[int]
-    """Batches at once after a quiet time. Allowed: a whole number from 1 to 2147483647. Without it: the API
-    server's own."""
+    """Batches at once after a quiet period. Allowed: a whole number from 1 to 2147483647. Default: the API server's
+    own."""
 
 
 class WebhookTruncateArgs(TypedDict, total=False):
     """Settings of WebhookTruncate."""
 
     maxBatchSize: Input[int]
-    """Bytes above which a batch is split. Allowed: a whole number from 1 to 9223372036854775807. Without it: the
-    API server's own."""
+    """Size in bytes above which a batch is split. Allowed: a whole number from 1 to 9223372036854775807. Default:
+    the API server's own."""
     maxEventSize: Input[int]
-    """Bytes above which an event loses its bodies; at most `maxBatchSize`. Allowed: a whole number from 1 to
-    9223372036854775807. Without it: the API server's own."""
+    """Size in bytes above which an event loses its bodies; at most `maxBatchSize`. Allowed: a whole number from 1
+    to 9223372036854775807. Default: the API server's own."""
 
 
 class AuditLoggingArgs(TypedDict, total=False):
@@ -433,63 +430,63 @@ class AuditLoggingArgs(TypedDict, total=False):
     """The cluster's name, for labels, dashboards and alerts. Allowed: a name of lower-case letters, digits, '-' and
     '.'."""
     nodes: Required[Input[Sequence[Input[NodeArgs]]]]
-    """The control-plane nodes, in the order in which they are changed."""
+    """The control-plane nodes, in the order in which they change."""
     bastion: Input[BastionArgs]
-    """The host through which the nodes are reached. Without it: no such host."""
+    """A host through which to reach the nodes. Default: connect directly."""
     policy: Input[PolicyArgs]
-    """The audit policy, and what of it changes. Without it: the preset `standard`."""
+    """The audit policy, and your changes to it. Default: the preset `standard`."""
     auditLog: Input[AuditLogArgs]
-    """The log on the nodes. Without it: a file with the rotation below."""
+    """The log on the nodes. Default: a file with the rotation below."""
     loki: Input[LokiArgs]
-    """Where events are shipped to. Without it: no Loki."""
+    """The Loki to ship events to. Default: no Loki."""
     alloy: Input[AlloyArgs]
-    """What ships the events. Without it: a DaemonSet where `loki` is given."""
+    """What ships events to Loki. Default: a DaemonSet if `loki` is set."""
     webhook: Input[WebhookArgs]
-    """A server that the API server posts events to. Without it: no webhook."""
+    """A server to which the API server posts events. Default: no webhook."""
     dashboards: Input[DashboardsArgs]
-    """The Grafana dashboards. Without it: none."""
+    """The Grafana dashboards. Default: none."""
     annotations: Input[AnnotationsArgs]
-    """What admission policies add to events. Without it: none."""
+    """What admission policies add to events. Default: none."""
     alerts: Input[AlertsArgs]
-    """The alerting rules. Without it: none."""
+    """The alerting rules. Default: none."""
     proof: Input[ProofArgs]
-    """The proof that events arrive, with which `up` ends. Without it: it is made."""
+    """The proof at the end of `up` that events arrive. Default: on."""
     healthTimeoutSeconds: Input[int]
-    """How long a restarted API server may take to become healthy before everything is put back. Allowed: a whole
-    number from 30 to 3600. Without it: 300."""
+    """How long a restarted API server may take to become healthy before the node rolls back. Allowed: a whole
+    number from 30 to 3600. Default: 300."""
     quarantineStrayManifests: Input[bool]
-    """Whether `up` moves other files in `/etc/kubernetes/manifests` that define kube-apiserver to the archive; they
-    are an error otherwise. Without it: false."""
+    """Whether `up` archives other files in `/etc/kubernetes/manifests` that define kube-apiserver. Otherwise they
+    are an error. Default: false."""
     takeOver: Input[str]
-    """The owner whose nodes this stack takes over as they are: the former name of a stack, project or component
-    that was renamed or moved. Without effect once the nodes are taken over. Allowed: an owner as a refusal names
-    it: PROJECT/STACK, or PROJECT/STACK/COMPONENT. Without it: nodes of another owner are refused."""
+    """Takes over this owner's nodes as they are. Name the former owner after you rename or move a stack, project or
+    component. No effect once the nodes are taken over. Allowed: an owner as a refusal names it: PROJECT/STACK, or
+    PROJECT/STACK/COMPONENT. Default: nodes of another owner are refused."""
     restart: Input[Literal["seamless", "quick", "drain"]]
-    """How the API server is restarted: `seamless` (a second one answers meanwhile; `drain` where the node does not
-    allow it), `quick` (away for 5 to 10 s, only where no audit event can be lost), `drain` (away for about 40 s).
-    Allowed: one of seamless, quick, drain. Without it: seamless."""
+    """How the API server restarts. `seamless`: a second one answers meanwhile; becomes `drain` if the node does not
+    allow it. `quick`: away for 5 to 10 s; refused if it can lose audit events. `drain`: away for about 40 s.
+    Allowed: one of seamless, quick, drain. Default: seamless."""
     rehearsal: Input[bool]
-    """Whether the new manifest and policy run as a second API server before the running one is touched. Without it:
-    true."""
+    """Whether the new manifest and policy first run as a second API server, before the running one is touched.
+    Default: true."""
     acceptLostEvents: Input[bool]
-    """Whether a `quick` restart may be made where it can lose audit events. Without it: false."""
+    """Whether a `quick` restart is allowed even if it can lose audit events. Default: false."""
     enabled: Input[bool]
-    """`false`: the control plane is given back as it was before audit logging, and the policy is taken away.
-    Without it: true."""
+    """`false` restores the control plane as it was before audit logging, and removes the policy. Default: true."""
     liveRead: Input[bool]
-    """`off`: previews do without the nodes and say so, and `up` refuses. Here `true` is on and `false` is off.
-    Without it: on."""
+    """`off`: previews do not read the nodes and say so; `up` refuses. Here `true` is on and `false` is off.
+    Default: on."""
     reading: Input[ReadingArgs]
-    """The account that previews read the nodes with, where it is another than the one that changes them. Without
-    it: each node's own user."""
+    """The account with which previews read the nodes, if it is not the one that changes them. Default: each node's
+    own user."""
     kubeconfigFile: Input[str]
-    """In place of the secret `kubeconfig`: the state holds this path and no credential. Where previews run
-    elsewhere than `up`, a kubeconfig that only reads has this path there. Allowed: the path of a kubeconfig on the
-    machine that runs Pulumi: absolute, or relative to the project. Without it: the secret `kubeconfig`."""
+    """Use it instead of the secret `kubeconfig`: the state holds this path and no credential. If previews run on
+    another machine than `up`, put a kubeconfig that only reads at this path there. Allowed: the path of a
+    kubeconfig on the machine that runs Pulumi: absolute, or relative to the project. Default: the secret
+    `kubeconfig`."""
     sshPrivateKey: Input[str]
-    """The private key that opens the nodes. Allowed: a private key. Without it: the SSH agent's keys."""
+    """The private key for the nodes. Allowed: a private key. Default: the SSH agent's keys."""
     sshReadingPrivateKey: Input[str]
     """The private key of `reading.user`. Allowed: a private key."""
     kubeconfig: Input[str]
-    """For what the stack keeps in the cluster itself: Alloy, dashboards, alerts. Allowed: the text of a kubeconfig
-    for the cluster."""
+    """For what the stack runs in the cluster: Alloy, dashboards, alerts. Allowed: the text of a kubeconfig for the
+    cluster."""

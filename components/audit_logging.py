@@ -25,12 +25,18 @@ _WITH_SECRETS = {steps[0] for steps in SECRET_STEPS}
 
 
 class AuditLogging(pulumi.ComponentResource):
-    """Everything that a stack of this project has, below one component.
+    """Audit logging for one cluster: everything that a stack of this project has, below one component.
 
-    ``args`` are the settings of ``docs/settings.md`` by their keys, secrets included. ``outputs`` are those of
-    ``auditlog.settings.outputs`` by their names; each is an attribute too. The nodes are read when all arguments are
-    known. In a preview that does not know one of them, the resources stay as they are and the outputs are unknown; an
-    update fails before any change.
+    Args:
+        name: The component's name. Its resources' names begin with it, and the nodes record it as part of the owner.
+        args: The settings of ``docs/settings.md`` by their keys, secrets included.
+        opts: Resource options. ``providers`` may hold ``kubernetes`` and ``command``.
+
+    The nodes are read once all arguments are known. If a preview does not know one, the resources stay as they are and
+    the outputs are unknown; an update fails before any change. Errors in the arguments raise ``pulumi.RunError`` with
+    one line each, before any node is contacted.
+
+    ``outputs`` holds each output of ``docs/settings.md`` by its name; each is an attribute too.
     """
 
     outputs: Mapping[str, pulumi.Output[Any]]
@@ -121,7 +127,7 @@ class AuditLogging(pulumi.ComponentResource):
     def _configuration(self, values: Mapping[str, Any], secret: Set[str]) -> Configuration:
         # Where the program gives the provider of the cluster, no kubeconfig is needed.
         provides = self._scope.given_provider(ANY_OBJECT) is not None and not values.get("kubeconfigFile")
-        given = {"kubeconfig": "that of the provider"} if provides else {}
+        given = {"kubeconfig": "the provider's"} if provides else {}
         return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
 
     def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:

@@ -20,7 +20,7 @@ from auditlog.stack_file.own_file import mistakes_of_form
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The checked settings and the keys that open the nodes, plain: the program itself dials with them.
+    """The checked settings and the keys that open the nodes, plain: the program itself contacts with them.
 
     ``private_key`` is None where the SSH agent holds the key; ``reading_key`` None where previews read with the same
     account that changes the nodes. ``kubeconfig`` is a text, or the path that the settings name; None where nothing is
@@ -34,7 +34,7 @@ class Configuration:
 
     @property
     def account(self) -> Account:
-        """Who reads the nodes in this run: in previews the account that can do nothing else, where there is one."""
+        """Who reads the nodes in this run: in previews the account that can do nothing else, if there is one."""
         if pulumi.runtime.is_dry_run() and self.settings.reading_user is not None:
             return Account(self.reading_key, self.settings.reading_user)
         return Account(self.private_key)

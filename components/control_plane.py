@@ -1,7 +1,7 @@
 """All nodes together: which resources there are, and in which order they change.
 
-One node at a time, kubeadm-config after the last healthy one and first on removal, policy files last on removal (design
-decision 7): the engine takes dependencies the other way round when it deletes.
+One node at a time, kubeadm-config after the last healthy one and first on removal, policy files last on removal
+(docs/design.md): the engine takes dependencies the other way round when it deletes.
 """
 
 from __future__ import annotations

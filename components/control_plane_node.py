@@ -22,7 +22,7 @@ from components.scope import Scope
 class ControlPlaneNode(pulumi.ComponentResource):
     """Puts policy and manifest in place on one node and waits until its API server runs with them.
 
-    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` tells how the
+    ``state`` is what the stack knows of the node once that has happened. Its Command's ``delete`` says how the
     manifest was before audit logging, so that ``pulumi destroy`` needs neither this program nor the node's memory.
     ``turn`` is what the node is told of the others. With ``due_proof`` the Command runs although the node is in sync,
     and with it the proof.

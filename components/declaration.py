@@ -17,7 +17,7 @@ from components.configuration import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The locks of this run, None where there are none."""
+    """The locks of this run, None if there are none."""
 
     declaration: Declaration | None
 

@@ -22,8 +22,8 @@ from components.scope import Scope
 class KubeadmConfig(pulumi.ComponentResource):
     """Writes ClusterConfiguration through the first node.
 
-    Not by a ConfigMapPatch: destroying one removes the key it owns, and with it the whole ClusterConfiguration
-    (design decision 7). It comes after the last healthy node and goes first on removal, because a node that joins by
+    Not by a ConfigMapPatch: destroying one removes the key it owns, and with it the whole ClusterConfiguration.
+    It comes after the last healthy node and goes first on removal, because a node that joins by
     it needs the policy file that it names.
     """
 

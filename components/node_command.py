@@ -73,9 +73,9 @@ def node_command(
 def untouched_node_command(
     name: str, connection: remote.ConnectionArgs, *, parent: pulumi.Resource, forget: bool = False
 ) -> remote.Command:
-    """Declares the Command ``name`` so that it stays in the stack as it is: nothing of it is compared, nothing dialled.
+    """Declare the Command ``name`` so that it stays in the stack as it is: nothing is compared, nothing contacted.
 
-    With ``forget`` its removal dials nothing either: the node is gone (pulumi/pulumi-command#104).
+    With ``forget`` its removal contacts nothing either, because the node is gone (pulumi/pulumi-command#104).
     """
     return remote.Command(
         name,

@@ -9,7 +9,7 @@ from auditlog.settings import Host, Settings
 
 
 def connections(settings: Settings, private_key: str | None) -> dict[str, remote.ConnectionArgs]:
-    """The connection of every node, by its name; through the bastion where there is one.
+    """The connection of every node, by its name; through the bastion if there is one.
 
     Without ``private_key`` the provider offers the keys of the SSH agent, and none is kept in the stack's state.
     """

@@ -50,7 +50,7 @@ def end_with_one_message() -> None:
 
 @contextmanager
 def stopping_on_mistakes() -> Iterator[None]:
-    """Turns the errors that a person can mend into a RunError, which Pulumi prints as its message alone."""
+    """Turns the errors that a person can fix into a RunError, which Pulumi prints as its message alone."""
     try:
         yield
     except tuple(_HEADINGS) as error:

@@ -24,6 +24,6 @@ def check_plan_digest(digest: str, scope: Scope) -> None:
     if asked not in (None, digest):
         raise pulumi.RunError(
             f"The plan is not the one that was previewed; nothing was changed. Its digest is {name}, "
-            f"{asked or 'that of another component'} was asked for: nodes, configuration or program have changed "
+            f"{asked or 'the digest of another component'} was asked for: nodes, configuration or program have changed "
             "since. Preview again."
         )

@@ -29,7 +29,7 @@ class Applied:
     """What a run applies, as far as events go another way afterwards.
 
     ``nodes`` are the changes of the control-plane nodes by name. ``shipping`` is that of Alloy, None without one.
-    ``after`` are the resources that have to be done before an event can be looked for.
+    ``after`` are the resources that must be done before an event can be looked for.
     """
 
     nodes: Mapping[str, Change]

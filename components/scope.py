@@ -78,7 +78,7 @@ class Scope:
     def _alias_former(self, arguments: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """The resource's place below the former component, or in this project's own program.
 
-        It is within the stack of today: the engine writes the names of stack and project anew when either is renamed
+        It is within the stack of today: the engine writes the names of stack and project again when either is renamed
         and when resources move to another stack.
         """
         if not arguments.name.startswith(self.prefix):

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034
 # What the node's side shares: paths, messages, hashes, files that arrive and are put in place, and the lock.
-# The operator's side decides; these functions only move files and look (design decision 1).
+# The operator's side decides; these functions only move files and look: docs/design.md.
 
 set -u
 umask 077

@@ -22,7 +22,7 @@ _SILENT = re.compile(
 def unanswered(facts: Facts) -> Finding | None:
     """Why the node's API server did not answer when it was asked for kubeadm-config.
 
-    None where it answered, where it was not asked, and where kubectl failed for a reason of its own.
+    None where it answered, where it was not asked, and where kubectl failed for its own reason.
     """
     if facts.kubeadm_config is not None and not facts.kubeadm_config.stale:
         return None
@@ -38,7 +38,7 @@ def unanswered(facts: Facts) -> Finding | None:
             "the cluster's endpoint does not answer, though the API server of this node does "
             f"({facts.kubeadm_config_error})",
             "clients find no API server, and kubeadm-config cannot be read",
-            remedy="mend the load balancer, or what server: in /etc/kubernetes/admin.conf names",
+            remedy="fix the load balancer, or what server: in /etc/kubernetes/admin.conf names",
         )
     started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
     return Finding(

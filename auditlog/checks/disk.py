@@ -69,7 +69,7 @@ def disk_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding]:
             f"the log may take {_most(log)}, which leaves {left // MEGABYTE} MB free, "
             f"{left * 100 // disk.size} % of its file system",
             "with less than 15 % free kubelet deletes images, with less than 10 % it evicts pods",
-            remedy="lower --audit-log-maxbackup or --audit-log-maxsize, or give the log a disk of its own",
+            remedy="lower --audit-log-maxbackup or --audit-log-maxsize, or give the log its own disk",
         )
 
 

@@ -46,7 +46,7 @@ def planned_findings(
 ) -> tuple[Finding, ...]:
     """Everything about a node whose manifest becomes that of ``server``, with this policy.
 
-    ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` tells whether the stack sends the log there.
+    ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` says whether the stack sends the log there.
     """
     log = log_backend(server.flags, server.minor)
     return (

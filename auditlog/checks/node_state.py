@@ -51,7 +51,7 @@ def kind_of_node(facts: Facts) -> Iterator[Finding]:
             "no-admin-conf",
             "/etc/kubernetes/admin.conf is not there",
             "kubeadm-config and the API server's health cannot be read without it",
-            "make it anew on the node: kubeadm init phase kubeconfig admin",
+            "create it on the node: kubeadm init phase kubeconfig admin",
         )
 
 
@@ -61,7 +61,7 @@ def _no_manifest(facts: Facts) -> Finding:
             "no-manifest",
             f"{MANIFEST_PATH} is not there",
             "this control-plane node has no API server",
-            f"put it back from a copy (the newest one in {ARCHIVE}/*/), or write it anew with "
+            f"restore it from a copy (the newest one in {ARCHIVE}/*/), or create it with "
             "kubeadm init phase control-plane apiserver",
         )
     if facts.role is Role.WORKER:
@@ -118,7 +118,7 @@ def unfinished(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "unfinished-change",
             "a change of this node by pulumi was cut off",
-            "the next pulumi up finishes it or puts everything back first",
+            "the next pulumi up finishes it or rolls it back first",
         )
 
 

@@ -26,8 +26,7 @@ def process_lag(server: ApiServer) -> Lag | None:
     """In what the node's process is behind the live manifest ``server`` and the files it names; None when in nothing.
 
     Those files are read at the start only. A process that started before one was last written has read another text,
-    unless the manifest names the hash of what is in it now: then kubelet started the process because of it (design
-    decision 8).
+    unless the manifest names the hash of what is in it now: then kubelet started the process because of it.
     """
     facts = server.facts
     if not facts.processes:
@@ -68,7 +67,7 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
 
 
 def no_process(pod_logs: str) -> Finding:
-    """No API server runs, and neither file tells why. ``pod_logs`` is where kubelet keeps what containers write."""
+    """No API server runs, and neither file says why. ``pod_logs`` is where kubelet keeps what containers write."""
     return Finding(
         "no-process",
         "no API server runs on this node",

@@ -11,7 +11,7 @@ from auditlog.nodes.facts import Facts
 from auditlog.settings import STDOUT
 
 OUTAGE_HOURS = 24
-"""How long Loki, or Alloy, may be away without a loss: what breaks in the evening is mended the next day."""
+"""How long Loki, or Alloy, may be away without a loss: what breaks in the evening is fixed the next day."""
 
 MEASURED_SECONDS = 3600
 """A log of less time than this does not tell how much is written in a day."""

@@ -34,7 +34,7 @@ def build_parser(program: str = "auditlog") -> argparse.ArgumentParser:
     """The parser with every command. `program` is what people call it by."""
     parser = _Parser(
         prog=program,
-        description="Kubernetes audit policies and audit logs: what a policy does, and what a log holds.",
+        description="Know what a Kubernetes audit policy does, and what an audit log holds.",
     )
     parser.add_argument("--version", action="version", version=f"auditlog {__version__}")
     parser.set_defaults(run=lambda _: print_help(parser))

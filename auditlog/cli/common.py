@@ -8,8 +8,8 @@ from auditlog.cli.output import add_output
 from auditlog.errors import AuditlogError
 
 LOG_HELP = (
-    "a log file (its rotated files are found), a folder with a log or with one folder per node, or - for standard "
-    "input; NODE= may stand before it: cp1=/var/log/kubernetes/audit/audit.log"
+    "a log file with its rotated files, a folder with a log or with one folder per node, or - for standard input. "
+    "Name its node in front of it: cp1=/var/log/kubernetes/audit/audit.log"
 )
 
 STDIN = "-"
@@ -27,15 +27,17 @@ def print_help(parser: argparse.ArgumentParser) -> int:
 
 def add_access(parser: argparse._ActionsContainer) -> None:
     """How machines are reached over SSH; `auditlog.cli.hosts` reads it."""
-    parser.add_argument("--identity", metavar="FILE", help="the private key to use (those of the SSH agent and ~/.ssh)")
-    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which the nodes are reached")
+    parser.add_argument(
+        "--identity", metavar="FILE", help="the private key (default: the keys of the SSH agent and ~/.ssh)"
+    )
+    parser.add_argument("--bastion", metavar="HOST", help="[user@]host[:port] through which to reach the nodes")
     parser.add_argument(
         "--host-key",
         action="append",
         default=[],
         metavar="KEY",
-        help="a host's public key as ssh-keyscan prints it, 'HOST ssh-ed25519 AAAA…', when known_hosts lacks it; "
-        "for a single HOST the part behind the host is enough",
+        help="a host's public key, if known_hosts lacks it, as ssh-keyscan prints it: 'HOST ssh-ed25519 AAAA…'. "
+        "For a single HOST the part after the host is enough",
     )
 
 

@@ -29,8 +29,8 @@ def register(subparsers: argparse._SubParsersAction[Any], build_parser: Callable
     """Adds the command. `build_parser` makes the parser that is completed."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "completion",
-        help="completion for bash, zsh and fish",
-        description="Prints the script that completes commands, options and file names in a shell.",
+        help="print the completion script for bash, zsh or fish",
+        description="Print the script that completes commands, options and file names in a shell.",
         epilog=_INSTALLATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -16,18 +16,18 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the four commands under `config`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "config",
-        help="stack files: check them, their JSON Schema, the reference of every setting",
-        description="What there is to say about Pulumi.<env>.yaml without engine, passphrase or network.",
+        help="check stack files; print their JSON Schema, and the reference of every setting",
+        description="Check stack files, and print what they may contain, without engine, passphrase or network.",
     )
     parser.set_defaults(run=lambda _: print_help(parser))
     commands = parser.add_subparsers(metavar="COMMAND")
 
     check = commands.add_parser(
         "check",
-        help="every mistake in stack files, and what is wrong with the policies they name",
-        description="Reads stack files as the Pulumi CLI does and answers every mistake with the words of the program. "
-        "Values that are encrypted count as present. The policy that a stack names is validated and linted.",
-        epilog="Exit code 1: there is a mistake, or a finding of a policy at or above warning that is not silenced.",
+        help="report every error in stack files, and what is wrong with the policies they name",
+        description="Read stack files as the Pulumi CLI does, and report every error in the words of the program. "
+        "Encrypted values count as present. The policy that a stack names is validated and linted.",
+        epilog="Exit code 1: there is an error, or an unsilenced policy finding of severity warning or more.",
     )
     check.add_argument(
         "files", nargs="*", metavar="FILE", help="stack files (every Pulumi.*.yaml beside the nearest Pulumi.yaml)"
@@ -39,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         command = commands.add_parser(
             document.command,
             help=document.help,
-            description=f"Prints {document.what}, made from the same declarations as the program's own checks.",
+            description=f"Print {document.what}, made from the same declarations as the program's own checks.",
         )
         command.set_defaults(run=_print, text=document.text)
 
@@ -97,16 +97,18 @@ class _Document:
 
 
 _DOCUMENTS = (
-    _Document("schema", "JSON Schema of stack files, for editors", "a JSON Schema (2020-12) of stack files", _schema),
+    _Document(
+        "schema", "print the JSON Schema of stack files, for editors", "a JSON Schema (2020-12) of stack files", _schema
+    ),
     _Document(
         "package",
-        "the schema of the Pulumi package, for programs in other languages",
-        "package/schema.json, which `pulumi package get-schema` answers",
+        "print the schema of the Pulumi package, for programs in other languages",
+        "package/schema.json, which `pulumi package get-schema` returns",
         _package,
     ),
     _Document(
         "reference",
-        "the reference of every setting and every stack output, as Markdown",
+        "print the reference of every setting and every stack output, as Markdown",
         "docs/settings.md",
         _reference,
     ),

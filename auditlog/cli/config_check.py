@@ -15,7 +15,7 @@ from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_f
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Checks every file before it reports any. Raises UsageError where there is no file or no project."""
+    """Checks every file before it reports any. Raises UsageError if there is no file or no project."""
     names = arguments.files or _stack_files()
     checked = [_check(name) for name in names]
     # Lines that begin with FILE:LINE stay whole: editors and CI read them.
@@ -50,7 +50,7 @@ def _text(file: CheckedFile) -> str:
     if file.policy is not None and any(each.silenced is None for each in file.findings):
         lines.append(text_report(f"{file.name}: {file.policy}", file.findings).rstrip())
     count = len(file.mistakes)
-    said = f"{count or 'no'} mistake{'' if count == 1 else 's'}"
+    said = f"{count or 'no'} error{'' if count == 1 else 's'}"
     unchecked = f"; encrypted, not checked: {', '.join(file.encrypted)}" if file.encrypted else ""
     if file.environments:
         unchecked += f"; not checked: what comes from an environment ({', '.join(file.environments)})"

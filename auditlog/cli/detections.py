@@ -34,8 +34,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "detections",
-        help="what is worth an alert, and which of it a policy makes blind",
-        description="Lists the detections; with a policy, those that see nothing or only a part under it.",
+        help="list what is worth an alert, and which alerts a policy makes blind",
+        description="List the detections. With a policy, list those that see nothing, or only a part, under it.",
         epilog="Exit code 1: a detection can never fire under the policy. 3: of a rule of --sigma or --falco it cannot "
         "be known.",
     )

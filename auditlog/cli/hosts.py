@@ -21,7 +21,7 @@ def targets_of(hosts: Sequence[str], arguments: argparse.Namespace) -> tuple[lis
     """The machines and the bastion, with the keys that `--host-key` has for them. Raises UsageError."""
     targets = [_target(host) for host in hosts]
     if len({target.name for target in targets}) < len(targets):
-        raise UsageError("a HOST stands twice; give every node once")
+        raise UsageError("a HOST is given twice; give every node once")
     bastion = _target(arguments.bastion) if arguments.bastion else None
     return _with_host_keys(targets, bastion, arguments.host_key)
 

@@ -13,10 +13,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "inspect",
-        help="what is true of audit logging on the nodes of a cluster; changes nothing",
-        description="Reads control-plane nodes over SSH, all at once, and tells whether audit logging is on, with "
-        "which policy, what is wrong with it, where the files, kubeadm and the running API server disagree, and what "
-        "is not recorded. It writes nothing on the nodes. It needs root there, or sudo without a password.",
+        help="report the state of audit logging on the nodes of a cluster; changes nothing",
+        description="Read control-plane nodes over SSH, all at once. Report whether audit logging is on, with which "
+        "policy, what is wrong with it, and what is not recorded. Report where the files, kubeadm and the running API "
+        "server disagree. Writes nothing on the nodes. Requires root there, or sudo without a password.",
         epilog="Exit code 0: all is well; 1: something was found; 2: a node cannot be read. "
         "With --write-config, 1: the draft does not keep everything as it is, or another stack manages a node.",
     )

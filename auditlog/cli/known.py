@@ -1,4 +1,4 @@
-"""What the person who asks says of the cluster: the policy in force, and how many control-plane nodes there are."""
+"""What the person who asks says about the cluster: the policy in force, and how many control-plane nodes there are."""
 
 from __future__ import annotations
 

@@ -43,19 +43,19 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "ledger",
-        help="whether Loki has every event that the nodes' files have",
-        description=(
-            "Compares the events of the nodes' files with those in Loki, minute by minute, without moving the logs."
-        ),
+        help="check whether Loki has every event that the nodes' files have",
+        description=("Compare the events in the nodes' files with Loki, minute by minute, without moving the logs."),
         epilog=EXIT_CODES,
     )
     parser.add_argument(
-        "logs", nargs="*", metavar="NODE=LOG", help="the log of a node that is on this machine, without --stack"
+        "logs", nargs="*", metavar="NODE=LOG", help="without --stack: the log of a node, on this machine"
     )
     parser.add_argument(
         "--stack", metavar="NAME", help="ask the nodes and the Loki of Pulumi.NAME.yaml, or of a stack file"
     )
-    parser.add_argument("--identity", metavar="FILE", help="the key to log in with; without it those of the SSH agent")
+    parser.add_argument(
+        "--identity", metavar="FILE", help="the key to log in with (default: the keys of the SSH agent)"
+    )
     add_times(parser, since="the last 24 hours, as far as files reach", until="now", shown=False)
     chain = parser.add_argument_group("the chain", "Finds what is changed in files between two runs.")
     chain.add_argument(
@@ -67,7 +67,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     loki = parser.add_argument_group("Loki", "In place of what the stack file says.")
     add_loki_access(loki, "the label cluster")
     add_output(parser)
-    parser.add_argument("--report", metavar="FILE", help="write the result as JSON there, too")
+    parser.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
     parser.set_defaults(run=run)
 
 
@@ -254,7 +254,7 @@ def _local(logs: Iterable[str]) -> Iterable[Node]:
                 f"{text!r} names no node; allowed: NODE=LOG, such as cp1=/var/log/kubernetes/audit/audit.log"
             )
         if match["name"] in seen:
-            raise UsageError(f"{match['name']} stands twice; give every node once")
+            raise UsageError(f"{match['name']} is given twice; give every node once")
         seen.add(match["name"])
         path = Path(match["path"]).resolve()
         if not path.parent.is_dir():

@@ -34,7 +34,9 @@ def add_loki_access(group: argparse._ActionsContainer, cluster: str) -> None:
     group.add_argument("--loki-user", metavar="NAME", default="", help="for basic authentication")
     group.add_argument("--loki-password-file", metavar="FILE", default="", help="its password, on the first line")
     group.add_argument("--loki-token-file", metavar="FILE", default="", help="a bearer token, on the first line")
-    group.add_argument("--loki-ca", metavar="FILE", default="", help="certificates that Loki's is checked with (PEM)")
+    group.add_argument(
+        "--loki-ca", metavar="FILE", default="", help="certificate authorities for Loki's certificate (PEM)"
+    )
 
 
 def loki_store(arguments: argparse.Namespace) -> tuple[LokiStore, tuple[str, ...]]:

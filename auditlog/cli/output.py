@@ -42,7 +42,7 @@ class Output:
     """The same for programs."""
     records: tuple[str, ...] = ("",)
     """Where in the JSON the rows of CSV stand: keys with dots between, `*` for each entry of a list. What stands beside
-    them in that entry is repeated in each row. With several places the first column tells which one a row is from."""
+    them in that entry is repeated in each row. With several places the first column says which one a row is from."""
     others: Mapping[str, Callable[[], str]] = field(default_factory=lambda: MappingProxyType({}))
     """Further forms, by their names."""
 

@@ -36,7 +36,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         subparsers,
         "explain",
         _explain,
-        "which rule decides about a request, and why no earlier one does",
+        "show which rule decides about a request, and why no earlier one does",
         f"A REQUEST is an audit event as one JSON line, or one of:\n{FORMS}",
     )
     explained.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
@@ -46,7 +46,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         subparsers,
         "coverage",
         _coverage,
-        "who, doing what, to what, is recorded at which level; and what never is",
+        "show who, doing what, to what, is recorded at which level, and what never is",
         "",
     )
     covered.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
@@ -58,29 +58,29 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         subparsers,
         "diff",
         _diff,
-        "which requests another policy decides differently",
+        "show which requests another policy decides differently",
         "Exit code 1: there is a difference.",
     )
     compared.add_argument("old", metavar="OLD", help=POLICY_HELP)
     compared.add_argument("new", metavar="NEW", help=POLICY_HELP)
     compared.add_argument("--full", action="store_true", help="every exact region of requests, and the rules for it")
     compared.add_argument(
-        "--log", action="append", default=[], metavar="LOG", help=f"what both write of it, in bytes: {LOG_HELP}"
+        "--log", action="append", default=[], metavar="LOG", help=f"the bytes both policies write of it; {LOG_HELP}"
     )
 
     benchmark = _command(
         subparsers,
         "cis",
         _cis,
-        "whether a policy does what CIS Kubernetes 3.2.1 and 3.2.2 ask",
+        "check whether a policy does what CIS Kubernetes 3.2.1 and 3.2.2 require",
         "Exit code 1: a check fails.",
     )
     benchmark.add_argument("policy", metavar="POLICY", help=POLICY_HELP)
 
     presets = subparsers.add_parser(
         "presets",
-        help="the policies that come with the project",
-        description="Lists the presets, or prints the text of one.",
+        help="list the policies that come with the project",
+        description="List the presets, or print the text of one.",
     )
     presets.add_argument("name", nargs="?", metavar="NAME", help="print this preset, always as YAML")
     add_output(presets)
@@ -92,7 +92,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         subparsers,
         "lint",
         _lint,
-        "what is wrong with a policy that an API server accepts",
+        "find what is wrong with a policy that an API server accepts",
         "A finding is silenced with a comment on its rule, or in front of the rules for all of them:\n"
         "  # lint: ignore ID reason\n\n"
         "Exit code 1: there are findings at or above --fail-on that are not silenced.",
@@ -103,7 +103,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--fail-on",
         choices=[severity.value for severity in Severity],
         default=Severity.WARNING.value,
-        help="least severity that makes the exit code 1 (warning)",
+        help="lowest severity that makes the exit code 1 (warning)",
     )
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="ID=REASON", help="silence a check for the whole policy"
@@ -127,7 +127,7 @@ def _command(
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
         help=purpose,
-        description=f"Tells {purpose}.",
+        description=f"{purpose[0].upper()}{purpose[1:]}.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

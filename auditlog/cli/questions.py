@@ -67,11 +67,11 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda arguments: filters.who_filter(who_query(arguments)),
             ("answer.matches", "answer.possible"),
         ),
-        "who sent a request",
+        "show who sent a request",
     )
     add_who(who)
 
-    gaps = _command(subparsers, _Question("gaps", _gaps, None, None, ("answer.gaps",)), "where the log is silent")
+    gaps = _command(subparsers, _Question("gaps", _gaps, None, None, ("answer.gaps",)), "show where the log is silent")
     gaps.add_argument(
         "--over", type=span, default=timedelta(seconds=60), metavar="SPAN", help=f"shortest gap: {SPAN_HELP} (60)"
     )
@@ -85,7 +85,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda _: filters.ANONYMOUS,
             ("answer.accesses",),
         ),
-        "what was tried without an identity",
+        "show what was tried without an identity",
     )
     _command(
         subparsers,
@@ -96,7 +96,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda _: filters.ESCALATIONS,
             ("answer.findings",),
         ),
-        "bindings to cluster-admin or to everyone, roles with wildcards",
+        "show bindings to cluster-admin or to everyone, and roles with wildcards",
     )
     secrets = _command(
         subparsers,
@@ -107,7 +107,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda _: filters.SECRETS,
             ("answer.accesses",),
         ),
-        "who read which Secret",
+        "show who read which Secret",
     )
     secrets.add_argument("--namespace", default="", help="only Secrets of this namespace")
     _command(
@@ -119,13 +119,13 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda _: filters.DEPRECATED,
             ("answer.uses",),
         ),
-        "who uses deprecated APIs, the control plane apart",
+        "show who uses deprecated APIs; the control plane is only counted",
     )
 
 
 def _command(subparsers: argparse._SubParsersAction[Any], question: _Question, purpose: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        question.name, help=purpose, description=f"Tells {purpose}.", epilog=EXIT_CODES
+        question.name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.", epilog=EXIT_CODES
     )
     add_logs(parser)
     add_times(parser)

@@ -22,9 +22,9 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "replay",
-        help="what a log holds, and what another policy would have written of it",
-        description="Counts a recorded log per day by level, rule, user, resource and namespace, and says what another "
-        "policy would have written of it. Copies of a log file are left out; what two other files share counts twice.",
+        help="count what a log holds, and what another policy would have written",
+        description="Count a recorded log per day by level, rule, user, resource and namespace, and what another "
+        "policy would have written. Copies of a log file are skipped; what two other files share counts twice.",
         epilog="Exit code 1: the log has no events.",
     )
     add_logs(parser)
@@ -34,12 +34,14 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--recorded-policy", metavar="POLICY", help="the policy the log was written under, for its rules' shares"
     )
     parser.add_argument("--top", type=int, default=10, help="names to show of users, resources and namespaces (10)")
-    parser.add_argument("--processes", type=int, default=0, help="processes to count with (one per core)")
+    parser.add_argument("--processes", type=int, default=0, help="number of processes (one per core)")
     space = parser.add_argument_group("space", "days until it is used up")
     space.add_argument("--audit-log-maxsize", type=int, metavar="MB", help="size of a log file (API server flag)")
     space.add_argument("--audit-log-maxbackup", type=int, metavar="FILES", help="rotated files kept (API server flag)")
     space.add_argument("--audit-log-maxage", type=int, default=0, metavar="DAYS", help="age at which files are deleted")
-    space.add_argument("--loki-budget", metavar="SIZE", help="uncompressed bytes Loki may take in of all nodes: 50GiB")
+    space.add_argument(
+        "--loki-budget", metavar="SIZE", help="uncompressed bytes that Loki may take from all nodes: 50GiB"
+    )
     parser.set_defaults(run=_run)
 
 

@@ -1,4 +1,4 @@
-"""A stack by its name, wherever a command takes one: `--stack prod`, and `stack:prod` in place of a policy.
+"""A stack by its name, wherever a command takes one: `--stack prod`, and `stack:prod` instead of a policy.
 
 It is read from Pulumi.prod.yaml, without engine or passphrase: what is encrypted there stays unknown.
 """
@@ -51,7 +51,9 @@ class Stack:
         except StackFileError as error:
             raise _wrong(self.name, error) from error
         if selected is None:
-            raise UsageError(f"stack {self.name}: its policy is encrypted; allowed: a stack whose policy is in clear")
+            raise UsageError(
+                f"stack {self.name}: its policy is encrypted; allowed: a stack with its policy in plain text"
+            )
         return selected
 
 
@@ -72,7 +74,7 @@ def _wrong(name: str, error: StackFileError) -> UsageError:
 
 
 def project_file(folder: Path) -> Path:
-    """The nearest one from this folder upwards, as the Pulumi CLI finds it. Raises UsageError where there is none."""
+    """The nearest one from this folder upwards, as the Pulumi CLI finds it. Raises UsageError if there is none."""
     for place in (folder, *folder.parents):
         if (place / PROJECT_FILE).is_file():
             return place / PROJECT_FILE
@@ -80,7 +82,7 @@ def project_file(folder: Path) -> Path:
 
 
 def project_name(path: Path) -> str:
-    """The name in Pulumi.yaml. Raises UsageError where there is none."""
+    """The name in Pulumi.yaml. Raises UsageError if there is none."""
     try:
         project = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

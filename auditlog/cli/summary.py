@@ -16,14 +16,14 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "summary",
-        help="a preview as a page for a pull request",
-        description="Turns what pulumi preview --json printed into Markdown: what changes, why, and every diff.",
+        help="turn a preview into a page for a pull request",
+        description="Turn the output of pulumi preview --json into Markdown: what changes, why, and every diff.",
         epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change.",
     )
     parser.add_argument("preview", metavar="FILE", help="the JSON, or - for standard input")
     parser.add_argument("--environment", default="", metavar="ENV", help="the name for the heading")
     parser.add_argument("--digest", action="store_true", help="print only the plan digest")
-    parser.add_argument("--expect-no-changes", action="store_true", help="end with 1 when something would change")
+    parser.add_argument("--expect-no-changes", action="store_true", help="end with 1 if something would change")
     parser.set_defaults(run=_run)
 
 

@@ -20,17 +20,19 @@ from auditlog.policy.resources import builtin_groups, closest_resource, find_res
 def add_who(parser: argparse.ArgumentParser) -> None:
     """What `who` takes besides logs."""
     parser.add_argument(
-        "--verb", default="", help="delete, deleted, exec, edit, read, ...; several with commas; * stands for any text"
+        "--verb", default="", help="delete, deleted, exec, edit, read, ...; several with commas; * matches any text"
     )
-    parser.add_argument("--name", default="", help="name of the object; * stands for any text")
+    parser.add_argument("--name", default="", help="name of the object; * matches any text")
     parser.add_argument("--namespace", default="")
     parser.add_argument(
         "--resource", default="", help="pods (with its subresources), po, Pod, deployments.apps, pods/exec"
     )
     parser.add_argument("--user", default="", help="user name or a part of it, also of an impersonated user")
-    parser.add_argument("--limit", type=int, default=1000, help="keep this many of the latest matches (1000)")
+    parser.add_argument("--limit", type=int, default=1000, help="show this many of the latest matches (1000)")
     parser.add_argument(
-        "--all", action="store_true", help="without a filter, also the leases and events that the cluster itself writes"
+        "--all",
+        action="store_true",
+        help="without a filter, also show the leases and events that the cluster itself writes",
     )
 
 

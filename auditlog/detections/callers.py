@@ -1,6 +1,6 @@
 """Who a detection is about, once in LogQL and once in the language of an audit policy.
 
-A user name tells what somebody is: `system:` begins the names of everything that belongs to the cluster. LogQL matches
+A user name says what somebody is: `system:` begins the names of everything that belongs to the cluster. LogQL matches
 such a prefix. An audit policy cannot, but it tells only those users and groups apart that it names, so leaving out the
 named ones that do not belong says the same of it.
 """

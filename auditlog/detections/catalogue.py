@@ -1,6 +1,6 @@
 """All detections, by area.
 
-They come from the signals of 004_b3f6e118a06daecc.txt and from the public catalogues (Sigma, Elastic, Falco). Not taken
+They come from an article on audit logs in forensics and from the public catalogues (Sigma, Elastic, Falco). Not taken
 from those: deleted Deployments, changed CronJobs, listing by tools. People and pipelines do these every day, so they
 belong on a dashboard; an alert that is always on is none. Nor ConfigMaps with credentials in them: only a log that has
 the bodies of ConfigMaps shows these, and such a log holds the credentials (lint: `credential-bodies`).

@@ -70,7 +70,7 @@ DETECTIONS = (
         ),
         summary="{{ $labels.user }}: {{ $labels.verb }} of Secret {{ $labels.namespace }}/{{ $labels.name }}",
         meaning="Whoever replaces a credential decides what workloads trust; a deleted one stops them.",
-        false_positives="helm, which keeps its releases in Secrets; pipelines with a user of their own.",
+        false_positives="helm, which keeps its releases in Secrets; pipelines with their own user.",
     ),
     Detection(
         id="secret-sweep",
@@ -116,8 +116,8 @@ DETECTIONS = (
         ),
         summary="{{ $labels.user }} wrote {{ $labels.name }}",
         meaning=(
-            "With it anybody who reaches the API server gets a kubelet's certificate, and with that the Secrets of the "
-            "Pods that are scheduled on the new node."
+            "With it anybody who reaches the API server gets a kubelet's certificate. With that they read the "
+            "Secrets of the Pods that are scheduled on the new node."
         ),
         false_positives="`kubeadm token create` before a node joins; Cluster API.",
     ),

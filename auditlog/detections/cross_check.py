@@ -1,4 +1,4 @@
-"""Which detections a policy makes blind (design decision 10).
+"""Which detections a policy makes blind.
 
 The requests of a detection are put to the policy as a second policy, whose rules ask for the level that the detection
 needs; the exact partition of all requests by the two then tells, for every one of them, whether enough is recorded. No
@@ -28,7 +28,7 @@ HEARTBEAT = Request(
     namespace="kube-system",
     name="apiserver-heartbeat",
 )
-"""Every API server renews a lease of its own every ten seconds, through itself (kubernetes, controlplane/apiserver):
+"""Every API server renews its own lease every ten seconds, through itself (kubernetes, controlplane/apiserver):
 the one request that each node has for certain. Its real name is `apiserver-` and a hash.
 """
 

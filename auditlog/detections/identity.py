@@ -169,7 +169,7 @@ DETECTIONS = (
         ),
         summary="{{ $labels.userAgent }} came from {{ $labels.sourceIP }} as {{ $labels.user }}",
         meaning="Scanners and attack tools name themselves unless told not to: this catches those who did not care.",
-        false_positives="A penetration test that was announced; a security scanner of your own.",
+        false_positives="A penetration test that was announced; your own security scanner.",
     ),
     Detection(
         id="service-account-used-by-hand",

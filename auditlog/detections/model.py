@@ -48,7 +48,7 @@ caller's to choose, quotes included.
 IN_URI = EVENT_START + _STRING
 NO_DRY_RUN = rf'!~ `{EVENT_START}([^"\\?]|\\.)*\?({_STRING}(&|\\u0026))?dryRun=All`'
 """Leaves out dry runs, which change nothing (every Pulumi preview is one). Not for deletions: their options may also be
-in the body, which then counts in place of the URI.
+in the body, which then counts instead of the URI.
 """
 
 SUCCEEDED = "[12].."
@@ -84,7 +84,7 @@ class Events:
     `open` means that every request of the callers counts, and that `requests` are those it must at least see.
     `stages` are those that may be counted; one of them is enough. `lines` are LogQL line filters on the event's JSON,
     `fields` more stages of the query, `codes` a regular expression for the answer's code. `by` names the metadata that
-    tells one alert from another; `distinct` counts the different values of a field in place of events.
+    tells one alert from another; `distinct` counts the different values of a field instead of events.
     """
 
     requests: tuple[Requests, ...]

@@ -78,8 +78,8 @@ DETECTIONS = (
             _increase("apiserver_audit_error_total", '$apiServer, plugin="webhook"', "instance"), _API_SERVER
         ),
         summary="{{ $labels.instance }} could not deliver {{ $value | humanize }} audit events to the webhook",
-        meaning="The receiver is away, refuses or is too slow. The file, where there is one, still has the events.",
-        false_positives="A restart of the receiver that takes longer than the API server tries anew.",
+        meaning="The receiver is away, refuses or is too slow. The log file, if there is one, still has the events.",
+        false_positives="A restart of the receiver that takes longer than the API server retries.",
     ),
     Detection(
         id="audit-requests-rejected",
@@ -165,9 +165,9 @@ DETECTIONS = (
         summary="Alloy has not read {{ $value | humanize }} % of the events of half an hour"
         "{{ with $labels.node }} on {{ . }}{{ end }}",
         meaning=(
-            "The API server writes where Alloy does not look, such as to a file that was deleted while it was open, or "
-            "files go before they are read. It says nothing for half an hour after a restart of the API server or of "
-            "Alloy, and nothing of fewer than 100 events; auditlog ledger finds single ones."
+            "The API server writes where Alloy does not look, such as to a file that was deleted while open. Or "
+            "files are deleted before they are read. The alert is silent for half an hour after a restart of the "
+            "API server or of Alloy, and below 100 events. The command auditlog ledger finds single ones."
         ),
         false_positives="An Alloy that is catching up; shipper-behind says so.",
     ),
@@ -179,9 +179,9 @@ DETECTIONS = (
         threshold=300,
         hold=300,
         summary="Alloy {{ $labels.instance }} is {{ $value | humanizeDuration }} behind the audit log",
-        meaning="Events wait in the node's log files and are lost to Loki only when the API server deletes a file that"
-        " was not read: auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Alerts do not look at events"
-        " that are more than five minutes late.",
+        meaning="Events wait in the node's log files. Loki loses them only if the API server deletes an unread file: "
+        "auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Alerts ignore events that are more "
+        "than five minutes late.",
         false_positives="The first minutes after Alloy was put on a node with a long log.",
     ),
     Detection(

@@ -95,7 +95,7 @@ def preview_note(findings: Iterable[Finding]) -> str:
     partial = [each.detection.id for each in findings if each.sight is Sight.PARTIAL]
     if not partial:
         return ""
-    how = "auditlog detections tells which part"
+    how = "auditlog detections shows which part"
     return f"detections that see only a part of their requests ({how}): {', '.join(partial)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 WINDOW = "30m"
 LEAST = 100
-"""Events that have to be unread within the window: scrapes of two jobs do not happen at the same moment."""
+"""Events that must be unread within the window: scrapes of two jobs do not happen at the same moment."""
 
 _COUNTED = "apiserver_audit_event_total{$apiServer}"
 _READ = 'otelcol_exporter_loki_entries_processed{$alloy, component_id=~".*[.]audit"}'

@@ -106,8 +106,8 @@ DETECTIONS = (
         ),
         summary=f"{_WROTE} with a host path",
         meaning=(
-            "/etc/kubernetes holds the cluster's keys, /var/lib/kubelet the tokens and Secrets of the node's Pods, the "
-            "runtime's socket opens all of them; with /etc or /root a container becomes the node."
+            "/etc/kubernetes holds the cluster's keys, /var/lib/kubelet the tokens and Secrets of the node's "
+            "Pods. The runtime's socket opens all of them. With /etc or /root a container becomes the node."
         ),
         false_positives="Storage and network add-ons, log shippers, node agents.",
     ),
@@ -209,8 +209,8 @@ DETECTIONS = (
         ),
         summary="{{ $labels.user }}: {{ $labels.verb }} of ConfigMap kube-system/{{ $labels.name }}",
         meaning=(
-            "CoreDNS can be told to answer with another address, kubeadm-config decides the next upgrade's API server "
-            "flags, audit flags among them."
+            "CoreDNS can be made to answer with another address. kubeadm-config decides the next upgrade's API "
+            "server flags, audit flags among them."
         ),
         false_positives="kubeadm upgrades; `pulumi up` of this project, which writes kubeadm-config.",
     ),

@@ -6,7 +6,7 @@
   (`auditlog.policy.recording`); no event in the log contradicts it;
 - how many control-plane nodes there are is known, and each one's log is there;
 - every log reaches over the time, is whole, has no step back in time, and is never silent for longer than a minute. A
-  longer silence may be a quiet time or a missing file, and nothing in the log tells which.
+  longer silence may be a quiet time or a missing file, and nothing in the log says which.
 
 Without the policy the log can only show which requests it has, and not which it would have.
 """
@@ -130,7 +130,7 @@ def _node_doubts(coverage: Coverage, known: Known, material: Material) -> Iterat
         yield Doubt(
             Cause.NODES,
             f"how many control-plane nodes there are is not known: {looked_at}",
-            "--nodes or --stack tells how many there are. Each API server logs only what it answered itself",
+            "give their number with --nodes or --stack. Each API server logs only what it answered itself",
         )
         return
     known_by_name = bool(missing) and not names.isdisjoint(known.node_names)

@@ -1,8 +1,8 @@
 """The audit log in Loki, and pieces of LogQL over it.
 
 Labels are job, cluster and node. Structured metadata holds verb, user, groups, sourceIP, resource, apiGroup,
-subresource, namespace, name, code, level, stage, decision, auditID and userAgent (design decision 11); a field that an
-event does not have is missing, and LogQL compares it as "". The line is the event's JSON.
+subresource, namespace, name, code, level, stage, decision, auditID and userAgent (docs/design.md, "Few labels"); a
+field that an event does not have is missing, and LogQL compares it as "". The line is the event's JSON.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def count(by: str, query: str, window: str, offset: str = "") -> str:
     With an offset, in the window that ended that long ago.
 
     Always a sum: only into a sum does Loki push the grouping down; without it every combination of structured
-    metadata is a series of its own and max_query_series (500) is soon reached.
+    metadata is its own series and max_query_series (500) is soon reached.
     """
     earlier = f" offset {offset}" if offset else ""
     return _sum(by, f"count_over_time({query} [{window}]{earlier})")

@@ -94,7 +94,7 @@ class Outcome:
 def outcome(
     found: bool, doubts: Iterable[Doubt], first: datetime | None = None, last: datetime | None = None
 ) -> Outcome:
-    """The outcome of a question: what was found is found; nothing is certain only where there is no doubt."""
+    """The outcome of a question: what was found is found; nothing is certain only if there is no doubt."""
     all_doubts = tuple(doubts)
     nothing = Verdict.UNKNOWN if all_doubts or first is None else Verdict.NONE
     verdict = Verdict.FOUND if found else nothing

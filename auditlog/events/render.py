@@ -56,8 +56,8 @@ def _report_lines(report: ReplayReport, width: int | None) -> Iterator[str]:
     if report.disagreeing:
         yield ""
         yield (
-            f"{report.disagreeing} events have a level or a stage that the policy named as the one in force does not "
-            "give: part of the log was written under another one."
+            f"{report.disagreeing} events have a level or stage that the named policy does not give: part of the log "
+            "was written under another policy."
         )
     if report.cannot_tell:
         yield ""

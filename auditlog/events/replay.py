@@ -372,8 +372,8 @@ def _cannot_tell(total: Counts, nodes: Sequence[NodeReport], settings: ReplaySet
         )
     if total.without_body:
         yield (
-            f"{total.without_body} events would be written with bodies that the log does not have; they count with "
-            "the bytes in the log, so the bytes are a lower bound."
+            f"{total.without_body} events would be written with bodies that the log lacks. They count with their bytes "
+            "in the log, so the bytes are a lower bound."
         )
     for stage in (Stage.REQUEST_RECEIVED, Stage.RESPONSE_STARTED):
         estimates = [each.estimate for node in nodes for each in node.missing if each.stage == stage]

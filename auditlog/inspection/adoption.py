@@ -33,8 +33,8 @@ _HAND_OVER = (
     "What to do depends on that stack:",
     "  - It is the one that this file is for: use the file for it, and for no other stack.",
     "  - It is in use: pulumi destroy takes audit logging off with it; draft again afterwards.",
-    "  - It is no more, or has another name now: set takeOver to its name as it stands here. pulumi up then takes",
-    "    the nodes over as they are.",
+    "  - It no longer exists, or has another name now: set takeOver to its name as printed here. pulumi up then",
+    "    takes the nodes over as they are.",
 )
 
 

@@ -27,7 +27,7 @@ from auditlog.policy.coverage import cover
 from auditlog.policy.lint import Finding as LintFinding
 from auditlog.policy.lint import Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Problem
-from auditlog.policy.presets import preset_names, preset_text
+from auditlog.policy.presets import preset_names, preset_text, without_header
 from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import validate
 
@@ -163,7 +163,8 @@ def _inspect_policy(file: RemoteFile | None, path: str, minor: int, mode: str | 
     if file is None:
         return None
     checked = min(max(minor, SUPPORTED_MINORS[0]), SUPPORTED_MINORS[-1])
-    preset = next((name for name in preset_names() if preset_text(name) == file.text), None)
+    text = without_header(file.text)
+    preset = next((name for name in preset_names() if without_header(preset_text(name)) == text), None)
     parsed = parse_policy(file.text, path)
     if parsed.policy is None or parsed.fatal:
         return PolicyReport(path, sha256(file.text), preset, None, checked, parsed.problems, (), ())

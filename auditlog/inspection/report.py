@@ -96,7 +96,7 @@ def _policy(policy: PolicyReport) -> list[str]:
     if policy.preset:
         preset = f"the preset {policy.preset}"
     elif policy.same_rules_as:
-        preset = f"the rules of the preset {policy.same_rules_as}, in a text of its own"
+        preset = f"the rules of the preset {policy.same_rules_as}, in another text"
     else:
         preset = "none of the presets"
     valid = "REFUSED by" if policy.problems else "valid for"

@@ -2,7 +2,7 @@
 
 A rotated file does not change any more. One that is edited, cut, renamed, added or gone before its retention is found
 by the next run. So is a change in what the log held when it was last seen. The chain itself is text that anyone with
-write access can write anew from its beginning: keep it where the owners of the nodes cannot write, or keep the digest
+write access can write again from its beginning: keep it where the owners of the nodes cannot write, or keep the digest
 of its last record (``head``) elsewhere.
 """
 

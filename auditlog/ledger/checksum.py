@@ -1,7 +1,7 @@
 """A checksum of auditIDs that does not depend on their order, and that Loki and every awk compute exactly.
 
 An ID is any text: clients may send one in the header Audit-ID. Its first 36 bytes, a UUID's whole length, are filled up
-with blanks and read as six numbers of six bytes each, below 2^48. Each is taken modulo a prime of its own below 2^30,
+with blanks and read as six numbers of six bytes each, below 2^48. Each is taken modulo its own prime below 2^30,
 and their sum is the ID's. Every step is exact in a double, as mawk, gawk and busybox have: sums stay below 2^53 for 1.3
 million events of one minute, node and stage.
 

@@ -23,7 +23,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Times between which events have to be counted in the files, by how many of them are not later."""
+    """Times between which events must be counted in the files, by how many of them are not later."""
 
     earlier: Count
     later: Count

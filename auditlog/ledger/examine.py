@@ -1,4 +1,4 @@
-"""Which minutes of a node can be compared, and which of them have to be read event by event."""
+"""Which minutes of a node can be compared, and which of them must be read event by event."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a node says of its files (``node/ledger.sh``): sums by minute, and of each file what its events and bytes are.
-What a node says of its files (``node/ledger.sh``): sums by minute, and of each file what its events and bytes are."""
+"""What a node says about its files (``node/ledger.sh``): sums by minute, and each file's events and bytes."""
 
 from __future__ import annotations
 

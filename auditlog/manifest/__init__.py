@@ -1,1 +1,1 @@
-"""The static-pod manifest and kubeadm-config: what they say of audit logging, and edits that change nothing else."""
+"""The static-pod manifest and kubeadm-config: what they say about audit logging, and edits that change nothing else."""

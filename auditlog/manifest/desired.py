@@ -1,7 +1,7 @@
 """What audit logging asks of an API server: its flags, and the files of the node that it must see.
 
-The flags are the rows of ``auditlog.manifest.audit_flags``. Paths, rotation and volume names: seed
-000_05e3394e1aae7e61.txt.
+The flags are the rows of ``auditlog.manifest.audit_flags``. Paths, rotation and volume names come
+from the single-node runbook that the project began with.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """ClusterConfiguration as kubeadm keeps it in the kube-system/kubeadm-config ConfigMap.
 
 ``kubeadm upgrade`` and ``kubeadm join`` write the API server's manifest from it, so what it does not name is lost at
-the next upgrade (seed 000_05e3394e1aae7e61.txt). Two shapes are edited: v1beta4, where ``extraArgs`` is a list of
+the next upgrade. Two shapes are edited: v1beta4, where ``extraArgs`` is a list of
 name and value that keeps its order and allows duplicates, and v1beta3, where it is a map
 (kubeadm app/apis/kubeadm/v1beta4/types.go, app/util/config/common.go). Volumes are keyed by name in both.
 kubeadm 1.37 reads v1 as an experiment: v1beta4 with a ``mergeMethod`` on an argument, whose value is appended or
@@ -35,7 +35,7 @@ class KubeadmConfigError(AuditlogError):
 
 @dataclass(frozen=True, slots=True)
 class MergedArgument:
-    """An extra argument that kubeadm merges into the one that it sets by itself; it is ignored where there is none.
+    """An extra argument that kubeadm merges into the one that it sets by itself; it is ignored if there is none.
 
     ``method`` is ``append`` or ``prepend``.
     """

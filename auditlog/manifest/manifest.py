@@ -1,4 +1,4 @@
-"""The kube-apiserver static-pod manifest: what it says of audit logging."""
+"""The kube-apiserver static-pod manifest: what it says about audit logging."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def edit(
     """The manifest with these flags and mounts in it; the same text when it has them already, however written.
 
     The hashes go into the pod's annotations, so that a changed policy or kubeconfig changes the pod and kubelet
-    restarts it (design decision 8); None leaves an annotation as it is. Raises ManifestError.
+    restarts it; None leaves an annotation as it is. Raises ManifestError.
     """
     try:
         edited = text

@@ -44,7 +44,7 @@ class Owned:
     def beyond(self, now: Owned) -> Owned:
         """What the stack had and has no more ``now``.
 
-        A flag that is still set is among it where what was there before the stack says the same again: it is given back
+        A flag that is still set is among it where what was there before the stack says the same again: it is restored
         in the words in which it was found.
         """
         return Owned(

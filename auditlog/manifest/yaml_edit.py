@@ -1,7 +1,7 @@
 """Edits of YAML text that leave every byte alone which the edit is not about.
 
 Loading a manifest and dumping it again loses comments, order and quoting, and a person who reviews the diff then
-sees a rewritten file instead of the three lines that matter (design decision 3). Here the YAML parser only says
+sees a rewritten file instead of the three lines that matter. Here the YAML parser only says
 *where* things are; the edit is a splice into the file's own text.
 
 Every function takes the whole text of one YAML document and returns the new text. A ``Path`` is a tuple of mapping
@@ -38,7 +38,7 @@ def _tag_of_plain(value: str) -> str:
 
 class _PlaceLoader(_Loader):
     """Composes the nodes that SafeLoader does. What a plain scalar is, number or text, takes half of the time to find
-    out, and an edit parses its text anew each time: it is remembered."""
+    out, and an edit parses its text again each time: it is remembered."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode:

@@ -1,1 +1,1 @@
-"""Control-plane nodes over SSH: what they say of themselves, and the scripts that change them."""
+"""Control-plane nodes over SSH: what they say about themselves, and the scripts that change them."""

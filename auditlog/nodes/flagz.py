@@ -1,4 +1,4 @@
-"""What the running API server says of its own flags, beside what its process and its manifest say.
+"""What the running API server says about its own flags, beside what its process and its manifest say.
 
 /flagz has one flag a line, the ones left at their defaults too. Each process writes ``:``, ``: ``, ``=`` or a space
 between name and value, by chance: k8s.io/apiserver pkg/server/flagz/textserializer.go. The feature gate ComponentFlagz

@@ -1,4 +1,4 @@
-"""What to say of a host key that nothing vouches for: which one is offered, which one is known, how to find out."""
+"""What to say about a host key that nothing vouches for: which one is offered, which one is known, how to find out."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def changed(named: str, known: Sequence[asyncssh.SSHKey], offered: asyncssh.SSHK
     names = " and ".join(f"{key.get_algorithm()} {key.get_fingerprint()}" for key in known)
     kind = (offered or known[0]).get_algorithm().removeprefix("ssh-").partition("-")[0]
     return (
-        f"it answers with another host key than {named} says:{offers} {named} has {names}. Either the machine was made "
-        "anew, or somebody is in between. Compare the fingerprint offered with what the machine itself says: "
-        f"ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub; only when they are equal, {instead}"
+        f"it answers with another host key than {named} says:{offers} {named} has {names}. Either the machine was "
+        "reinstalled, or somebody is in between. Compare the fingerprint offered with what the machine itself says: "
+        f"ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub. Only if they are equal, {instead}"
     )
 
 
@@ -29,10 +29,10 @@ def unknown(host: str, port: int, offered: asyncssh.SSHKey | None) -> str:
     option = f" -p {port}" if port != 22 else ""
     offers = f" It offers '{text(offered)}', {offered.get_fingerprint()}." if offered else ""
     return (
-        f"its host key is not in known_hosts.{offers} On the machine itself, ssh-keygen -lf "
-        "/etc/ssh/ssh_host_ed25519_key.pub shows the fingerprint to compare with that of "
-        f"ssh-keyscan -t ed25519{option} {host} | ssh-keygen -lf -; when they are equal, add the line of "
-        "ssh-keyscan to known_hosts, or give it as --host-key"
+        f"its host key is not in known_hosts.{offers} On the machine itself, run ssh-keygen -lf "
+        "/etc/ssh/ssh_host_ed25519_key.pub. Compare the fingerprint with the output of "
+        f"ssh-keyscan -t ed25519{option} {host} | ssh-keygen -lf -. If they are equal, add the line of ssh-keyscan to "
+        "known_hosts, or give it as --host-key"
     )
 
 

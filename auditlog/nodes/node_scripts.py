@@ -94,7 +94,7 @@ def facts_command(
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
     names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
-    whether ``nodes`` are Ready, or the node itself where there are none. With ``flagz`` the API server is asked for its
+    whether ``nodes`` are Ready, or the node itself if there are none. With ``flagz`` the API server is asked for its
     flags too.
     """
     of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []

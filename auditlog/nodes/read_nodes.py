@@ -1,4 +1,4 @@
-"""Reads all nodes at once over SSH: one connection and one command each (design decision 2)."""
+"""Reads all nodes at once over SSH: one connection and one command each."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What every node said, by its name, or the one line that tells why it could not be read."""
+    """What every node said, by its name, or the one line that says why it could not be read."""
 
     nodes: Mapping[str, Reading | str]
     bastion: Reached | None

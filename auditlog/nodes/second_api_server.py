@@ -10,7 +10,7 @@ _MEMORY_RESERVE_KIBIBYTES = 262144
 
 
 def memory_needed(running_bytes: int) -> int:
-    """Bytes that have to be available where the running API server takes ``running_bytes``."""
+    """Bytes that must be available where the running API server takes ``running_bytes``."""
     return running_bytes * _MEMORY_PERCENT // 100 + _MEMORY_RESERVE_KIBIBYTES * 1024
 
 

@@ -80,7 +80,7 @@ class Reached:
 
 
 def target_of(host: Host, user: str | None = None) -> Target:
-    """The machine as the settings have it; ``user`` in place of its own."""
+    """The machine as the settings have it; ``user`` instead of its own."""
     return Target(host.name, host.host, user or host.user, host.port, host.host_key)
 
 
@@ -193,8 +193,8 @@ class Login:
             return f"no answer within {CONNECT_SECONDS} s"
         if isinstance(error, BrokenPipeError) and error.errno is None:
             return (
-                "the command ended before it took its input: is another one forced on this account (ForceCommand in "
-                "sshd_config, command= in authorized_keys, a login shell that ends at once)?"
+                "the command ended before it took its input: is another command forced on this account? Look for "
+                "ForceCommand in sshd_config, command= in authorized_keys, or a login shell that ends at once"
             )
         if isinstance(error, OSError):
             return connection_reason(error)
@@ -224,7 +224,8 @@ class Login:
             return host_keys.changed(self._given_as, known, self._offered, f"set {self._given_as} to the key offered")
         known = [*host_keys.in_known_hosts(self._known_hosts, self.host, self.port)]
         if known:
-            remove = f"remove the line ({host_keys.remove_line(self.host, self.port)}) and add that of ssh-keyscan"
+            line = host_keys.remove_line(self.host, self.port)
+            remove = f"remove the line ({line}) and add the one that ssh-keyscan prints"
             return host_keys.changed("known_hosts", known, self._offered, remove)
         return host_keys.unknown(self.host, self.port, self._offered)
 

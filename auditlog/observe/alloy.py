@@ -91,7 +91,7 @@ def alloy_configuration(cluster: str, source: Source, loki: LokiSettings) -> str
 
 
 def alloy_snippet(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings | None) -> str:
-    """What an Alloy that is there already has to be given: the same pipeline, into its own ``loki.write`` or a new one.
+    """What an Alloy that exists already must be given: the same pipeline, into its own ``loki.write`` or a new one.
 
     That Alloy needs ``NODE_NAME`` in its environment, the files of ``source``, storage that outlives it, and
     ``--stability.level=public-preview``. Its places are written through to the disk, since nothing looks after them

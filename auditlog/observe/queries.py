@@ -1,7 +1,8 @@
 """The questions a person asks of the audit log, as LogQL for Loki and as a command for the node itself.
 
-The selector and the two ways to search come from seed 000_05e3394e1aae7e61.txt, the other questions from
-004_b3f6e118a06daecc.txt. The names are those of the commands of `python -m auditlog` where there is one.
+The selector and the two ways to search come from the single-node runbook, the other questions from the article
+"Kubernetes API server audit logging: policy, backends, and forensics". The names are those of the commands of `python
+-m auditlog` if there is one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The canary: a second API server of the node, made from the manifest that is to come.
 
 It rehearses the change before the running API server is touched, and can answer in its place while it restarts
-(design decision 5; ``reference/lab.md``, "No outage at all on a single control plane"). kubelet runs it as a static
-pod beside the real one, so whatever two of them cannot share is taken away: pod, container and component names, ports
-(kubelet refuses a host port that is taken), probes, resources, the port it listens on, the audit log, and the endpoints
-of the ``kubernetes`` service, which its end must not remove.
+(docs/design.md, "Rehearse first, and let the rehearsal answer"). kubelet runs it as a static pod beside the real one,
+so whatever two of them cannot share is taken away: pod, container and component names, ports (kubelet refuses a host
+port that is taken), probes, resources, the port it listens on, the audit log, and the endpoints of the ``kubernetes``
+service, which its end must not remove.
 
 The node makes the file itself, from the staged manifest and the edits of lines that ``canary`` gives, so that a
 preview shows a few lines and not a second manifest.

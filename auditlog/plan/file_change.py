@@ -1,4 +1,4 @@
-"""One text that lives on a node or in the cluster: as it is, as it shall be, and as removal gives it back."""
+"""One text that lives on a node or in the cluster: as it is, as it shall be, and as removal restores it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@\"']+:)[^/\s@\"']+@")
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A text that lives on the node or in the cluster: as it is, as it shall be, as removal gives it back.
+    """A text that lives on the node or in the cluster: as it is, as it shall be, as removal restores it.
 
-    ``live`` is None where there is none. ``token`` names the live text at its time, for the comparison right before
+    ``live`` is None if there is none. ``token`` names the live text at its time, for the comparison right before
     the write. ``before`` is None where removal leaves nothing. ``secret``: whoever gave the text keeps it secret.
     """
 
@@ -53,5 +53,5 @@ class FileChange:
 
 
 def given_back(reverted: str, recorded: str) -> str:
-    """What removal gives back: the recorded text, byte for byte, while nothing but audit logging has changed since."""
+    """What removal restores: the recorded text, byte for byte, while nothing but audit logging has changed since."""
     return recorded if yaml_edit.load(reverted) == yaml_edit.load(recorded) else reverted

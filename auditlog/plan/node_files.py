@@ -19,6 +19,7 @@ from auditlog.plan.manifest_plan import ManifestPlan, plan_manifest
 from auditlog.plan.plan_error import PlanError
 from auditlog.plan.startup_files import POLICY_FILE, WEBHOOK_KUBECONFIG, StartupFile, webhook_startup_file
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError
+from auditlog.policy.presets import without_header
 from auditlog.policy.selection import policy_source
 from auditlog.policy.validate import load_policy
 from auditlog.settings import Settings
@@ -85,6 +86,13 @@ def plan_files(
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
     return NodeFiles(server, policy, policy_file, webhook, edit, lag, findings)
+
+
+def policy_text_for(settings: Settings, chosen: str, facts: Facts) -> str:
+    """The policy this node gets: the live text, if it differs from the preset in its header alone."""
+    live = facts.policy.text if facts.policy else None
+    is_same_preset = settings.policy.preset is not None and live is not None
+    return live if is_same_preset and live and without_header(live) == without_header(chosen) else chosen
 
 
 def nearest_known(minor: int) -> int:

@@ -19,7 +19,7 @@ from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import former_name, taken_over
 from auditlog.plan.marker import transaction_marker
-from auditlog.plan.node_files import NodeFiles, nearest_known, plan_files
+from auditlog.plan.node_files import NodeFiles, nearest_known, plan_files, policy_text_for
 from auditlog.plan.plan_error import PlanError
 from auditlog.plan.reasons import TAKEN_OVER, node_reasons
 from auditlog.plan.restart import Restart, RestartError, choose_restart
@@ -146,6 +146,7 @@ def plan_node(
     problems = errors((*name, *obstacles(facts, owner, quarantine=settings.quarantine_strays)))
     if problems or facts.manifest is None:
         raise PlanError(problems)
+    policy_text = policy_text_for(settings, policy_text, facts)
     files = plan_files(settings, configuration, policy_text, facts, facts.manifest)
     problems = files.problems(facts)
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()

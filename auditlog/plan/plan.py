@@ -1,4 +1,4 @@
-"""From settings and facts to what is to change on every node, and why. Pure: it dials nothing and writes nothing."""
+"""From settings and facts to what is to change on every node, and why. Pure: it contacts nothing and writes nothing."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from auditlog.plan.kubeadm_config_plan import KubeadmConfigPlan, plan_kubeadm_co
 from auditlog.plan.node_plan import NodePlan, plan_node
 from auditlog.plan.plan_error import Edit, PlanError
 from auditlog.plan.preparation import PreparationPlan, plan_preparation
+from auditlog.policy.presets import without_header
 from auditlog.settings import Host, Settings
 
 
@@ -104,15 +105,15 @@ def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], 
 
 
 def _unreadable_once_joined(joining: Sequence[PreparationPlan], nodes: Sequence[NodePlan]) -> Iterator[str]:
-    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it a user of its own."""
+    """What a machine gets before it joins is root's; kubeadm's RootlessControlPlane then gives it its own user."""
     users = {node.node.name: manifest.user(node.manifest.desired) for node in nodes}
     not_root = next((name for name, user in users.items() if user is not None), None)
     if not_root is not None:
         for each in joining:
             yield (
-                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser), and the one of this "
-                "machine could not read its policy, which is root's until kubeadm join; join it with enabled: false, "
-                "or let API servers run as root"
+                f"{each.node.name}: the API server of {not_root} is not root's (runAsUser). On this machine it could "
+                "not read its policy, which is root's until kubeadm join; join it with enabled: false, or let API "
+                "servers run as root"
             )
 
 
@@ -141,7 +142,7 @@ def _with_kubeadm_config_warnings(node: NodePlan, config: FileChange) -> NodePla
 
 
 def _with_warnings(node: NodePlan, found: Sequence[Finding]) -> NodePlan:
-    """What stops a restart is worth a warning where there is none."""
+    """What stops a restart is worth a warning if there is none."""
     return replace(node, warnings=(*node.warnings, *(replace(each, severity=Severity.WARNING) for each in found)))
 
 
@@ -152,11 +153,8 @@ def _between(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[
         live, policy = node.manifest.live or "", facts[node.node.name].policy
         flags = manifest.flag_values(manifest.arguments(live))
         audit_flags = {name: value for name, value in flags.items() if name.startswith(AUDIT)}
-        traits.append(
-            NodeTraits(
-                node.node.name, manifest.image_version(live), sha256(policy.text) if policy else None, audit_flags
-            )
-        )
+        policy_sha256 = sha256(without_header(policy.text)) if policy else None
+        traits.append(NodeTraits(node.node.name, manifest.image_version(live), policy_sha256, audit_flags))
     audited = [each for each in traits if POLICY_FLAG in each.audit_flags]
     yield from version_differences(traits)
     yield from audit_differences(audited)

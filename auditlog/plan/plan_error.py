@@ -1,4 +1,4 @@
-"""What a plan is refused with. A module of its own, so that a program can name it before it needs to plan."""
+"""What a plan is refused with. Its own module, so that a program can name it before it needs to plan."""
 
 from __future__ import annotations
 

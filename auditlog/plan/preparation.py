@@ -22,7 +22,7 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig where there is one;
+    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig if there is one;
     reasons when something is to be done. ``former`` and ``taken_over_from`` are as in
     ``NodePlan``.
 

@@ -1,4 +1,4 @@
-"""Why a node is to be changed, in sentences for a person (design decision 4).
+"""Why a node is to be changed, in sentences for a person.
 
 What the node keeps of the stack's last writing tells an edit by hand from a change of the settings.
 """
@@ -17,18 +17,17 @@ from auditlog.plan.manifest_plan import ManifestPlan
 from auditlog.plan.startup_files import StartupFile
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
-SCRIPTS_ANEW = "the node's scripts are of another version and are installed anew; nothing else changes by that"
+SCRIPTS_ANEW = "the node's scripts are of another version and are installed again; nothing else changes"
 KUBEADM_CONFIG_EDITS_BACK = (
-    "record only: a removal makes the earlier kubeadm-config from the present one from now on; nothing in the cluster "
+    "record only: from now on, a removal makes the earlier kubeadm-config from the present one; nothing in the cluster "
     "changes"
 )
 KUBEADM_CONFIG_RECORD_ONLY = "record only: kubeadm-config does not change; refreshes what removal will restore"
 TAKEN_OVER = "record only: this node was {former}'s and is {owner}'s from now on"
 KUBEADM_CONFIG_TAKEN_OVER = "record only: kubeadm-config was {former}'s and is {owner}'s from now on"
-PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node for it"
+PROOF_AGAIN = "the last proof that events arrive failed, and is made again; nothing else happens on the node"
 PROOF_OWED = (
-    "an update ended before it proved that events arrive, and the proof is made now; nothing else happens on the node "
-    "for it"
+    "an update ended before it proved that events arrive, and the proof is made now; nothing else happens on the node"
 )
 
 
@@ -56,11 +55,9 @@ def node_reasons(
     if not change.in_sync and not half_way and lag is None and all(file.in_sync for file in files):
         reasons += [f"the manifest names the hash of another {file.what}" for file in files if _names_another(file)]
     if any(forgotten(facts)):
-        reasons.append(
-            "the stack's record on the node is gone; what is there now is recorded as what removal gives back"
-        )
+        reasons.append("the stack's record on the node is gone; what is there now is recorded as what removal restores")
     if facts.lost_owner is not None:
-        reasons.append("record only: a power cut took the record of whose node this is, and it is written anew")
+        reasons.append("record only: a power cut took the record of whose node this is, and it is written again")
     if facts.entry not in (None, entry):
         reasons.append(f"record only: the node was {facts.entry} in this stack and is {entry} from now on")
     if facts.owner is not None and facts.entry is None and facts.node_name is not None:
@@ -79,8 +76,8 @@ def _manifest(planned: ManifestPlan, configuration: AuditConfiguration, facts: F
         arguments = manifest.arguments(live)
         if all(manifest.flag_value(arguments, flag.name) is None for flag in configuration.flags):
             yield (
-                "the manifest was written anew without audit logging since this stack wrote it: by kubeadm from a "
-                "kubeadm-config that lacks it, or from a copy of before"
+                "the manifest was replaced by one without audit logging since this stack wrote it: by kubeadm from a "
+                "kubeadm-config that lacks it, or by an earlier copy"
             )
             return
         yield "the manifest was edited since this stack wrote it"

@@ -23,7 +23,7 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """Each edit with the node or cluster it is on and what to say of it, in the order in which they are made.
+    """Each edit with the node or cluster it is on and what to say about it, in the order in which they are made.
 
     ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too.
     """
@@ -47,15 +47,15 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
     earlier_config = next((each.before_kubeadm_config for each in facts.values() if each.before_kubeadm_config), None)
     if config is not None and earlier_config is not None:
         change = FileChange("kube-system/kubeadm-config", config.text, earlier_config.text, None, config.token)
-        changes.append((settings.cluster, ("kubeadm-config is given back as it was before audit logging",), change))
+        changes.append((settings.cluster, ("kubeadm-config is restored as it was before audit logging",), change))
     for name, each in reversed(list(facts.items())):
         if each.changed_by_stack and each.manifest is not None:
             change = _given_back(MANIFEST_PATH, each.manifest, each.before_manifest or each.manifest)
-            changes.append((name, ("restart, the manifest is given back as it was before audit logging",), change))
+            changes.append((name, ("restart, the manifest is restored as it was before audit logging",), change))
     for name, each in facts.items():
         if each.changed_by_stack and each.policy is not None:
             change = _given_back(settings.policy.path, each.policy, each.before_policy)
-            changes.append((name, ("the policy file is taken away after the restart",), change))
+            changes.append((name, ("the policy file is removed after the restart",), change))
     return RemovalPlan(
         tuple(change for change in changes if not change[2].in_sync),
         tuple(node for node in settings.nodes if node.gone),

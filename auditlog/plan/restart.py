@@ -1,6 +1,6 @@
 """How a node's API server is restarted, why that way, and how long the API is away: from settings and facts.
 
-The measurements are those of ``reference/lab.md``, "Restarting the API server quickly".
+docs/design.md has the measurements: "Rehearse first, and let the rehearsal answer".
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RestartError(AuditlogError):
 class Restart:
     """How one node's API server is restarted.
 
-    ``reason`` says why not as the settings have it; None when it is. ``rehearses`` tells whether a canary runs first,
+    ``reason`` says why not as the settings have it; None when it is. ``rehearses`` says whether a canary runs first,
     and ``no_rehearsal`` why it does not. ``over_loopback`` are those on the node that a redirect does not reach.
     """
 
@@ -122,10 +122,10 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
         return "the API server has no --advertise-address"
     address = flags.get("bind-address", "0.0.0.0")  # noqa: S104  compared, never bound
     if address not in ("0.0.0.0", "::"):  # noqa: S104
-        return f"the API server listens on {address} alone, where the two could not be told apart"
+        return f"the API server listens on {address} alone, where the two could not be distinguished"
     log = log_backend(flags, minor=0)
     if flags.get(POLICY_FLAG) and (log is None or log.path == STDOUT):
-        return "the audit log is no file, of which a second API server could write one of its own"
+        return "the audit log is not a file, so a second API server could not write its own"
     return None
 
 
@@ -133,7 +133,7 @@ def _check_nothing_is_lost(wanted: RestartSettings, flags: Mapping[str, str], po
     """Raises RestartError where ending the API server without its drain can lose events that nothing else tells of.
 
     Events wait in memory in batch mode. A write that reached etcd, but whose ResponseComplete was not yet written, is
-    told by its RequestReceived alone (``reference/lab.md``).
+    shown by its RequestReceived alone.
     """
     if wanted.accept_lost_events:
         return
@@ -142,7 +142,7 @@ def _check_nothing_is_lost(wanted: RestartSettings, flags: Mapping[str, str], po
     if log is not None and log.mode == "batch":
         losses.append("events of the log wait in memory (--audit-log-mode=batch)")
     if log is None and webhook is not None:
-        losses.append("the webhook is the only backend, and nothing on the node tells what it has not got")
+        losses.append("the webhook is the only backend, and nothing on the node shows what it did not get")
     if _omits_beginning_of_writes(policy):
         losses.append("the policy omits RequestReceived for writes, so that one which was cut off leaves no trace")
     if losses:

@@ -1,7 +1,7 @@
 """The files that the API server reads once, at its start: the policy, and the kubeconfig of the webhook.
 
 They change together with the manifest. A change in one of them alone needs a restart, and so the manifest names its
-hash in the pod's annotations (design decision 8). A manifest without it, as kubeadm writes it, is in sync when the file
+hash in the pod's annotations. A manifest without it, as kubeadm writes it, is in sync when the file
 was there before the process.
 """
 

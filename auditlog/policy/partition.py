@@ -12,7 +12,7 @@ to look at. Their full product would explode, so it is never built:
 - users are combined with sets of groups. Which rule matches first can be shown with one group of the user for each
   policy: take any set of groups, keep one group the matching rule names, and no earlier rule gains a match by the
   others missing. So sets of `len(policies)` groups are enough to find every outcome. `spare_groups` more let a caller
-  check statements about groups (`auditlog.policy.regions`); each set is then a choice of its own.
+  check statements about groups (`auditlog.policy.regions`); each set is then its own choice.
 
 Requests are what an API server can be asked: verbs of a resource request are those of RequestInfo
 (`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`), those of any other request are lower-case HTTP methods; a

@@ -12,6 +12,8 @@ from auditlog.project_files import project_folder
 _FOLDER = project_folder("policies")
 # A line of a preset that a parameter may replace ends in this mark, and holds a list in flow style.
 _PARAMETER_LINE = re.compile(r"^(?P<key>\s*(- )?\w+: )\[.*\](?P<mark>  # parameter: (?P<name>\w+))$", re.MULTILINE)
+# It begins with the name of the preset: what a person wrote in front of it is no header of ours.
+_HEADER = re.compile(r"\A# [a-z-]+: .*\n(?:#.*\n)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _NAMESPACE_MAX_LENGTH = 63
 
@@ -53,6 +55,15 @@ def preset_text(name: str, **parameters: Sequence[str]) -> str:
         return f"{match['key']}[{values}]{match['mark']}"
 
     return _PARAMETER_LINE.sub(replaced, text)
+
+
+def without_header(text: str) -> str:
+    """A policy text without the header of a preset.
+
+    Versions of this program word the headers of presets differently. That alone is no reason to write a policy again,
+    which would restart every API server.
+    """
+    return _HEADER.sub("", text)
 
 
 def _file_text(name: str) -> str:

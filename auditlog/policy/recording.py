@@ -32,7 +32,7 @@ class Need:
     sent_by: Callable[[Sender], bool] = anyone
     """Which senders are looked for."""
     users: tuple[str, ...] = ()
-    """Users that have to be told from others although no rule names them."""
+    """Users that must be told from others although no rule names them."""
     advice: tuple[PolicyRule, ...] = ()
     """What a policy needs in front of its own rules to record them; valid on every supported version."""
     final: bool = False

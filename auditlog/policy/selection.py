@@ -1,4 +1,4 @@
-"""The policy that a stack's configuration asks for: read and validated before any node is dialled."""
+"""The policy that a stack's configuration asks for: read and validated before any node is contacted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stack may say of its policy: which one, and what of it changes. Values only; no key of a stack file."""
+"""What a stack may say about its policy: which one, and what of it changes. Values only; no key of a stack file."""
 
 from __future__ import annotations
 

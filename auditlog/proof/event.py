@@ -1,7 +1,7 @@
 """What the event of a marker must hold, in the log and in Loki.
 
-The fields are those that seed 004_b3f6e118a06daecc.txt checks by hand after a deployment: user, verb, URI, code, times,
-decision, and no body where the policy's level has none.
+A person would check these fields by hand after a deployment: user, verb, URI, code, times, decision, and no body at
+levels without one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def wrong_in_loki(event: Event, cluster: str, labels: Mapping[str, str], nanosec
         yield "it has no label node"
     # An event's time has microseconds.
     if nanoseconds // 1000 != event_nanoseconds(event) // 1000:
-        yield f"its time is {nanoseconds}, not that of stageTimestamp, {event_nanoseconds(event)}"
+        yield f"its time is {nanoseconds}, not stageTimestamp's, {event_nanoseconds(event)}"
 
 
 def event_nanoseconds(event: Event) -> int:

@@ -42,7 +42,7 @@ class Destination:
 
 
 def destination(loki: LokiSettings, service_address: str) -> Destination:
-    """``service_address`` is that of the Service. Raises LokiError where there is no such Service."""
+    """``service_address`` is that of the Service. Raises LokiError if there is no such Service."""
     parts = urlsplit(query_url(loki))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     service = service_of(loki)

@@ -64,7 +64,7 @@ def proven(event: Event, answer: LogAnswer, loki_seconds: float | None) -> Prove
 
 
 def kept_outputs(note: str | None) -> Mapping[str, Any] | None:
-    """The outputs of the last proof from the note on the node, None where there is none that can be read."""
+    """The outputs of the last proof from the note on the node, None if there is none that can be read."""
     try:
         found = json.loads(note or "")
     except ValueError:
@@ -106,7 +106,7 @@ def not_in_log(answer: LogAnswer, log: str, seconds: int) -> str:
     if answer.errors:
         return f"{stopped}: the backend does not take events (apiserver_audit_error_total is {answer.errors})"
     if answer.errors is None:
-        return f"{stopped}: the API server does not answer ({answer.said or 'without a word'})"
+        return f"{stopped}: the API server does not answer ({answer.said or 'it said nothing'})"
     return (
         f"{stopped}: the API server has not recorded the request, or writes elsewhere. It answered: "
         f"{answer.said or 'nothing'}"
@@ -126,7 +126,7 @@ def not_in_loki(proof: Proven, url: str, seconds: int, problem: str, why: str) -
     return f"{arrived} and not in Loki ({url}) after {seconds} s: {why}"
 
 
-SNIPPET_MISSING = "the Alloy that is there ships it once it runs the snippet (pulumi stack output alloy)"
+SNIPPET_MISSING = "your Alloy ships it once it runs the snippet (pulumi stack output alloy)"
 
 
 def alloy_trouble(state: AlloyState, hostname: str, namespace: str) -> str:

@@ -1,4 +1,4 @@
-"""The stack's configuration as typed values, checked in full before anything is dialled.
+"""The stack's configuration as typed values, checked in full before anything is contacted.
 
 ``parse_settings`` takes what ``Pulumi.<env>.yaml`` holds under the project's name, already decoded, and returns
 ``Settings``. All mistakes are collected, so that one run shows every one of them; each names the key, the value and

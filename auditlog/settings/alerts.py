@@ -59,13 +59,13 @@ class AlertSettings:
     disable: Annotated[tuple[str, ...], DISABLE] = ()
     """Ids of detections that become no rule."""
     thresholds: Annotated[Mapping[str, float], THRESHOLDS] = field(default_factory=_nothing)
-    """Numbers in place of a detection's own, by its id."""
+    """Numbers instead of a detection's own, by its id."""
     ignore_users: Annotated[Mapping[str, tuple[str, ...]], IGNORE_USERS] = field(
         default_factory=lambda: MappingProxyType({})
     )
     """Users that a detection leaves alone, by its id. Names are compared as a whole."""
     selectors: Annotated[Mapping[str, str], SELECTORS] = field(default_factory=_nothing)
-    """PromQL matchers in place of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
+    """PromQL matchers instead of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
     labels: Annotated[Mapping[str, str], LABELS] = field(default_factory=_nothing)
     """Labels of the objects in Kubernetes, such as those that a Prometheus operator's `ruleSelector` asks for."""
     loki_folder: Annotated[str, LOKI_FOLDER] = "fake"
@@ -90,47 +90,50 @@ LOKI = defaulted(
     "loki",
     Choice(LokiRules),
     _DEFAULT.loki,
-    "How rules on events get to Loki's ruler. All but `off` need the secret `kubeconfig`.",
+    "How rules on events get to Loki's ruler. All but `off` require a kubeconfig.",
 )
 PROMETHEUS = defaulted(
     "prometheus",
     Choice(PrometheusRules),
     _DEFAULT.prometheus,
-    "How rules on metrics get to Prometheus. All but `off` need the secret `kubeconfig`.",
+    "How rules on metrics get to Prometheus. All but `off` require a kubeconfig.",
 )
-NAMESPACE = defaulted("namespace", NAMESPACE_THAT_EXISTS, _DEFAULT.namespace, "Where they are kept; it has to exist.")
-DISABLE = defaulted("disable", _IDS, _DEFAULT.disable, "Detections that become no rule.")
+NAMESPACE = defaulted("namespace", NAMESPACE_THAT_EXISTS, _DEFAULT.namespace, "The namespace; it must exist.")
+DISABLE = defaulted("disable", _IDS, _DEFAULT.disable, "Detections that get no rule.")
 THRESHOLDS = defaulted(
-    "thresholds", Entries(_IDS, Number(zero=True)), _DEFAULT.thresholds, "Numbers in place of a detection's own, by id."
+    "thresholds",
+    Entries(_IDS, Number(zero=True)),
+    _DEFAULT.thresholds,
+    "Thresholds by detection id; they replace the detection's own.",
 )
 IGNORE_USERS = defaulted(
     "ignoreUsers",
     Entries(_WITH_USERS, Texts("a list of user names", _is_user, least=1)),
     _DEFAULT.ignore_users,
-    "Users that a detection leaves alone, by its id; a name is compared as a whole.",
+    "Users that a detection ignores, by its id. Names must match in full.",
 )
 SELECTORS = defaulted(
     "selectors",
     Entries(Names(SELECTOR_NAMES, ""), MATCHERS),
     _DEFAULT.selectors,
-    "By what metrics are found in Prometheus, where it is not by the usual job names.",
+    "PromQL matchers, if your job names are unusual.",
 )
 LABELS = defaulted(
     "labels",
     Labels(is_label_key, is_label_value),
     _DEFAULT.labels,
-    "Labels of the objects in Kubernetes, for the `ruleSelector` of a Prometheus operator for example.",
+    "Labels of the Kubernetes objects, such as for the `ruleSelector` of a Prometheus operator.",
 )
 LOKI_FOLDER = defaulted(
     "lokiFolder",
     Text("the name of a Loki tenant", _TENANT),
     _DEFAULT.loki_folder,
-    "The ruler's folder of the tenant; `fake` is that of a Loki without tenants.",
+    "The tenant's folder in the ruler; `fake` for a Loki without tenants.",
 )
 RUNBOOKS = optional(
     "runbooks",
     Text("a URL", r"https?://[\s\S]*"),
-    "What comes before `DETECTION.md` in an alert's `runbook_url`: where `docs/runbooks` can be read.",
+    "Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`.",
     otherwise="no `runbook_url`",
 )
 ALERTS = group_of(AlertSettings)

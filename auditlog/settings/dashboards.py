@@ -50,7 +50,7 @@ class DashboardSettings:
     folder: Annotated[str, FOLDER] = "Kubernetes audit"
     """The folder in Grafana."""
     folder_annotation: Annotated[str, FOLDER_ANNOTATION] = "grafana_folder"
-    """The annotation that names the folder. The chart's `sidecar.dashboards.folderAnnotation` has to be the same."""
+    """The annotation that names the folder. The chart's `sidecar.dashboards.folderAnnotation` must be the same."""
     label: Annotated[str, LABEL] = "grafana_dashboard"
     """The label by which the Grafana chart's sidecar finds ConfigMaps."""
     label_value: Annotated[str, LABEL_VALUE] = "1"
@@ -79,16 +79,16 @@ MODE = defaulted(
     "mode",
     Choice(DashboardMode),
     _DEFAULT.mode,
-    "How dashboards get into Grafana: ConfigMaps for the sidecar of its chart, or resources of its operator. Both need "
-    "the secret `kubeconfig`.",
+    "How dashboards get into Grafana: ConfigMaps for its chart's sidecar, or resources of its operator. Both "
+    "require a kubeconfig.",
 )
-NAMESPACE = defaulted("namespace", NAMESPACE_THAT_EXISTS, _DEFAULT.namespace, "Where they are kept; it has to exist.")
+NAMESPACE = defaulted("namespace", NAMESPACE_THAT_EXISTS, _DEFAULT.namespace, "The namespace; it must exist.")
 FOLDER = defaulted("folder", Text("the name of a folder in Grafana"), _DEFAULT.folder, "The folder in Grafana.")
 FOLDER_ANNOTATION = defaulted(
     "folderAnnotation",
     Text("the name of an annotation", _LABEL_KEY),
     _DEFAULT.folder_annotation,
-    "With `configmap`: the annotation by which the sidecar knows the folder (`sidecar.dashboards.folderAnnotation`).",
+    "With `configmap`: the annotation that tells the sidecar the folder (`sidecar.dashboards.folderAnnotation`).",
 )
 LABEL = defaulted(
     "label",
@@ -97,7 +97,10 @@ LABEL = defaulted(
     "With `configmap`: the label by which the sidecar finds dashboards.",
 )
 LABEL_VALUE = defaulted(
-    "labelValue", Text("the value of a label", _LABEL_VALUE), _DEFAULT.label_value, "With `configmap`: its value."
+    "labelValue",
+    Text("the value of a label", _LABEL_VALUE),
+    _DEFAULT.label_value,
+    "With `configmap`: the label's value.",
 )
 INSTANCE_SELECTOR = defaulted(
     "instanceSelector",
@@ -108,8 +111,8 @@ INSTANCE_SELECTOR = defaulted(
 API_SERVER_METRICS = optional(
     "apiServerMetrics",
     MATCHERS,
-    "By what kube-apiserver's metrics are found in Prometheus.",
-    otherwise="the job names that are usual",
+    "PromQL matchers for kube-apiserver's metrics.",
+    otherwise="the usual job names",
 )
 DASHBOARDS = group_of(DashboardSettings)
 

@@ -1,7 +1,7 @@
 """What the log and the webhook backend have in common: mode, batches, truncation.
 
 The API server checks these when it starts, and does not start with a wrong one (k8s.io/apiserver
-pkg/server/options/audit.go, Validate); here they are refused with the key's own name, before a node is dialled.
+pkg/server/options/audit.go, Validate); here they are refused with the key's own name, before a node is contacted.
 """
 
 from __future__ import annotations
@@ -85,31 +85,34 @@ DEFAULT_MAX_EVENT_SIZE = 100 * 1024
 """Bytes, of --audit-*-truncate-max-batch-size and -max-event-size (NewAuditTruncateOptions)."""
 _API_SERVERS_OWN = "the API server's own"
 
-QPS = optional("qps", Number(), "Batches a second on average.", otherwise=_API_SERVERS_OWN)
+QPS = optional("qps", Number(), "Batches per second on average.", otherwise=_API_SERVERS_OWN)
 BURST = optional(
-    "burst", Integer(1, _LARGEST_INTEGER), "Batches at once after a quiet time.", otherwise=_API_SERVERS_OWN
+    "burst", Integer(1, _LARGEST_INTEGER), "Batches at once after a quiet period.", otherwise=_API_SERVERS_OWN
 )
 BUFFER_SIZE = optional(
-    "bufferSize", Integer(1, _LARGEST_INTEGER), "Events in memory before new ones are lost.", otherwise=_API_SERVERS_OWN
+    "bufferSize",
+    Integer(1, _LARGEST_INTEGER),
+    "Events to hold in memory before new ones are lost.",
+    otherwise=_API_SERVERS_OWN,
 )
 BATCH_MAX_SIZE = optional("maxSize", Integer(1, _LARGEST_INTEGER), "Events in a batch.", otherwise=_API_SERVERS_OWN)
 MAX_WAIT = optional(
-    "maxWait", DURATION_TEXT, "How long an event waits at most for its batch.", otherwise=_API_SERVERS_OWN
+    "maxWait", DURATION_TEXT, "The longest time an event waits for its batch.", otherwise=_API_SERVERS_OWN
 )
 THROTTLE: Setting[bool | Reader | None] = Setting(
     "throttle",
     FlagOrGroup(group_of(Throttle)),
-    "How many batches are sent; the log backend needs both numbers.",
+    "How many batches are sent. The log backend requires both numbers.",
     None,
     otherwise=_API_SERVERS_OWN,
 )
 MAX_BATCH_SIZE = optional(
-    "maxBatchSize", Integer(1, 2**63 - 1), "Bytes above which a batch is split.", otherwise=_API_SERVERS_OWN
+    "maxBatchSize", Integer(1, 2**63 - 1), "Size in bytes above which a batch is split.", otherwise=_API_SERVERS_OWN
 )
 MAX_EVENT_SIZE = optional(
     "maxEventSize",
     Integer(1, 2**63 - 1),
-    "Bytes above which an event loses its bodies; at most `maxBatchSize`.",
+    "Size in bytes above which an event loses its bodies; at most `maxBatchSize`.",
     otherwise=_API_SERVERS_OWN,
 )
 MODE = optional(
@@ -119,17 +122,17 @@ MODE = optional(
     "whose event cannot be written.",
     otherwise="the API server's own: blocking for the log, batch for the webhook",
 )
-VERSION = optional("version", OneOf(VERSIONS), "The version that events are written in.", otherwise=_API_SERVERS_OWN)
+VERSION = optional("version", OneOf(VERSIONS), "The API version of the events.", otherwise=_API_SERVERS_OWN)
 BATCH = optional(
     "batch",
     group_of(Batch),
-    "How events are gathered; with mode `batch` only.",
+    "How events are batched. Requires mode `batch`.",
     otherwise=_API_SERVERS_OWN,
 )
 TRUNCATE: Setting[bool | Reader | None] = Setting(
     "truncate",
     FlagOrGroup(group_of(Truncate)),
-    "Whether, and from which size on, events and batches are cut.",
+    "Whether events and batches are cut, and above which size.",
     None,
     otherwise="the API server's own: off",
 )

@@ -20,9 +20,9 @@ def description(setting: Setting[Any], *, on_and_off_as_booleans: bool = False) 
         parts.append("Here `true` is on and `false` is off.")
     default = plain(setting.default)
     if setting.otherwise:
-        parts.append(f"Without it: {setting.otherwise}.")
+        parts.append(f"Default: {setting.otherwise}.")
     elif default not in (None, [], {}, ""):
-        parts.append(f"Without it: {default if isinstance(default, str) else json.dumps(default)}.")
+        parts.append(f"Default: {default if isinstance(default, str) else json.dumps(default)}.")
     return " ".join(parts)
 
 

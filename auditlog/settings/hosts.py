@@ -74,9 +74,8 @@ def _is_whole(kind: str, encoded: str) -> bool:
 
 def _host_key_kind(host: str) -> Text:
     return Text(
-        "the host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'; "
-        "on the machine itself: cat /etc/ssh/ssh_host_ed25519_key.pub, or from here, to be compared with it: "
-        f"ssh-keyscan -t ed25519 {host or 'HOST'}",
+        "the host's public Ed25519 or ECDSA key, as 'ssh-ed25519 AAAA…'. On the machine itself: "
+        f"cat /etc/ssh/ssh_host_ed25519_key.pub. From here, to compare: ssh-keyscan -t ed25519 {host or 'HOST'}",
         rf"\s*{_KEY}\s*",
         is_host_key,
         instead=lambda value: "; this one is not whole" if _HOST_KEY.fullmatch(value.strip()) else "",
@@ -84,22 +83,20 @@ def _host_key_kind(host: str) -> Text:
 
 
 NODE_NAME = required("name", Text("the node's name in the cluster", NAME), "The node's name in the cluster.")
-GONE = defaulted(
-    "gone", Boolean(), False, "The machine is gone for good: what the stack knows of it is forgotten, without dialling."
-)
+GONE = defaulted("gone", Boolean(), False, "The machine is gone for good. The stack forgets it without contacting it.")
 JOINING = defaulted(
     "joining",
     Boolean(),
     False,
-    "The machine is about to join: it gets the policy file and the log's folder that `kubeadm join` will need.",
+    "The machine is about to join. It gets the policy file and the log's folder that `kubeadm join` needs.",
 )
-HOST = required("host", HOST_NAME, "The name or address that the program connects to, without user and port.")
-USER = defaulted("user", _USER, "root", "The account; one that is not root needs `sudo` without a password.")
+HOST = required("host", HOST_NAME, "The name or address to connect to, without user and port.")
+USER = defaulted("user", _USER, "root", "The account. If it is not root, it needs `sudo` without a password.")
 PORT = defaulted("port", Integer(1, 65535), 22, "The port of the SSH server.")
 HOST_KEY = required(
     "hostKey",
     _host_key_kind(""),
-    "The machine's public key. Without it anybody on the way could answer in its place.",
+    "The machine's public key. It keeps anybody on the way from answering in the machine's place.",
 )
 NODE = Group((NODE_NAME, GONE, JOINING, HOST, USER, PORT, HOST_KEY))
 BASTION = Group((HOST, USER, PORT, HOST_KEY))
@@ -118,12 +115,12 @@ def parse_node(reader: Reader) -> Host:
 
 
 def parse_bastion(reader: Reader | None) -> Host | None:
-    """The host through which the nodes are reached, where there is one."""
+    """The host through which the nodes are reached, if there is one."""
     return _host(reader, "bastion") if reader else None
 
 
 def parse_reading_user(reader: Reader | None) -> str | None:
-    """The account of ``reading``, where there is one."""
+    """The account of ``reading``, if there is one."""
     return reader.read(READING_USER) if reader else None
 
 

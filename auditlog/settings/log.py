@@ -51,7 +51,7 @@ class LogSettings:
 
 _DEFAULT = LogSettings()
 
-ENABLED = defaulted("enabled", Boolean(), True, "Whether there is a log; `false` where a webhook is enough.")
+ENABLED = defaulted("enabled", Boolean(), True, "Whether to write a log. Set `false` if a webhook is enough.")
 PATH = defaulted(
     "path",
     Text(
@@ -62,16 +62,18 @@ PATH = defaulted(
     _DEFAULT.path,
     f"The log on the nodes. `{STDOUT}` writes to standard output, which kubelet rotates.",
 )
-MAX_AGE = defaulted("maxAge", Integer(0, 36500), _DEFAULT.max_age, "Days that rotated files are kept; 0 for no limit.")
+MAX_AGE = defaulted("maxAge", Integer(0, 36500), _DEFAULT.max_age, "Days to keep rotated files; 0 for no limit.")
 MAX_BACKUP = defaulted(
-    "maxBackup", Integer(0, 100000), _DEFAULT.max_backup, "Rotated files that are kept; 0 for no limit."
+    "maxBackup", Integer(0, 100000), _DEFAULT.max_backup, "Number of rotated files to keep; 0 for no limit."
 )
-MAX_SIZE = defaulted("maxSize", Integer(1, 1_000_000), _DEFAULT.max_size, "Megabytes at which the file is rotated.")
+MAX_SIZE = defaulted(
+    "maxSize", Integer(1, 1_000_000), _DEFAULT.max_size, "Size in megabytes at which the file is rotated."
+)
 COMPRESS = optional("compress", Boolean(), "Whether rotated files are compressed.", otherwise="the API server's own")
 FORMAT = optional(
     "format",
     Choice(LogFormat),
-    "How a line is written. What reads the log, here and in Loki, needs `json`.",
+    "The format of a line. Everything that reads the log, here and in Loki, requires `json`.",
     otherwise="the API server's own: json",
 )
 _FILE_ONLY: tuple[Setting[Any], ...] = (MAX_AGE, MAX_BACKUP, MAX_SIZE, COMPRESS)

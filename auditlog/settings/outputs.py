@@ -70,26 +70,24 @@ OUTPUTS = (
     Output("cluster", "The cluster's name, as configured.", TEXT),
     Output(
         "policy",
-        "`source`: where the audit policy comes from; `sha256` of its text. Empty where the stack audits no node.",
+        "`source`: where the audit policy comes from; `sha256` of its text. Empty if the stack audits no node.",
         _by_name(TEXT),
     ),
     Output(
         "nodes",
-        "By the name of each control-plane node: its host, the hashes of manifest and policy, and what became of it.",
+        "By node name: its host, the hashes of manifest and policy, and the outcome of its last change.",
         _by_name(_type("NodeState")),
     ),
     Output(
         "logPath",
-        "The log on the nodes; null where events go to standard output or to the webhook alone.",
+        "The log on the nodes; null if events go to standard output or to the webhook alone.",
         TEXT,
         always=False,
     ),
-    Output(
-        "queries", "LogQL by the name of the question it answers; NAME stands for what you look for.", _by_name(TEXT)
-    ),
+    Output("queries", "LogQL by question; replace NAME with what you look for.", _by_name(TEXT)),
     Output(
         "onNodeSearch",
-        "The command that searches the log on a node, without Loki; null where there is no log.",
+        "The command that searches the log on a node, without Loki; null without a log.",
         TEXT,
         always=False,
     ),
@@ -100,19 +98,19 @@ OUTPUTS = (
     ),
     Output(
         "ruleGroups",
-        "The names of the rule groups that go to `loki` and to `prometheus`; empty without alerts.",
+        "The names of the rule groups for `loki` and for `prometheus`; empty without alerts.",
         _by_name(TEXTS),
     ),
     Output(
         "proof",
-        "By node: the `auditID` and time of the event that proved its last change, and after how many seconds it was "
-        "in the log and in Loki; or why there is no proof. Only with `proof.enabled`.",
+        "By node: the `auditID` and time of the event that proved its last change. Also the seconds until it was in "
+        "the log and in Loki, or the reason for no proof. Only with `proof.enabled`.",
         _by_name(_type("NodeProof")),
         always=False,
     ),
     Output(
         "alloy",
-        "How events are shipped: mode and namespace, and the snippet in that mode; only where they are.",
+        "How events are shipped: mode, namespace, and the snippet in that mode. Only if they are shipped.",
         _by_name(TEXT),
         always=False,
     ),

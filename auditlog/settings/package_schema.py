@@ -35,7 +35,7 @@ _LANGUAGES: Mapping[str, JsonSchema] = {
 _DESCRIPTION = (
     "Kubernetes API-server audit logging on one kubeadm cluster: the audit policy, the kube-apiserver static pod of "
     "every control-plane node and the kubeadm-config ConfigMap. A preview reads the nodes and shows the exact edit of "
-    "every file; an update changes one node at a time, waits until it is healthy, and otherwise puts everything back."
+    "every file. An update changes one node at a time, waits until it is healthy, and otherwise rolls back."
 )
 _TEXT: JsonSchema = {"type": "string"}
 _ANY: JsonSchema = {"$ref": "pulumi.json#/Any"}

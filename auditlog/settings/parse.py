@@ -34,30 +34,30 @@ _CLUSTER = required(
 _NODES = required(
     "nodes",
     Groups(NODE, at_least_one=True),
-    "The control-plane nodes, in the order in which they are changed.",
+    "The control-plane nodes, in the order in which they change.",
 )
-_BASTION = optional("bastion", BASTION, "The host through which the nodes are reached.", otherwise="no such host")
-_POLICY = optional("policy", POLICY, "The audit policy, and what of it changes.", otherwise="the preset `standard`")
+_BASTION = optional("bastion", BASTION, "A host through which to reach the nodes.", otherwise="connect directly")
+_POLICY = optional("policy", POLICY, "The audit policy, and your changes to it.", otherwise="the preset `standard`")
 _LOG = optional("auditLog", LOG, "The log on the nodes.", otherwise="a file with the rotation below")
-_LOKI = optional("loki", LOKI, "Where events are shipped to.", otherwise="no Loki")
-_ALLOY = optional("alloy", ALLOY, "What ships the events.", otherwise="a DaemonSet where `loki` is given")
-_WEBHOOK = optional("webhook", WEBHOOK, "A server that the API server posts events to.", otherwise="no webhook")
+_LOKI = optional("loki", LOKI, "The Loki to ship events to.", otherwise="no Loki")
+_ALLOY = optional("alloy", ALLOY, "What ships events to Loki.", otherwise="a DaemonSet if `loki` is set")
+_WEBHOOK = optional("webhook", WEBHOOK, "A server to which the API server posts events.", otherwise="no webhook")
 _DASHBOARDS = optional("dashboards", DASHBOARDS, "The Grafana dashboards.", otherwise="none")
 _ANNOTATIONS = optional("annotations", ANNOTATIONS, "What admission policies add to events.", otherwise="none")
 _ALERTS = optional("alerts", ALERTS, "The alerting rules.", otherwise="none")
-_PROOF = optional("proof", PROOF, "The proof that events arrive, with which `up` ends.", otherwise="it is made")
+_PROOF = optional("proof", PROOF, "The proof at the end of `up` that events arrive.", otherwise="on")
 _HEALTH_TIMEOUT = defaulted(
     "healthTimeoutSeconds",
     Integer(30, 3600),
     300,
-    "How long a restarted API server may take to become healthy before everything is put back.",
+    "How long a restarted API server may take to become healthy before the node rolls back.",
 )
 _QUARANTINE = defaulted(
     "quarantineStrayManifests",
     Boolean(),
     False,
-    "Whether `up` moves other files in `/etc/kubernetes/manifests` that define kube-apiserver to the archive; they are "
-    "an error otherwise.",
+    "Whether `up` archives other files in `/etc/kubernetes/manifests` that define kube-apiserver. Otherwise they "
+    "are an error.",
 )
 _TAKE_OVER = optional(
     "takeOver",
@@ -66,27 +66,27 @@ _TAKE_OVER = optional(
         _OWNER_OR_NONE,
         valid=lambda _: True,
     ),
-    "The owner whose nodes this stack takes over as they are: the former name of a stack, project or component that "
-    "was renamed or moved. Without effect once the nodes are taken over.",
+    "Takes over this owner's nodes as they are. Name the former owner after you rename or move a stack, project "
+    "or component. No effect once the nodes are taken over.",
     otherwise="nodes of another owner are refused",
 )
 _ENABLED = defaulted(
     "enabled",
     Boolean(),
     True,
-    "`false`: the control plane is given back as it was before audit logging, and the policy is taken away.",
+    "`false` restores the control plane as it was before audit logging, and removes the policy.",
 )
 _LIVE_READ = defaulted(
     "liveRead",
     Switch(),
     True,
-    "`off`: previews do without the nodes and say so, and `up` refuses.",
+    "`off`: previews do not read the nodes and say so; `up` refuses.",
     otherwise="on",
 )
 _READING = optional(
     "reading",
     READING,
-    "The account that previews read the nodes with, where it is another than the one that changes them.",
+    "The account with which previews read the nodes, if it is not the one that changes them.",
     otherwise="each node's own user",
 )
 _KUBECONFIG_FILE = optional(
@@ -96,8 +96,8 @@ _KUBECONFIG_FILE = optional(
         r"([^~\r\n]([^\r\n]*[^\r\n/])?)?",
         valid=lambda _: True,
     ),
-    "In place of the secret `kubeconfig`: the state holds this path and no credential. Where previews run elsewhere "
-    "than `up`, a kubeconfig that only reads has this path there.",
+    "Use it instead of the secret `kubeconfig`: the state holds this path and no credential. If previews run on "
+    "another machine than `up`, put a kubeconfig that only reads at this path there.",
     otherwise="the secret `kubeconfig`",
 )
 
@@ -160,7 +160,7 @@ class Settings:
 
     @property
     def nodes_to_read(self) -> tuple[Host, ...]:
-        """The nodes that can be dialled."""
+        """The nodes that can be contacted."""
         return tuple(node for node in self.nodes if not node.gone)
 
     @property
@@ -188,7 +188,7 @@ SECRETS: tuple[Setting[str | None], ...] = (
     optional(
         "sshPrivateKey",
         Text("a private key"),
-        "The private key that opens the nodes.",
+        "The private key for the nodes.",
         otherwise="the SSH agent's keys",
         secret=True,
     ),
@@ -196,7 +196,7 @@ SECRETS: tuple[Setting[str | None], ...] = (
     optional(
         "kubeconfig",
         Text("the text of a kubeconfig for the cluster"),
-        "For what the stack keeps in the cluster itself: Alloy, dashboards, alerts.",
+        "For what the stack runs in the cluster: Alloy, dashboards, alerts.",
         secret=True,
     ),
 )
@@ -243,7 +243,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
 
 def _check_together(settings: Settings, mistakes: list[Mistake]) -> None:
     if settings.nodes_to_read and not settings.nodes_with_manifest:
-        mistakes.append(Mistake("nodes", "every one is joining", "at least one control-plane node that is there"))
+        mistakes.append(Mistake("nodes", "every one is joining", "at least one node that has joined already"))
     for attribute in ("name", "host"):
         seen: set[tuple[str, int]] = set()
         # A machine that was renamed stands under its old name too, as gone.
@@ -251,7 +251,7 @@ def _check_together(settings: Settings, mistakes: list[Mistake]) -> None:
             value = getattr(node, attribute)
             identity = (value, node.port if attribute == "host" else 0)
             if value and identity in seen:
-                mistakes.append(Mistake("nodes", f"{attribute} {value!r} stands twice", "every node once"))
+                mistakes.append(Mistake("nodes", f"{attribute} {value!r} appears twice", "every node once"))
             seen.add(identity)
     if settings.log is None and settings.webhook is None:
         mistakes.append(Mistake("auditLog.enabled", "is false and there is no webhook", "at least one of the two"))

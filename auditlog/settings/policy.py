@@ -26,14 +26,14 @@ _API_GROUP = defaulted(
     "group",
     Text("an API group, '' for the core one", ANY_TEXT, lambda _: True),
     "",
-    "The API group; empty for the core.",
+    "The API group; empty for the core group.",
 )
 
 PRESET = optional(
     "preset",
     OneOf(preset_names()),
-    "A policy that comes with the project; `auditlog presets` shows what each records.",
-    otherwise=f"{DEFAULT_PRESET}, where no other source is given",
+    "A policy that comes with the project. `auditlog presets` lists them.",
+    otherwise=f"{DEFAULT_PRESET}, unless another source is set",
 )
 FILE = optional(
     "file",
@@ -46,7 +46,7 @@ INLINE: Setting[str | Mapping[str, Any] | None] = Setting(
     "A policy in the stack file itself.",
     None,
 )
-BASE64 = optional("base64", Text(_BASE64), "A policy as the `data` of a Secret holds it.")
+BASE64 = optional("base64", Text(_BASE64), "A policy in base64, as in the `data` of a Secret.")
 PATH = defaulted("path", PATH_ON_NODES, DEFAULT_POLICY_PATH, "The policy file on the nodes.")
 
 
@@ -57,47 +57,51 @@ def _parameters_of(presets: tuple[str, ...]) -> Group:
     )
 
 
-PARAMETERS = optional("parameters", _parameters_of(preset_names()), "Parameters of the preset that has some.")
+PARAMETERS = optional("parameters", _parameters_of(preset_names()), "The preset's parameters, if it has any.")
 RULES_BEFORE = optional(
-    "rulesBefore", Items(), "Rules as in an audit policy, before those of the policy: the first that matches decides."
+    "rulesBefore",
+    Items(),
+    "Rules of an audit policy, before the policy's own rules. The first rule that matches decides.",
 )
-RULES_AFTER = optional("rulesAfter", Items(), "Rules as in an audit policy, after those of the policy.")
+RULES_AFTER = optional("rulesAfter", Items(), "Rules of an audit policy, after the policy's own rules.")
 
-DROP_USERS = defaulted("users", Texts(), (), "Their requests are not recorded.")
-DROP_USER_GROUPS = defaulted("userGroups", Texts(), (), "Their members' requests are not recorded.")
-DROP_NAMESPACES = defaulted("namespaces", Texts(), (), "Requests in them are not recorded.")
-DROP_URLS = defaulted("nonResourceURLs", Texts(), (), "Requests for these paths are not recorded; `*` may end one.")
-RESOURCES = defaulted("resources", Texts(), (), "Plurals, with a subresource as in `pods/log`; none means all.")
-RESOURCE_NAMES = defaulted("resourceNames", Texts(), (), "Names of single objects; none means all.")
+DROP_USERS = defaulted("users", Texts(), (), "Users; their requests are not recorded.")
+DROP_USER_GROUPS = defaulted("userGroups", Texts(), (), "Groups; their members' requests are not recorded.")
+DROP_NAMESPACES = defaulted("namespaces", Texts(), (), "Namespaces; requests in them are not recorded.")
+DROP_URLS = defaulted(
+    "nonResourceURLs", Texts(), (), "Paths; requests for them are not recorded. A path may end in `*`."
+)
+RESOURCES = defaulted("resources", Texts(), (), "Plurals, also with a subresource: `pods/log`. Default: all.")
+RESOURCE_NAMES = defaulted("resourceNames", Texts(), (), "Names of objects. Default: all.")
 DROP_RESOURCES = defaulted(
     "resources",
     Groups(Group((_API_GROUP, RESOURCES, RESOURCE_NAMES))),
     (),
-    "Requests for them are not recorded.",
+    "Resources; requests for them are not recorded.",
 )
 DROP = optional(
     "drop",
     Group((DROP_USERS, DROP_USER_GROUPS, DROP_NAMESPACES, DROP_RESOURCES, DROP_URLS)),
-    "What is not recorded besides.",
+    "Requests that are not recorded in addition.",
 )
-LEVEL = required("level", Choice(Level), "The level that is recorded at least.")
+LEVEL = required("level", Choice(Level), "The lowest level to record.")
 RESOURCE = required("resource", Text("a plural as in 'pods', or 'pods/exec'"), "A plural, or one of its subresources.")
 RAISE = defaulted(
     "raise",
     Groups(Group((LEVEL, _API_GROUP, RESOURCE))),
     (),
-    "Resources that are recorded at this level at least, also where the policy drops them.",
+    "Resources that are recorded at least at this level, even if the policy drops them.",
 )
 OMIT_STAGES = optional(
     "omitStages",
     Choices(Stage),
-    "Stages that write no event, in place of the policy's own.",
+    "Stages that write no event; replaces the policy's own.",
     otherwise="the policy's own",
 )
 OMIT_MANAGED_FIELDS = optional(
     "omitManagedFields",
     Boolean(),
-    "Whether bodies are recorded without `managedFields`, in place of the policy's own.",
+    "Whether bodies are recorded without `managedFields`; replaces the policy's own.",
     otherwise="the policy's own",
 )
 _SOURCES: tuple[Setting[Any], ...] = (PRESET, FILE, INLINE, BASE64)
@@ -150,7 +154,7 @@ def _inline(reader: Reader) -> str | None:
 
 
 def _decoded(reader: Reader) -> str | None:
-    """A policy as the ``data`` of a Secret holds it (seed 003_4810ff95fb426dc9.txt); line breaks do not count."""
+    """A policy as the ``data`` of a Secret holds it; line breaks do not count."""
     encoded = reader.read(BASE64)
     if encoded is None or isinstance(encoded, Encrypted):
         return encoded

@@ -26,11 +26,14 @@ ENABLED = defaulted(
     "enabled",
     Boolean(),
     _DEFAULTS.enabled,
-    "Whether `up` ends by making a request on each node and finding its event in the log, and in Loki where the stack "
-    "ships to it. An `up` that does not find it fails; the nodes stay as they are.",
+    "Whether `up` ends with a proof on each changed node: a request, and its event in the log and, if shipped, in "
+    "Loki. Without the event `up` fails; the nodes stay as they are.",
 )
 LOKI_SECONDS = defaulted(
-    "lokiSeconds", Integer(5, 3600), _DEFAULTS.loki_seconds, "How long an event may take from the log to Loki."
+    "lokiSeconds",
+    Integer(5, 3600),
+    _DEFAULTS.loki_seconds,
+    "How long an event may take from the log to Loki, in seconds.",
 )
 PROOF = group_of(ProofSettings)
 

@@ -1,6 +1,6 @@
 """The component's arguments as types for Python programs: made from the package's schema.
 
-``auditlog config arguments >components/arguments.py`` writes them anew.
+``auditlog config arguments >components/arguments.py`` writes them again.
 """
 
 from __future__ import annotations

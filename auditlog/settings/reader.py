@@ -139,7 +139,7 @@ class FlagOrGroup:
 
 
 def setting_schema(setting: Setting[Any], *more: JsonSchema) -> JsonSchema:
-    """JSON Schema of one setting, in clear or encrypted; a secret has to be encrypted.
+    """JSON Schema of one setting, in plain text or encrypted; a secret must be encrypted.
 
     ``more`` are further forms in which the value may be written.
     """

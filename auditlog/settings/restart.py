@@ -11,7 +11,7 @@ from auditlog.settings.setting import defaulted
 
 
 class RestartMode(StrEnum):
-    """How the old API server gives way to the new one (``reference/lab.md``, "Restarting the API server quickly")."""
+    """How the old API server gives way to the new one."""
 
     SEAMLESS = "seamless"
     QUICK = "quick"
@@ -36,18 +36,18 @@ RESTART = defaulted(
     "restart",
     Choice(RestartMode),
     _DEFAULT.mode,
-    "How the API server is restarted: `seamless` (a second one answers meanwhile; `drain` where the node does not "
-    "allow it), `quick` (away for 5 to 10 s, only where no audit event can be lost), `drain` (away for about 40 s).",
+    "How the API server restarts. `seamless`: a second one answers meanwhile; becomes `drain` if the node does not "
+    "allow it. `quick`: away for 5 to 10 s; refused if it can lose audit events. `drain`: away for about 40 s.",
 )
 REHEARSAL = defaulted(
     "rehearsal",
     Boolean(),
     _DEFAULT.rehearsal,
-    "Whether the new manifest and policy run as a second API server before the running one is touched.",
+    "Whether the new manifest and policy first run as a second API server, before the running one is touched.",
 )
 ACCEPT_LOST_EVENTS = defaulted(
     "acceptLostEvents",
     Boolean(),
     _DEFAULT.accept_lost_events,
-    "Whether a `quick` restart may be made where it can lose audit events.",
+    "Whether a `quick` restart is allowed even if it can lose audit events.",
 )

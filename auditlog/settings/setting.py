@@ -37,7 +37,7 @@ class Setting(Generic[T]):
     """One key of the configuration.
 
     ``default`` is what the program takes without it, ``otherwise`` says so where the value itself does not. A
-    ``secret`` has to be kept encrypted.
+    ``secret`` must be kept encrypted.
     """
 
     key: str
@@ -55,7 +55,7 @@ def optional(key: str, kind: Kind[T], about: str, *, otherwise: str = "", secret
 
 
 def required(key: str, kind: Kind[T], about: str) -> Setting[T | None]:
-    """A setting that has to be there; after the mistake that it is not, the program gets None."""
+    """A setting that must be there; after the mistake that it is not, the program gets None."""
     return Setting(key, kind, about, None, required=True)
 
 

@@ -24,7 +24,7 @@ LOKI_MAX_LINE_SIZE = 256 * 1024
 
 
 class AlloyMode(StrEnum):
-    """Who ships events: Alloy of the stack's own, an Alloy that is there already, or nobody."""
+    """Who ships events: Alloy of the stack's own, an Alloy that exists already, or nobody."""
 
     DAEMONSET = "daemonset"
     SNIPPET = "snippet"
@@ -113,22 +113,22 @@ def _is_url(value: str) -> bool:
 
 
 _URL = Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url)
-URL = required("url", _URL, "Where Loki is, without the path of its API.")
+URL = required("url", _URL, "Loki's URL, without the path of its API.")
 QUERY_URL = optional(
-    "queryUrl", _URL, "Where Loki answers questions, if elsewhere; `up` asks there for its proof.", otherwise="`url`"
+    "queryUrl", _URL, "Where Loki answers queries, if at another URL. `up` asks there for its proof.", otherwise="`url`"
 )
 QUERY_THROUGH_NODES = defaulted(
     "queryThroughNodes",
     Boolean(),
     True,
-    "Whether `up` asks Loki through its SSH connections to the nodes; a Service's name (`….svc`) is known there. "
-    "`false`: from the machine that runs it.",
+    "Whether `up` asks Loki through its SSH connections to the nodes, where a Service's name (`….svc`) works. "
+    "`false`: from the machine that runs `up`.",
 )
 TENANT = optional(
     "tenant", Text("the X-Scope-OrgID that Loki expects", HEADER_VALUE), "Loki's tenant (`X-Scope-OrgID`)."
 )
 USERNAME = optional(
-    "username", Text("a user name", HEADER_VALUE), "The user of basic authentication; together with `password`."
+    "username", Text("a user name", HEADER_VALUE), "The user for basic authentication. Requires `password`."
 )
 PASSWORD = optional(
     "password",
@@ -139,65 +139,63 @@ PASSWORD = optional(
 CERTIFICATE_AUTHORITY = optional(
     "certificateAuthority",
     Text("PEM certificates", r"\s*-----BEGIN CERTIFICATE-----[\s\S]*"),
-    "Who signed Loki's certificate.",
+    "The certificate authority that signed Loki's certificate.",
     otherwise="the certificate authorities in Alloy's image",
 )
 MAX_LINE_SIZE = defaulted(
     "maxLineSize",
     Integer(1024, 1 << 30),
     LOKI_MAX_LINE_SIZE,
-    "Bytes of the longest line that Loki takes (its `limits_config.max_line_size`).",
+    "The longest line in bytes that Loki takes (its `limits_config.max_line_size`).",
 )
 LOKI = group_of(LokiSettings)
 
-CPU = defaulted("cpu", Text("a quantity, as 50m", _QUANTITY), _RESOURCES.cpu, "The processor time that is asked for.")
-MEMORY = defaulted(
-    "memory", Text("a quantity, as 128Mi", _QUANTITY), _RESOURCES.memory, "The memory that is asked for."
-)
+CPU = defaulted("cpu", Text("a quantity, as 50m", _QUANTITY), _RESOURCES.cpu, "The requested CPU.")
+MEMORY = defaulted("memory", Text("a quantity, as 128Mi", _QUANTITY), _RESOURCES.memory, "The requested memory.")
 MEMORY_LIMIT = defaulted(
-    "memoryLimit", Text("a quantity, as 512Mi", _QUANTITY), _RESOURCES.memory_limit, "The memory that may be used."
+    "memoryLimit", Text("a quantity, as 512Mi", _QUANTITY), _RESOURCES.memory_limit, "The memory limit."
 )
 
 MODE = optional(
     "mode",
     Choice(AlloyMode),
-    "What ships the events: an Alloy of the stack's own on every control-plane node (`daemonset`), or configuration "
-    "for one that is there (`snippet`). Both need the secret `kubeconfig`.",
-    otherwise="daemonset where `loki` is given, off elsewhere",
+    "What ships events: one Alloy from the stack on every control-plane node (`daemonset`), or configuration for "
+    "your own Alloy (`snippet`). Both require a kubeconfig.",
+    otherwise="daemonset if `loki` is set, else off",
 )
 NAMESPACE = defaulted(
     "namespace",
     Text("the name of a namespace that the stack makes", _NAMESPACE),
     DEFAULT_NAMESPACE,
-    "Where it is kept; the stack makes the namespace.",
+    "The namespace; the stack creates it.",
 )
 IMAGE = defaulted(
     "image",
     Text("an image with its tag or digest, as grafana/alloy:v1.18.1", _IMAGE),
     DEFAULT_IMAGE,
-    "The image of Alloy, with its tag or digest.",
+    "Alloy's image, with tag or digest.",
 )
 NODE_SELECTOR = defaulted(
-    "nodeSelector", Labels(bool, lambda _: True), CONTROL_PLANE, "The labels of the nodes that it runs on."
+    "nodeSelector", Labels(bool, lambda _: True), CONTROL_PLANE, "Labels of the nodes on which it runs."
 )
-HOST_NETWORK = defaulted("hostNetwork", Boolean(), False, "Whether it uses the node's own network.")
-RESOURCES = optional("resources", group_of(Resources), "What one Alloy asks for and may use, as Kubernetes quantities.")
+HOST_NETWORK = defaulted("hostNetwork", Boolean(), False, "Whether it uses the node's network.")
+RESOURCES = optional("resources", group_of(Resources), "What one Alloy requests and may use, as Kubernetes quantities.")
 CATCH_UP_MINUTES = defaulted(
     "catchUpMinutes",
     Integer(1, 60 * 24 * 7),
     15,
-    "How far back events are sent when it starts on a node for the first time.",
+    "How far back to send events when Alloy first starts on a node.",
 )
 FORWARD_TO = optional(
     "forwardTo",
     Text("a receiver, as loki.write.default.receiver", r"[A-Za-z_][A-Za-z0-9_.]*\.receiver"),
-    "With `snippet`: the receiver in the Alloy that the snippet is for.",
-    otherwise="a `loki.write` of the snippet's own",
+    "With `snippet`: the receiver in your Alloy.",
+    otherwise="the snippet's `loki.write`",
 )
 SCRAPED_FROM = optional(
     "scrapedFrom",
     Text("the name of a namespace", _NAMESPACE),
-    "The namespace of the Prometheus that scrapes it: a NetworkPolicy keeps all other pods away.",
+    "The namespace of the Prometheus that scrapes Alloy. A NetworkPolicy keeps all other pods out.",
     otherwise="no NetworkPolicy",
 )
 ALLOY = group_of(AlloySettings)
@@ -222,7 +220,7 @@ def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
     if settings.mode is AlloyMode.DAEMONSET and _ALLOY_BEFORE_1_18.fullmatch(settings.image):
         reader.problem(IMAGE, f"is {settings.image!r}", "Alloy 1.18 or later, which reads files by their content")
     if settings.scraped_from is not None and settings.host_network:
-        reader.problem(SCRAPED_FROM, "is given with hostNetwork", "only for pods with a network of their own")
+        reader.problem(SCRAPED_FROM, "is given with hostNetwork", "only for pods with their own network")
     if settings.scraped_from is not None and settings.mode is not AlloyMode.DAEMONSET:
         reader.problem(SCRAPED_FROM, f"is given with mode {settings.mode}", "only with mode daemonset")
     if settings.forward_to is not None and settings.mode is not AlloyMode.SNIPPET:

@@ -70,16 +70,16 @@ _CERTIFICATES = Text("PEM certificates", r"[\s\S]*-----BEGIN CERTIFICATE-----[\s
 SERVER = required(
     "server",
     Text("an https:// or http:// URL without user and password", r"https?://\S+", _is_server),
-    "Where events are posted to.",
+    "The URL to post events to.",
 )
 CERTIFICATE_AUTHORITY = optional(
     "certificateAuthority",
     _CERTIFICATES,
-    "Who signed the server's certificate.",
-    otherwise="the certificate authorities of the API server's own system",
+    "The certificate authority that signed the server's certificate.",
+    otherwise="the certificate authorities of the API server's system",
 )
 CLIENT_CERTIFICATE = optional(
-    "clientCertificate", _CERTIFICATES, "What the API server shows the server; together with `clientKey`."
+    "clientCertificate", _CERTIFICATES, "The API server's client certificate. Requires `clientKey`."
 )
 CLIENT_KEY = optional(
     "clientKey",
@@ -90,14 +90,14 @@ CLIENT_KEY = optional(
 TOKEN = optional(
     "token",
     Text("a bearer token: printable ASCII without spaces", HEADER_VALUE, hidden=True),
-    "A bearer token, in place of a client certificate.",
+    "A bearer token, instead of a client certificate.",
     secret=True,
 )
-PATH = defaulted("path", PATH_ON_NODES, DEFAULT_WEBHOOK_PATH, "The kubeconfig on the nodes that holds all this.")
+PATH = defaulted("path", PATH_ON_NODES, DEFAULT_WEBHOOK_PATH, "The kubeconfig file on the nodes that holds all this.")
 INITIAL_BACKOFF = optional(
     "initialBackoff",
     DURATION_TEXT,
-    "How long the API server waits before it tries a failed post again.",
+    "How long the API server waits before it retries a failed post.",
     otherwise="the API server's own",
 )
 _CREDENTIALS = (CLIENT_CERTIFICATE, CLIENT_KEY, TOKEN)

@@ -49,7 +49,7 @@ class LocatedMistake:
 class CheckedFile:
     """What was found in one stack file.
 
-    ``policy`` names the policy that was linted; None where there is none that can be read. ``encrypted`` are the keys
+    ``policy`` names the policy that was linted; None if there is none that can be read. ``encrypted`` are the keys
     in full of values that are there and were not checked. ``environments`` are the Pulumi ESC environments that the
     file imports: whatever it does not set itself may come from there.
     """

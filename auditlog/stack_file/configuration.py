@@ -61,7 +61,9 @@ def check_configuration(
         mistakes.extend(error.mistakes)
     mistakes.extend(
         Mistake(
-            ".".join(steps), "is kept in clear", f"a secret, set with pulumi config set --secret {_argument(steps)}"
+            ".".join(steps),
+            "is kept in plain text",
+            f"a secret, set with pulumi config set --secret {_argument(steps)}",
         )
         for steps in _secrets(values)
         if not is_encrypted(steps)
@@ -118,7 +120,7 @@ def _secret_steps(settings: tuple[Setting[Any], ...], before: tuple[str, ...] = 
 
 
 SECRET_STEPS = (*((key,) for key in SECRET_KEYS), *_secret_steps(STACK.settings))
-"""The steps to every setting that has to be kept encrypted."""
+"""The steps to every setting that must be kept encrypted."""
 
 
 def _argument(steps: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What a stack file says of its cluster: the policy in force, the nodes, and all settings together."""
+"""What a stack file says about its cluster: the policy in force, the nodes, and all settings together."""
 
 from __future__ import annotations
 

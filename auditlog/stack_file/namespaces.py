@@ -74,7 +74,7 @@ PROVIDERS = frozenset(
 _IN_USE = {"command": (), "kubernetes": ("cluster", "kubeconfig"), "pulumi": ()}
 """The providers of this project's resources, with the settings of theirs that are called like one of this project's."""
 
-TWICE = "stands twice"
+TWICE = "appears twice"
 """How a mistake begins after which it cannot be told which of two values counts."""
 
 _CLOSE = 0.85

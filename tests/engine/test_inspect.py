@@ -251,7 +251,7 @@ def test_a_host_key_on_the_command_line(inspect: Inspect, node: FakeNode, server
             ],
             "whose is it?",
         ),
-        (["cp1", "cp1"], "a HOST stands twice"),
+        (["cp1", "cp1"], "a HOST is given twice"),
         (["cp1:ssh"], "'cp1:ssh' is no host"),
         (["cp1:70000"], "'cp1:70000' is no host"),
         (["cp1", "--identity", "/nonexistent/key"], "--identity /nonexistent/key: No such file"),

@@ -112,7 +112,7 @@ def test_every_node_that_cannot_be_read_is_named_in_one_run_with_what_to_do(
         f"another host key than hostKey says: it offers {' '.join(server.host_key.split()[:2])}, "
         f"{offered.get_fingerprint()}, and hostKey has ssh-ed25519 {configured.get_fingerprint()}. " in said["cp2"]
     )
-    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub; only when they are equal" in said["cp2"]
+    assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Only if they are equal" in said["cp2"]
     assert said["cp3"].startswith(f"cp3 ({server.host}:1): the connection is refused: ")
     assert "user 'ops' is not let in with sshPrivateKey" in said["cp4"]
     assert said["cp5"].startswith(f"cp5 (cp5.invalid:{server.port}): the name cannot be resolved: ")

@@ -88,7 +88,7 @@ def node(lab: Lab) -> Node:
 
 @pytest.fixture(scope="module")
 def stack(lab: Lab, request: pytest.FixtureRequest) -> Iterator[PulumiStack]:
-    """A new Pulumi stack with the preset of seed 000_05e3394e1aae7e61.txt, named after the test module."""
+    """A new Pulumi stack with the preset of the single-node runbook, named after the test module."""
     name = Path(str(request.node.path)).stem.removeprefix("test_").replace("_", "-")
     PulumiStack.prepare(lab.paths, lab.state, name).remove()  # what a run that was killed may have left
     # The way that takes the least time; test_restart_modes.py is about the others.

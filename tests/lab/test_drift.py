@@ -1,7 +1,7 @@
 """Every kind of drift, really made on a node: preview says what happened, ``up`` repairs it, and it is told once more.
 
-What is compared with the stack's state must tell the second time from the first (reference/pulumi.md 8): files edited
-by hand always drift twice here, everything else does so in ``make test-exhaustive``.
+What is compared with the stack's state must tell the second time from the first (docs/design.md, "Drift is a diff"):
+files edited by hand always drift twice here, everything else does so in ``make test-exhaustive``.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def test_everything_lost_to_kubeadm_and_the_policy_deleted(
         check_told_and_repaired(
             stack,
             f"cp1: the policy file {POLICY} was deleted since this stack wrote it",
-            "cp1: the manifest was written anew without audit logging since this stack wrote it",
+            "cp1: the manifest was replaced by one without audit logging since this stack wrote it",
             "lab: kubeadm-config lacks audit-policy-file, audit-log-path, ",
             "lab: kubeadm-config was changed since this stack wrote it",
         )

@@ -1,4 +1,4 @@
-"""The settings of every seed document on a real control plane, one after the other in one stack.
+"""The settings of every source document on a real control plane, one after the other in one stack.
 
 Each change takes out what the settings before it asked for and the next do not.
 """
@@ -22,7 +22,7 @@ NAMESPACE = "prod"
 
 @pytest.fixture(scope="module")
 def before(lab: Lab, node: Node) -> dict[str, str]:
-    """Hashes of manifest and kubeadm-config before the first ``up``; the namespace that seed 002 audits is there."""
+    """Hashes of manifest and kubeadm-config before the first ``up``; the namespace that the notes audit is there."""
     lab.kubectl("create", "namespace", NAMESPACE)
     return hashes(node)
 

@@ -148,7 +148,7 @@ def test_everything_lost_to_this_minors_kubeadm(lab: Lab, node: Node, stack: Pul
     assert not any(argument.startswith("--audit-") for argument in process_arguments(node))
     check_told_and_repaired(
         stack,
-        "cp1: the manifest was written anew without audit logging since this stack wrote it",
+        "cp1: the manifest was replaced by one without audit logging since this stack wrote it",
         "lab: kubeadm-config lacks audit-policy-file, audit-log-path, ",
     )
     assert set(process_arguments(node)) == set(audited)

@@ -1,4 +1,4 @@
-"""The settings of the seed documents, one stack file each, and the flags that the documents ask for."""
+"""The settings of the source documents, one stack file each, and the flags that the documents ask for."""
 
 from __future__ import annotations
 
@@ -69,8 +69,13 @@ FLAGS: dict[str, dict[str, str]] = {
     },
     "004-stdout": {"audit-policy-file": _POLICY, "audit-log-path": "-"},
 }
-"""By the name of the stack file. Seed 003 leaves the number of files to the stack's default; seed 001 writes the two
-booleans without a value."""
+"""By the name of the stack file. Deckhouse's guide leaves the number of files to the stack's default; Palette's guide
+writes the two booleans without a value.
+
+000 is the single-node runbook, 001 Palette's guide "Enable API Audit Logging", and 002 the notes "Kubernetes audit
+logs". 003 is Deckhouse's guide to the Kubernetes API event audit, and 004 the article "Kubernetes API server audit
+logging: policy, backends, and forensics".
+"""
 
 
 def configuration(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The stack files of the seed documents ask for exactly the documents' flags."""
+"""The stack files of the source documents ask for exactly the documents' flags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from auditlog.settings import parse_settings
 from tests.seeds import FLAGS, FOLDER, configuration
 from tests.unit.plan.nodes import OWNER, remote, untouched
 
-# The manifest that seed 001 ends with, as far as it is about audit logging.
+# The manifest that Palette's guide ends with, as far as it is about audit logging.
 SEED_001_BY_HAND = """\
     - --audit-policy-file=/etc/kubernetes/audit-policy.yaml
     - --audit-log-path=/var/log/kubernetes/audit/audit.log

@@ -105,7 +105,7 @@ class _Book:
 
 @dataclass(slots=True)
 class _Users:
-    """Tells which user of the query an event is of, and counts those whose names hold what was asked for."""
+    """Says which user of the query an event is of, and counts those whose names hold what was asked for."""
 
     asked: str
     exact: int = 0

@@ -16,7 +16,7 @@ from auditlog.events.questions.common import KEPT_ENTRIES, Answer
 class Gap:
     """A time in which a node's API server wrote nothing.
 
-    `others_wrote` tells whether another node wrote meanwhile: True points at this node, False at the whole cluster (or
+    `others_wrote` says whether another node wrote meanwhile: True points at this node, False at the whole cluster (or
     at a policy that records little); None means that no other node's events reach over that time.
     """
 

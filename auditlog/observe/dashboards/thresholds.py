@@ -51,7 +51,7 @@ ANY_IS_BAD = Levels(bad=1)
 """Never right: lost or refused audit events, wide powers given."""
 
 SILENCE_SECONDS = Levels(look=60, bad=300)
-"""A node without an event for a minute is worth a look (004_b3f6e118a06daecc.txt); five minutes outlast any restart of
+"""A node without an event for a minute is worth a look; five minutes outlast any restart of
 an API server."""
 
 BEHIND_SECONDS = Levels(look=60, bad=300)
@@ -67,4 +67,4 @@ RETENTION_DAYS = Levels(look=7, bad=1, falling=True)
 """The rotated files must outlast an outage of Loki: a day is the least, a week covers a holiday."""
 
 DISK_USED = Levels(look=0.8, bad=0.9)
-"""80 % (004_b3f6e118a06daecc.txt); at 90 % kubelet begins to evict pods (nodefs.available, its default)."""
+"""80 %; at 90 % kubelet begins to evict pods (nodefs.available, its default)."""

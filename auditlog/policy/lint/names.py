@@ -174,7 +174,7 @@ def _cluster_scoped(context: Context) -> Iterator[Hit]:
                 yield Hit(
                     f"{path}.resources[{position}]",
                     f"{resource.qualified_name} have no namespace, so they never match a rule with namespaces",
-                    'add "" to the namespaces, or give them a rule of their own',
+                    'add "" to the namespaces, or give them their own rule',
                 )
 
 
@@ -228,7 +228,7 @@ CHECKS = (
     Check(
         "cluster-scoped-in-namespace",
         Severity.WARNING,
-        "Resources without a namespace stand in a rule for namespaces.",
+        "A rule for namespaces names resources without a namespace.",
         _cluster_scoped,
     ),
 )

@@ -85,7 +85,7 @@ def _in_rule(rule: PolicyRule, key: str) -> tuple[str, str, Severity]:
         fix = "move resourceNames into an entry of resources, beside the resources it is about"
         return "the rule matches objects of any name", fix, Severity.ERROR
     if key.lower() in ("apigroups", "apigroup"):
-        fix = "write resources: [{group: …, resources: […]}]: a group stands in an entry of resources"
+        fix = "write resources: [{group: …, resources: […]}]: a group belongs into an entry of resources"
         return _unrestricted(rule, "resources"), fix, Severity.ERROR
     meant = _MEANT.get(key.lower()) or _close(key, (*_RULE_KEYS, "omitManagedFields", "level"))
     if meant is None:
@@ -159,7 +159,7 @@ CHECKS = (
     Check(
         REPEATED_KEY,
         Severity.ERROR,
-        "A key stands twice; the API server takes the last one.",
+        "A key appears twice; the API server takes the last one.",
         partial(
             _plain,
             REPEATED_KEY,

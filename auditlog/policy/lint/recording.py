@@ -24,7 +24,7 @@ def _no_catch_all(context: Context) -> Iterator[Hit]:
     if (None,) in context.partition.outcomes:
         yield Hit(
             "rules",
-            "requests that no rule matches are dropped silently, those of APIs installed later among them",
+            "requests that no rule matches are dropped silently, also requests to APIs installed later",
             'end with a rule of only "level: Metadata", or "level: None" where dropping them is meant',
         )
 
@@ -119,7 +119,7 @@ CHECKS = (
     Check(
         "setting-without-effect",
         Severity.INFO,
-        "omitStages or omitManagedFields stand at a level where they change nothing.",
+        "omitStages or omitManagedFields are set at a level where they change nothing.",
         _settings_without_effect,
     ),
 )

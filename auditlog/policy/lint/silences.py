@@ -1,6 +1,6 @@
 """Findings that somebody looked at and accepted.
 
-In the policy: `# lint: ignore ID reason`. At the end of a line of a rule, on a line of its own that is indented like
+In the policy: `# lint: ignore ID reason`. At the end of a line of a rule, on its own line that is indented like
 the rule's keys, or in the comment above a rule, it is for that rule; in front of `rules:` for the whole policy. On the
 command line: ID=reason, for the whole policy. A silence needs a reason, must name a check, and must silence something:
 otherwise it is a finding itself, which no silence covers.

@@ -31,7 +31,7 @@ def test_a_node_of_this_stack_has_none() -> None:
 @pytest.mark.parametrize(
     ("role", "words"),
     [
-        (Role.CONTROL_PLANE, "this control-plane node has no API server; put it back from a copy"),
+        (Role.CONTROL_PLANE, "this control-plane node has no API server; restore it from a copy"),
         (Role.WORKER, "this is a worker and not a control-plane node; take it out of nodes"),
         (Role.NONE, "this is not a control-plane node of a kubeadm cluster"),
         (None, "this is not a control-plane node of a kubeadm cluster"),

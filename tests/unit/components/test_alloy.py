@@ -141,7 +141,7 @@ def test_the_cluster_cannot_be_reached_without_a_kubeconfig(monkeypatch: pytest.
 
 
 def test_a_password_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Exception, match=r"loki\.password: is kept in clear"):
+    with pytest.raises(Exception, match=r"loki\.password: is kept in plain text"):
         run_program(monkeypatch, stack_config(loki=LOKI), {"cp1": untouched()}, in_clear=frozenset({"loki"}))
 
 

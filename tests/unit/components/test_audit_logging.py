@@ -148,10 +148,10 @@ def test_numbers_are_whole_again_that_travelled_as_floats(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"sshPrivateKey": PRIVATE_KEY}, "sshPrivateKey: is kept in clear; allowed: a secret, set with "),
+        ({"sshPrivateKey": PRIVATE_KEY}, "sshPrivateKey: is kept in plain text; allowed: a secret, set with "),
         (
             {"webhook": {"server": "https://siem.example.com", "token": "t"}},
-            "webhook.token: is kept in clear; allowed: ",
+            "webhook.token: is kept in plain text; allowed: ",
         ),
         ({"nodez": []}, "nodez: is not a key of the configuration, did you mean 'nodes'; allowed: cluster, nodes, "),
         ({"auditLog": {"maxAge": 2.5}}, "auditLog.maxAge: is 2.5; allowed: a whole number from "),

@@ -114,10 +114,10 @@ def test_a_stack_that_is_switched_off_declares_nothing_and_shows_the_reverse_edi
     assert (program.outputs["policy"], program.outputs["nodes"]) == ({}, {}), "nothing is claimed of what is given back"
     edits = "\n".join(program.messages)
     assert "-    - --audit-log-path=/var/log/kubernetes/audit/audit.log" in edits
-    assert "cp1: restart, the manifest is given back as it was before audit logging" in edits
-    assert "test: kubeadm-config is given back as it was before audit logging" in edits
+    assert "cp1: restart, the manifest is restored as it was before audit logging" in edits
+    assert "test: kubeadm-config is restored as it was before audit logging" in edits
     order = [
-        edits.index(words) for words in ("kubeadm-config is given back", "cp1: restart", "the policy file is taken")
+        edits.index(words) for words in ("kubeadm-config is restored", "cp1: restart", "the policy file is removed")
     ]
     assert order == sorted(order)
 
@@ -292,5 +292,5 @@ def test_without_a_key_in_the_configuration_none_is_kept_in_the_state(monkeypatc
 
 
 def test_a_key_that_is_kept_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pulumi.RunError, match="sshPrivateKey: is kept in clear; allowed: a secret"):
+    with pytest.raises(pulumi.RunError, match="sshPrivateKey: is kept in plain text; allowed: a secret"):
         run_program(monkeypatch, stack_config(), AssertionError("dialled"), in_clear=frozenset({"sshPrivateKey"}))

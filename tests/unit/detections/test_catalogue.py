@@ -42,7 +42,7 @@ def test_ids_and_alert_names_are_unique_and_well_formed() -> None:
 
 
 def test_the_signals_of_the_seed_are_all_there() -> None:
-    """004_b3f6e118a06daecc.txt, "Signals to monitor" and its forensic questions."""
+    """The article on policy, backends and forensics, "Signals to monitor" and its forensic questions."""
     assert {each.id for each in DETECTIONS} >= {
         "no-events-from-node",
         "anonymous-request-rate",

@@ -112,7 +112,7 @@ def test_a_stray_manifest_is_found_and_moved_out(node: Node) -> None:
 
 
 def test_the_newest_backup_comes_back_and_no_folder_of_stray_manifests(node: Node) -> None:
-    node.run("Put back what ran before")
+    node.run("Restore what ran before")
     assert (node.read(MANIFEST), node.read(POLICY)) == ("newer\n", "newer policy\n")
     assert sorted(path.name for path in (node.kubernetes / "audit-logging").glob("*.yaml")) == []
 
@@ -120,14 +120,14 @@ def test_the_newest_backup_comes_back_and_no_folder_of_stray_manifests(node: Nod
 def test_the_backup_that_the_journal_names_comes_before_the_newest(node: Node) -> None:
     backup = node.kubernetes / "apiserver-manifest-archive/20260101T000000Z"
     node.write("audit-logging/journal", f"step=swap\nbackup={backup}\n")
-    node.run("Put back what ran before")
+    node.run("Restore what ran before")
     assert (node.read(MANIFEST), node.read(POLICY)) == ("older\n", "older policy\n")
 
 
 def test_a_policy_elsewhere_is_put_back_there(node: Node) -> None:
     node.write("audit/policy.yaml", "new policy\n")
     node.write("audit-logging/paths", f"policy={node.kubernetes}/audit/policy.yaml\nlog=-\nwebhook=\n")
-    node.run("Put back what ran before")
+    node.run("Restore what ran before")
     assert (node.read("audit/policy.yaml"), node.read(POLICY)) == ("newer policy\n", "new policy\n")
 
 

@@ -21,7 +21,7 @@ LEASE_UPDATE_AS_PRINTED = (
     b'of ClusterRole "cluster-admin" to ServiceAccount "palette-manager/cluster-63a1ee9100663777ef2f7'
     b'5c8""}}'
 )
-"""001_11ec74cfc81ad192.txt: the quotes inside the last annotation are not escaped."""
+"""Palette's guide: the quotes inside the last annotation are not escaped."""
 
 LEASE_UPDATE_REPAIRED = (
     LEASE_UPDATE_AS_PRINTED.replace(b'"palette-manager-admin-rolebinding"', b'\\"palette-manager-admin-rolebinding\\"')
@@ -56,4 +56,4 @@ DELETE_SECRET = (
         b'roup \\"kubeadm:cluster-admins\\""}}'
     ),
 )
-"""002_308bdc3432c3ff16.txt: both stages of one request."""
+"""The notes "Kubernetes audit logs": both stages of one request."""

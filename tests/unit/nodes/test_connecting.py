@@ -63,7 +63,7 @@ def test_a_login_that_the_server_ends_names_the_kind_of_the_host_key() -> None:
 
 def test_an_account_that_may_run_one_command_alone_and_a_server_without_sessions() -> None:
     ended = login().reason(BrokenPipeError("Channel not open for sending"))
-    assert ended.startswith("the command ended before it took its input: is another one forced on this account")
+    assert ended.startswith("the command ended before it took its input: is another command forced on this account")
     refused = asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "open failed")
     assert login().reason(refused) == (
         "it opens no session (open failed): MaxSessions in its sshd_config says how many it allows"

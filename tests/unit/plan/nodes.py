@@ -18,7 +18,7 @@ POLICY = preset_text("low-write")
 
 
 def settings(*names: str) -> Settings:
-    """Settings for nodes with these names, the preset of seed 000_05e3394e1aae7e61.txt."""
+    """Settings for nodes with these names, the preset of the single-node runbook."""
     nodes = tuple(Host(name, f"{name}.example.com", HOST_KEY, user="ops") for name in names or ("cp1",))
     return Settings("test", nodes, policy=PolicySettings("low-write"))
 
@@ -49,20 +49,20 @@ def untouched() -> Facts:
     )
 
 
-def applied() -> Facts:
-    """The same node after ``up``."""
+def applied(policy: str = POLICY) -> Facts:
+    """The same node after ``up`` with this policy."""
     wanted = settings()
     configuration = audit_configuration(wanted.policy, wanted.log)
-    edited = manifest_edit.edit(MANIFEST, configuration, sha256(POLICY))
+    edited = manifest_edit.edit(MANIFEST, configuration, sha256(policy))
     return dataclasses.replace(
         untouched(),
         manifest=remote(edited, 2000),
-        policy=remote(POLICY, 2000),
+        policy=remote(policy, 2000),
         before_manifest=remote(MANIFEST),
         before_kubeadm_config=remote(CLUSTER_CONFIGURATION),
         owner=OWNER,
         scripts_sha256="0" * 64,
-        staged_policy_sha256=sha256(POLICY),
+        staged_policy_sha256=sha256(policy),
         processes=(Process(2, 2010, manifest.arguments(edited)),),
         kubeadm_config=KubeadmConfig(kubeadm_config.edit(CLUSTER_CONFIGURATION, configuration), "8"),
     )

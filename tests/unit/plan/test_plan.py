@@ -181,6 +181,29 @@ def test_a_changed_policy_changes_the_manifest_so_that_kubelet_restarts_the_api_
     ]
 
 
+EARLIER = POLICY.replace("# From ", "# From      an earlier name of\n#          ")
+assert EARLIER != POLICY
+
+
+def test_a_preset_with_an_earlier_header_is_not_written_again() -> None:
+    node = plan(applied(EARLIER)).nodes[0]
+    assert node.in_sync
+    assert node.reasons == ()
+    assert node.policy.desired == EARLIER
+
+
+def test_any_other_comment_is_written() -> None:
+    node = plan(applied(POLICY.replace("  # Reads, of", "  # All reads of"))).nodes[0]
+    assert not node.in_sync
+    assert node.policy.desired == POLICY
+
+
+def test_nodes_with_the_headers_of_two_versions_have_the_same_policy() -> None:
+    facts = {"cp1": applied(), "cp2": changed(applied(EARLIER), hostname="cp2")}
+    nodes = make_plan(settings("cp1", "cp2"), POLICY, facts, OWNER).nodes
+    assert [warning for node in nodes for warning in node.warnings if warning.id == "nodes-differ-policy"] == []
+
+
 def test_audit_logging_that_somebody_made_by_hand_is_taken_over_without_a_restart() -> None:
     facts = applied()
     by_hand = "".join(line for line in live(facts).splitlines(keepends=True) if POLICY_ANNOTATION not in line)

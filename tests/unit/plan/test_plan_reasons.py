@@ -79,7 +79,7 @@ def test_a_mount_that_was_removed_or_made_read_only() -> None:
 def test_a_manifest_that_kubeadm_wrote_without_audit_logging() -> None:
     (reason,) = reasons(with_manifest(lambda _: MANIFEST))
     assert reason.startswith(
-        "the manifest was written anew without audit logging since this stack wrote it: by kubeadm"
+        "the manifest was replaced by one without audit logging since this stack wrote it: by kubeadm"
     )
 
 

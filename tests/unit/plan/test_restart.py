@@ -80,8 +80,8 @@ def test_who_is_not_redirected_is_named_and_what_they_will_see() -> None:
         (node(unfinished_change=True), AUDITED, "an earlier change was cut off and is finished first"),
         (node(), AUDITED[:1] + AUDITED[2:], "the API server has no --advertise-address"),
         (node(), (*AUDITED, "--bind-address=10.0.0.1"), "the API server listens on 10.0.0.1 alone"),
-        (node(), (*AUDITED, "--audit-log-path=-"), "the audit log is no file"),
-        (node(), AUDITED[:-1], "the audit log is no file"),
+        (node(), (*AUDITED, "--audit-log-path=-"), "the audit log is not a file"),
+        (node(), AUDITED[:-1], "the audit log is not a file"),
     ],
 )
 def test_where_connections_cannot_be_redirected_it_drains_and_still_rehearses(

@@ -90,4 +90,4 @@ def test_a_field_that_is_missing_in_loki_is_named(field: str) -> None:
 
 def test_the_time_of_arrival_is_not_the_events() -> None:
     (wrong,) = wrong_in_loki(decode_event(line()), "prod", LABELS, TIME + 2_000_000)
-    assert wrong == f"its time is {TIME + 2_000_000}, not that of stageTimestamp, {TIME}"
+    assert wrong == f"its time is {TIME + 2_000_000}, not stageTimestamp's, {TIME}"

@@ -119,7 +119,7 @@ def test_everything_that_can_be_set_arrives() -> None:
             "nodes[0].password: is not a key of the configuration; allowed: name, gone, joining, host",
         ),
         (("nodes", 0, "gone"), "yes", "nodes[0].gone: is 'yes'; allowed: true or false"),
-        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one control-plane node"),
+        (("nodes", 0, "joining"), True, "nodes: every one is joining; allowed: at least one node that has joined"),
         (("enabled",), "no", "enabled: is 'no'; allowed: true or false"),
         (("liveRead",), "never", "liveRead: is 'never'; allowed: on or off"),
         (("reading",), {"user": "x", "name": "x"}, "reading.name: is not a key of the configuration; allowed: user"),
@@ -176,8 +176,8 @@ def test_the_same_node_twice_is_refused_by_name_and_by_host() -> None:
     with pytest.raises(SettingsError) as raised:
         parse_settings({**GOOD, "nodes": GOOD["nodes"] * 2}, PRESETS)
     assert raised.value.problems == [
-        "nodes: name 'cp1' stands twice; allowed: every node once",
-        "nodes: host '10.0.0.1' stands twice; allowed: every node once",
+        "nodes: name 'cp1' appears twice; allowed: every node once",
+        "nodes: host '10.0.0.1' appears twice; allowed: every node once",
     ]
 
 

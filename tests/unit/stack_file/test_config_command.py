@@ -48,9 +48,9 @@ def test_without_a_name_every_stack_file_of_the_project_is_checked(
     (project / "Pulumi.prod.yaml").write_text(GOOD.replace("name: cp1", "name: CP1"))
     assert main(["config", "check"]) == 1
     assert capsys.readouterr().out == (
-        "Pulumi.dev.yaml: no mistakes; encrypted, not checked: sshPrivateKey\n"
+        "Pulumi.dev.yaml: no errors; encrypted, not checked: sshPrivateKey\n"
         "Pulumi.prod.yaml:4: nodes[0].name: is 'CP1'; allowed: the node's name in the cluster\n"
-        "Pulumi.prod.yaml: 1 mistake; encrypted, not checked: sshPrivateKey\n"
+        "Pulumi.prod.yaml: 1 error; encrypted, not checked: sshPrivateKey\n"
     )
     (project / "docs").mkdir()
     monkeypatch.chdir(project / "docs")
@@ -66,7 +66,7 @@ def test_all_mistakes_of_a_file_are_told_in_the_order_of_their_lines(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[1] for line in lines[:-1]] == ["1", "2", "4", "9"]
     assert lines[3] == "Pulumi.dev.yaml:9: policy.file 'nowhere.yaml': cannot be read: No such file or directory"
-    assert lines[4].startswith("Pulumi.dev.yaml: 4 mistakes")
+    assert lines[4].startswith("Pulumi.dev.yaml: 4 errors")
 
 
 def test_the_policy_that_a_stack_names_is_linted_from_the_projects_folder(
@@ -208,7 +208,7 @@ def test_broken_yaml_is_told_at_its_own_line(
     first, last = lines(project, GOOD + more, capsys)
     assert first.startswith(f"Pulumi.dev.yaml:{place}")
     assert " line " not in first
-    assert last == "Pulumi.dev.yaml: 1 mistake"
+    assert last == "Pulumi.dev.yaml: 1 error"
 
 
 def test_a_mistake_of_a_policy_file_is_told_at_its_own_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -241,7 +241,7 @@ def test_what_an_environment_may_set_is_not_missing(
     (project / "Pulumi.dev.yaml").write_text(environment + text)
     assert main(["config", "check"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Pulumi.dev.yaml: no mistakes; not checked: what comes from an environment (")
+    assert said.startswith("Pulumi.dev.yaml: no errors; not checked: what comes from an environment (")
     assert "prod/nodes)" in said
 
 

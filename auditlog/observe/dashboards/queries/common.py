@@ -26,7 +26,7 @@ def events(*stages: str) -> str:
 
 
 def total(*stages: str) -> str:
-    """How many events there are in the whole range; 0 where there are none, so that a panel does not look broken."""
+    """How many events there are in the whole range; 0 if there are none, so that a panel does not look broken."""
     return f"{count('', events(*stages), RANGE)} or vector(0)"
 
 

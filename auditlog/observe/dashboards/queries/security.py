@@ -1,4 +1,4 @@
-"""Queries of *Security*: what a reviewer of a cluster looks for (signals of 004_b3f6e118a06daecc.txt and the public
+"""Queries of *Security*: what a reviewer of a cluster looks for (signals of an article on forensics and the public
 catalogues of detections)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Queries of *Who did it* (the question of 000_05e3394e1aae7e61.txt)."""
+"""Queries of *Who did it*."""
 
 from __future__ import annotations
 
