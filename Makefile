@@ -149,7 +149,7 @@ bench-preview: setup  ## A preview without changes on three nodes 20 ms away, be
 	$(PYTHON) -m lab up --nodes 3
 	$(PYTHON) -m bench.preview
 
-bench-clusters: build  ## A preview of three clusters in one program, beside one cluster; nodes are stand-ins that answer slowly
+bench-clusters: build  ## A preview of three clusters in one program, beside one cluster; nodes are fakes that answer slowly
 	$(PYTHON) -m bench.clusters
 
 bench-cost: up  ## What each preset costs an API server on the same requests, beside audit logging off

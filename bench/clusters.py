@@ -2,7 +2,7 @@
 
     python -m bench.clusters [--rounds 5] [--seconds 1]
 
-The nodes are stand-ins behind SSH servers on this machine. Each takes ``--seconds`` to tell its facts, as one far away
+The nodes are fakes behind SSH servers on this machine. Each takes ``--seconds`` to tell its facts, as one far away
 or one under load does. Previews of one cluster and of three take turns, so both meet the same machine.
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
         contextlib.ExitStack() as started,
     ):
         folder = Path(temporary)
-        fake_node(folder / "stand-ins", patch)._command("sudo", _ANSWER.replace("{seconds}", str(arguments.seconds)))
+        fake_node(folder / "fakes", patch)._command("sudo", _ANSWER.replace("{seconds}", str(arguments.seconds)))
         variables = environment(folder)
         for name, value in variables.items():
             patch.setenv(name, value)

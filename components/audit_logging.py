@@ -14,12 +14,12 @@ from auditlog.settings.package_schema import COMPONENT
 from auditlog.stack_file.configuration import SECRET_STEPS
 from components.arguments import AuditLoggingArgs
 from components.cluster import audit_cluster_meanwhile, unknown_cluster
+from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration, configuration_of
-from components.declared_cluster import Declared, Part
 from components.everything_below import EverythingBelow
 from components.outcome import stopping_on_mistakes
 from components.scope import ANY_OBJECT, Scope
-from components.untouched import Untouched, unknown_arguments, with_stand_ins
+from components.untouched import Untouched, unknown_arguments, with_placeholders
 
 _WITH_SECRETS = {steps[0] for steps in SECRET_STEPS}
 
@@ -56,7 +56,7 @@ class AuditLogging(pulumi.ComponentResource):
         secret = {key: value.is_secret() for key, value in given.items()}
         # Not secret as a whole: each part is made secret again where it is used, and the outputs hold none.
         everything = pulumi.Output.unsecret(pulumi.Output.from_input({"given": given, "secret": secret}))
-        declared: pulumi.Output[Declared] = everything.apply(self._declare, run_with_unknowns=True)
+        declared: pulumi.Output[ClusterResources] = everything.apply(self._declare, run_with_unknowns=True)
         for part in Part:
             EverythingBelow(self, declared.apply(functools.partial(self._last, part)))
         self.outputs = {output.name: _output(declared, output.name) for output in OUTPUTS}
@@ -114,7 +114,7 @@ class AuditLogging(pulumi.ComponentResource):
         """How events are shipped; None where they are not."""
         return self.outputs["alloy"]
 
-    async def _declare(self, everything: Any) -> Declared:
+    async def _declare(self, everything: Any) -> ClusterResources:
         values = {key: _as_written(value) for key, value in everything["given"].items()}
         unknown = unknown_arguments(values)
         with stopping_on_mistakes():
@@ -130,30 +130,30 @@ class AuditLogging(pulumi.ComponentResource):
         given = {"kubeconfig": "the provider's"} if provides else {}
         return configuration_of({**values, **given}, lambda key: key in secret | given.keys())
 
-    def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> Declared:
+    def _declare_unknown(self, values: Mapping[str, Any], unknown: str) -> ClusterResources:
         if not pulumi.runtime.is_dry_run():
             raise pulumi.RunError(f"{unknown}: not known, although this is no preview; nothing was changed.")
-        known = with_stand_ins(values)
+        known = with_placeholders(values)
         if known is None:
             pulumi.log.warn(
                 f"not previewed: {unknown} is not known yet, and so the nodes' names are not. Nodes that the stack has "
                 "are shown as deleted; up changes them only by what is known then",
                 self,
             )
-            return Declared(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), {})
+            return ClusterResources(dict.fromkeys((output.name for output in OUTPUTS), pulumi.UNKNOWN), {})
         pulumi.log.warn(f"not previewed: {unknown} is not known yet; every resource is shown as it is", self)
         self._untouched.applies = True
         declared = unknown_cluster(self._configuration(known, known.keys()), self._scope)
-        return Declared(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
+        return ClusterResources(dict.fromkeys(declared.outputs, pulumi.UNKNOWN), declared.last)
 
-    def _last(self, part: Part, declared: Declared) -> pulumi.Output[str]:
+    def _last(self, part: Part, declared: ClusterResources) -> pulumi.Output[str]:
         """What a part ends with, once all of it is there. A part that the cluster lacks ends with the nodes."""
         resources = declared.last.get(part) or declared.last.get(Part.NODES, ())
         urns = [resource.urn for resource in resources]
         return pulumi.Output.all(self.urn, *urns).apply(lambda done: done[-1])
 
 
-def _output(declared: pulumi.Output[Declared], name: str) -> pulumi.Output[Any]:
+def _output(declared: pulumi.Output[ClusterResources], name: str) -> pulumi.Output[Any]:
     return declared.apply(lambda found: pulumi.Output.from_input(found.outputs.get(name)))
 
 

@@ -12,19 +12,19 @@ from auditlog.nodes.facts import Facts
 from auditlog.nodes.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.settings import Settings
+from components.cluster_resources import ClusterResources
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
-from components.declared_cluster import Declared
 from components.scope import Scope
 
 
-def audit_cluster(configuration: Configuration, scope: Scope) -> Declared:
+def audit_cluster(configuration: Configuration, scope: Scope) -> ClusterResources:
     """Declares everything that the configuration asks for."""
     policy, entries, reading = _begin(configuration, scope)
     return _declare(configuration, policy, entries, reading.result() if reading else None, scope)
 
 
-async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) -> Declared:
+async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) -> ClusterResources:
     """The same for one of several clusters in a program: the others go on while its nodes answer."""
     policy, entries, reading = _begin(configuration, scope)
     if reading is None:
@@ -33,8 +33,8 @@ async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) ->
     return _declare(configuration, policy, entries, facts, scope)
 
 
-def unknown_cluster(configuration: Configuration, scope: Scope) -> Declared:
-    """Declares the same without reading a node. For previews in which parts of the configuration are stand-ins."""
+def unknown_cluster(configuration: Configuration, scope: Scope) -> ClusterResources:
+    """Declares the same without reading a node. For previews in which parts of the configuration are placeholders."""
     settings = configuration.settings
     return _declare(configuration, selected_policy(settings.policy), _entries(settings), None, scope)
 
@@ -60,7 +60,7 @@ def _begin(
     # The nodes take a while to answer, the provider to start and the components to be imported: all at once.
     if settings.enabled:
         start_command_provider(scope)
-    import components.declared  # noqa: F401
+    import components.resources  # noqa: F401
 
     return policy, entries, reading
 
@@ -71,8 +71,8 @@ def _declare(
     entries: Sequence[Entry],
     facts: Mapping[str, Facts] | None,
     scope: Scope,
-) -> Declared:
-    from components.declared import declare_cluster
+) -> ClusterResources:
+    from components.resources import declare_cluster
 
     return declare_cluster(configuration, policy, entries, facts, scope)
 

@@ -10,7 +10,7 @@ from pulumi import provider
 
 from auditlog.settings.package_schema import COMPONENT, package_schema_text, package_version
 from components.audit_logging import AuditLogging
-from components.declared_cluster import Declared
+from components.cluster_resources import ClusterResources
 
 
 class Package(provider.Provider):
@@ -36,7 +36,7 @@ class Package(provider.Provider):
 class _Constructed(AuditLogging):
     """The component of another process's program, which is told of a mistake by an answer and not by an exception."""
 
-    async def _declare(self, everything: Any) -> Declared:
+    async def _declare(self, everything: Any) -> ClusterResources:
         try:
             return await super()._declare(everything)
         except pulumi.RunError as error:

@@ -13,7 +13,7 @@ COMMAND_INPUTS = ("connection", "create", "update", "delete", "stdin", "addPrevi
 _OBJECT_INPUTS = ("metadata", "spec", "data", "stringData", "automountServiceAccountToken")
 _PROVIDER_INPUTS = ("kubeconfig", "clusterIdentifier", "enableConfigMapMutable", "enableSecretMutable")
 
-_STAND_INS: Mapping[tuple[str, ...], str] = {
+_PLACEHOLDERS: Mapping[tuple[str, ...], str] = {
     ("cluster",): "unknown",
     ("sshPrivateKey",): "unknown",
     ("sshReadingPrivateKey",): "unknown",
@@ -58,8 +58,8 @@ class Untouched:
         return pulumi.ResourceTransformationResult(arguments.props, options)
 
 
-def with_stand_ins(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The arguments with a stand-in for each required value that is not known, and without the others.
+def with_placeholders(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments with a placeholder for each required value that is not known, and without the others.
 
     They name the resources of a cluster and nothing else. None if the name of a node is not known.
     """
@@ -86,5 +86,5 @@ def _known(value: Any, steps: tuple[str, ...]) -> Iterator[Any]:
         yield [known for entry in value for known in _known(entry, steps)]
     elif not pulumi.contains_unknowns(value):
         yield value
-    elif steps in _STAND_INS:
-        yield _STAND_INS[steps]
+    elif steps in _PLACEHOLDERS:
+        yield _PLACEHOLDERS[steps]

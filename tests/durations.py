@@ -49,7 +49,7 @@ def timed(part: str, case: ElementTree.Element) -> Timed:
 
 
 def file_of(classname: str) -> str:
-    """``tests.unit.node.test_moved``, or with a class behind it, as the path of the file."""
+    """``tests.unit.node.test_path_change``, or with a class behind it, as the path of the file."""
     words = classname.split(".")
     last = next((at for at, word in enumerate(words) if word.startswith("test_")), len(words) - 1)
     return "/".join(words[: last + 1]) + ".py"

@@ -1,7 +1,8 @@
-"""What a check found."""
+"""What a check found, and what it means for a plan."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,3 +32,13 @@ class Finding:
     def __str__(self) -> str:
         """One line for a person."""
         return f"{self.what}: {self.consequence}" + (f"; {self.remedy}" if self.remedy else "")
+
+
+def errors(findings: Iterable[Finding]) -> list[str]:
+    """Those that stop a plan, one line each."""
+    return [str(finding) for finding in findings if finding.severity is Severity.ERROR]
+
+
+def warnings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those that a preview says."""
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)

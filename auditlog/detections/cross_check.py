@@ -16,8 +16,8 @@ from auditlog.detections.model import Detection, Events, Metrics, Requests, Sile
 from auditlog.policy.evaluate import decision_of, evaluate
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Request, Stage
 from auditlog.policy.partition import AxisName, Outcome, deciders, may_meet, partition
+from auditlog.policy.region_text import describe, verbs, what, where
 from auditlog.policy.regions import Region, regions
-from auditlog.policy.wording import describe, verbs, what, where
 
 HEARTBEAT = Request(
     user="system:apiserver",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from auditlog.checks.api_server import ApiServer
 from auditlog.checks.between_nodes import NodeTraits, differences
+from auditlog.checks.catalogue import live_findings
 from auditlog.checks.disk import Disk, disk_of
 from auditlog.checks.finding import Finding
-from auditlog.checks.findings import live_findings
 from auditlog.checks.node_state import kind_of_node, kubelet
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG

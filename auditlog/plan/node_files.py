@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditlog.checks.api_server import ApiServer
-from auditlog.checks.finding import Finding
-from auditlog.checks.findings import errors, planned_findings
+from auditlog.checks.catalogue import planned_findings
+from auditlog.checks.finding import Finding, errors
 from auditlog.checks.process import Lag, no_process, process_lag
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, sha256

@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from auditlog.checks.finding import Finding
-from auditlog.checks.findings import errors, warnings
+from auditlog.checks.finding import Finding, errors, warnings
 from auditlog.checks.node_name import name_findings
 from auditlog.checks.node_state import obstacles
 from auditlog.manifest import manifest

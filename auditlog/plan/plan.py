@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from auditlog.checks.answering import unanswered
 from auditlog.checks.between_nodes import NodeTraits, audit_differences, version_differences
 from auditlog.checks.cluster import cluster_findings
-from auditlog.checks.finding import Finding, Severity
-from auditlog.checks.findings import errors
+from auditlog.checks.finding import Finding, Severity, errors
 from auditlog.checks.kubeadm_config import cluster_configuration_findings
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditlog.checks.findings import errors
+from auditlog.checks.finding import errors
 from auditlog.checks.node_name import name_findings
 from auditlog.checks.node_state import other_owner
 from auditlog.nodes.facts import Facts

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.checks.cluster import cluster_findings
-from auditlog.checks.findings import errors
+from auditlog.checks.finding import errors
 from auditlog.checks.node_state import other_owner
 from auditlog.manifest.manifest import MANIFEST_PATH
 from auditlog.nodes.fact_types import RemoteFile

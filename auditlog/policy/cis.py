@@ -14,8 +14,8 @@ from auditlog.policy.bodies import credential_questions, rules_with_credentials
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Stage
 from auditlog.policy.partition import Outcome, partition
+from auditlog.policy.region_text import describe
 from auditlog.policy.regions import regions
-from auditlog.policy.wording import describe
 
 _CHANGES = ("create", "update", "patch", "delete", "deletecollection")
 _CREDENTIALS = (

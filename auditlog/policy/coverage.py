@@ -15,9 +15,9 @@ from auditlog.policy.evaluate import compile_policy, decision_of
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
 from auditlog.policy.partition import OTHER, RESOURCE_VERBS, Outcome
 from auditlog.policy.phrase import groups_of
+from auditlog.policy.region_text import describe, qualified_name
 from auditlog.policy.regions import regions
 from auditlog.policy.resources import is_resource_path, resource_in_group
-from auditlog.policy.wording import describe, qualified_name
 
 WIDTH = 100
 _NARROWEST = 80

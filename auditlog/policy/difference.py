@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from auditlog.policy.evaluate import decision_of
 from auditlog.policy.model import Decision, Level, Policy, Stage
 from auditlog.policy.partition import OTHER, AxisName, Outcome, partition
+from auditlog.policy.region_text import describe
 from auditlog.policy.regions import Region, regions
 from auditlog.policy.senders import Sender, senders
-from auditlog.policy.wording import describe
 
 
 @dataclass(frozen=True, slots=True)

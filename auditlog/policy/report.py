@@ -14,7 +14,7 @@ from urllib.parse import quote
 from auditlog.policy.explain import Explanation
 from auditlog.policy.lint import CHECK_SUMMARIES, Finding, Severity
 from auditlog.policy.model import Level
-from auditlog.policy.wording import request_words
+from auditlog.policy.region_text import request_words
 
 TOOL_NAME = "auditlog"
 SARIF_VERSION = "2.1.0"

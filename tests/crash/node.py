@@ -1,7 +1,7 @@
 """A control-plane node whose ``/etc/kubernetes`` is on a disk of its own, with the node's real scripts.
 
 Every command runs as it is sent, in a mount namespace in which the disk is ``/etc/kubernetes``. kubelet and the API
-server are stand-ins that come up at once or never. Programs that change names on the disk, and ``sync``, count: each is
+server are fakes that come up at once or never. Programs that change names on the disk, and ``sync``, count: each is
 a moment at which the power can be cut, right before it.
 """
 
@@ -41,7 +41,7 @@ if [ "$cut" = yes ]; then
 fi
 exec /usr/bin/{tool} "$@"
 """
-# The installed script, or the one on standard input, with the stand-ins right before it does what it was called for.
+# The installed script, or the one on standard input, with the fakes right before it does what it was called for.
 _SHELL = """\
 #!/bin/sh
 case ${{1:-}} in
@@ -50,11 +50,11 @@ case ${{1:-}} in
     *) exec /bin/sh "$@" ;;
 esac
 shift
-awk -v with='{ram}/stand-ins' '/^command=\\$1$/ {{ while ((getline line <with) > 0) print line }} {{ print }}' \\
+awk -v with='{ram}/fakes' '/^command=\\$1$/ {{ while ((getline line <with) > 0) print line }} {{ print }}' \\
     "$script" >'{ram}/script'
 exec /bin/sh '{ram}/script' "$@"
 """
-_STAND_INS = """\
+_FAKES = """\
 sleep() {{ :; }}
 detached() {{ "$@"; }}
 worker=1:1 guard=
@@ -122,7 +122,7 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class CrashNode:
-    """The node. ``ram`` holds what is not on its disk: the stand-ins, and what they know."""
+    """The node. ``ram`` holds what is not on its disk: the fakes, and what they know."""
 
     disk: Disk
     ram: Path
@@ -149,7 +149,7 @@ class CrashNode:
         os.sync()
 
     def equip(self, cut: Cut = Cut.BARE, *, syncs: bool = True) -> None:
-        """Makes the stand-ins. ``cut`` is how the power goes; without ``syncs`` the scripts' sync does nothing."""
+        """Makes the fakes. ``cut`` is how the power goes; without ``syncs`` the scripts' sync does nothing."""
         places = {
             "ram": str(self.ram),
             "state": f"{KUBERNETES}/audit-logging",
@@ -164,7 +164,7 @@ class CrashNode:
         for name, text in texts.items():
             (tools / name).write_text(text)
             (tools / name).chmod(0o755)
-        (self.ram / "stand-ins").write_text(_STAND_INS.format(**places))
+        (self.ram / "fakes").write_text(_FAKES.format(**places))
         (self.ram / "etcd").mkdir(exist_ok=True)
         (self.ram / "etcd/version").write_text("7\n")
         (self.ram / "etcd/text").write_text(CLUSTER_CONFIGURATION)

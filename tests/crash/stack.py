@@ -76,7 +76,7 @@ class CrashStack:
         return stack_config(nodes=[host], **self.settings) | texts
 
     def _run(self, text: str, inputs: Inputs) -> Ran:
-        # The stand-ins of the API server come up at once or never.
+        # The fakes of the API server come up at once or never.
         return self.node.run(text.replace("timeout=300", "timeout=0"), inputs["stdin"])
 
 

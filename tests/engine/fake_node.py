@@ -1,7 +1,7 @@
-"""A control-plane node that is a folder: the node's own scripts run on it, root and kubectl are stand-ins.
+"""A control-plane node that is a folder: the node's own scripts run on it, root and kubectl are fakes.
 
 There is no process on it: nothing can pose as another program in /proc, and those of this machine are none of its. Its
-disk, memory and firewall are stand-ins too: what a test finds must not depend on the machine that runs it.
+disk, memory and firewall are fakes too: what a test finds must not depend on the machine that runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.unit.nodes.facts_output import facts_output
 
 _COMMANDS = {
     # sudo -n sh -s facts …, with the script on standard input; its paths are moved into the folder, and its PATH has
-    # the stand-ins first.
+    # the fakes first.
     "sudo": 'shift 2; sed "s#/etc/kubernetes#{root}/etc/kubernetes#g; s#^PATH=#PATH={root}/bin:#" | exec sh "$@"',
     "id": "echo 0",
     "uname": "echo cp1",
@@ -122,7 +122,7 @@ class FakeNode:
 
 
 def fake_node(root: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
-    """A node as kubeadm left it; whatever runs a command with this process's PATH meets the stand-ins first."""
+    """A node as kubeadm left it; whatever runs a command with this process's PATH meets the fakes first."""
     node = FakeNode(root)
     node.manifest.parent.mkdir(parents=True)
     node.manifest.write_text(MANIFEST)

@@ -74,7 +74,7 @@ class Clusters:
 
 @pytest.fixture
 def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clusters]:
-    fake_node(tmp_path / "stand-ins", monkeypatch)._command("sudo", SUDO)
+    fake_node(tmp_path / "fakes", monkeypatch)._command("sudo", SUDO)
     made = Clusters(tmp_path / "clusters")
 
     def plan(settings: Any, *more: Any) -> Plan:
@@ -82,7 +82,7 @@ def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluste
         (made.folder / f"planned-{settings.cluster}").touch()
         return make_plan(settings, *more)
 
-    monkeypatch.setattr("components.declared.make_plan", plan)
+    monkeypatch.setattr("components.resources.make_plan", plan)
     with contextlib.ExitStack() as started:
         for name in CLUSTERS:
             folder = made.folder / name

@@ -131,7 +131,7 @@ def stand_ins(lab: Lab, observability: Observability) -> Iterator[None]:
 
     The values are what is really there: the annotation of the running API servers' pods and the machine's disk.
     """
-    file = observability.prometheus.folder / "rules" / "stand-ins.yaml"
+    file = observability.prometheus.folder / "rules" / "fakes.yaml"
     disk = os.statvfs(lab.paths.root)
     size = {"node_filesystem_avail_bytes": disk.f_bavail, "node_filesystem_size_bytes": disk.f_blocks}
     rules = [
@@ -152,7 +152,7 @@ def stand_ins(lab: Lab, observability: Observability) -> Iterator[None]:
             label: pod["metadata"]["annotations"][POLICY_ANNOTATION],
         }
         rules.append({"record": "kube_pod_annotations", "expr": "vector(1)", "labels": labels})
-    file.write_text(yaml.safe_dump({"groups": [{"name": "stand-ins", "interval": "5s", "rules": rules}]}))
+    file.write_text(yaml.safe_dump({"groups": [{"name": "fakes", "interval": "5s", "rules": rules}]}))
     _reload(observability)
     try:
         yield

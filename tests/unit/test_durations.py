@@ -9,9 +9,9 @@ import pytest
 from tests import durations
 
 REPORT = """<testsuites><testsuite>
-<testcase classname="tests.unit.node.test_moved" name="test_a[x.y]" time="1.500"><properties>
+<testcase classname="tests.unit.node.test_path_change" name="test_a[x.y]" time="1.500"><properties>
 <property name="processor" value="0.500"/></properties></testcase>
-<testcase classname="tests.unit.node.test_moved" name="test_b" time="2.000"><failure message="m"/></testcase>
+<testcase classname="tests.unit.node.test_path_change" name="test_b" time="2.000"><failure message="m"/></testcase>
 <testcase classname="tests.unit.test_c.TestClass" name="test_c" time="3.000"/>
 </testsuite></testsuites>"""
 
@@ -26,8 +26,8 @@ def test_the_slowest_tests_files_and_parts_come_first(tmp_path: Path, capsys: py
         "   100.0 s  tests/lab/test_c.py::test_c",
         "     3.0 s  tests/unit/test_c.py::test_c",
     ]
-    assert "     1.5 s  tests/unit/node/test_moved.py::test_a[x.y]" in lines
-    assert "     3.5 s  tests/unit/node/test_moved.py" in lines
+    assert "     1.5 s  tests/unit/node/test_path_change.py::test_a[x.y]" in lines
+    assert "     3.5 s  tests/unit/node/test_path_change.py" in lines
     assert lines[-8:-4] == ["parts:", "   103.5 s  lab", "     6.5 s  others", ""]
     assert lines[-4:] == ["waiting, by part:", "     1.0 s  lab", "     1.0 s  others", ""]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from auditlog.policy.model import Level
+from auditlog.policy.region_text import shortened_what, verbs, where
 from auditlog.policy.regions import Membership, Region
 from auditlog.policy.senders import Sender, free_groups
 from auditlog.policy.summary.callers import Kind, kind_of, who
 from auditlog.policy.summary.sentences import Direction, Part, Sentence, Summary
-from auditlog.policy.wording import shortened_what, verbs, where
 
 MOST_SENTENCES = 14
 """Sentences that are written out. The others are counted, in one line for less and one for more."""

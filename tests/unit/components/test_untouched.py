@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components.configuration import configuration_of
-from components.untouched import unknown_arguments, with_stand_ins
+from components.untouched import unknown_arguments, with_placeholders
 from tests.unit.plan.nodes import HOST_KEY
 
 UNKNOWN = pulumi.UNKNOWN
@@ -31,7 +31,7 @@ def arguments(**more: Any) -> dict[str, Any]:
 def test_what_is_left_is_a_configuration(more: dict[str, Any]) -> None:
     wanted = arguments(**{"sshPrivateKey": "key", "kubeconfig": "clusters: []", **more})
     assert unknown_arguments(wanted) == [key for key in wanted if pulumi.contains_unknowns(wanted[key])]
-    known = with_stand_ins(wanted)
+    known = with_placeholders(wanted)
     assert known is not None
     assert not pulumi.contains_unknowns(known)
     settings = configuration_of(known, lambda _: True).settings
@@ -39,10 +39,10 @@ def test_what_is_left_is_a_configuration(more: dict[str, Any]) -> None:
 
 
 def test_what_is_known_stays() -> None:
-    known = with_stand_ins(arguments(auditLog={"maxAge": UNKNOWN, "path": "/var/log/a.log"}, loki={"url": UNKNOWN}))
+    known = with_placeholders(arguments(auditLog={"maxAge": UNKNOWN, "path": "/var/log/a.log"}, loki={"url": UNKNOWN}))
     assert known == arguments(auditLog={"path": "/var/log/a.log"}, loki={"url": "https://unknown.invalid"})
 
 
 @pytest.mark.parametrize("nodes", [UNKNOWN, [UNKNOWN], [{"name": UNKNOWN, "host": "cp1", "hostKey": HOST_KEY}]])
 def test_without_the_names_of_the_nodes_there_is_none(nodes: Any) -> None:
-    assert with_stand_ins(arguments(nodes=nodes)) is None
+    assert with_placeholders(arguments(nodes=nodes)) is None

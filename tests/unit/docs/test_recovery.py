@@ -1,6 +1,6 @@
 """The recovery guide's commands, run in a folder of their own in place of a node's /etc/kubernetes.
 
-What they would ask of the node's kernel, kubelet and API server is answered by stand-ins, which note what they were
+What they would ask of the node's kernel, kubelet and API server is answered by fakes, which note what they were
 called with.
 """
 
@@ -61,7 +61,7 @@ class Node:
 
     def run(self, heading: str) -> str:
         """Runs every command block of that section; gives what they print."""
-        script = 'kill() { command kill.stand-in "$@"; }\n'.replace("kill.stand-in", str(self.bin / "kill"))
+        script = 'kill() { command kill.fake "$@"; }\n'.replace("kill.fake", str(self.bin / "kill"))
         script += "\n".join(section(heading))
         script = script.replace("/etc/kubernetes", str(self.kubernetes)).replace("/var/log", f"{self.folder}/var/log")
         ran = subprocess.run(

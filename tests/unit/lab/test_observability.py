@@ -26,7 +26,7 @@ Stored = list[tuple[int, str]]
 
 @contextmanager
 def serving(stored: Stored) -> Iterator[str]:
-    """A stand-in for Loki's query_range over (nanosecond, line), with its limit and its half-open range."""
+    """A fake for Loki's query_range over (nanosecond, line), with its limit and its half-open range."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

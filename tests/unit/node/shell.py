@@ -23,7 +23,7 @@ TOOLS = f"{os.environ['NODE_TOOLS']}:" if "NODE_TOOLS" in os.environ else ""
 _FIREWALL = ("iptables", "ip6tables", "nft")
 # dirname and basename take the shell a process each, fifty in one change of a node. until_it COMMAND...: tries it for
 # up to two minutes.
-_STAND_INS = """
+_FAKES = """
 until_it() { tries=2400; until "$@" || [ "$tries" = 0 ]; do tries=$((tries - 1)); command sleep 0.05; done; }
 sync() { :; }
 processes_named() { :; }
@@ -46,7 +46,7 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
         [
             shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh",
             "-c",
-            LIBRARY + paths + _STAND_INS + firewall + script,
+            LIBRARY + paths + _FAKES + firewall + script,
         ],
         input=given,
         text=True,

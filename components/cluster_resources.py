@@ -21,7 +21,7 @@ class Part(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class ClusterResources:
     """The resources of one cluster after they were declared.
 
     ``outputs`` are those of ``auditlog.settings.outputs`` by their names. ``last`` are the resources after which a

@@ -23,10 +23,10 @@ from auditlog.policy.validate import policy_as_read
 from auditlog.proof.tasks import proof_tasks
 from auditlog.proof.verdict import DueProof, due_proof
 from auditlog.settings import DashboardMode, Settings
+from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
 from components.declaration import hold_declared
-from components.declared_cluster import Declared, Part
 from components.node_command import diff_message
 from components.node_connection import connections
 from components.plan_digest import check_plan_digest
@@ -43,7 +43,7 @@ def declare_cluster(
     entries: Sequence[Entry],
     facts: Mapping[str, Facts] | None,
     scope: Scope,
-) -> Declared:
+) -> ClusterResources:
     """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read."""
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
@@ -109,7 +109,7 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
-    return Declared(outputs, last)
+    return ClusterResources(outputs, last)
 
 
 def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from auditlog.checks.answering import answering
 from auditlog.checks.api_server import ApiServer
 from auditlog.checks.disk import disk_findings
 from auditlog.checks.event_size import batch_findings, line_findings
-from auditlog.checks.finding import Finding, Severity
+from auditlog.checks.finding import Finding
 from auditlog.checks.flags import flag_findings
 from auditlog.checks.flagz import flagz_findings
 from auditlog.checks.kubeadm_config import kubeadm_config_findings
@@ -59,13 +57,3 @@ def planned_findings(
         *disk_findings(log, server.facts),
         *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )
-
-
-def errors(findings: Iterable[Finding]) -> list[str]:
-    """Those that stop a plan, one line each."""
-    return [str(finding) for finding in findings if finding.severity is Severity.ERROR]
-
-
-def warnings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that a preview says."""
-    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)
