@@ -19,7 +19,7 @@ MOST_ALTERNATIVES = 300
 """Beyond that a condition is not followed: its rule cannot be judged."""
 
 
-class NotUnderstoodError(Exception):
+class NotUnderstoodError(AuditlogError):
     """A condition that is not of the known forms; the message says what."""
 
 
@@ -96,7 +96,7 @@ class ForeignRule:
     problem: str = ""
 
 
-class TooManyAlternativesError(Exception):
+class TooManyAlternativesError(AuditlogError):
     """A condition that has too many to be followed."""
 
 
