@@ -132,7 +132,7 @@ def test_what_the_api_server_says_of_its_flags(lab: Lab, node: Node, seen: dict[
 
 def test_a_changed_policy(lab: Lab, node: Node, stack: PulumiStack) -> None:
     stack.configure(lab.state, {"policy": {"preset": "standard"}})
-    assert "None -> Metadata" in stack.run("preview", "--diff").stdout
+    assert "Metadata from now on (was None" in stack.run("preview", "--diff").stdout
     stack.run("up", "--yes", "--skip-preview")
     assert node.sha256(POLICY) == sha256(preset_text("standard"))
     lab.kubectl("get", "secret", "read-me", check=False)
