@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -26,6 +27,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 _STARTED = pytest.StashKey[float]()
+_LOOP = asyncio.new_event_loop()
 
 
 def _processor_seconds() -> float:
@@ -37,6 +39,8 @@ def _processor_seconds() -> float:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_STARTED] = _processor_seconds()
+    # asyncio.run of an earlier test leaves the thread without an event loop, and Pulumi's mocks do not make one.
+    asyncio.set_event_loop(_LOOP)
 
 
 @pytest.hookimpl(wrapper=True)
