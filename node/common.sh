@@ -37,6 +37,12 @@ hash_of() {
     if [ -f "$1" ]; then sum=$(sha256sum <"$1") && printf '%s\n' "${sum%% *}"; else echo absent; fi
 }
 
+# rotated_names LOG: its rotated files are called $stem-TIME$extension, with .gz behind it once they are compressed.
+rotated_names() {
+    case ${1##*/} in *.*) extension=.${1##*.} ;; *) extension= ;; esac
+    stem=${1%"$extension"}
+}
+
 # given NAME KEY=VALUE...: the value given for NAME; status 1 when it is not given.
 given() {
     wanted=$1

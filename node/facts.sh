@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # Reads what the plan needs and changes nothing. One line a fact: a name, then base64 where it is a text of its own.
 # Starting processes is what takes the time, on every node at every preview: files are asked about together, and what the
 # shell can do by itself it does.
@@ -243,11 +243,10 @@ bytes_of() {
 # fact_log_written LOG: how much was written to it since when: from the first event of its oldest uncompressed file to now.
 # A log in the legacy format does not tell.
 fact_log_written() {
-    base=${1##*/}
-    case $base in *.*) extension=.${base##*.} ;; *) extension= ;; esac
+    rotated_names "$1"
     log_itself=$1
     # The time in their names puts them in order.
-    set -- "${1%/*}/${base%"$extension"}-"[0-9]*"$extension"
+    set -- "$stem"-[0-9]*"$extension"
     [ -f "$1" ] || shift
     set -- "$@" "$log_itself"
     [ -f "$1" ] || return 0

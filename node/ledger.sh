@@ -250,9 +250,7 @@ ledger_all() {
         for path in "$pod_logs"/kube-system_kube-apiserver*/kube-apiserver*/*.log; do ledger_path "$path" live; done
         return
     fi
-    base=${log##*/}
-    case $base in *.*) extension=.${base##*.} ;; *) extension='' ;; esac
-    stem=${log%"$extension"}
+    rotated_names "$log"
     # With exec by itself a shell would end where there is no such file.
     { command exec 6<"$log"; } 2>/dev/null || exec 6</dev/null
     { command exec 7<"$stem-canary$extension"; } 2>/dev/null || exec 7</dev/null

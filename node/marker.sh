@@ -35,11 +35,8 @@ marker_arrives() {
 # rotated_files LOG: the files that it was rotated to, compressed or not, one a line; none where LOG is no file.
 rotated_files() {
     case $1 in /*) ;; *) return ;; esac
-    rotated_base=${1##*/}
-    case $rotated_base in *.*) rotated_ends=.${rotated_base##*.} ;; *) rotated_ends= ;; esac
-    rotated_base=${rotated_base%"$rotated_ends"}
-    find "${1%/*}" -maxdepth 1 \( -name "$rotated_base-[0-9]*$rotated_ends" -o -name "$rotated_base-[0-9]*$rotated_ends.gz" \) \
-        2>/dev/null
+    rotated_names "$1"
+    find "${stem%/*}" -maxdepth 1 \( -name "${stem##*/}-[0-9]*$extension" -o -name "${stem##*/}-[0-9]*$extension.gz" \) 2>/dev/null
 }
 
 # rotated_since LOG FILES: its rotated files but for these. The times in their names say nothing once a clock was set.
