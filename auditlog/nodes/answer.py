@@ -64,8 +64,8 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class One:
-    """A fact of one line; the last one counts where there are several."""
+class _OfOneName:
+    """A fact that the lines of one name tell. ``parse`` makes a value of the words of a line."""
 
     name: str
     parse: Callable[[Sequence[str]], Any]
@@ -73,22 +73,22 @@ class One:
     @property
     def names(self) -> Collection[str]:
         return (self.name,)
+
+
+class One(_OfOneName):
+    """A fact of one line; the last one counts where there are several."""
+
+    __slots__ = ()
 
     def read(self, answer: Answer) -> Any:
         lines = answer.get(self.name)
         return lines[-1].read(self.parse) if lines else MISSING
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(_OfOneName):
     """A fact that is a tuple, with a value for each line of the name."""
 
-    name: str
-    parse: Callable[[Sequence[str]], Any]
-
-    @property
-    def names(self) -> Collection[str]:
-        return (self.name,)
+    __slots__ = ()
 
     def read(self, answer: Answer) -> Any:
         return tuple(line.read(self.parse) for line in answer.get(self.name, ()))

@@ -56,7 +56,7 @@ class Declaration:
     def _run(self) -> None:
         try:
             self._loop.run_until_complete(self._hold())
-        except (ReadError, *LOGIN_ERRORS) as error:
+        except LOGIN_ERRORS as error:
             if not self._held.done():
                 self._held.set_exception(error if isinstance(error, ReadError) else ReadError([str(error)]))
         finally:

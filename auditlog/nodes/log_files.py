@@ -10,7 +10,6 @@ import asyncio
 import shlex
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ import asyncssh
 from auditlog.errors import AuditlogError
 from auditlog.events.sources import active_name, rotated_at
 from auditlog.nodes.node_scripts import as_root
-from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, SshError, Target, bastion_of
+from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, Target, bastion_of, completed
 from auditlog.project_files import project_folder
 
 _SCRIPT = "log_files.sh"
@@ -67,9 +66,7 @@ def fetch_logs(
     `since` leaves out files that end before it; None fetches all. `progress` is told the bytes that came. Raises
     SshError when the bastion lets nobody through.
     """
-    # A question may be asked inside of an event loop, and a loop cannot be run from within another one.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, _fetch_all(logs, bastion, access, since, folder, progress)).result()
+    return completed(_fetch_all(logs, bastion, access, since, folder, progress))
 
 
 async def _fetch_all(
@@ -103,9 +100,8 @@ async def _fetch(
     try:
         async with login.connect(tunnel) as connection:
             await _Session(connection, login.reached(connection).user, log.path, folder, progress).fetch(since)
-    except (LogFilesError, SshError, *LOGIN_ERRORS) as error:
-        reason = str(error) if isinstance(error, AuditlogError) else login.reason(error)
-        return f"{log.target.name} ({login.address}): {reason}"
+    except LOGIN_ERRORS as error:
+        return f"{log.target.name} ({login.address}): {login.reason(error)}"
     return None
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from auditlog.nodes.ssh import (
     Target,
     access_of,
     bastion_of,
+    completed,
     target_of,
 )
 from auditlog.settings import Host
@@ -79,7 +79,7 @@ def read_nodes(
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
     names = tuple(target.name for target in targets)
     question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None, nodes=names)
-    readings = _run(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
+    readings = completed(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
@@ -93,13 +93,7 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
 
     Raises ReadError when the bastion lets nobody through.
     """
-    return _run(_read_all(targets, bastion, access, _Question(None, flagz=True)))
-
-
-def _run(reading: Coroutine[Any, Any, Readings]) -> Readings:
-    # A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, reading).result()
+    return completed(_read_all(targets, bastion, access, _Question(None, flagz=True)))
 
 
 def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:

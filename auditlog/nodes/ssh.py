@@ -5,9 +5,12 @@ Host keys are required: without one, anybody on the way could answer in the node
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import asyncssh
 
@@ -22,6 +25,18 @@ READ_SECONDS = 120
 
 LOGIN_ERRORS = (OSError, ValueError, AuditlogError, asyncssh.Error, TimeoutError)
 """What a login, and what is done with it, raises; ``Login.reason`` has words for each."""
+
+
+T = TypeVar("T")
+
+
+def completed(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns, from an event loop in its own thread.
+
+    A Pulumi program runs inside an event loop already, and a loop cannot be run from within another one.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 class SshError(AuditlogError):
