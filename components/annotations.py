@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes import admissionregistration, meta
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.render import binding, policy
+from auditlog.annotations.render import binding_spec, policy_spec
 from components.kubernetes_provider import LABELS
 from components.scope import Scope
 
@@ -40,12 +40,12 @@ class Annotations(pulumi.ComponentResource):
         metadata = meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS)
         of = admissionregistration.v1
         made: pulumi.Resource = of.ValidatingAdmissionPolicy(
-            self._scope.name(entry.policy_name), metadata=metadata, spec=policy(entry)["spec"], opts=options
+            self._scope.name(entry.policy_name), metadata=metadata, spec=policy_spec(entry), opts=options
         )
         bound: pulumi.Resource = of.ValidatingAdmissionPolicyBinding(
             self._scope.name(f"{entry.policy_name}-binding"),
             metadata=metadata,
-            spec=binding(entry)["spec"],
+            spec=binding_spec(entry),
             opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[made])),
         )
         return made, bound

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.read import selected_entries
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.settings import Settings
+from auditlog.settings.annotations import used_entries
 from components.cluster_resources import ClusterResources
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
@@ -41,9 +41,7 @@ def unknown_cluster(configuration: Configuration, scope: Scope) -> ClusterResour
 
 def _entries(settings: Settings) -> tuple[Entry, ...]:
     """The audit annotations that the stack writes. Raises AnnotationError."""
-    if not (settings.enabled and settings.annotations.are_on):
-        return ()
-    return selected_entries(settings.annotations.leave_out, settings.annotations.files)
+    return used_entries(settings.annotations) if settings.enabled else ()
 
 
 def _begin(

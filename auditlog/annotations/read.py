@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from auditlog.annotations.model import MOST_ANNOTATIONS, SENTINEL, Annotation, Entry, Operation, Requests
 from auditlog.errors import AuditlogError
@@ -55,11 +56,12 @@ def _catalogue_files() -> Sequence[Path]:
 def read_entry(file: Path) -> Entry:
     """The entry of a file, named as the file is. Raises AnnotationError."""
     try:
-        document = yaml.safe_load(file.read_text())
+        # Unlike PyYAML it refuses a key that is given twice, of which one would be lost.
+        document = YAML(typ="safe").load(file.read_text())
     except OSError as error:
         raise AnnotationError(f"{file}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AnnotationError(f"{file}: is no YAML: {error}") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise AnnotationError(f"{file}: is no YAML: {' '.join(str(error).split())}") from error
     return _entry(file.stem, document, str(file))
 
 

@@ -1,4 +1,4 @@
-"""The admission policies and bindings of entries, as the documents that go to the API server."""
+"""What an entry comes to in the cluster: an admission policy, and the binding that puts it in force."""
 
 from __future__ import annotations
 
@@ -7,51 +7,42 @@ from typing import Any
 
 from auditlog.annotations.model import SENTINEL, Entry
 
-_API = "admissionregistration.k8s.io/v1"
 
+def policy_spec(entry: Entry) -> Mapping[str, Any]:
+    """The specification of the entry's ValidatingAdmissionPolicy.
 
-def policy(entry: Entry, suffix: str = "") -> Mapping[str, Any]:
-    """The ValidatingAdmissionPolicy of an entry. It has no validation, so it refuses nothing; and where an expression
-    fails, it is left out of the event and the request goes on. ``suffix`` ends the name.
-
-    Each annotation's value is a variable, so that the sentinel is written if and only if all of them have one.
+    It has no validation, so it refuses nothing. If an expression fails, the event lacks that annotation and the request
+    goes on. Each value is a variable, so that the sentinel is written if and only if all of them could be made. No
+    variable of an entry has an underscore in its name.
     """
-    keys = [each.key for each in entry.annotations]
-    values = {f"value{key[0].upper()}{key[1:]}": each.value for key, each in zip(keys, entry.annotations, strict=True)}
-    sentinel = f"[{', '.join(f'variables.{name}' for name in values)}].all(each, each.size() >= 0) ? 'yes' : ''"
+    values = {each.key: f"value_{each.key}" for each in entry.annotations}
+    sentinel = (
+        f"[{', '.join(f'variables.{name}' for name in values.values())}].all(each, each.size() >= 0) ? 'yes' : ''"
+    )
     return {
-        "apiVersion": _API,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": entry.policy_name + suffix},
-        "spec": {
-            "failurePolicy": "Ignore",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [each.group],
-                        "apiVersions": ["*"],
-                        "operations": [operation.value for operation in each.operations],
-                        "resources": list(each.resources),
-                    }
-                    for each in entry.requests
-                ]
-            },
-            "variables": [
-                {"name": name, "expression": expression} for name, expression in {**entry.variables, **values}.items()
-            ],
-            "auditAnnotations": [
-                *({"key": key, "valueExpression": f"variables.{name}"} for key, name in zip(keys, values, strict=True)),
-                {"key": SENTINEL, "valueExpression": sentinel},
-            ],
+        "failurePolicy": "Ignore",
+        "matchConstraints": {
+            "resourceRules": [
+                {
+                    "apiGroups": [each.group],
+                    "apiVersions": ["*"],
+                    "operations": [operation.value for operation in each.operations],
+                    "resources": list(each.resources),
+                }
+                for each in entry.requests
+            ]
         },
+        "variables": [
+            *({"name": name, "expression": expression} for name, expression in entry.variables.items()),
+            *({"name": values[each.key], "expression": each.value} for each in entry.annotations),
+        ],
+        "auditAnnotations": [
+            *({"key": key, "valueExpression": f"variables.{name}"} for key, name in values.items()),
+            {"key": SENTINEL, "valueExpression": sentinel},
+        ],
     }
 
 
-def binding(entry: Entry, suffix: str = "") -> Mapping[str, Any]:
-    """What puts the policy in force, for the audit log alone."""
-    return {
-        "apiVersion": _API,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": entry.policy_name + suffix},
-        "spec": {"policyName": entry.policy_name + suffix, "validationActions": ["Audit"]},
-    }
+def binding_spec(entry: Entry) -> Mapping[str, Any]:
+    """The specification of the binding: the policy is in force for the audit log alone."""
+    return {"policyName": entry.policy_name, "validationActions": ["Audit"]}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
-from auditlog.annotations.read import catalogue_names
+from auditlog.annotations.model import Entry
+from auditlog.annotations.read import catalogue_names, selected_entries
 from auditlog.settings.kinds import Choice
 from auditlog.settings.kinds_of_many import Names, Texts
 from auditlog.settings.reader import Reader
@@ -65,3 +67,8 @@ ANNOTATIONS = group_of(AnnotationSettings)
 
 def parse_annotations(reader: Reader | None) -> AnnotationSettings:
     return AnnotationSettings() if reader is None else filled(AnnotationSettings, reader)
+
+
+def used_entries(settings: AnnotationSettings, project: Path = Path()) -> tuple[Entry, ...]:
+    """The entries in use; none if delivery is off. Paths start from ``project``. Raises AnnotationError."""
+    return selected_entries(settings.leave_out, settings.files, project) if settings.are_on else ()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from auditlog.annotations.read import AnnotationError, selected_entries
+from auditlog.annotations.read import AnnotationError
 from auditlog.policy.lint import Finding, Severity, lint
 from auditlog.policy.model import NEWEST_MINOR, PolicyError
 from auditlog.policy.overlay import OverlayError
@@ -20,6 +20,7 @@ from auditlog.policy.presets import PresetError, preset_names
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.policy.settings import PolicySettings
 from auditlog.policy.validate import policy_as_read
+from auditlog.settings.annotations import ANNOTATIONS, parse_annotations, used_entries
 from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.parse import KEYS, SECRET_KEYS, Settings
 from auditlog.settings.policy import POLICY, parse_policy
@@ -149,13 +150,16 @@ def _policy(
 
 
 def _entries(values: Mapping[str, Any], file: StackFile, folder: Path) -> list[LocatedMistake]:
-    """What is wrong with the files of ``annotations``, as far as their setting is right."""
-    annotations = values.get("annotations")
-    files = annotations.get("files") if isinstance(annotations, Mapping) else None
-    if not isinstance(files, list) or not all(isinstance(each, str) for each in files):
+    """What is wrong with the files of ``annotations``; nothing if they are off, encrypted or wrong already."""
+    given = values.get("annotations")
+    if given is None or values.get("enabled") is False or any(_encrypted(given, "annotations")):
+        return []
+    mistakes: list[Mistake] = []
+    settings = parse_annotations(ANNOTATIONS.read(given, Place("annotations", mistakes)))
+    if mistakes:
         return []
     try:
-        selected_entries((), files, folder)
+        used_entries(settings, folder)
     except AnnotationError as error:
         key = "annotations.files"
         return [LocatedMistake(file.line_of(key), key, str(error), "entries of audit annotations", str(error))]

@@ -10,7 +10,7 @@ import yaml
 
 from auditlog.annotations.model import MOST_ANNOTATIONS, SENTINEL
 from auditlog.annotations.read import AnnotationError, catalogue, read_entry, selected_entries
-from auditlog.annotations.render import binding, policy
+from auditlog.annotations.render import binding_spec, policy_spec
 
 RIGHT: dict[str, Any] = {
     "about": "Something.",
@@ -63,6 +63,9 @@ def test_a_file_that_is_not_there_or_no_yaml(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("a: [")
     with pytest.raises(AnnotationError, match="is no YAML"):
         read_entry(tmp_path / "wrong.yaml")
+    (tmp_path / "again.yaml").write_text("about: one\nabout: two\n")
+    with pytest.raises(AnnotationError, match=r"is no YAML: .*duplicate key"):
+        read_entry(tmp_path / "again.yaml")
     with pytest.raises(AnnotationError, match='the name is "Mine"; allowed: up to 40'):
         read_entry(written(tmp_path, RIGHT, "Mine"))
 
@@ -78,11 +81,11 @@ def test_entries_of_ones_own_stand_beside_the_catalogue(tmp_path: Path) -> None:
 
 def test_a_policy_refuses_nothing_and_ends_with_the_sentinel_of_all_its_values() -> None:
     for entry in catalogue():
-        spec = policy(entry)["spec"]
+        spec = policy_spec(entry)
         assert "validations" not in spec
         assert spec["failurePolicy"] == "Ignore"
         *values, sentinel = spec["auditAnnotations"]
         assert len(values) < MOST_ANNOTATIONS
         assert sentinel["key"] == SENTINEL
         assert all(each["valueExpression"] in sentinel["valueExpression"] for each in values)
-        assert binding(entry)["spec"] == {"policyName": entry.policy_name, "validationActions": ["Audit"]}
+        assert binding_spec(entry) == {"policyName": entry.policy_name, "validationActions": ["Audit"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,26 @@ def test_a_file_that_is_no_stack_file_is_one_mistake(text: str, what: str) -> No
     checked = check_stack_file("Pulumi.dev.yaml", text, "kubernetes-audit", Path())
     assert len(checked.mistakes) == 1
     assert what in checked.mistakes[0].message
+
+
+@pytest.mark.parametrize(
+    ("annotations", "said"),
+    [
+        ("{delivery: api, files: [mine.yaml]}", "mine.yaml: cannot be read: No such file or directory"),
+        ("{delivery: api, files: [secret.yaml]}", 'secret.yaml: there is an entry "secret" already'),
+        ("{delivery: api, files: [secret.yaml], leaveOut: [secret]}", None),
+        ("{delivery: off, files: [mine.yaml]}", None),
+    ],
+)
+def test_files_of_annotations_are_checked_as_the_program_reads_them(
+    tmp_path: Path, annotations: str, said: str | None
+) -> None:
+    shutil.copy(REPOSITORY / "annotations" / "secret.yaml", tmp_path)
+    text = f"{GOOD}  kubernetes-audit:annotations: {annotations}\n"
+    checked = check_stack_file("Pulumi.dev.yaml", text, "kubernetes-audit", tmp_path)
+    found = [mistake.message for mistake in checked.mistakes if mistake.key == "annotations.files"]
+    assert len(found) == (0 if said is None else 1)
+    assert all(said and said in each for each in found)
 
 
 BLOCK = """\
