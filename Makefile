@@ -79,6 +79,9 @@ generated: setup  ## Remake what is made from declarations: schemas, reference, 
 	$(PYTHON) -m auditlog config arguments >components/arguments.py
 	$(PYTHON) -m lab.manual_page >docs/auditlog.1
 
+# Go's programs collect less often: https://pkg.go.dev/runtime#hdr-Environment_Variables
+test test-engine test-lab test-faults test-exhaustive test-outsiders: export GOGC = 400
+
 test: build-tests up  ## Set everything up and run every test
 	.ci/test
 

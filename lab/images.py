@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lab import go_runtime
 from lab.errors import LabError
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -108,10 +109,11 @@ def _layer(image: Image) -> bytes:
 
 
 def _config(image: Image, layer_digest: str, architecture: str) -> dict[str, Any]:
+    variables = {"PATH": "/usr/local/bin:/bin", **go_runtime.variables()}
     return {
         "architecture": architecture,
         "os": "linux",
-        "config": {"Env": ["PATH=/usr/local/bin:/bin"], "Entrypoint": [f"/{image.target}"]},
+        "config": {"Env": [f"{name}={value}" for name, value in variables.items()], "Entrypoint": [f"/{image.target}"]},
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         "history": [{"created_by": "kubernetes-audit lab"}],
     }

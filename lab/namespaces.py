@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import cgroups
+from lab import cgroups, go_runtime
 from lab.errors import LabError
 from lab.paths import NODE_FILES
 from lab.state import Member
@@ -34,7 +34,7 @@ def launch(member: Member, unshare: Sequence[str], command: Sequence[str | Path]
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env={"PATH": _PATH, "LANG": "C.UTF-8"},
+            env={"PATH": _PATH, "LANG": "C.UTF-8", **go_runtime.variables()},
         )
     deadline = time.monotonic() + 60
     while (pid := holder(member)) is None:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import asyncssh
-
 from auditlog.cli.common import UsageError
 from auditlog.nodes.ssh import Access, Target
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import is_host_key
 
 _HOST = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\s@\[\]]+)(?::(?P<port>\d{1,5}))?")

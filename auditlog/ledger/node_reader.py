@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import asyncssh
-
 from auditlog.ledger.files import AnswerError
 from auditlog.nodes import node_scripts
 from auditlog.nodes.ssh import LOGIN_ERRORS
+from auditlog.nodes.ssh_library import asyncssh
 
 SECONDS = 1800
 """How long a node may take: a few gigabytes of log, read with the lowest priority."""

@@ -13,8 +13,6 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from threading import Thread
 
-import asyncssh
-
 from auditlog.nodes import node_scripts
 from auditlog.nodes.read_nodes import ReadError
 from auditlog.nodes.ssh import (
@@ -28,6 +26,7 @@ from auditlog.nodes.ssh import (
     bastion_of,
     target_of,
 )
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import Host
 
 _BEAT_SECONDS = 10

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import asyncssh
+from auditlog.nodes.ssh_library import asyncssh
 
 
 def changed(named: str, known: Sequence[asyncssh.SSHKey], offered: asyncssh.SSHKey | None, instead: str) -> str:

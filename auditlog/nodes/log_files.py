@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import asyncssh
-
 from auditlog.errors import AuditlogError
 from auditlog.events.sources import active_name, rotated_at
 from auditlog.nodes.node_scripts import as_root
 from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, Target, bastion_of, completed
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.project_files import project_folder
 
 _SCRIPT = "log_files.sh"

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import asyncssh
-
 from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import FILE_FLAGS
@@ -31,6 +29,7 @@ from auditlog.nodes.ssh import (
     completed,
     target_of,
 )
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import Host
 
 

@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import asyncssh
-
 from auditlog.errors import AuditlogError
 from auditlog.nodes import host_keys
 from auditlog.nodes.connecting import connection_reason
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import Host
 
 CONNECT_SECONDS = 15

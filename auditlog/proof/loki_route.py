@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncssh
-
 from auditlog.events.loki import LokiAccess, LokiError
 from auditlog.events.loki.access import Names
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import LokiSettings
 
 REQUEST_SECONDS = 10

@@ -11,8 +11,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import asyncssh
-
 from auditlog.errors import AuditlogError
 from auditlog.events.event import Event
 from auditlog.events.logql import streams
@@ -29,6 +27,7 @@ from auditlog.nodes.ssh import (
     bastion_of,
     target_of,
 )
+from auditlog.nodes.ssh_library import asyncssh
 from auditlog.proof.event import decode_event, event_nanoseconds, wrong_in_event, wrong_in_loki
 from auditlog.proof.loki_route import access, query_url, service_of, through_node
 from auditlog.proof.node_answer import AnswerError, LogAnswer, parse_alloy_state, parse_log_answer
