@@ -59,7 +59,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--identity", metavar="FILE", help="the key to log in with (default: the keys of the SSH agent)"
     )
-    add_times(parser, since="the last 24 hours, as far as files reach", until="now", shown=False)
+    add_times(parser, since="the last 24 hours, as far as files reach", until="now")
     chain = parser.add_argument_group("the chain", "Finds what is changed in files between two runs.")
     chain.add_argument(
         "--chain", metavar="FILE", help="compare with what earlier runs saw, and append what this one sees"
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = replace(report, seconds=time.monotonic() - began)
     if arguments.report:
         _write(Path(arguments.report), json_report(report))
-    text = text_report(report)
+    text = text_report(report, arguments.time_zone)
     write(arguments.output, Output(lambda width: fitted(text, width), lambda: json_report(report), ("findings",)))
     return report.verdict.exit_code
 

@@ -32,21 +32,15 @@ _CLOCK = re.compile(
 _DAYS = {"today": 0, "yesterday": 1}
 
 
-def add_times(parser: argparse._ActionsContainer, since: str = "", until: str = "", *, shown: bool = True) -> None:
+def add_times(parser: argparse._ActionsContainer, since: str = "", until: str = "") -> None:
     """`--since`, `--until` and `--time-zone`. `resolve_times` has to follow.
 
-    `since` and `until` say what holds without them; `shown`, whether the answer shows times in the zone, too.
+    `since` and `until` say what holds without them.
     """
     given = f"{TIME_HELP} ({since})" if since else TIME_HELP
     parser.add_argument("--since", type=written_time, metavar="TIME", help=given)
     parser.add_argument("--until", type=written_time, metavar="TIME", help=f"as --since{until and f' ({until})'}")
-    parser.add_argument(
-        "--time-zone",
-        type=zone,
-        default=UTC,
-        metavar="ZONE",
-        help=ZONE_HELP.format(do="write and see" if shown else "write"),
-    )
+    parser.add_argument("--time-zone", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
 
 
 def resolve_times(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from auditlog.events.layout import safe
@@ -47,9 +47,9 @@ class Report:
         return verdict_of(self.findings)
 
 
-def text_report(report: Report) -> str:
-    """For people."""
-    return "\n".join(_lines(report)) + "\n"
+def text_report(report: Report, zone: tzinfo = UTC) -> str:
+    """For people, with times in the zone."""
+    return "\n".join(_lines(report, zone)) + "\n"
 
 
 def json_report(report: Report) -> str:
@@ -70,9 +70,9 @@ def json_report(report: Report) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
-def _lines(report: Report) -> Iterator[str]:
-    span = f"{_clock(report.span.since)} to {_clock(report.span.until)} UTC"
-    yield f"{report.verdict.value}: {span}"
+def _lines(report: Report, zone: tzinfo) -> Iterator[str]:
+    since, until = (datetime.fromtimestamp(each, zone) for each in (report.span.since, report.span.until))
+    yield f"{report.verdict.value}: {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M %Z}"
     yield ""
     rows = [("NODE", "MINUTES", "FILES", "LOKI", "COUNTER", "VERDICT"), *(_row(each) for each in report.nodes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -85,7 +85,7 @@ def _lines(report: Report) -> Iterator[str]:
             yield ""
             yield heading
         for finding in found:
-            yield from _sentences(finding)
+            yield from _sentences(finding, zone)
         yield from (f"  {note}" for note in others)
     if report.head:
         yield ""
@@ -118,13 +118,17 @@ def _counted(comparison: Comparison | str) -> str:
     return str(comparison.counted)
 
 
-def _sentences(finding: Finding) -> Iterator[str]:
+def _sentences(finding: Finding, zone: tzinfo) -> Iterator[str]:
     where = f"{safe(finding.node)}: " if finding.node else ""
     count = f"{finding.count} events, " if finding.count else ""
-    time = f"{_span(finding.since, finding.until)}: " if finding.since and finding.until else ""
+    time = (
+        f"{_span(finding.since.astimezone(zone), finding.until.astimezone(zone))}: "
+        if finding.since and finding.until
+        else ""
+    )
     yield f"  {where}{finding.kind.value}: {count}{time}{safe(finding.sentence)}"
     for mark in finding.events[:NAMED_IN_TEXT]:
-        yield f"    {_moment(mark.moment)} {safe(mark.audit_id)} {safe(mark.stage)}"
+        yield f"    {_moment(mark.moment.astimezone(zone))} {safe(mark.audit_id)} {safe(mark.stage)}"
     if len(finding.events) > NAMED_IN_TEXT:
         yield f"    and {len(finding.events) - NAMED_IN_TEXT} more (-o json names {NAMED_IN_JSON})"
 
@@ -187,10 +191,6 @@ def _moment(moment: datetime) -> str:
 
 def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _clock(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
 
 
 def _size(size: int) -> str:

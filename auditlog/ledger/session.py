@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from auditlog.ledger.node_reader import SshReader
 from auditlog.ledger.run import Node
 from auditlog.nodes.ssh import LOGIN_ERRORS, Access, Login, bastion_of, target_of
 from auditlog.proof.loki_route import access, through_node
-from auditlog.settings import LokiSettings, Settings
+from auditlog.settings import Host, LokiSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,21 @@ async def logged_in(settings: Settings, keys: Access) -> AsyncIterator[Session]:
     bastion = target_of(settings.bastion) if settings.bastion else None
     async with AsyncExitStack() as opened:
         tunnel, _ = await opened.enter_async_context(bastion_of(bastion, keys))
-        nodes: list[Node] = []
-        problems: dict[str, str] = {}
-        for host in settings.nodes_with_manifest:
+
+        async def log_in(host: Host) -> Node | str:
+            """The node, or why it is not logged in to."""
             login = Login(target_of(host, settings.reading_user), keys)
             try:
                 connection = await opened.enter_async_context(login.connect(tunnel))
             except LOGIN_ERRORS as error:
-                problems[host.name] = f"{login.address}: {login.reason(error)}"
-                continue
+                return f"{login.address}: {login.reason(error)}"
             user = settings.reading_user or host.user
-            nodes.append(Node(host.name, log, SshReader(connection, user, settings.reading_user is not None)))
-        yield Session(tuple(nodes), problems)
+            return Node(host.name, log, SshReader(connection, user, settings.reading_user is not None))
+
+        hosts = settings.nodes_with_manifest
+        found = await asyncio.gather(*(log_in(host) for host in hosts))
+        problems = {host.name: each for host, each in zip(hosts, found, strict=True) if isinstance(each, str)}
+        yield Session(tuple(each for each in found if isinstance(each, Node)), problems)
 
 
 @asynccontextmanager
