@@ -121,9 +121,9 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, that takes what was not synced
 	$(PYTHON) -m pytest tests/crash
 
-test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all restart modes, the package from a YAML program
+test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all modes and illnesses, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
-		tests/lab/test_package.py
+		tests/lab/test_cluster_gates.py tests/lab/test_environments.py tests/lab/test_package.py
 
 test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
 	$(PYTHON) -m pytest tests/lab/test_firewall.py
