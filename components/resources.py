@@ -22,11 +22,13 @@ from auditlog.policy.selection import SelectedPolicy
 from auditlog.policy.validate import policy_as_read
 from auditlog.proof.tasks import proof_tasks
 from auditlog.proof.verdict import DueProof, due_proof
+from auditlog.review.decision import decide, decide_removal
 from auditlog.settings import DashboardMode, Settings
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
 from components.declaration import hold_declared
+from components.in_short import say_in_short
 from components.node_command import diff_message
 from components.node_connection import connections
 from components.plan_digest import check_plan_digest
@@ -58,6 +60,7 @@ def declare_cluster(
     elif settings.enabled:
         plan = _plan(settings, policy.text, facts, scope.owner)
         plan = secret_plan(plan) if scope.hides_texts else plan
+        say_in_short(lambda: decide(plan, settings, facts), scope)
         check_plan_digest(plan_digest(plan, settings, kept), scope)
         with hold_declared(plan, configuration) as held:
             tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
@@ -67,6 +70,7 @@ def declare_cluster(
     else:
         removal = plan_removal(settings, facts, scope.owner)
         removal = secret_removal(removal) if scope.hides_texts else removal
+        say_in_short(lambda: decide_removal(removal, settings, facts), scope)
         check_plan_digest(plan_digest(removal, settings, kept), scope)
         control_plane = released_nodes(removal, connection, scope)
 

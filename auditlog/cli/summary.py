@@ -1,14 +1,16 @@
-"""A preview as a page for a pull request."""
+"""A preview as a page for a pull request: printed, or written there as one comment."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from auditlog.cli.common import STDIN, UsageError
-from auditlog.review.markdown import summary
+from auditlog.review.forge import Note, forge_of_job
+from auditlog.review.markdown import marker, summary
 from auditlog.review.preview import Preview, PreviewError, read_preview
 
 
@@ -24,6 +26,12 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--environment", default="", metavar="ENV", help="the name for the heading")
     parser.add_argument("--digest", action="store_true", help="print only the plan digest")
     parser.add_argument("--expect-no-changes", action="store_true", help="end with 1 if something would change")
+    parser.add_argument(
+        "--comment",
+        action="store_true",
+        help="in GitHub Actions or GitLab CI: write the page as the environment's comment, and the commit's status. "
+        "Requires GITHUB_TOKEN or GITLAB_TOKEN",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -34,8 +42,17 @@ def _run(arguments: argparse.Namespace) -> int:
             return 1
         print(preview.digest)
         return 0
-    sys.stdout.write(summary(preview, arguments.environment))
+    page = summary(preview, arguments.environment)
+    if arguments.comment:
+        print(forge_of_job(os.environ).publish(_note(preview, page, arguments.environment)))
+    else:
+        sys.stdout.write(page)
     return 1 if preview.failed or (arguments.expect_no_changes and preview.steps) else 0
+
+
+def _note(preview: Preview, page: str, environment: str) -> Note:
+    context = f"audit logging/{environment}" if environment else "audit logging"
+    return Note(marker(environment), page, context, preview.in_one_line, preview.failed)
 
 
 def _read(name: str) -> Preview:

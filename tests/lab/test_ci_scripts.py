@@ -5,7 +5,6 @@ The tests are steps, in order.
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -29,14 +28,6 @@ def run(stack: PulumiStack, script: str, artifacts: Path, **more: str) -> subpro
     variables = environment(stack.paths) | {"STACK_FILE": str(stack.file)} | more
     command = [str(REPOSITORY / "ci" / script), stack.name, str(artifacts)]
     return subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
-
-
-def page(artifacts: Path) -> str:
-    """The summary, also kept where ``EXAMPLE_SUMMARY`` says: docs/examples/summary.md was made so."""
-    text = (artifacts / "summary.md").read_text()
-    if where := os.environ.get("EXAMPLE_SUMMARY"):
-        Path(where).write_text(text)
-    return text
 
 
 def test_nothing_is_deployed_that_was_not_previewed(stack: PulumiStack, node: Node, artifacts: Path) -> None:
@@ -67,7 +58,7 @@ def test_the_page_of_a_policy_change_says_what_it_means_and_shows_each_edit(
 ) -> None:
     stack.configure(lab.state, {"policy": {"preset": "standard"}})
     assert run(stack, "preview", artifacts).returncode == 0
-    text = page(artifacts)
+    text = (artifacts / "summary.md").read_text()
     assert "| `cp1-manifest` | update |" in text
     assert "the policy" in text
     assert "```diff\n--- /etc/kubernetes/audit-policy.yaml" in text

@@ -12,11 +12,14 @@ DIFF = "--- /etc/a.yaml\n+++ /etc/a.yaml\n@@ -1 +1 @@\n-a: 1\n+a: 2\n"
 def urn(kind: str, name: str) -> str:
     types = {"Stack": "pulumi:pulumi:Stack"}
     parent = "kubernetes-audit:index:ControlPlaneNode$command:remote:Command"
-    return f"urn:pulumi:dev::kubernetes-audit::{types.get(kind, parent)}::{name}"
+    return f"urn:pulumi:dev::kubernetes-audit::{kind if ':' in kind else types.get(kind, parent)}::{name}"
 
 
 def document(steps: Sequence[tuple[str, ...]] = (), messages: Sequence[tuple[str, str, str]] = ()) -> str:
-    """One preview. ``steps`` are (name, operation) or (kind, name, operation); two more resources stay as they are."""
+    """One preview; two more resources stay as they are.
+
+    ``steps`` are (name, operation) or (kind, name, operation); a kind with a colon is a type.
+    """
     wanted = [("Command", *step) if len(step) == 2 else step for step in steps]
     return json.dumps(
         {
