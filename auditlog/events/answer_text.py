@@ -21,6 +21,7 @@ from auditlog.events.questions import (
     WhoAnswer,
 )
 from auditlog.events.reading import Damage
+from auditlog.events.story.timeline import TimelineAnswer
 
 MOST_DOUBTS = 8
 """How many reasons the text gives."""
@@ -85,6 +86,8 @@ def _nothing(answer: Answer) -> str:
             return "no read of a Secret"
         case DeprecatedAnswer():
             return "no use of a deprecated API, the control plane's own apart"
+        case TimelineAnswer():
+            return f"no request that belongs to the story of {safe(answer.subject)}"
     raise AssertionError(f"no words for {type(answer).__name__}")
 
 
@@ -127,6 +130,9 @@ def _answer_lines(answer: Answer, width: int | None) -> Iterator[str]:
             yield from _secrets(answer, width)
         case DeprecatedAnswer():
             yield from _deprecated(answer, width)
+        case TimelineAnswer():
+            # A sentence a line, whatever the terminal: they are searched and cut by lines.
+            yield from (f"{when(each.time)}  {safe(each.sentence)}." for each in answer.entries)
 
 
 def _who_lines(answer: WhoAnswer, width: int | None) -> Iterator[str]:
@@ -290,10 +296,12 @@ def _coverage_lines(answer: Answer, reading: Reading) -> Iterator[str]:
 
 
 def _left_out_lines(answer: Answer) -> Iterator[str]:
-    if answer.left_out:
+    if answer.left_out and not isinstance(answer, TimelineAnswer):
         yield f"Not shown: {answer.left_out} more."
     if isinstance(answer, WhoAnswer) and answer.housekeeping:
         yield (f"Left out: {answer.housekeeping} events about the cluster's own leases and events; --all shows them.")
+    if isinstance(answer, TimelineAnswer) and answer.routine:
+        yield f"Left out: {answer.routine} status updates and reads by the cluster itself; --all shows them."
     if isinstance(answer, DeprecatedAnswer) and answer.own:
         apis = ", ".join(sorted({use.api for use in answer.own}))
         count = sum(use.count for use in answer.own)
