@@ -14,12 +14,24 @@ from pathlib import PurePath
 from typing import Any, NoReturn
 
 from auditlog import __version__
-from auditlog.cli import completion, config, detections, inspect, ledger, policy, questions, replay, summary, timeline
+from auditlog.cli import (
+    completion,
+    config,
+    detections,
+    inspect,
+    ledger,
+    lineage,
+    policy,
+    questions,
+    replay,
+    summary,
+    timeline,
+)
 from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, ledger, replay, summary)
+COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 

@@ -178,7 +178,10 @@ def read_containing(logs: LogSet, texts: Sequence[str], event_type: type[Event] 
     """
     if any(file.path == STDIN for file in logs.files):
         raise SourceError("standard input (-) can be read only once, and this question reads a log twice; name a file")
-    wanted = (*(text.encode() for text in texts), _ESCAPED_ASCII)
+    return _holding(logs, (*(text.encode() for text in texts), _ESCAPED_ASCII), event_type)
+
+
+def _holding(logs: LogSet, wanted: Sequence[bytes], event_type: type[Event]) -> Iterator[Sighting]:
     decode = msgspec.json.Decoder(event_type).decode
     for file in logs.files:
         try:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from auditlog.events.questions import WhoQuery
+from auditlog.events.story.credential import ISSUED
 from auditlog.events.story.subject import Kind, Subject
 
 ANONYMOUS = r'|~ `"system:anonymous"|"system:unauthenticated"|"user": ?\{ ?(\}|"uid"|"groups"|"extra")|"username": ?""`'
@@ -53,6 +54,11 @@ def timeline_filter(subject: Subject) -> str:
         return who_filter(WhoQuery(name=subject.name, namespace=subject.namespace))
     texts = (subject.credential.partition("=")[2], subject.user, subject.address, subject.name)
     return " ".join(f"|= `{literal}`" for literal in map(_literal, texts) if literal)
+
+
+def lineage_filter(asked: str) -> str:
+    """The filter for what issues credentials, and for the ID that is asked about."""
+    return any_of((ISSUED, "certificatesigningrequests", asked.partition("=")[2] or asked))
 
 
 def any_of(texts: Sequence[str]) -> str:
