@@ -11,20 +11,44 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from auditlog import __version__
-from auditlog.cli import completion, config, detections, inspect, ledger, policy, questions, replay, summary
+from auditlog.cli import (
+    completion,
+    config,
+    detections,
+    inspect,
+    ledger,
+    lineage,
+    policy,
+    questions,
+    replay,
+    summary,
+    timeline,
+)
 from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, ledger, replay, summary)
+COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, and lets options stand between the words of a command that has no commands."""
+
+    _is_intermixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        # argparse gives `SUBJECT -n prod LOG` no LOG: it takes the first group of words for all positional arguments.
+        if self._is_intermixing or any(each.nargs == argparse.PARSER for each in self._actions):
+            return super().parse_known_args(args, namespace)
+        self._is_intermixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixing = False
 
     def error(self, message: str) -> NoReturn:
         self.exit(UsageError.exit_code, f"{self.prog}: {message} (--help tells more)\n")

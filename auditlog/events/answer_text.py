@@ -21,6 +21,8 @@ from auditlog.events.questions import (
     WhoAnswer,
 )
 from auditlog.events.reading import Damage
+from auditlog.events.story.lineage import LineageAnswer
+from auditlog.events.story.timeline import TimelineAnswer
 
 MOST_DOUBTS = 8
 """How many reasons the text gives."""
@@ -85,6 +87,10 @@ def _nothing(answer: Answer) -> str:
             return "no read of a Secret"
         case DeprecatedAnswer():
             return "no use of a deprecated API, the control plane's own apart"
+        case LineageAnswer():
+            return f"no event and no credential is called {safe(answer.subject)}"
+        case TimelineAnswer():
+            return f"no request that belongs to the story of {safe(answer.subject)}"
     raise AssertionError(f"no words for {type(answer).__name__}")
 
 
@@ -127,6 +133,11 @@ def _answer_lines(answer: Answer, width: int | None) -> Iterator[str]:
             yield from _secrets(answer, width)
         case DeprecatedAnswer():
             yield from _deprecated(answer, width)
+        case LineageAnswer():
+            yield from _lineage(answer, width)
+        case TimelineAnswer():
+            # A sentence a line, whatever the terminal: they are searched and cut by lines.
+            yield from (f"{when(each.time)}  {safe(each.sentence)}." for each in answer.entries)
 
 
 def _who_lines(answer: WhoAnswer, width: int | None) -> Iterator[str]:
@@ -281,6 +292,41 @@ def _deprecated(answer: DeprecatedAnswer, width: int | None) -> Iterator[str]:
     )
 
 
+def _lineage(answer: LineageAnswer, width: int | None) -> Iterator[str]:
+    for number, link in enumerate(answer.chain):
+        credential = link.credential or "no credential"
+        start = "Asked about" if number == 0 else "Sent with"
+        yield from paragraph(f"{start}: {safe(credential)} of {safe(link.user) or '(not authenticated)'}", width)
+        if link.issued is not None:
+            yield f"  {when(link.issued.time)}  {safe(link.issued.sentence)}."
+        else:
+            yield from paragraph(f"Cannot be known: {safe(link.unknown)}. {link.advice}.", width, "  ")
+    if not answer.uses:
+        return
+    yield ""
+    yield from table(
+        ("CREDENTIAL", "USER", "ISSUED WITH", "REQUESTS", "REFUSED", "FIRST", "LAST", "FROM", "WITH"),
+        (
+            (
+                each.credential,
+                each.user,
+                each.issued_with,
+                str(each.requests),
+                str(each.refused),
+                when(each.first) if each.first else "-",
+                when(each.last) if each.last else "-",
+                ", ".join(each.addresses),
+                ", ".join(each.programs),
+            )
+            for each in answer.uses
+        ),
+        width=width,
+    )
+    if answer.entries:
+        yield ""
+    yield from (f"{when(each.time)}  {safe(each.sentence)}." for each in answer.entries)
+
+
 def _coverage_lines(answer: Answer, reading: Reading) -> Iterator[str]:
     coverage = answer.coverage
     yield from _left_out_lines(answer)
@@ -290,10 +336,12 @@ def _coverage_lines(answer: Answer, reading: Reading) -> Iterator[str]:
 
 
 def _left_out_lines(answer: Answer) -> Iterator[str]:
-    if answer.left_out:
+    if answer.left_out and not isinstance(answer, TimelineAnswer | LineageAnswer):
         yield f"Not shown: {answer.left_out} more."
     if isinstance(answer, WhoAnswer) and answer.housekeeping:
         yield (f"Left out: {answer.housekeeping} events about the cluster's own leases and events; --all shows them.")
+    if isinstance(answer, TimelineAnswer) and answer.routine:
+        yield f"Left out: {answer.routine} status updates and reads by the cluster itself; --all shows them."
     if isinstance(answer, DeprecatedAnswer) and answer.own:
         apis = ", ".join(sorted({use.api for use in answer.own}))
         count = sum(use.count for use in answer.own)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -151,21 +152,65 @@ def read(
     damage: DamageLog,
     progress: Progress = lambda _: None,
     stdin: BinaryIO | None = None,
+    event_type: type[Event] = Event,
 ) -> Iterator[Sighting]:
-    """Every event of the logs, node by node and each node's oldest file first.
+    """Every event of the logs, node by node and each node's oldest file first, decoded to `event_type`.
 
     What cannot be read is added to `damage` while the iteration goes on; nothing about the content is fatal.
     """
     for file in logs.files:
         try:
             if file.path == STDIN:
-                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress)
+                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress, event_type)
             else:
                 stream, raw = open_log(file)
                 with raw, stream:
-                    yield from _events(file, stream, damage, raw.tell, progress)
+                    yield from _events(file, stream, damage, raw.tell, progress, event_type)
         except UNREADABLE as problem:
             damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
+
+
+def read_containing(logs: LogSet, texts: Sequence[str], event_type: type[Event] = Event) -> Iterator[Sighting]:
+    """Every event whose line may hold one of the texts, which are plain: no character that JSON escapes.
+
+    Other lines are skipped without a parse, broken ones among them. A line with an escaped ASCII character is looked at
+    in any case: it may be one of a text. Raises SourceError for standard input, which can be read only once.
+    """
+    if any(file.path == STDIN for file in logs.files):
+        raise SourceError("standard input (-) can be read only once, and this question reads a log twice; name a file")
+    return _holding(logs, (*(text.encode() for text in texts), _ESCAPED_ASCII), event_type)
+
+
+def _holding(logs: LogSet, wanted: Sequence[bytes], event_type: type[Event]) -> Iterator[Sighting]:
+    decode = msgspec.json.Decoder(event_type).decode
+    for file in logs.files:
+        try:
+            stream, raw = open_log(file)
+            with raw, stream:
+                for buffer, end in blocks(stream):
+                    for line in lines_with(buffer, end, wanted):
+                        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                            yield Sighting(file.node, decode(line))
+        except UNREADABLE:
+            # The pass over the whole log says so.
+            continue
+
+
+_ESCAPED_ASCII = b"\\u00"
+
+
+def lines_with(buffer: bytearray, end: int, texts: Sequence[bytes]) -> Iterator[bytes]:
+    """The lines in the filled part of a block that hold one of the texts, in order."""
+    starts: dict[int, int] = {}
+    for text in texts:
+        at = buffer.find(text, 0, end)
+        while at >= 0:
+            stop = buffer.find(b"\n", at, end)
+            stop = end if stop < 0 else stop
+            starts[buffer.rfind(b"\n", 0, at) + 1] = stop
+            at = buffer.find(text, stop, end)
+    for start in sorted(starts):
+        yield bytes(buffer[start : starts[start]])
 
 
 def check_logs(logs: LogSet, damage: DamageLog, nodes: Container[str]) -> None:
@@ -197,9 +242,14 @@ def describe(problem: Exception) -> str:
 
 
 def _events(
-    file: LogFile, stream: BinaryIO, damage: DamageLog, position: Callable[[], int], progress: Progress
+    file: LogFile,
+    stream: BinaryIO,
+    damage: DamageLog,
+    position: Callable[[], int],
+    progress: Progress,
+    event_type: type[Event],
 ) -> Iterator[Sighting]:
-    decode = msgspec.json.Decoder(Event).decode
+    decode = msgspec.json.Decoder(event_type).decode
     number = reported = 0
     for buffer, end in blocks(stream):
         if end == 0:

@@ -7,8 +7,11 @@ that a log that came to Loki by any shipper, with or without structured metadata
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from auditlog.events.questions import WhoQuery
+from auditlog.events.story.credential import ISSUED
+from auditlog.events.story.subject import Kind, Subject
 
 ANONYMOUS = r'|~ `"system:anonymous"|"system:unauthenticated"|"user": ?\{ ?(\}|"uid"|"groups"|"extra")|"username": ?""`'
 """Without an identity; the name is left out of the event when authentication failed."""
@@ -43,6 +46,24 @@ def who_filter(query: WhoQuery) -> str:
     if literal := _literal(query.user):
         parts.append(f"|= `{literal}`")
     return " ".join(parts)
+
+
+def timeline_filter(subject: Subject) -> str:
+    """The filter for a timeline. Names of children begin with their owner's."""
+    if subject.kind is Kind.OBJECT:
+        return who_filter(WhoQuery(name=subject.name, namespace=subject.namespace))
+    texts = (subject.credential.partition("=")[2], subject.user, subject.address, subject.name)
+    return " ".join(f"|= `{literal}`" for literal in map(_literal, texts) if literal)
+
+
+def lineage_filter(asked: str) -> str:
+    """The filter for what issues credentials, and for the ID that is asked about."""
+    return any_of((ISSUED, "certificatesigningrequests", asked.partition("=")[2] or asked))
+
+
+def any_of(texts: Sequence[str]) -> str:
+    """The filter for every line that holds one of these texts."""
+    return f"|~ `{'|'.join(map(re.escape, texts))}`"
 
 
 def of_resource(plural: str) -> str:

@@ -45,9 +45,15 @@ class LokiStore:
         """The range as the questions take it."""
         return TimeRange(self.since, self.until)
 
-    def read(self, line_filter: str, damage: DamageLog, progress: Progress = lambda _: None) -> Iterator[Sighting]:
+    def read(
+        self,
+        line_filter: str,
+        damage: DamageLog,
+        progress: Progress = lambda _: None,
+        event_type: type[Event] = Event,
+    ) -> Iterator[Sighting]:
         """Every event that passes the filter, oldest first. Lines that are no events are added to `damage`."""
-        decode = msgspec.json.Decoder(Event).decode
+        decode = msgspec.json.Decoder(event_type).decode
         for moment, node, line in self._lines(f"{self.selector} {line_filter}".strip()):
             progress(len(line))
             try:

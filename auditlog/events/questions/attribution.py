@@ -151,7 +151,7 @@ def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
         nonlocal housekeeping
         for sighting in watch.over(sightings):
             users.note(sighting.event)
-            if leaves_out and _is_housekeeping(sighting.event):
+            if leaves_out and is_housekeeping(sighting.event):
                 housekeeping += 1
             elif users.of(sighting.event) and fits(sighting.event):
                 yield sighting
@@ -186,8 +186,8 @@ def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
 
 
 def _fits(query: WhoQuery) -> Callable[[Event], _Fit | None]:
-    matches = _target_filter(query)
-    anything = _target_filter(replace(query, verbs=(), name=""))
+    matches = target_filter(query)
+    anything = target_filter(replace(query, verbs=(), name=""))
     has_verb = any_pattern(query.verbs)
     deletes, creates = bool(query.name) and has_verb("delete"), bool(query.name) and has_verb("create")
 
@@ -196,14 +196,15 @@ def _fits(query: WhoQuery) -> Callable[[Event], _Fit | None]:
             return _Fit.MATCH
         if deletes and event.verb == "deletecollection" and anything(event):
             return _Fit.POSSIBLE
-        if creates and event.verb == "create" and _has_no_name(event) and anything(event):
+        if creates and event.verb == "create" and has_no_name(event) and anything(event):
             return _Fit.NAMELESS
         return None
 
     return fits
 
 
-def _has_no_name(event: Event) -> bool:
+def has_no_name(event: Event) -> bool:
+    """Whether the API server chose the name of what was created, which the event does not have."""
     reference = event.object_ref
     return (
         reference is not None
@@ -214,7 +215,8 @@ def _has_no_name(event: Event) -> bool:
     )
 
 
-def _is_housekeeping(event: Event) -> bool:
+def is_housekeeping(event: Event) -> bool:
+    """Whether it is one of the leases and events that the cluster writes all the time."""
     reference = event.object_ref
     return (
         reference is not None
@@ -224,7 +226,8 @@ def _is_housekeeping(event: Event) -> bool:
     )
 
 
-def _target_filter(query: WhoQuery) -> Callable[[Event], bool]:
+def target_filter(query: WhoQuery) -> Callable[[Event], bool]:
+    """A test for requests about the object or objects that the query names."""
     name, namespace, resource = pattern(query.name), pattern(query.namespace), pattern(query.resource)
     for_resources = bool(query.name or query.namespace or query.resource)
 

@@ -78,7 +78,7 @@ def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
     finished: OrderedDict[Hashable, None] = OrderedDict()
     for sighting in sightings:
         event = sighting.event
-        key = (event.audit_id, event.request_received_timestamp, event.request_uri, event.verb, event.user)
+        key = (event.audit_id, event.request_received_timestamp, event.request_uri, event.verb, event.user.username)
         if key in finished:
             continue
         if event.stage in _FINAL_STAGES:

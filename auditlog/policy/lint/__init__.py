@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from auditlog.policy.lint import bodies, identities, literals, names, reachability, reading, recording, sessions, volume
+from auditlog.policy.lint import (
+    bodies,
+    identities,
+    literals,
+    names,
+    reachability,
+    reading,
+    recording,
+    sessions,
+    tokens,
+    volume,
+)
 from auditlog.policy.lint.finding import SUBJECT, Check, Context, Finding, Severity, context_of, listed
 from auditlog.policy.lint.silences import SUMMARIES, Silence, apply_silences, silences_in
 from auditlog.policy.model import NEWEST_MINOR, Policy, Position
@@ -26,7 +37,7 @@ __all__ = [
     "reading_findings",
 ]
 
-_FAMILIES = (reading, recording, reachability, bodies, sessions, identities, names, literals, volume)
+_FAMILIES = (reading, recording, reachability, bodies, sessions, tokens, identities, names, literals, volume)
 CHECKS: tuple[Check, ...] = tuple(check for family in _FAMILIES for check in family.CHECKS)
 READING_IDS = frozenset(check.id for check in reading.CHECKS)
 """Findings about what the API server does not read; a policy with one is deployed only when it is silenced."""
