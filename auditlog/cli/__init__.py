@@ -26,12 +26,13 @@ from auditlog.cli import (
     replay,
     summary,
     timeline,
+    tune,
 )
 from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, summary)
+COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, tune, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 

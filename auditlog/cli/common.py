@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from auditlog.cli.output import add_output
 from auditlog.errors import AuditlogError
@@ -41,7 +42,10 @@ def add_access(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_logs(parser: argparse.ArgumentParser) -> None:
-    """The positional arguments that name logs, and --output. None is required: nodes and Loki have logs too."""
+def add_logs(parser: argparse.ArgumentParser, others: Sequence[str] = ()) -> None:
+    """The positional arguments that name logs, and --output. None is required: nodes and Loki have logs too.
+
+    `others` are forms of output that only this command has.
+    """
     parser.add_argument("logs", nargs="*", metavar="LOG", help=LOG_HELP)
-    add_output(parser)
+    add_output(parser, others)

@@ -52,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
         top=_at_least_one("--top", arguments.top),
         disk=_disk(arguments),
         loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
-        processes=_at_least_one("--processes", arguments.processes or _cores()),
+        processes=processes_of(arguments),
     )
     if not arguments.logs and not reads_nodes(arguments):
         raise UsageError(NO_LOG)
@@ -70,6 +70,11 @@ def _replay(logs: LogSet, settings: ReplaySettings, arguments: argparse.Namespac
         Output(lambda width: report_text(report, width), lambda: report_json(report), ("tables.*.lines",)),
     )
     return int(report.recorded.events == 0)
+
+
+def processes_of(arguments: argparse.Namespace) -> int:
+    """What `--processes` says; one for each core where it says nothing."""
+    return _at_least_one("--processes", arguments.processes or _cores())
 
 
 def _cores() -> int:

@@ -70,6 +70,28 @@ def sights(policy: Policy, detections: Iterable[Detection]) -> tuple[Sight, ...]
     return tuple(_check(policy, detection, in_words=False).sight for detection in detections)
 
 
+def hides(policy: Policy, rule: PolicyRule, detection: Detection) -> bool:
+    """Whether a rule in front of the policy's own hides a request from the detection, which sees it without."""
+    source = detection.source
+    if not isinstance(source, Events):
+        return False
+    concerned = [each for each in source.requests if may_meet(rule, _rule(each, ()))]
+    if not concerned:
+        return False
+    # Only requests that the rule matches can be hidden by it: other rules of the policy say nothing about them.
+    meeting = replace(policy, rules=tuple(each for each in policy.rules if may_meet(each, rule)))
+    others = other_callers(source.callers, (rule, *meeting.rules))
+    asked = (*others, *(_rule(each, required_group(source.callers)) for each in concerned))
+    after = decision_of(replace(policy, rules=(rule,)), 0)
+    for before, matched, wanted in partition((meeting, (rule,), asked)).outcomes:
+        needed = Level.NONE if matched is None or wanted is None else asked[wanted].level
+        if needed is Level.NONE or _shows(after, needed, source.stages):
+            continue
+        if _shows(decision_of(meeting, before), needed, source.stages):
+            return True
+    return False
+
+
 def remedies(findings: Iterable[Finding]) -> tuple[tuple[Detection, PolicyRule], ...]:
     """Rules, in front of the policy's own, under which every detection can fire and silence is a fault.
 

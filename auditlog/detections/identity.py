@@ -29,6 +29,9 @@ _ATTACK_TOOLS = (
     "|gobuster|dirbuster|feroxbuster|wfuzz|ffuf"
 )
 
+HAND_TOOLS = "(?i)(kubectl|curl|wget|python-requests|k9s|lens|httpie)[/ ].*"
+"""User agents of programs that people start in a shell or on a desktop, as a regular expression for the whole."""
+
 DETECTIONS = (
     Detection(
         id="anonymous-access-succeeded",
@@ -181,7 +184,7 @@ DETECTIONS = (
             callers=Callers.WORKLOADS,
             stages=STARTED_OR_COMPLETE,
             codes=ANY_CODE,
-            fields=('userAgent=~"(?i)(kubectl|curl|wget|python-requests|k9s|lens|httpie)[/ ].*"',),
+            fields=(f'userAgent=~"{HAND_TOOLS}"',),
             by=("user", "sourceIP", "userAgent"),
         ),
         summary="{{ $labels.user }} came with {{ $labels.userAgent }} from {{ $labels.sourceIP }}",

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import chain
 from typing import BinaryIO
 
@@ -23,12 +24,14 @@ from auditlog.events.event import (
     Event,
     LevelName,
     ObjectReference,
+    ResponseStatus,
     StageName,
     User,
     request_path,
     resource_name,
     to_request,
 )
+from auditlog.events.kinds import Amount, Kind, Kinds, KindSettings, Sample, caller_of
 from auditlog.events.reading import (
     NAMED_LINES,
     TOO_LONG,
@@ -118,6 +121,7 @@ class Counts:
     disagreeing: int = 0
     tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in DIMENSIONS})
     stages: dict[int | None, StageCounts] = field(default_factory=dict)
+    kinds: Kinds = field(default_factory=Kinds)
     unreadable: int = 0
     unreadable_lines: list[tuple[int, str]] = field(default_factory=list)
     stopped: str = ""
@@ -155,6 +159,7 @@ class Counts:
             self.tallies[name].merge(tally)
         for rule, counts in other.stages.items():
             self.stages.setdefault(rule, StageCounts()).merge(counts)
+        self.kinds.merge(other.kinds)
 
 
 class _Target(Struct, frozen=True, gc=False, rename="camel"):
@@ -182,6 +187,19 @@ class _CombinationWithGroups(_Combination, frozen=True, gc=False, rename="camel"
     """The same for policies with rules for groups."""
 
     user: User = User()  # type: ignore[assignment]
+
+
+class _KindTarget(_Target, frozen=True, gc=False, rename="camel"):
+    api_version: str = ""
+
+
+class _KindCombination(_CombinationWithGroups, frozen=True, gc=False, rename="camel"):
+    """The same with everything that tells kinds apart."""
+
+    object_ref: _KindTarget | None = None
+    impersonated_user: _UserName | None = None
+    user_agent: str = ""
+    response_status: ResponseStatus = ResponseStatus()
 
 
 class _Details(Struct, gc=False, rename="camel"):
@@ -212,6 +230,7 @@ class _Cell:
         "decision",
         "disagrees",
         "events",
+        "kind",
         "labels",
         "level",
         "look_closer",
@@ -220,6 +239,7 @@ class _Cell:
         "request",
         "request_bytes",
         "response_bytes",
+        "sample",
         "size",
         "stage",
     )
@@ -232,6 +252,8 @@ class _Cell:
         self.request = request
         self.labels: tuple[tuple[str, str], ...] = ()
         self.decision: Decision | None = None
+        self.kind: Kind | None = None
+        self.sample: Sample | None = None
         self.disagrees = self.look_closer = self.by_path = self.bodies = False
         self.names: frozenset[str] = frozenset()
 
@@ -244,15 +266,12 @@ class _Cell:
     @property
     def written(self) -> Volume:
         """What the tried policy would write of these events, from what the log has of them."""
-        decision = self.decision
-        if decision is None or decision.level is Level.NONE or self.stage in decision.omit_stages:
-            return NOTHING
-        size = self.size + self.events * (len(decision.level) - len(self.level))
-        if decision.level < Level.REQUEST_RESPONSE:
-            size -= self.response_bytes
-        if decision.level < Level.REQUEST:
-            size -= self.request_bytes
-        return Volume(self.events, size)
+        return written(self.decision, self.level, self.stage, self.amount) if self.decision else NOTHING
+
+    @property
+    def amount(self) -> Amount:
+        """What was gathered since the cell was emptied last."""
+        return Amount(self.events, self.size, self.request_bytes, self.response_bytes)
 
     @property
     def lacks_bodies(self) -> bool:
@@ -270,10 +289,15 @@ class _Cell:
 class Counter:
     """Counts parts of logs, and remembers the combinations from part to part.
 
-    `policy` is the one to try, `recorded` the one the log was written under; either may be absent.
+    `policy` is the one to try, `recorded` the one the log was written under; either may be absent. With `kinds` the
+    counts have them too.
     """
 
-    def __init__(self, policy: Policy | None = None, recorded: Policy | None = None) -> None:
+    def __init__(
+        self, policy: Policy | None = None, recorded: Policy | None = None, kinds: KindSettings | None = None
+    ) -> None:
+        self._kinds = kinds
+        self._boundary = ""
         self._policies = tuple(each for each in (policy, recorded) if each is not None)
         self._decide = compile_policy(policy) if policy else None
         self._decide_recorded = compile_policy(recorded) if recorded else None
@@ -281,10 +305,11 @@ class Counter:
         self._recorded_rules = rule_names(recorded) if recorded else {}
         self._cells: dict[_Combination, _Cell] = {}
         self._closer_cells: dict[tuple[_Combination, str | None], _Cell] = {}
-        self._day = ""
+        self._slice = ("", False)
         self._counts = Counts()
         groups_matter = any(rule.user_groups for policy in self._policies for rule in policy.rules)
-        self._combination = msgspec.json.Decoder(_CombinationWithGroups if groups_matter else _Combination).decode
+        wanted = _KindCombination if kinds else _CombinationWithGroups if groups_matter else _Combination
+        self._combination = msgspec.json.Decoder(wanted).decode
         self._event = msgspec.json.Decoder(Event).decode
         self._details = msgspec.json.Decoder(_Details).decode
         self._outcome = msgspec.json.Decoder(_Outcome).decode
@@ -293,7 +318,8 @@ class Counter:
     def count(self, part: Part, progress: Progress = lambda _: None) -> Counts:
         """Counts one part. What ends the reading early is in the result's `stopped`, and never raised."""
         self._counts = Counts()
-        self._day = ""
+        self._slice = ("", False)
+        self._boundary = self._kinds.boundaries.get(part.file.node, "") if self._kinds else ""
         try:
             if part.file.path == STDIN:
                 self._count_stream(sys.stdin.buffer, None, lambda: 0, progress)
@@ -321,13 +347,13 @@ class Counter:
             reported = now
 
     def _count_block(self, buffer: bytearray, end: int) -> None:
-        """Counts whole lines. The day is looked up once where the first line's and the last line's are the same."""
+        """Counts whole lines. The slice is looked up once where the first line's and the last line's are the same."""
         last_start = buffer.rfind(b"\n", 0, end - 1) + 1
         first_stop = buffer.find(b"\n", 0, end)
         with memoryview(buffer) as view:
             first = self._moment_of(view[: first_stop if first_stop >= 0 else end])
             last = self._moment_of(view[last_start:end])
-            if first and first[:10] == last[:10]:
+            if first and self._slice_of(first) == self._slice_of(last):
                 self._enter(first, last)
                 self._count_lines(buffer, view, 0, end)
                 return
@@ -371,12 +397,16 @@ class Counter:
         return moment if _TIMESTAMP.fullmatch(moment) else ""
 
     def _enter(self, first: str, last: str) -> None:
-        """Turns to the events between two moments of one day."""
-        if first[:10] != self._day:
+        """Turns to the events between two moments of one slice."""
+        if (entered := self._slice_of(first)) != self._slice:
             self._fold()
-            self._day = first[:10]
+            self._slice = entered
         self._counts.saw(first)
         self._counts.saw(last)
+
+    def _slice_of(self, moment: str) -> tuple[str, bool]:
+        """The day, and whether it is in the part of the log that kinds are tried on."""
+        return moment[:10], bool(self._boundary) and moment >= self._boundary
 
     def _meet(self, combination: _Combination, line: memoryview) -> _Cell:
         """The cell of a combination that was not seen before."""
@@ -386,7 +416,7 @@ class Counter:
         request = cell.request
         cell.by_path = not request.resource_request or (request.resource == "namespaces" and request.verb == "create")
         cell.names = _names_that_matter(self._policies, request)
-        cell.bodies = _bodies_matter(cell)
+        cell.bodies = self._bodies_matter(cell)
         cell.look_closer = cell.by_path or cell.bodies or bool(cell.names)
         return cell
 
@@ -406,7 +436,7 @@ class Counter:
                 if distinction is None:
                     request = replace(request, name=_OTHER_NAME)
                 closer = self._closer_cells[combination, distinction] = self._cell(event, request, line)
-                closer.bodies = _bodies_matter(closer)
+                closer.bodies = self._bodies_matter(closer)
             cell = closer
         if cell.bodies:
             cell.request_bytes += _field_size("requestObject", details.request_object)
@@ -434,7 +464,13 @@ class Counter:
             labels["recorded_rule"] = self._recorded_rules[under.rule_index]
             cell.disagrees = under.level is not cell.level or cell.stage in under.omit_stages
         cell.labels = tuple(labels.items())
+        if self._kinds:
+            cell.kind = _kind(event, request, cell, self._kinds)
+            cell.sample = Sample(_text(event.stage_timestamp), request, event.user_agent)
         return cell
+
+    def _bodies_matter(self, cell: _Cell) -> bool:
+        return cell.level in _BODY_LEVELS if self._kinds else _bodies_matter(cell)
 
     def _fold(self) -> None:
         """Moves what the cells gathered into the counts, and empties them."""
@@ -448,7 +484,7 @@ class Counter:
         recorded, written = Volume(cell.events, cell.size), cell.written
         counts.recorded += recorded
         counts.written += written
-        counts.tallies["day"].add(self._day or "(no time)", recorded, written)
+        counts.tallies["day"].add(self._slice[0] or "(no time)", recorded, written)
         counts.tallies["level"].add(cell.level, recorded, NOTHING)
         if cell.decision and written.events:
             counts.tallies["level"].add(cell.decision.level, NOTHING, written)
@@ -458,6 +494,8 @@ class Counter:
             counts.without_body += cell.events
         if cell.disagrees:
             counts.disagreeing += cell.events
+        if cell.kind and cell.sample:
+            counts.kinds.add(cell.kind, cell.amount, cell.sample, tried=self._slice[1])
         decision = cell.decision
         if decision is None or decision.level is Level.NONE:
             return
@@ -470,6 +508,37 @@ class Counter:
             self._fold()
             self._cells.clear()
             self._closer_cells.clear()
+
+
+def written(decision: Decision, level: Level, stage: Stage, amount: Amount) -> Volume:
+    """What a policy that decides so writes of events that the log has at this level and stage."""
+    if decision.level is Level.NONE or stage in decision.omit_stages:
+        return NOTHING
+    size = amount.bytes + amount.events * (len(decision.level) - len(level))
+    if decision.level < Level.REQUEST_RESPONSE:
+        size -= amount.response_bytes
+    if decision.level < Level.REQUEST:
+        size -= amount.request_bytes
+    return Volume(amount.events, size)
+
+
+def _kind(event: Event, request: Request, cell: _Cell, settings: KindSettings) -> Kind:
+    return Kind(
+        caller_of(event.user.username, event.user.groups),
+        request.verb,
+        request.api_group,
+        request.resource,
+        request.subresource,
+        cell.level,
+        cell.stage,
+        cell.decision.rule_index if cell.decision else None,
+        settings.marks(event),
+    )
+
+
+def _text(moment: datetime) -> str:
+    """A time as the log writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def rule_names(policy: Policy) -> dict[int | None, str]:

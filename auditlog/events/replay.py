@@ -19,6 +19,7 @@ from multiprocessing.context import BaseContext
 
 from auditlog.events.budget import DiskBudget
 from auditlog.events.counting import DIMENSIONS, Counter, Counts, Part, StageCounts
+from auditlog.events.kinds import Kinds, KindSettings
 from auditlog.events.reading import NAMED_LINES, Damage, Progress, Unreadable
 from auditlog.events.sources import STDIN, LogSet
 from auditlog.events.tally import NOTHING, Tally, Volume
@@ -134,17 +135,33 @@ def replay(logs: LogSet, settings: ReplaySettings, progress: Progress = lambda _
     With `processes` above 1, files are shared out in byte ranges; compressed files and standard input cannot be cut.
     `progress` is told the bytes on disk as they are done.
     """
+    counted = count(logs, settings, progress)
+    return _report(counted.nodes, counted.damage, logs.notes, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one pass over the logs found: the counts of each node, and what could not be read."""
+
+    nodes: dict[str, Counts]
+    damage: Damage
+
+
+def count(
+    logs: LogSet, settings: ReplaySettings, progress: Progress = lambda _: None, kinds: KindSettings | None = None
+) -> Counted:
+    """Counts the logs in one pass, as `replay` does; with `kinds` also what `tune` decides by."""
     parts = tuple(cut(logs, settings.part_bytes))
     nodes: dict[str, Counts] = {}
     files: dict[str, Counts] = {}
-    with _counting(parts, settings, progress) as counted:
+    with _counting(parts, settings, kinds, progress) as counted:
         for part, counts in zip(parts, counted, strict=True):
             node = nodes.setdefault(part.file.node, Counts())
             node.merge(counts)
             # Only the lines matter here: a part's line numbers count from the end of the part before it.
             damage = files.setdefault(part.file.path, Counts())
-            damage.merge(replace(counts, tallies={}, stages={}))
-    return _report(nodes, _damage(files), logs.notes, settings)
+            damage.merge(replace(counts, tallies={}, stages={}, kinds=Kinds()))
+    return Counted(nodes, _damage(files))
 
 
 def cut(logs: LogSet, part_bytes: int = PART_BYTES) -> Iterator[Part]:
@@ -161,11 +178,11 @@ _counter: Counter
 """The one of this worker process; set when it starts."""
 
 
-def _start_worker(policy: Policy | None, recorded: Policy | None) -> None:
+def _start_worker(policy: Policy | None, recorded: Policy | None, kinds: KindSettings | None) -> None:
     global _counter
     # Ctrl-C reaches every process of the terminal; the one that started the workers ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _counter = Counter(policy, recorded)
+    _counter = Counter(policy, recorded, kinds)
 
 
 def _count_in_worker(part: Part) -> Counts:
@@ -173,15 +190,17 @@ def _count_in_worker(part: Part) -> Counts:
 
 
 @contextmanager
-def _counting(parts: Sequence[Part], settings: ReplaySettings, progress: Progress) -> Iterator[Iterable[Counts]]:
+def _counting(
+    parts: Sequence[Part], settings: ReplaySettings, kinds: KindSettings | None, progress: Progress
+) -> Iterator[Iterable[Counts]]:
     """The counts of the parts, in their order."""
     policy, recorded = _sendable(settings.policy), _sendable(settings.recorded)
     processes = min(settings.processes, len(parts))
     if processes < 2 or any(part.file.path == STDIN for part in parts):
-        counter = Counter(policy, recorded)
+        counter = Counter(policy, recorded, kinds)
         yield (counter.count(part, progress) for part in parts)
         return
-    with ProcessPoolExecutor(processes, _context(), _start_worker, (policy, recorded)) as pool:
+    with ProcessPoolExecutor(processes, _context(), _start_worker, (policy, recorded, kinds)) as pool:
         try:
             yield _reporting(parts, pool.map(_count_in_worker, parts), progress)
         except BaseException:

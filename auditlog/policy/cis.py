@@ -24,6 +24,11 @@ _CREDENTIALS = (
 )
 _WORKLOADS = (GroupResources("", ("pods",)), GroupResources("apps", ("deployments",)))
 _SESSIONS = (GroupResources("", ("pods/exec", "pods/portforward", "pods/proxy", "services/proxy")),)
+_RECORDED_CREDENTIALS = PolicyRule(Level.METADATA, resources=_CREDENTIALS)
+_RECORDED_WORKLOADS = PolicyRule(Level.METADATA, verbs=_CHANGES, resources=_WORKLOADS)
+_RECORDED_SESSIONS = PolicyRule(Level.METADATA, resources=_SESSIONS)
+MUST_BE_RECORDED = (_RECORDED_CREDENTIALS, _RECORDED_WORKLOADS, _RECORDED_SESSIONS)
+"""What 3.2.2 wants recorded: a rule that meets none of these cannot make it fail by dropping requests."""
 
 
 _UNNAMED = "some requests"
@@ -52,7 +57,7 @@ def check(policy: Policy, *, in_words: bool = True) -> tuple[CheckResult, ...]:
         CheckResult(
             "3.2.2",
             "access to Secrets, ConfigMaps and TokenReviews is recorded",
-            _failing(policy, PolicyRule(Level.METADATA, resources=_CREDENTIALS), in_words=in_words),
+            _failing(policy, _RECORDED_CREDENTIALS, in_words=in_words),
         ),
         CheckResult(
             "3.2.2",
@@ -62,12 +67,12 @@ def check(policy: Policy, *, in_words: bool = True) -> tuple[CheckResult, ...]:
         CheckResult(
             "3.2.2",
             "changes of Pods and Deployments are recorded",
-            _failing(policy, PolicyRule(Level.METADATA, verbs=_CHANGES, resources=_WORKLOADS), in_words=in_words),
+            _failing(policy, _RECORDED_WORKLOADS, in_words=in_words),
         ),
         CheckResult(
             "3.2.2",
             "use of pods/exec, pods/portforward, pods/proxy and services/proxy is recorded",
-            _failing(policy, PolicyRule(Level.METADATA, resources=_SESSIONS), in_words=in_words),
+            _failing(policy, _RECORDED_SESSIONS, in_words=in_words),
         ),
     )
 
