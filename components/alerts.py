@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import apiextensions, core, meta
 
+from auditlog.detections.annotated import written_keys
 from auditlog.detections.cross_check import Finding, cross_check
 from auditlog.detections.report import preview_note, preview_warnings
 from auditlog.observe.rules import RuleFile, RuleScope, selected
@@ -53,7 +54,7 @@ class Alerts(pulumi.ComponentResource):
         if settings.loki is not LokiRules.OFF:
             self.objects.append(self._loki(loki_rules(rules)))
             if pulumi.runtime.is_dry_run() and not scope.hides_texts:
-                self._explain(cross_check(policy, selected(settings, on_metrics=False)))
+                self._explain(cross_check(policy, selected(settings, on_metrics=False), written_keys(rules.entries)))
         if settings.prometheus is not PrometheusRules.OFF:
             self.objects.append(self._prometheus(prometheus_rules(rules)))
         self.register_outputs({})

@@ -265,7 +265,7 @@ class PolicyArgs(_PolicyArgs, total=False):
 
     preset: Input[str]
     """A policy that comes with the project. `auditlog presets` lists them. Allowed: one of baseline, cis, forensic,
-    low-write, minimal, secrets, secrets-in-namespaces, standard. Default: standard, unless another source is
+    lean, low-write, minimal, secrets, secrets-in-namespaces, standard. Default: standard, unless another source is
     set."""
     file: Input[str]
     """A policy file, relative to the project. Allowed: the path of an audit.k8s.io/v1 Policy file, relative to the

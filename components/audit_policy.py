@@ -23,7 +23,7 @@ class AuditPolicy(pulumi.ComponentResource):
     """Brings the policy to each node and, on removal, takes it away after the API server has stopped using it.
 
     The file that the API server reads changes together with the manifest, in ``ControlPlaneNode``. ``files`` maps a
-    node's name to its Command.
+    node's name to its Command. ``written`` are the keys that annotations write into events.
     """
 
     TYPE = "kubernetes-audit:index:AuditPolicy"
@@ -35,9 +35,11 @@ class AuditPolicy(pulumi.ComponentResource):
         plan: Plan,
         connections: Mapping[str, remote.ConnectionArgs],
         scripts: Mapping[str, remote.Command],
+        written: frozenset[str],
         scope: Scope,
     ) -> None:
         super().__init__(self.TYPE, scope.name(name), None, scope.options())
+        self._written = written
         self._connections, self._scripts, self._scope = connections, scripts, scope
         self.files = {}
         for node in plan.nodes:
@@ -83,7 +85,8 @@ class AuditPolicy(pulumi.ComponentResource):
 
     def _meaning(self, node: NodePlan) -> Sequence[str]:
         change = node.policy
-        return tuple(describe_change(change.live, change.desired, node.kubernetes_minor, node.audit_log_mode))
+        mode = node.audit_log_mode
+        return describe_change(change.live, change.desired, node.kubernetes_minor, mode, self._written)
 
     def _declare(
         self, host: Host, change: FileChange, command: str, *, in_sync: bool, former: str | None, **arguments: str

@@ -42,13 +42,15 @@ def audited_nodes(
     scope: Scope,
     connections: Mapping[str, remote.ConnectionArgs],
     due_proofs: Mapping[str, DueProof],
+    written: frozenset[str],
 ) -> ControlPlane:
     """Declares audit logging on every node; gives what the stack knows of them.
 
-    ``due_proofs`` are those of the nodes that are to be proven although nothing else changes on them.
+    ``due_proofs`` are those of the nodes that are to be proven although nothing else changes on them; ``written`` the
+    keys that annotations write into events.
     """
     scripts = NodeScripts("node-scripts", plan, connections, scope)
-    policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, scope)
+    policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, written, scope)
     webhook: Mapping[str, remote.Command] = {}
     if settings.webhook is not None:
         webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files, scope).files

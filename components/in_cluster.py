@@ -59,5 +59,5 @@ def declare_in_cluster(
     if not (settings.alerts.are_on and settings.enabled):
         return InCluster(alloy, dashboards=shown, annotations=annotations)
     rules = policy_as_read(policy.text, policy.source)
-    alerts = Alerts("alerts", RuleScope.of(settings), rules, depends_on, scope, provider)
+    alerts = Alerts("alerts", RuleScope.of(settings, entries), rules, depends_on, scope, provider)
     return InCluster(alloy, alerts.groups, shown, alerts.objects, annotations)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
+from auditlog.detections.annotated import written_keys
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
@@ -65,7 +66,7 @@ def declare_cluster(
         with hold_declared(plan, configuration) as held:
             tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
             due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
-            control_plane = audited_nodes(plan, settings, scope, connection, due)
+            control_plane = audited_nodes(plan, settings, scope, connection, due, written_keys(entries))
             held.until(control_plane.last)
     else:
         removal = plan_removal(settings, facts, scope.owner)

@@ -10,7 +10,12 @@ MOST_ANNOTATIONS = 20
 """Of one ValidatingAdmissionPolicy (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/),
 one of which is the sentinel."""
 SENTINEL = "complete"
-"""The annotation that is there if and only if all others of its policy could be evaluated."""
+"""The annotation that is there if and only if all others of its policy are in the event, whole."""
+POLICY_PREFIX = "audit-annotations-"
+"""How the names of our admission policies and bindings begin."""
+LONGEST_VALUE = 10 * 1024
+"""Bytes of a value; the API server cuts longer ones
+(https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/validating-admission-policy-v1/)."""
 
 
 class Operation(StrEnum):
@@ -54,4 +59,8 @@ class Entry:
     @property
     def policy_name(self) -> str:
         """The name of the ValidatingAdmissionPolicy, which stands before the ``/`` of its keys in an event."""
-        return f"audit-annotations-{self.name}"
+        return f"{POLICY_PREFIX}{self.name}"
+
+    def key(self, annotation: str) -> str:
+        """The key of one of its annotations in an event."""
+        return f"{self.policy_name}/{annotation}"

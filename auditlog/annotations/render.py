@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditlog.annotations.model import SENTINEL, Entry
+from auditlog.annotations.model import LONGEST_VALUE, SENTINEL, Entry
 
 
 def policy_spec(entry: Entry) -> Mapping[str, Any]:
     """The specification of the entry's ValidatingAdmissionPolicy.
 
     It has no validation, so it refuses nothing. If an expression fails, the event lacks that annotation and the request
-    goes on. Each value is a variable, so that the sentinel is written if and only if all of them could be made. No
-    variable of an entry has an underscore in its name.
+    goes on. Each value is a variable, so that the sentinel is written if and only if all of them could be made and none
+    is so long that the API server cuts it. No variable of an entry has an underscore in its name.
     """
     values = {each.key: f"value_{each.key}" for each in entry.annotations}
-    sentinel = (
-        f"[{', '.join(f'variables.{name}' for name in values.values())}].all(each, each.size() >= 0) ? 'yes' : ''"
-    )
+    listed = ", ".join(f"variables.{name}" for name in values.values())
+    sentinel = f"[{listed}].all(each, bytes(each).size() <= {LONGEST_VALUE}) ? 'yes' : ''"
     return {
         "failurePolicy": "Ignore",
         "matchConstraints": {

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from auditlog.cli.common import STDIN, UsageError
-from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
+from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
+from auditlog.detections.annotated import written_keys
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
 from auditlog.detections.foreign import Verdict, check_rules, falco_rules, sigma_rules, to_json, to_text
@@ -40,6 +41,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "be known.",
     )
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
+    add_annotations(parser)
     add_output(
         parser,
         ("rules", *_RULES),
@@ -60,11 +62,12 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.sigma or arguments.falco:
         return _run_foreign(arguments)
+    entries = named_entries(arguments.policy or "", annotated=arguments.annotations)
     if arguments.output in _RULES:
         if arguments.policy is not None:
             raise UsageError(f"detections: -o {arguments.output} has every rule and takes no --policy")
         nodes = tuple(arguments.node)
-        sys.stdout.write(_RULES[arguments.output](RuleScope(arguments.cluster, nodes, nodes)).text)
+        sys.stdout.write(_RULES[arguments.output](RuleScope(arguments.cluster, nodes, nodes, entries=entries)).text)
         return 0
     if arguments.policy is None:
         if arguments.output == "rules":
@@ -74,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     source, text = policy_text(arguments.policy)
     policy = policy_as_read(text, source)
-    findings = cross_check(policy, DETECTIONS)
+    findings = cross_check(policy, DETECTIONS, written_keys(entries))
     answer = Output(
         lambda width: fitted(findings_text(findings), width),
         lambda: findings_json(source, findings),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from auditlog.annotations.model import Entry
+from auditlog.annotations.read import catalogue
 from auditlog.cli.common import STDIN, UsageError
 from auditlog.cli.output import Output
 from auditlog.policy.lint import Finding, reading_findings
@@ -55,6 +58,31 @@ def policy_text(name: str) -> tuple[str, str]:
     except OSError as problem:
         hint = f"; did you mean preset:{name}?" if name in preset_names() else ""
         raise UsageError(f"{source}: {problem.strerror}{hint}; {POLICY_HELP}") from problem
+
+
+def add_annotations(parser: argparse.ArgumentParser) -> None:
+    """The flag of commands that know what annotations add to events."""
+    parser.add_argument(
+        "--annotations",
+        action="store_true",
+        help="as with annotations.delivery: api and the whole catalogue; those of stack:NAME count without it",
+    )
+
+
+def named_entries(policy: str, *, annotated: bool) -> tuple[Entry, ...]:
+    """The annotations that are written beside a policy that a person names: those of its stack, or the catalogue.
+
+    Raises UsageError, or AnnotationError for an entry of the stack's own that is none.
+    """
+    if policy.startswith(_STACK_PREFIX):
+        from auditlog.cli.stack import read_stack
+        from auditlog.settings.annotations import used_entries
+
+        stack = read_stack(policy.removeprefix(_STACK_PREFIX))
+        found = used_entries(stack.settings().annotations, stack.folder)
+        if found:
+            return found
+    return catalogue() if annotated else ()
 
 
 def examined(answer: Output, findings: Mapping[str, Sequence[Finding]]) -> Output:

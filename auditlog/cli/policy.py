@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from auditlog.cli.common import LOG_HELP, STDIN, UsageError
-from auditlog.cli.named_policy import POLICY_HELP, examined, policy_text
+from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
+from auditlog.detections.annotated import written_keys
 from auditlog.events.event import Event, to_request
 from auditlog.events.sources import find_logs
 from auditlog.policy import cis, coverage, difference, explain, report
@@ -63,6 +64,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     compared.add_argument("old", metavar="OLD", help=POLICY_HELP)
     compared.add_argument("new", metavar="NEW", help=POLICY_HELP)
+    add_annotations(compared)
     compared.add_argument("--full", action="store_true", help="every exact region of requests, and the rules for it")
     compared.add_argument(
         "--log", action="append", default=[], metavar="LOG", help=f"the bytes both policies write of it; {LOG_HELP}"
@@ -237,7 +239,8 @@ def _diff(arguments: argparse.Namespace) -> int:
         raise UsageError("diff: only one of OLD and NEW can be - (standard input)")
     old, of_old = _examined(arguments.old, arguments.kubernetes)
     new, of_new = _examined(arguments.new, arguments.kubernetes)
-    change = policy_change(old, new)
+    entries = named_entries(arguments.new, annotated=arguments.annotations)
+    change = policy_change(old, new, written_keys(entries))
     volume = _volume(old, new, arguments.log) if arguments.log else None
 
     def in_sentences() -> str:

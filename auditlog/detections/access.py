@@ -10,6 +10,7 @@ from auditlog.detections.model import (
     NO_DRY_RUN,
     RBAC,
     ROLES,
+    Annotated,
     Detection,
     Events,
     Requests,
@@ -22,7 +23,8 @@ _BINDING_BODIES = (
     Requests(("create", "update"), (BINDINGS,), level=Level.REQUEST),
     Requests(("patch",), (BINDINGS,), level=Level.REQUEST_RESPONSE),
 )
-_EVERYONE = '"name":"system:(anonymous|unauthenticated|authenticated|serviceaccounts)"'
+_EVERYBODY = "system:(anonymous|unauthenticated|authenticated|serviceaccounts)"
+_EVERYONE = f'"name":"{_EVERYBODY}"'
 _EVERYONE_ADDED = sets("/subjects/[^/]+", rf"\{{[^}}]*{_EVERYONE}[^}}]*\}}")
 _STAR = r'"\*"'
 _SENSITIVE = '"(secrets|pods/exec|pods/attach|pods/ephemeralcontainers|nodes/proxy|serviceaccounts/token)"'
@@ -52,6 +54,7 @@ DETECTIONS = (
             callers=Callers.NOT_CONTROL_PLANE,
             lines=('|~ `"roleRef":\\{[^}]*"name":"cluster-admin"`', NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
+            annotated=Annotated("binding", "role", "(Cluster)?Role cluster-admin", "binding"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }}, which binds cluster-admin",
         meaning="The subjects of the binding may do everything, in the whole cluster or in the binding's namespace.",
@@ -70,6 +73,7 @@ DETECTIONS = (
             ),
             by=("user", "resource", "namespace", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("binding", "subjects", f"(.*, )?[A-Za-z]+ {_EVERYBODY}(, .*)?", "binding"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }}, which binds everyone",
         meaning=(
@@ -87,6 +91,7 @@ DETECTIONS = (
             lines=(f"|~ `{_in_rules('(verbs|resources)', _STAR)}`", NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("role", "wildcards", ".*(verbs|resources).*", "role"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with wildcards",
         meaning="The role also covers verbs and resources that are installed later, Secrets among them.",
@@ -102,6 +107,7 @@ DETECTIONS = (
             lines=(f"|~ `{_in_rules('verbs', _ESCALATING)}`", NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("role", "escalating", ".+", "role"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with bind, escalate or impersonate",
         meaning="Who has these verbs can give rights they do not have, or act as somebody who has them.",
@@ -117,6 +123,7 @@ DETECTIONS = (
             lines=(f"|~ `{_in_rules('resources', _SENSITIVE)}`", NO_DRY_RUN),
             by=("user", "resource", "namespace", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("role", "sensitive", ".+", "role"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with access to credentials or Pods",
         meaning="Who reads Secrets, makes tokens, runs commands in Pods or reaches kubelets has the rights of others.",
@@ -154,6 +161,7 @@ DETECTIONS = (
             callers=Callers.NOT_CONTROL_PLANE,
             lines=('|= `"kind":"ServiceAccount"`', NO_DRY_RUN),
             by=("user", "name"),
+            annotated=Annotated("binding", "subjects", "(.*, )?ServiceAccount .*", "binding"),
         ),
         summary="{{ $labels.user }} wrote {{ $labels.name }}, which gives a ServiceAccount rights in every namespace",
         meaning="Whoever takes over one Pod of the account has its rights everywhere.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from auditlog.detections.cross_check import Sight, sights
@@ -10,7 +10,15 @@ from auditlog.detections.model import Detection
 from auditlog.policy.model import Policy
 
 _MOST_NAMES = 4
-_ORDER = (Sight.BLIND, Sight.NO_BODIES, Sight.FALSE_ALARMS, Sight.PARTIAL, Sight.FULL, Sight.INDEPENDENT)
+_ORDER = (
+    Sight.BLIND,
+    Sight.NO_BODIES,
+    Sight.FALSE_ALARMS,
+    Sight.PARTIAL,
+    Sight.FULL,
+    Sight.UNNEEDED,
+    Sight.INDEPENDENT,
+)
 _WORDS = {
     Sight.BLIND: "can never fire any more",
     Sight.NO_BODIES: "can never fire any more",
@@ -29,10 +37,12 @@ class SightChange:
     is_worse: bool
 
 
-def sight_changes(old: Policy, new: Policy, detections: Sequence[Detection]) -> tuple[SightChange, ...]:
-    """What changes for the detections, what is worse first."""
+def sight_changes(
+    old: Policy, new: Policy, detections: Sequence[Detection], written: Set[str] = frozenset()
+) -> tuple[SightChange, ...]:
+    """What changes for the detections, what is worse first. `written` are the keys that annotations write."""
     found: dict[tuple[bool, str], list[str]] = {}
-    seen = zip(detections, sights(old, detections), sights(new, detections), strict=True)
+    seen = zip(detections, sights(old, detections, written), sights(new, detections, written), strict=True)
     for detection, before, after in seen:
         if _WORDS.get(before) != _WORDS.get(after):
             is_worse = _ORDER.index(after) < _ORDER.index(before)

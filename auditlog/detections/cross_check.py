@@ -7,12 +7,13 @@ example is tried out, so "sees all" is said only where that is so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from auditlog.detections.annotated import Form, forms
 from auditlog.detections.callers import Callers, other_callers, required_group
-from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence
+from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence, Unannotated
 from auditlog.policy.evaluate import decision_of, evaluate
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Request, Stage
 from auditlog.policy.partition import AxisName, Outcome, deciders, may_meet, partition
@@ -43,6 +44,7 @@ class Sight(StrEnum):
     BLIND = "sees nothing"
     FALSE_ALARMS = "has false alarms"
     """Silence is taken for a fault, and the policy makes silence usual."""
+    UNNEEDED = "is off without annotations"
     INDEPENDENT = "needs no events"
 
     @property
@@ -53,21 +55,32 @@ class Sight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One detection under a policy. `unseen`: requests, in words, that it should see and does not."""
+    """One detection under a policy.
+
+    `unseen`: requests, in words, that it should see and does not. `unseen_forms`: forms of them that it never sees.
+    `fires_by`: what it can tell its requests by, where it looks for more than that they were made.
+    """
 
     detection: Detection
     sight: Sight
     unseen: tuple[str, ...] = ()
+    unseen_forms: tuple[str, ...] = ()
+    fires_by: tuple[Form, ...] = ()
 
 
-def cross_check(policy: Policy, detections: Iterable[Detection]) -> tuple[Finding, ...]:
-    """What each detection sees under the policy, in the order of `detections`."""
-    return tuple(_check(policy, detection, in_words=True) for detection in detections)
+def cross_check(
+    policy: Policy, detections: Iterable[Detection], written: Set[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """What each detection sees under the policy, in the order of `detections`.
+
+    `written` are the keys that annotations write (`auditlog.detections.annotated.written_keys`): none without them.
+    """
+    return tuple(_check(policy, detection, written, in_words=True) for detection in detections)
 
 
-def sights(policy: Policy, detections: Iterable[Detection]) -> tuple[Sight, ...]:
+def sights(policy: Policy, detections: Iterable[Detection], written: Set[str] = frozenset()) -> tuple[Sight, ...]:
     """`cross_check` without the requests in words, which over many users and namespaces take seconds."""
-    return tuple(_check(policy, detection, in_words=False).sight for detection in detections)
+    return tuple(_check(policy, detection, written, in_words=False).sight for detection in detections)
 
 
 def hides(policy: Policy, rule: PolicyRule, detection: Detection) -> bool:
@@ -131,15 +144,27 @@ def _remedy(detection: Detection) -> tuple[PolicyRule, ...]:
     return ()
 
 
-def _check(policy: Policy, detection: Detection, *, in_words: bool) -> Finding:
+_BEST = (Sight.FULL, Sight.PARTIAL, Sight.NO_BODIES, Sight.BLIND)
+
+
+def _check(policy: Policy, detection: Detection, written: Set[str], *, in_words: bool) -> Finding:
     source = detection.source
     if isinstance(source, Metrics):
         return Finding(detection, Sight.INDEPENDENT)
+    if isinstance(source, Unannotated):
+        return Finding(detection, Sight.FULL if written else Sight.UNNEEDED)
     if isinstance(source, Silence):
         beats = _shows(evaluate(policy, HEARTBEAT), Level.METADATA, (Stage.RESPONSE_COMPLETE,))
         unseen = () if beats else ("system:apiserver: update of its own lease in namespace kube-system: not recorded",)
         return Finding(detection, Sight.FULL if beats else Sight.FALSE_ALARMS, unseen)
-    return _check_events(policy, detection, source, in_words=in_words)
+    if source.annotated is None:
+        return _check_events(policy, detection, source, in_words=in_words)
+    found = {
+        form: _check_events(policy, detection, events, in_words=in_words)
+        for form, events in forms(source, written).items()
+    }
+    best = min(found.values(), key=lambda each: (_BEST.index(each.sight), len(each.unseen_forms)))
+    return replace(best, fires_by=tuple(form for form, each in found.items() if each.sight.can_fire))
 
 
 def _check_events(whole: Policy, detection: Detection, source: Events, *, in_words: bool) -> Finding:
@@ -165,13 +190,13 @@ def _check_events(whole: Policy, detection: Detection, source: Events, *, in_wor
     ]
     lacks = {outcome: lack(outcome) for outcome in outcomes}
     if not any(lacks.values()):
-        return Finding(detection, Sight.FULL)
+        return Finding(detection, Sight.FULL, (), source.unseen)
     found = regions((policy, asked), lack) if in_words else ()
     unseen = tuple(f"{_words(region, source.callers, others)}: {region.label}" for region in found)
     if not all(lacks.values()):
-        return Finding(detection, Sight.PARTIAL, unseen)
+        return Finding(detection, Sight.PARTIAL, unseen, source.unseen)
     blind = all(each == "not recorded" for each in lacks.values())
-    return Finding(detection, Sight.BLIND if blind else Sight.NO_BODIES, unseen)
+    return Finding(detection, Sight.BLIND if blind else Sight.NO_BODIES, unseen, source.unseen)
 
 
 def _concerned(policy: Policy, source: Events) -> Policy:

@@ -24,7 +24,7 @@ def log_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = 
         f'stage=~"{"|".join(events.stages)}"' if len(events.stages) > 1 else f'stage="{events.stages[0]}"',
         f'code=~"{events.codes}"' if events.codes else "",
         *events.fields,
-        *(f"user!={_quoted(user)}" for user in ignored_users),
+        *(f"user!={quoted(user)}" for user in ignored_users),
     ]
     return " ".join([selector(cluster), *events.lines, *(f"| {each}" for each in filters if each)])
 
@@ -113,6 +113,7 @@ def _alternatives(terms: Sequence[str]) -> str:
     return terms[0] if len(terms) == 1 else "(" + " or ".join(f"({term})" for term in terms) + ")" if terms else ""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as it stands in a label filter."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

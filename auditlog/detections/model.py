@@ -35,18 +35,19 @@ OBJECTS = (
 )
 """What a detection that is about every request must see at least: what is worth reading and changing in any cluster."""
 
-_STRING = r'([^"\\]|\\.)*'
+STRING = r'([^"\\]|\\.)*'
+"""Regular expression for the inside of a JSON string."""
 EVENT_START = (
-    rf'^\{{"kind":"Event","apiVersion":"{_STRING}","level":"{_STRING}","auditID":"{_STRING}"'
-    rf',"stage":"{_STRING}","requestURI":"'
+    rf'^\{{"kind":"Event","apiVersion":"{STRING}","level":"{STRING}","auditID":"{STRING}"'
+    rf',"stage":"{STRING}","requestURI":"'
 )
 """Regular expression for an event up to its URI, in the order in which the API server writes its fields.
 
 Anchored, so that nobody can hide a request by writing something alike into its body; the audit ID and the URI are the
 caller's to choose, quotes included.
 """
-IN_URI = EVENT_START + _STRING
-NO_DRY_RUN = rf'!~ `{EVENT_START}([^"\\?]|\\.)*\?({_STRING}(&|\\u0026))?dryRun=All`'
+IN_URI = EVENT_START + STRING
+NO_DRY_RUN = rf'!~ `{EVENT_START}([^"\\?]|\\.)*\?({STRING}(&|\\u0026))?dryRun=All`'
 """Leaves out dry runs, which change nothing (every Pulumi preview is one). Not for deletions: their options may also be
 in the body, which then counts instead of the URI.
 """
@@ -78,6 +79,20 @@ class Requests:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotated:
+    """What says the same as a body: the annotation `key` of `entry`, all of which `value` matches (RE2).
+
+    `changed` names the entry that says, by its annotation `changed`, whether an update changed anything. One that did
+    not does not count.
+    """
+
+    entry: str
+    key: str
+    value: str = ".+"
+    changed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Events:
     """A count of audit events over `window` seconds.
 
@@ -99,11 +114,24 @@ class Events:
     window: int = 300
     unseen: tuple[str, ...] = ()
     """Forms of the request that no policy makes visible, in words."""
+    annotated: Annotated | None = None
+    """The annotation that tells the same at Metadata; None where no body is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
     """No event of a node at all over the threshold, which is in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unannotated:
+    """A count of writes over `window` seconds that lack the sentinel of an entry which annotates them.
+
+    Those of the first moments after a policy of ours was changed are left out: that has an alert of its own.
+    """
+
+    by: tuple[str, ...]
+    window: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +158,7 @@ class Detection:
     id: str
     title: str
     severity: Severity
-    source: Events | Silence | Metrics
+    source: Events | Silence | Unannotated | Metrics
     summary: str
     meaning: str
     false_positives: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from auditlog.detections.annotated import Form, annotated_form
 from auditlog.detections.cross_check import Finding, Sight, remedies
 from auditlog.detections.logql import value_query
 from auditlog.detections.model import Detection, Events, Metrics
@@ -18,6 +19,13 @@ _PROBLEMS = {
     Sight.NO_BODIES: "can never fire: what it looks for is recorded without the body",
     Sight.PARTIAL: "fires for a part only",
     Sight.FALSE_ALARMS: "fires without a fault on a quiet cluster: the node's heartbeat is not recorded",
+}
+
+_TOLD_BY: dict[tuple[Form, ...], str] = {
+    (Form.BODIES,): "fires by bodies",
+    (Form.ANNOTATIONS,): "fires by annotations",
+    (Form.BODIES, Form.ANNOTATIONS): "fires by bodies or annotations",
+    (): "would fire by annotations (annotations.delivery)",
 }
 
 
@@ -38,6 +46,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
         for finding in (each for each in findings if each.sight is sight):
             lines.append(f"{finding.detection.id}: {_PROBLEMS[sight]}")
             lines += [f"    {words}" for words in finding.unseen]
+    lines += _told_by(findings)
     for form, names in _unseen_forms(findings).items():
         lines.append(f"never seen, whatever the policy: {form}: {', '.join(names)}")
     counts = [f"{sum(each.sight is sight for each in findings)} {sight.value}" for sight in Sight]
@@ -45,17 +54,26 @@ def findings_text(findings: Sequence[Finding]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _told_by(findings: Sequence[Finding]) -> list[str]:
+    """How those that look for more than a request are told: by bodies, by annotations, by either, or not at all."""
+    found: dict[tuple[Form, ...], list[str]] = {}
+    for each in findings:
+        if _is_told_by_bodies(each.detection) and each.sight is not Sight.BLIND:
+            found.setdefault(each.fires_by, []).append(each.detection.id)
+    return [f"{_TOLD_BY[fires_by]}: {', '.join(found[fires_by])}" for fires_by in _TOLD_BY if fires_by in found]
+
+
+def _is_told_by_bodies(detection: Detection) -> bool:
+    return isinstance(detection.source, Events) and detection.source.annotated is not None
+
+
 def _unseen_forms(findings: Iterable[Finding]) -> dict[str, list[str]]:
     """Forms of a request that no policy makes visible, with the detections that miss them."""
     found: dict[str, list[str]] = {}
     for finding in findings:
-        for form in _forms(finding.detection):
+        for form in finding.unseen_forms:
             found.setdefault(form, []).append(finding.detection.id)
     return found
-
-
-def _forms(detection: Detection) -> tuple[str, ...]:
-    return detection.source.unseen if isinstance(detection.source, Events) else ()
 
 
 def findings_json(policy: str, findings: Sequence[Finding]) -> str:
@@ -66,7 +84,8 @@ def findings_json(policy: str, findings: Sequence[Finding]) -> str:
             "sight": each.sight.value,
             "canFire": each.sight.can_fire,
             "unseen": list(each.unseen),
-            "unseenForms": list(_forms(each.detection)),
+            "unseenForms": list(each.unseen_forms),
+            **({"firesBy": [form.value for form in each.fires_by]} if _is_told_by_bodies(each.detection) else {}),
         }
         for each in findings
     ]
@@ -84,10 +103,15 @@ def remedies_text(findings: Iterable[Finding]) -> str:
 def preview_warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
     """For a preview: a line for each detection that cannot fire, or that fires without a fault."""
     return tuple(
-        f"detection {each.detection.id} {_PROBLEMS[each.sight]} ({_first(each.unseen)})"
+        f"detection {each.detection.id} {_PROBLEMS[each.sight]} ({_first(each.unseen)}){_remedy(each)}"
         for each in findings
         if each.sight in (Sight.BLIND, Sight.NO_BODIES, Sight.FALSE_ALARMS)
     )
+
+
+def _remedy(finding: Finding) -> str:
+    by_annotations = finding.sight is Sight.NO_BODIES and _is_told_by_bodies(finding.detection)
+    return "; annotations would show it (annotations.delivery)" if by_annotations else ""
 
 
 def preview_note(findings: Iterable[Finding]) -> str:
@@ -119,6 +143,8 @@ def _detection_value(detection: Detection) -> dict[str, object]:
     }
     if isinstance(source, Events):
         value["logql"] = value_query(source)
+        if source.annotated is not None:
+            value["logqlOfAnnotations"] = value_query(annotated_form(source, source.annotated))
         value["needs"] = [
             {
                 "callers": source.callers.value,

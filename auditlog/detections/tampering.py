@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditlog.annotations.model import POLICY_PREFIX
 from auditlog.detections.callers import Callers
 from auditlog.detections.json_patch import COPIES_UNSEEN, removes, sets
 from auditlog.detections.model import (
@@ -9,15 +10,20 @@ from auditlog.detections.model import (
     NO_DRY_RUN,
     OBJECTS,
     READS,
+    STRING,
     WRITES,
+    Annotated,
     Detection,
     Events,
     Requests,
     Severity,
+    Unannotated,
 )
 from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
+_NO_DRY_RUN_BUT_DELETIONS = f'{NO_DRY_RUN[:-1]}{STRING}","verb":"(create|update|patch)"`'
+"""A preview tries changes out. Of a deletion the options in its body count, which say nothing here."""
 _ENFORCED = r"/labels/pod-security\.kubernetes\.io~1enforce"
 _LOWERED = "|".join(
     (
@@ -79,6 +85,45 @@ DETECTIONS = (
         false_positives="The roll-out of a policy by those who own it.",
     ),
     Detection(
+        id="annotation-policy-changed",
+        title="A policy that annotates the audit log was changed or removed",
+        severity=Severity.CRITICAL,
+        source=Events(
+            requests=(
+                Requests(
+                    CHANGES,
+                    (GroupResources(_ADMISSION, ("validatingadmissionpolicies", "validatingadmissionpolicybindings")),),
+                ),
+            ),
+            callers=Callers.ANYONE,
+            lines=(_NO_DRY_RUN_BUT_DELETIONS,),
+            # A deleted collection has no name, and may have had ours in it.
+            fields=(f'name=~"({POLICY_PREFIX}.*)?"',),
+            by=("user", "verb", "resource", "name"),
+        ),
+        summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
+        meaning=(
+            "From now on events may lack what changed, or say something else. Detections that read annotations are "
+            "then blind. `pulumi up --refresh` brings the policies back."
+        ),
+        false_positives="`pulumi up` of this project, when it makes, changes or removes annotations.",
+    ),
+    Detection(
+        id="write-without-annotations",
+        title="A write lacks the annotations that say what it changed",
+        severity=Severity.CRITICAL,
+        source=Unannotated(by=("user", "verb", "resource", "namespace", "name")),
+        summary=(
+            "{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} "
+            "{{ $labels.namespace }}/{{ $labels.name }}: what it did is unknown"
+        ),
+        meaning=(
+            "An expression failed or grew too costly, a value was too long, or the policy is not in force. Somebody "
+            "who pads an object hides in this way what detections look for."
+        ),
+        false_positives="Objects with hundreds of containers or subjects; the first seconds of an API server.",
+    ),
+    Detection(
         id="api-service-changed",
         title="Where a part of the API is served was changed",
         severity=Severity.WARNING,
@@ -101,6 +146,7 @@ DETECTIONS = (
             lines=(f"|~ `{_LOWERED}`", NO_DRY_RUN),
             by=("user", "verb", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("namespace", "podSecurity", ".* -> (none|privileged)"),
         ),
         summary="{{ $labels.user }} allows privileged Pods in namespace {{ $labels.name }}",
         meaning="From now on a Pod of this namespace may be privileged and mount the node's folders.",

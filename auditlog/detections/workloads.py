@@ -12,6 +12,7 @@ from auditlog.detections.model import (
     NO_DRY_RUN,
     WORKLOADS,
     WRITES,
+    Annotated,
     Detection,
     Events,
     Requests,
@@ -70,6 +71,7 @@ DETECTIONS = (
             lines=(f'|~ `"privileged":true|{sets("/privileged", "true")}`', NO_DRY_RUN),
             by=_BY,
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("workload", "privileged", changed="workload-change"),
         ),
         summary=f"{_WROTE}, privileged",
         meaning="A privileged container is root on its node, and with that every Pod and Secret of the node.",
@@ -85,6 +87,7 @@ DETECTIONS = (
             lines=(f'|~ `"host(Network|PID|IPC)":true|{sets("/host(Network|PID|IPC)", "true")}`', NO_DRY_RUN),
             by=_BY,
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("workload", "hostNamespaces", changed="workload-change"),
         ),
         summary=f"{_WROTE} with host namespaces",
         meaning=(
@@ -103,6 +106,7 @@ DETECTIONS = (
             lines=(f"|~ `{_HOST_PATHS}`", NO_DRY_RUN),
             by=_BY,
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("workload", "hostPath", rf"(.*, )?{_SENSITIVE_PATHS}(, .*)?", "workload-change"),
         ),
         summary=f"{_WROTE} with a host path",
         meaning=(
@@ -121,6 +125,7 @@ DETECTIONS = (
             lines=(f"|~ `{_ADDED}`", NO_DRY_RUN),
             by=_BY,
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("workload", "capabilities", rf".* (CAP_)?({_POWERS})([ ,].*)?", "workload-change"),
         ),
         summary=f"{_WROTE} with a capability beyond the default",
         meaning=(
@@ -143,6 +148,7 @@ DETECTIONS = (
                 "a container added with kubectl apply or edit, or with a server-side apply: the log does not tell it "
                 "from a changed image",
             ),
+            annotated=Annotated("workload-change", "added"),
         ),
         summary=f"{_WROTE}: its containers were patched",
         meaning="A second container shares the Pod's network, volumes and ServiceAccount, and logs as part of it.",
@@ -158,6 +164,7 @@ DETECTIONS = (
             lines=(f"""|~ `"type":"NodePort"|{sets("/spec/type", '"NodePort"')}`""", NO_DRY_RUN),
             by=("user", "namespace", "name"),
             unseen=(COPIES_UNSEEN,),
+            annotated=Annotated("service", "type", ".* -> NodePort"),
         ),
         summary="{{ $labels.user }} opened Service {{ $labels.namespace }}/{{ $labels.name }} on every node",
         meaning="Whoever reaches a node reaches the Service, past the load balancer and what it checks.",

@@ -21,7 +21,7 @@ def in_cluster_texts(
     texts = [f"{dashboard.uid}\n{dashboard.json}" for dashboard in dashboards]
     texts += map(repr, entries)
     if settings.alerts.are_on and settings.enabled:
-        rules = RuleScope.of(settings)
+        rules = RuleScope.of(settings, entries)
         texts += [repr(file.groups) for file in (loki_rules(rules), prometheus_rules(rules))]
     if settings.ships:
         source = source_of(settings.log.path if settings.log else STDOUT)

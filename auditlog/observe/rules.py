@@ -5,12 +5,13 @@ The file is the same for equal settings: groups by area, rules in the order of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from auditlog.annotations.model import Entry
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
 from auditlog.detections.model import Detection, Metrics
@@ -23,17 +24,21 @@ INTERVAL = 60
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
-    """What the rules of one stack are about. `addresses` are names and addresses of its nodes, for metrics."""
+    """What the rules of one stack are about.
+
+    `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes.
+    """
 
     cluster: str = ""
     nodes: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     log_path: str = DEFAULT_LOG_PATH
     settings: AlertSettings = field(default_factory=AlertSettings)
+    entries: tuple[Entry, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> RuleScope:
-        """The scope of a stack."""
+    def of(cls, settings: Settings, entries: Sequence[Entry] = ()) -> RuleScope:
+        """The scope of a stack, and the annotations that it writes."""
         nodes = settings.nodes_with_manifest
         names = tuple(node.name for node in nodes)
         return cls(
@@ -42,6 +47,7 @@ class RuleScope:
             addresses=tuple(dict.fromkeys((*names, *(node.host for node in nodes)))),
             log_path=settings.log_file or DEFAULT_LOG_PATH,
             settings=settings.alerts,
+            entries=tuple(entries),
         )
 
     def threshold(self, detection: Detection) -> float:

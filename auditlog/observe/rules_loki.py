@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from auditlog.detections.annotated import forms, written_keys
 from auditlog.detections.logql import silence_query, value_query
-from auditlog.detections.model import Detection, Events, Silence
+from auditlog.detections.model import Detection, Events, Silence, Unannotated
+from auditlog.detections.unannotated import unannotated_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
 
@@ -13,11 +15,20 @@ def loki_rules(scope: RuleScope) -> RuleFile:
 
 
 def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
-    """The LogQL of a detection: one expression, or one for each node; none for a detection on metrics."""
+    """The LogQL of a detection: one expression, or one for each node; none where there is nothing to watch in events.
+
+    What bodies and annotations tell is one expression: either suffices.
+    """
     if isinstance(detection.source, Silence):
         return [silence_query(scope.threshold(detection), node, scope.cluster) for node in scope.nodes]
+    threshold = number(scope.threshold(detection))
+    ignored = scope.settings.ignore_users.get(detection.id, ())
+    if isinstance(detection.source, Unannotated):
+        if not scope.entries:
+            return []
+        return [f"({unannotated_query(detection.source, scope.entries, scope.cluster, ignored)}) > {threshold}"]
     if isinstance(detection.source, Events):
-        ignored = scope.settings.ignore_users.get(detection.id, ())
-        query = value_query(detection.source, scope.cluster, ignored)
-        return [f"{query} > {number(scope.threshold(detection))}"]
+        events = forms(detection.source, written_keys(scope.entries)).values()
+        queries = [value_query(each, scope.cluster, ignored) for each in events]
+        return [f"{queries[0]} > {threshold}" if len(queries) == 1 else f"({' or '.join(queries)}) > {threshold}"]
     return []

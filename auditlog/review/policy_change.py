@@ -48,25 +48,33 @@ class PolicyChange:
 
 
 @cache  # the nodes of a cluster mostly have the same policy
-def policy_change(old: Policy, new: Policy) -> PolicyChange:
-    """What the new policy decides differently, and what that does to detections and checks."""
+def policy_change(old: Policy, new: Policy, written: frozenset[str] = frozenset()) -> PolicyChange:
+    """What the new policy decides differently, and what that does to detections and checks.
+
+    ``written`` are the keys that annotations write into events, under both policies.
+    """
     summary = summarize(old, new)
     if not summary:
         return PolicyChange(summary, (), (), ())
     before, after = ({each.title: each for each in cis.check(policy, in_words=False)} for policy in (old, new))
     titles = [f"{each.control} {title}" for title, each in before.items() if each.passed and not after[title].passed]
     better = [f"{each.control} {title}" for title, each in after.items() if each.passed and not before[title].passed]
-    return PolicyChange(summary, sight_changes(old, new, DETECTIONS), tuple(titles), tuple(better))
+    return PolicyChange(summary, sight_changes(old, new, DETECTIONS, written), tuple(titles), tuple(better))
 
 
 @cache
 def describe_change(
-    live: str | None, desired: str, kubernetes_minor: int, audit_log_mode: str | None = None
+    live: str | None,
+    desired: str,
+    kubernetes_minor: int,
+    audit_log_mode: str | None = None,
+    written: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
 
     ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
-    Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one.
+    Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one. ``written`` are
+    the keys that annotations write into events.
     """
     policy = policy_as_read(desired, "the policy")
     lines = [
@@ -80,4 +88,4 @@ def describe_change(
         before = policy_as_read(live, "the live policy")
     except PolicyError:
         return (*lines, "the policy on the node cannot be read, so the decisions cannot be compared")
-    return (*lines, *(f"decision: {line}" for line in policy_change(before, policy).lines()))
+    return (*lines, *(f"decision: {line}" for line in policy_change(before, policy, written).lines()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import time
@@ -12,6 +13,10 @@ from typing import Any
 
 import pulumi
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from auditlog.annotations.model import SENTINEL
 from auditlog.annotations.read import catalogue
@@ -175,6 +180,13 @@ def workloads(audited: Audited) -> None:
     }
     labelled = audited.annotations(lambda: api.merge(f"{apps}/web", {"metadata": {"labels": {"q": "1"}}}))
     assert labelled == {**MAY, "workload-change/changed": "no change"}
+    second = {"spec": {"template": {"spec": {"containers": [{"name": "beside", "image": "y:1"}]}}}}
+    assert audited.annotations(lambda: api.request("PATCH", f"{apps}/web", second, _STRATEGIC)) == {
+        **MAY,
+        "workload-change/changed": "specification",
+        "workload-change/added": "beside",
+        "workload-change/images": "beside:  -> y:1",
+    }
     scaled = audited.annotations(lambda: api.merge(f"{apps}/web/scale", {"spec": {"replicas": 3}}))
     assert scaled == {"scale/replicas": "2 -> 3"}
     cron = {
@@ -226,6 +238,49 @@ def access(audited: Audited) -> None:
         "binding/role": "ClusterRole cluster-admin",
         "binding/subjects": "User eve, ServiceAccount demo/robot",
     }
+    labels = {"metadata": {"labels": {"q": "1"}}}
+    labelled = audited.annotations(lambda: api.merge(f"{_RBAC}/clusterrolebindings/all", labels))
+    assert labelled["binding/changed"] == "no change"
+    assert audited.annotations(lambda: api.merge(f"{_RBAC}/clusterroles/all", labels))["role/changed"] == "no change"
+    narrowed = audited.annotations(lambda: api.merge(f"{_RBAC}/clusterroles/all", {"rules": []}))
+    assert narrowed == {"role/changed": "rules"}
+
+
+def services(audited: Audited) -> None:
+    api, path = audited.api, "/api/v1/namespaces/demo/services"
+    made = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    assert audited.annotations(lambda: api.create(path, made)) == {"service/type": "none -> ClusterIP"}
+    opened = {"spec": {"type": "NodePort", "externalIPs": ["203.0.113.7"]}}
+    assert audited.annotations(lambda: api.merge(f"{path}/web", opened)) == {
+        "service/type": "ClusterIP -> NodePort",
+        "service/externalIPs": "203.0.113.7",
+    }
+    assert audited.annotations(lambda: api.merge(f"{path}/web", {"metadata": {"labels": {"q": "1"}}})) == {}
+
+
+def certificates(audited: Audited) -> None:
+    api, path = audited.api, "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "eve")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    asked = {
+        "metadata": {"name": "eve"},
+        "spec": {
+            "request": base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode(),
+            "signerName": "kubernetes.io/kube-apiserver-client",
+            "usages": ["client auth"],
+        },
+    }
+    about = {"certificate/signer": "kubernetes.io/kube-apiserver-client", "certificate/usages": "client auth"}
+    assert audited.annotations(lambda: api.create(path, asked)) == about
+    reason = {"type": "Approved", "status": "True", "reason": "Test", "message": "it is one"}
+    found = api.get(f"{path}/eve") or {}
+    approved = {**found, "status": {"conditions": [reason]}}
+    assert audited.annotations(lambda: api.request("PUT", f"{path}/eve/approval", approved)) == {
+        **about,
+        "certificate/requester": found["spec"]["username"],
+        "certificate/decision": "Approved",
+    }
 
 
 def namespaces(audited: Audited) -> None:
@@ -255,13 +310,25 @@ def padded(audited: Audited) -> None:
     assert "evil:1" in json.dumps(api.get(f"{path}/padded"))
 
 
+def cut(audited: Audited) -> None:
+    """What is longer than an annotation may be has no sentinel: who is bound last would go unseen."""
+    named = {"metadata": {"name": "long"}, "roleRef": {"apiGroup": "", "kind": "ClusterRole", "name": "view"}}
+    named["roleRef"]["apiGroup"] = "rbac.authorization.k8s.io"
+    users = [{"kind": "User", "name": f"nobody-{number:04}", "apiGroup": ""} for number in range(1000)]
+    last = {"kind": "Group", "name": "system:authenticated"}
+    binding = {**named, "subjects": [{**each, "apiGroup": "rbac.authorization.k8s.io"} for each in (*users, last)]}
+    found = audited.everything(lambda: audited.api.create(f"{_RBAC}/clusterrolebindings", binding))
+    assert "system:authenticated" not in found["binding/subjects"]
+    assert f"binding/{SENTINEL}" not in found
+
+
 def test_the_events_say_what_changed_and_no_value(audited: Audited) -> None:
     warnings = {
         entry.name: (audited.api.get(f"{_POLICIES}/{entry.policy_name}") or {})["status"].get("typeChecking")
         for entry in catalogue()
     }
     assert set(map(json.dumps, warnings.values())) <= {"{}", "null"}, warnings
-    for requests in (configmaps, secrets, workloads, sessions, access, namespaces, padded):
+    for requests in (configmaps, secrets, workloads, sessions, access, services, certificates, namespaces, padded, cut):
         requests(audited)
     assert _SECRET not in audited.log.read_text()
 

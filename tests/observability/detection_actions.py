@@ -44,6 +44,17 @@ _PRIVILEGED = ',"securityContext":{"privileged":true}'
 _CAPABILITY = ',"securityContext":{"capabilities":{"add":["SYS_ADMIN"]}}'
 _HOST_PATH = ',"volumes":[{"name":"v","hostPath":{"path":"/etc/kubernetes"}}]'
 
+PADDED = """
+    { printf '{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"padded","namespace":"detections"},"spec":'
+    printf '{"replicas":0,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":'
+    printf '{"containers":[{"name":"c","image":"x:1"}'
+    i=0; while [ $i -lt 1500 ]; do i=$((i + 1)); printf ',{"name":"c%s","image":"x:1"}' $i; done
+    printf ']}}}}'; } >/tmp/detections-padded.json
+    $K create -f /tmp/detections-padded.json
+    $K -n detections set image deployment/padded c3=evil:1
+"""
+"""A Deployment with so many containers that what its update changed costs the policy too much to say."""
+
 ACTIONS: dict[str, str] = {
     "anonymous-access-succeeded": """
         $K create clusterrolebinding detections-anonymous --clusterrole=view --user=system:anonymous
@@ -138,6 +149,11 @@ ACTIONS: dict[str, str] = {
     "admission-policy-changed": """
         printf '{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding",
         "metadata":{"name":"detections","labels":{"detections":"made"}},
+        "spec":{"policyName":"none","validationActions":["Audit"]}}' | $K create -f -
+    """,
+    "annotation-policy-changed": """
+        printf '{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding",
+        "metadata":{"name":"audit-annotations-detections","labels":{"detections":"made"}},
         "spec":{"policyName":"none","validationActions":["Audit"]}}' | $K create -f -
     """,
     "api-service-changed": """

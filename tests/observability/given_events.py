@@ -17,9 +17,9 @@ _CLUSTERS = itertools.count()
 _STEP = re.compile(r'"(?P<quoted>[^"]+)"|(?P<name>\w+)|\[(?P<index>\d+)\]')
 
 
-def push(url: str, example: Example) -> str:
-    """Gives the events to Loki, as of a moment ago; returns the label `cluster` that only they have."""
-    cluster = f"example-{time.time_ns()}-{next(_CLUSTERS)}"
+def push(url: str, example: Example, cluster: str = "") -> str:
+    """Gives the events to Loki, as of a moment ago; returns the label `cluster`, which only they have unless given."""
+    cluster = cluster or f"example-{time.time_ns()}-{next(_CLUSTERS)}"
     values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in example.lines(time.time() - 1)]
     stream = {"stream": {"job": JOB, "cluster": cluster, "node": "cp1"}, "values": values}
     request = urllib.request.Request(  # noqa: S310

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from auditlog.annotations.model import Entry
+from auditlog.annotations.read import catalogue
 from auditlog.detections.catalogue import find
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
@@ -18,6 +20,7 @@ from auditlog.settings import AlertSettings
 from lab.observability import loki_api
 from lab.observability.stack import Observability
 from tests.observability.given_events import at, push
+from tests.unit.detections import annotated_examples
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import FIRES, QUIET
 
@@ -48,6 +51,43 @@ def test_it_stays_silent(detection_id: str, example: Example, servers: Observabi
     assert ask(servers.loki.url, detection_id, example) == []
 
 
+ANNOTATED_FIRING = [(each, example) for each, examples in annotated_examples.FIRES.items() for example in examples]
+ANNOTATED_SILENT = [(each, example) for each, examples in annotated_examples.QUIET.items() for example in examples]
+
+
+@pytest.mark.parametrize(("detection_id", "example"), ANNOTATED_FIRING, ids=[each for each, _ in ANNOTATED_FIRING])
+def test_it_fires_at_metadata_with_annotations(detection_id: str, example: Example, servers: Observability) -> None:
+    assert ask(servers.loki.url, detection_id, example) == []
+    assert ask(servers.loki.url, detection_id, example, entries=catalogue())
+
+
+@pytest.mark.parametrize(("detection_id", "example"), ANNOTATED_SILENT, ids=[each for each, _ in ANNOTATED_SILENT])
+def test_it_stays_silent_with_annotations(detection_id: str, example: Example, servers: Observability) -> None:
+    assert ask(servers.loki.url, detection_id, example, entries=catalogue()) == []
+
+
+@pytest.mark.parametrize("example", annotated_examples.UNANNOTATED)
+def test_a_write_without_its_sentinel_rings(example: Example, servers: Observability) -> None:
+    (sample,) = ask(servers.loki.url, "write-without-annotations", example, entries=catalogue())
+    assert sample["metric"]["user"] == example.request.user
+
+
+@pytest.mark.parametrize("example", annotated_examples.ANNOTATED)
+def test_one_with_all_of_them_does_not(example: Example, servers: Observability) -> None:
+    assert ask(servers.loki.url, "write-without-annotations", example, entries=catalogue()) == []
+
+
+def test_what_is_written_while_our_policies_change_has_an_alert_of_its_own(servers: Observability) -> None:
+    lost, changed = annotated_examples.UNANNOTATED[0], FIRES["annotation-policy-changed"][0]
+    cluster = push(servers.loki.url, lost)
+    detection = find("write-without-annotations")
+    assert detection is not None
+    (expression,) = loki_expressions(RuleScope(cluster, entries=catalogue()), detection)
+    assert loki_api.instant(servers.loki.url, expression, time.time_ns())
+    push(servers.loki.url, changed, cluster)
+    assert loki_api.instant(servers.loki.url, expression, time.time_ns()) == []
+
+
 def test_an_ignored_user_does_not_make_it_fire(servers: Observability) -> None:
     ignoring = AlertSettings(ignore_users={"exec-session": ("alice",)})
     example = FIRES["exec-session"][0]
@@ -66,10 +106,16 @@ def test_a_silent_node_is_told_from_one_that_speaks(servers: Observability) -> N
     assert [sample["metric"]["node"] for sample in silent] == ["cp2"]
 
 
-def ask(url: str, detection_id: str, example: Example, settings: AlertSettings | None = None) -> list[dict[str, Any]]:
-    """What the detection's rule gives for these events alone."""
+def ask(
+    url: str,
+    detection_id: str,
+    example: Example,
+    settings: AlertSettings | None = None,
+    entries: tuple[Entry, ...] = (),
+) -> list[dict[str, Any]]:
+    """What the detection's rule gives for these events alone. `entries` are the annotations in use."""
     detection = find(detection_id)
     assert detection is not None
-    scope = RuleScope(push(url, example), settings=settings or AlertSettings())
+    scope = RuleScope(push(url, example), settings=settings or AlertSettings(), entries=entries)
     (expression,) = loki_expressions(scope, detection)
     return loki_api.instant(url, expression, time.time_ns())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -23,19 +24,26 @@ ON_EVENTS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Even
 POLICY = {"preset": "standard"}
 
 
-@pytest.fixture(scope="module")
-def shipped(lab: Lab, node: Node, observability: Observability, stack: PulumiStack) -> Iterator[Observability]:
-    """The stack with Alloy and the recommended policy, up, and a namespace for what is done."""
+@contextmanager
+def place_to_act(lab: Lab, observability: Observability, stack: PulumiStack, **settings: object) -> Iterator[None]:
+    """The stack with Alloy and such settings, up, and a namespace for what is done."""
+    node = lab.nodes[0]
     with cleared(lab):
-        observability.configure(stack, policy=POLICY)
+        observability.configure(stack, **settings)
         stack.run("up", "--yes", "--skip-preview")
         node.run(CLEAN, check=False)
         lab.kubectl("delete", "namespace", "detections", "--ignore-not-found", "--timeout=120s")
         lab.kubectl("create", "namespace", "detections")
         # Pods are refused until the controller has made it.
         lab.kubectl("-n", "detections", "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
-        yield observability
+        yield
         node.run(CLEAN, check=False)
+
+
+@pytest.fixture(scope="module")
+def shipped(lab: Lab, observability: Observability, stack: PulumiStack) -> Iterator[Observability]:
+    with place_to_act(lab, observability, stack, policy=POLICY):
+        yield observability
 
 
 def test_every_detection_on_events_has_an_action() -> None:

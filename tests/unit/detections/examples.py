@@ -277,6 +277,13 @@ FIRES: dict[str, tuple[Example, ...]] = {
         E(f"{BOT} patch mutatingwebhookconfigurations injector"),
     ),
     "admission-policy-changed": (E(f"{ALICE} delete validatingadmissionpolicybindings no-root"),),
+    "annotation-policy-changed": (
+        E(f"{ALICE} delete validatingadmissionpolicybindings audit-annotations-workload"),
+        E(f"{ALICE} delete validatingadmissionpolicybindings audit-annotations-workload", query="?dryRun=All"),
+        E(f"{ALICE} patch validatingadmissionpolicies audit-annotations-secret"),
+        E(f"{ALICE} deletecollection validatingadmissionpolicies"),
+        E(f"{CONTROLLER} delete validatingadmissionpolicybindings audit-annotations-workload"),
+    ),
     "api-service-changed": (E(f"{ALICE} create apiservices", 201, name="v1beta1.metrics.k8s.io"),),
     "pod-security-lowered": (
         E(
@@ -521,6 +528,12 @@ QUIET: dict[str, tuple[Example, ...]] = {
     ),
     "admission-webhook-changed": (E(f"{ALICE} list validatingwebhookconfigurations"),),
     "admission-policy-changed": (E(f"{ALICE} get validatingadmissionpolicies no-root"),),
+    "annotation-policy-changed": (
+        E(f"{ALICE} get validatingadmissionpolicies audit-annotations-workload"),
+        E(f"{ALICE} delete validatingadmissionpolicybindings no-root"),
+        E(f"{ALICE} patch validatingadmissionpolicies audit-annotations-workload", query=DRY_RUN),
+        E(f"{MANAGER} update validatingadmissionpolicies/status audit-annotations-workload"),
+    ),
     "api-service-changed": (
         E(f"{ALICE} get apiservices v1beta1.metrics.k8s.io"),
         E("system:apiserver[system:masters] update apiservices/status v1beta1.metrics.k8s.io"),

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from auditlog.annotations.read import catalogue
+from auditlog.detections.annotated import Form, annotated_form, counts, forms, written_keys
 from auditlog.detections.callers import Callers, logql_filters, other_callers, required_group
 from auditlog.detections.catalogue import DETECTIONS, find
 from auditlog.detections.logql import log_query, value_query
-from auditlog.detections.model import Detection, Events, Metrics, Requests, Severity
+from auditlog.detections.model import Detection, Events, Metrics, Requests, Severity, Unannotated
 from auditlog.observe.alloy import STRUCTURED_METADATA
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Level, Policy, PolicyRule
 from auditlog.policy.partition import RESOURCE_VERBS
 from auditlog.policy.phrase import parse_phrase
 from auditlog.policy.resources import resource_in_group
+from tests.unit.detections import annotated_examples
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import FIRES, QUIET
 
@@ -66,7 +69,7 @@ def test_what_people_read_is_whole(detection: Detection) -> None:
 def test_a_summary_names_only_labels_that_the_alert_has(detection: Detection) -> None:
     used = set(re.findall(r"\$labels\.(\w+)", detection.summary))
     source = detection.source
-    if isinstance(source, Events):
+    if isinstance(source, Events | Unannotated):
         assert used <= {*source.by, "cluster"}
     elif isinstance(source, Metrics):
         kept = {name for group in re.findall(r"by \(([^)]*)\)", source.expression) for name in group.split(", ")}
@@ -190,6 +193,35 @@ def test_a_detection_that_looks_for_a_key_sees_json_patches_or_says_what_it_does
     source = events_of(detection)
     if any('"path":"' in line and '"value":' in line for line in source.lines):
         assert source.unseen
+
+
+ANNOTATED = tuple(each for each in ON_EVENTS if events_of(each).annotated is not None)
+
+
+def test_every_detection_that_looks_at_bodies_has_a_form_that_reads_an_annotation_of_the_catalogue() -> None:
+    with_bodies = [
+        each for each in ON_EVENTS if any(asked.level > Level.METADATA for asked in events_of(each).requests)
+    ]
+    assert list(ANNOTATED) == with_bodies
+    written = written_keys(catalogue())
+    assert all(Form.ANNOTATIONS in forms(events_of(each), written) for each in ANNOTATED)
+    assert all(list(forms(events_of(each), frozenset())) == [Form.BODIES] for each in ANNOTATED)
+    assert set(annotated_examples.FIRES) == set(annotated_examples.QUIET) == {each.id for each in ANNOTATED}
+
+
+@pytest.mark.parametrize("detection", ANNOTATED, ids=named)
+def test_the_form_that_reads_an_annotation_fires_at_metadata_and_stays_silent(detection: Detection) -> None:
+    source = events_of(detection)
+    annotated = source.annotated
+    assert annotated is not None
+    form = annotated_form(source, annotated)
+    assert {each.level for each in form.requests} == {Level.METADATA}
+    for example in annotated_examples.FIRES[detection.id]:
+        assert example.level == "Metadata"
+        assert would_count(form, example), example
+        assert counts(annotated, example.annotations), example
+    for example in annotated_examples.QUIET[detection.id]:
+        assert not (would_count(form, example) and counts(annotated, example.annotations)), example
 
 
 CALLERS = (

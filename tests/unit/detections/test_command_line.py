@@ -29,7 +29,7 @@ def test_the_exit_code_says_whether_one_can_never_fire(tmp_path: Path, capsys: p
     good = tmp_path / "policy.yaml"
     good.write_text(RECORDS_ALL)
     assert main(["detections", "--policy", str(good)]) == 0
-    assert f"\n{len(DETECTIONS)} detections: 51 sees all" in capsys.readouterr().out
+    assert f"\n{len(DETECTIONS)} detections: 52 sees all" in capsys.readouterr().out
     assert main(["detections", "--policy", "preset:low-write"]) == 1
     assert "secret-sweep: can never fire" in capsys.readouterr().out
     assert main(["detections", "--policy", "preset:low-write", "--format", "json"]) == 1

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auditlog.annotations.read import catalogue
 from auditlog.cli.output import fitted
+from auditlog.detections.annotated import Form, written_keys
 from auditlog.detections.catalogue import DETECTIONS, find
 from auditlog.detections.cross_check import HEARTBEAT, Finding, Sight, cross_check, remedies
 from auditlog.detections.model import READS, Detection, Events
@@ -25,6 +27,7 @@ from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.read import read_policy
+from tests.unit.detections import annotated_examples
 from tests.unit.detections.examples import FIRES
 
 METADATA_FOR_ALL = PolicyRule(Level.METADATA)
@@ -74,14 +77,62 @@ def test_a_policy_without_bodies_hides_what_is_in_them_and_nothing_else() -> Non
         assert finding.sight is (Sight.NO_BODIES if needs_bodies else Sight.FULL), finding.detection.id
 
 
+def test_annotations_show_what_bodies_would_at_metadata() -> None:
+    written = written_keys(catalogue())
+    for finding in cross_check(Policy((METADATA_FOR_ALL,)), DETECTIONS, written):
+        source = finding.detection.source
+        if isinstance(source, Events):
+            assert (finding.sight, finding.unseen_forms) == (Sight.FULL, ()), finding.detection.id
+            assert finding.fires_by == ((Form.ANNOTATIONS,) if source.annotated else ())
+
+
+def test_with_annotations_lean_lets_every_detection_fire_that_standard_does() -> None:
+    under_lean = {
+        each.detection.id: each for each in cross_check(preset("lean"), DETECTIONS, written_keys(catalogue()))
+    }
+    for finding in findings_of("standard"):
+        if finding.sight.can_fire:
+            assert under_lean[finding.detection.id].sight.can_fire, finding.detection.id
+    assert all(rule.level <= Level.METADATA for rule in preset("lean").rules)
+    blind = {each.detection.id for each in findings_of("lean") if not each.sight.can_fire}
+    assert blind == set(annotated_examples.FIRES)
+
+
+def test_an_entry_that_is_left_out_leaves_its_detections_blind() -> None:
+    written = written_keys(each for each in catalogue() if each.name != "workload")
+    blind = {
+        each.detection.id
+        for each in cross_check(Policy((METADATA_FOR_ALL,)), DETECTIONS, written)
+        if not each.sight.can_fire
+    }
+    assert blind == {"privileged-container", "host-namespace", "sensitive-host-path", "dangerous-capability"}
+
+
+def test_it_is_said_by_which_of_the_two_a_detection_fires() -> None:
+    detections, written = [find("privileged-container"), find("exec-session")], written_keys(catalogue())
+    known = [each for each in detections if each is not None]
+    metadata, bodies = Policy((METADATA_FOR_ALL,)), Policy((PolicyRule(Level.REQUEST),))
+    for policy, keys, said in (
+        (metadata, frozenset(), "would fire by annotations (annotations.delivery): privileged-container"),
+        (metadata, written, "fires by annotations: privileged-container"),
+        (bodies, frozenset(), "fires by bodies: privileged-container"),
+        (bodies, written, "fires by bodies or annotations: privileged-container"),
+    ):
+        assert said in findings_text(cross_check(policy, known, keys)).splitlines()
+    (warning,) = preview_warnings(cross_check(metadata, known))
+    assert warning.endswith("; annotations would show it (annotations.delivery)")
+    value = json.loads(findings_json("p", cross_check(bodies, known, written)))["detections"][0]
+    assert value["firesBy"] == ["bodies", "annotations"]
+
+
 def test_a_policy_that_records_everything_hides_nothing() -> None:
     sights = {each.sight for each in cross_check(Policy((PolicyRule(Level.REQUEST_RESPONSE),)), DETECTIONS)}
-    assert sights == {Sight.FULL, Sight.INDEPENDENT}
+    assert sights == {Sight.FULL, Sight.UNNEEDED, Sight.INDEPENDENT}
 
 
 def test_a_policy_that_drops_everything_hides_everything() -> None:
     sights = {each.sight for each in cross_check(Policy((PolicyRule(Level.NONE),)), DETECTIONS)}
-    assert sights == {Sight.BLIND, Sight.FALSE_ALARMS, Sight.INDEPENDENT}
+    assert sights == {Sight.BLIND, Sight.FALSE_ALARMS, Sight.UNNEEDED, Sight.INDEPENDENT}
 
 
 def test_the_preset_of_the_seed_drops_what_reads_secrets() -> None:

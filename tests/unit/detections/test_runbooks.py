@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from auditlog.cli import build_parser
+from auditlog.detections.annotated import annotated_form
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.logql import reading_query
 from auditlog.detections.model import Detection, Events
@@ -37,6 +38,9 @@ def test_a_runbook_says_what_the_catalogue_says(detection: Detection) -> None:
     assert " ".join(detection.false_positives.split()) in words
     if isinstance(detection.source, Events):
         assert f"```logql\n{reading_query(detection.source)}\n```" in text
+        annotated = detection.source.annotated
+        if annotated is not None:
+            assert f"```logql\n{reading_query(annotated_form(detection.source, annotated))}\n```" in text
 
 
 @pytest.mark.parametrize("detection", DETECTIONS, ids=lambda each: each.id)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from auditlog.annotations.model import Entry
+from auditlog.annotations.read import catalogue
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.model import Metrics
 from auditlog.observe.rules import RuleScope, number
@@ -16,11 +18,11 @@ from auditlog.settings import AlertSettings
 from tests.unit.plan.nodes import settings
 
 NODES = ("cp1", "cp2")
-SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"))
+SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"), entries=catalogue())
 
 
-def scope(**alerts: Any) -> RuleScope:
-    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts))
+def scope(entries: tuple[Entry, ...] = (), **alerts: Any) -> RuleScope:
+    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts), entries=entries)
 
 
 def rules(text: str) -> dict[str, list[dict[str, Any]]]:
@@ -32,6 +34,16 @@ def rules(text: str) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def test_a_rule_counts_what_annotations_tell_beside_what_bodies_do() -> None:
+    with_both, bodies = (rules(loki_rules(each).text) for each in (SCOPE, scope()))
+    (both,), (alone,) = with_both["privileged-container"], bodies["privileged-container"]
+    query = alone["expr"].removesuffix(" > 0")
+    assert both["expr"].startswith(f"({query} or sum by (")
+    assert both["expr"].endswith(") > 0")
+    assert with_both["exec-session"] == bodies["exec-session"]
+    assert "write-without-annotations" not in bodies
+
+
 def test_every_detection_is_in_exactly_one_of_the_files() -> None:
     in_loki, in_prometheus = set(rules(loki_rules(SCOPE).text)), set(rules(prometheus_rules(SCOPE).text))
     assert not in_loki & in_prometheus
@@ -40,7 +52,7 @@ def test_every_detection_is_in_exactly_one_of_the_files() -> None:
 
 
 def test_the_same_settings_give_the_same_text() -> None:
-    assert loki_rules(SCOPE).text == loki_rules(scope()).text
+    assert loki_rules(SCOPE).text == loki_rules(scope(catalogue())).text
     assert prometheus_rules(SCOPE).text == prometheus_rules(scope()).text
 
 

@@ -1,0 +1,72 @@
+"""The LogQL for writes that should carry annotations and do not: what happened in them is unknown.
+
+Each policy of ours writes a sentinel once all its annotations are there. It is missing where an expression failed or
+grew too costly, where a value was cut, and where the policy is not in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, Entry, Operation, Requests
+from auditlog.detections.logql import duration, quoted, selector
+from auditlog.detections.model import Unannotated
+
+_SETTLING = "6m"
+"""How long ago a policy was changed while writes without its sentinel are still in the window; a policy takes seconds
+to be in force (kubernetes, apiserver/pkg/admission/plugin/policy/generic)."""
+_MADE = f'resource=~"validatingadmissionpolic.*" and name=~"{POLICY_PREFIX}.*"'
+
+
+def unannotated_query(
+    source: Unannotated, entries: Sequence[Entry], cluster: str = "", ignored_users: Sequence[str] = ()
+) -> str:
+    """How many such writes there are, by the fields of ``source``. ``entries`` are those in use, one or more."""
+    wanted = {f"sentinel{number}": entry for number, entry in enumerate(entries)}
+    paths = ", ".join(f'{name}="annotations[\\"{entry.key(SENTINEL)}\\"]"' for name, entry in wanted.items())
+    lacking = " or ".join(f'({_any_of(entry.requests)} and {name}="")' for name, entry in wanted.items())
+    filters = [
+        'stage="ResponseComplete"',
+        'code=~"[12].."',
+        " or ".join(_any_of(entry.requests) for entry in entries),
+        *(f"user!={quoted(user)}" for user in ignored_users),
+        f"json {paths}",
+        lacking,
+    ]
+    lines = " ".join([selector(cluster), *(f"| {each}" for each in filters)])
+    counted = f"sum by ({', '.join(('cluster', *source.by))}) (count_over_time({lines} [{duration(source.window)}]))"
+    changed = f'{selector(cluster)} | {_MADE} | code=~"[12].."'
+    return f"{counted} unless on (cluster) sum by (cluster) (count_over_time({changed} [{_SETTLING}]))"
+
+
+def _any_of(requests: Iterable[Requests]) -> str:
+    return "(" + " or ".join(_terms(each) for each in requests) + ")"
+
+
+def _terms(requests: Requests) -> str:
+    """A deleted collection that was empty never reaches admission, so collections are not looked at."""
+    by_subresource: dict[str, list[str]] = {}
+    for each in requests.resources:
+        resource, _, subresource = each.partition("/")
+        by_subresource.setdefault(subresource, []).append(resource)
+    operations = " or ".join(f"({_OPERATIONS[each]})" for each in requests.operations)
+    return " or ".join(
+        f'(apiGroup="{requests.group}" and {_one_of("resource", resources)}'
+        f" and {_one_of('subresource', [subresource])} and ({operations}))"
+        for subresource, resources in by_subresource.items()
+    )
+
+
+_OPERATIONS = {
+    # A server-side apply, and an update of what some kinds allow to be made by it, creates what is not there.
+    Operation.CREATE: 'verb="create" or verb=~"update|patch" and code="201"',
+    Operation.UPDATE: 'verb=~"update|patch" and code!="201"',
+    Operation.DELETE: 'verb="delete"',
+    Operation.CONNECT: 'verb!=""',
+}
+
+
+def _one_of(label: str, values: Sequence[str]) -> str:
+    if "*" in values:
+        return f'{label}!=""'
+    return f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{"|".join(values)}"'
