@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+PREFIX = "kubernetes_"
+"""What stands before the name of each metric that the pipeline makes itself."""
 NEWEST_METRIC = "audit_newest_event_seconds"
-"""How far Alloy has come, in seconds since 1970: a metric of the pipeline, with ``kubernetes_`` before its name."""
+"""How far Alloy has come, in seconds since 1970."""
+EVENTS_METRIC = "audit_events_total"
+"""Events that Alloy handed on, by cluster, node, level and verb."""
+BYTES_METRIC = "audit_bytes_total"
+"""Bytes of their lines, by the same."""
 
 _TAKEN = "otelcol_exporter_loki_entries_processed"
 _LEFT_OUT = "loki_process_dropped_lines_total"
@@ -26,5 +32,5 @@ def behind(by: str, selector: str) -> str:
         return f"{by} ({metric}{{{selector}, {_OWN}}})"
 
     waiting = f"{total(_TAKEN)} - ({total(_LEFT_OUT)} or 0 * {total(_TAKEN)}) - {total(_SENT)} - {total(_GIVEN_UP)}"
-    newest = f"{by.replace('sum', 'max', 1)} (kubernetes_{NEWEST_METRIC}{{{selector}}})"
+    newest = f"{by.replace('sum', 'max', 1)} ({PREFIX}{NEWEST_METRIC}{{{selector}}})"
     return f"time() - {newest} and ({waiting}) > 0"

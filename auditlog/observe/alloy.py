@@ -33,7 +33,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from auditlog.detections.shipping_delay import NEWEST_METRIC
+from auditlog.detections.shipping_delay import BYTES_METRIC, EVENTS_METRIC, NEWEST_METRIC, PREFIX
 from auditlog.events.logql import JOB
 from auditlog.observe.source import Source
 from auditlog.settings.shipping import AlloySettings, LokiSettings
@@ -73,6 +73,7 @@ STRUCTURED_METADATA = {
 """Where each field lies in an event, as JMESPath. The names are those that queries, dashboards and rules use."""
 
 _LABELS = ("job", "cluster", "node")
+_COUNTED_BY = ("level", "verb")
 _TIME = "stageTimestamp"
 _EVENT = r'"^\\{\"kind\":\"Event\",\"apiVersion\":\"audit\\.k8s\\.io/"'
 """How an event begins, as a string in double quotes."""
@@ -162,6 +163,7 @@ def _events(cluster: str, receiver: str) -> str:
         "\tstage.static_labels {\n"
         f"{_map('values', labels)}"
         "\t}\n\n"
+        f"{_counters()}\n"
         "\tstage.label_keep {\n"
         f"\t\tvalues = [{', '.join(map(_text, _LABELS))}]\n"
         "\t}\n"
@@ -210,7 +212,7 @@ def _newest() -> str:
         "name": _text(NEWEST_METRIC),
         "description": _text("When the event was made that was handed on last, in seconds since 1970."),
         "source": _text("seconds"),
-        "prefix": _text("kubernetes_"),
+        "prefix": _text(PREFIX),
         "action": _text("set"),
         "max_idle_duration": _text("87600h"),
     }
@@ -220,6 +222,33 @@ def _newest() -> str:
         + "\t}\n\n\tstage.metrics {\n\t\tmetric.gauge {\n"
         + _attributes(gauge, depth=3)
         + "\t\t}\n\t}\n"
+    )
+
+
+def _counters() -> str:
+    """Counters of events and bytes, with two labels that the lines themselves do not keep."""
+    counted = {
+        EVENTS_METRIC: ("Audit events that were handed on.", "inc", {}),
+        BYTES_METRIC: ("Bytes of the audit events that were handed on.", "add", {"count_entry_bytes": "true"}),
+    }
+    blocks = []
+    for name, (description, action, more) in counted.items():
+        attributes = {
+            "name": _text(name),
+            "description": _text(description),
+            "prefix": _text(PREFIX),
+            "action": _text(action),
+            "match_all": "true",
+            **more,
+            "max_idle_duration": _text("24h"),
+        }
+        blocks.append("\t\tmetric.counter {\n" + _attributes(attributes, depth=3) + "\t\t}\n")
+    return (
+        "\tstage.labels {\n"
+        + _map("values", {name: _text(name) for name in _COUNTED_BY})
+        + "\t}\n\n\tstage.metrics {\n"
+        + "\n".join(blocks)
+        + "\t}\n"
     )
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import time
 import urllib.request
+from collections.abc import Iterable
 from typing import Any
 
 from auditlog.events.logql import JOB
@@ -20,8 +21,14 @@ _STEP = re.compile(r'"(?P<quoted>[^"]+)"|(?P<name>\w+)|\[(?P<index>\d+)\]')
 def push(url: str, example: Example, cluster: str = "") -> str:
     """Gives the events to Loki, as of a moment ago; returns the label `cluster`, which only they have unless given."""
     cluster = cluster or f"example-{time.time_ns()}-{next(_CLUSTERS)}"
-    values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in example.lines(time.time() - 1)]
-    stream = {"stream": {"job": JOB, "cluster": cluster, "node": "cp1"}, "values": values}
+    push_lines(url, cluster, "cp1", example.lines(time.time() - 1))
+    return cluster
+
+
+def push_lines(url: str, cluster: str, node: str, lines: Iterable[tuple[float, str]]) -> None:
+    """Gives Loki lines of one node, each with its time in seconds since 1970."""
+    values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in lines]
+    stream = {"stream": {"job": JOB, "cluster": cluster, "node": node}, "values": values}
     request = urllib.request.Request(  # noqa: S310
         f"{url}/loki/api/v1/push",
         json.dumps({"streams": [stream]}).encode(),
@@ -29,7 +36,6 @@ def push(url: str, example: Example, cluster: str = "") -> str:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         assert answer.status == 204
-    return cluster
 
 
 def metadata(line: str) -> dict[str, str]:

@@ -14,4 +14,4 @@ def all_dashboards(options: DashboardOptions) -> tuple[RenderedDashboard, ...]:
     from auditlog.observe.dashboards.volume import volume_dashboard
     from auditlog.observe.dashboards.who import who_dashboard
 
-    return (who_dashboard(), security_dashboard(), volume_dashboard(options), pipeline_dashboard(options))
+    return (who_dashboard(), security_dashboard(options), volume_dashboard(options), pipeline_dashboard(options))

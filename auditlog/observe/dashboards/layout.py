@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row
 from grafana_foundation_sdk.cog.builder import Builder
@@ -15,8 +16,6 @@ from auditlog.observe.dashboards.options import TAG
 from auditlog.observe.dashboards.panels import Panel
 from auditlog.observe.dashboards.rendered import RenderedDashboard
 
-REFRESH = "1m"
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -24,6 +23,8 @@ class Section:
 
     title: str
     panels: tuple[Panel, ...]
+    collapsed: bool = False
+    """Whether its queries run only when somebody opens it."""
 
 
 def render(
@@ -34,8 +35,12 @@ def render(
     sections: Sequence[Section],
     *,
     since: str,
+    annotations: Sequence[Mapping[str, Any]] = (),
 ) -> RenderedDashboard:
-    """Puts a dashboard together. ``name`` ends its uid, ``since`` is how far back it looks at first (`now-6h`)."""
+    """Puts a dashboard together. ``name`` ends its uid, ``since`` is how far back it looks at first (`now-6h`).
+
+    It refreshes when somebody asks it to: one that did so each minute would read the whole range each minute.
+    """
     uid = f"{TAG}-{name}"
     builder = (
         Dashboard(title)
@@ -44,7 +49,7 @@ def render(
         .tags([TAG])
         .timezone("utc")
         .time(since, "now")
-        .refresh(REFRESH)
+        .refresh("")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .readonly()
         .link(
@@ -59,11 +64,23 @@ def render(
     for variable in variables:
         builder.with_variable(variable)
     for section in sections:
-        builder.with_row(Row(section.title))
-        for panel in section.panels:
+        row = Row(section.title)
+        for panel in section.panels if section.collapsed else ():
+            row.with_panel(panel)
+        builder.with_row(row)
+        for panel in () if section.collapsed else section.panels:
             builder.with_panel(panel)
-    built = builder.build()
-    for number, each in enumerate(built.panels or [], start=1):
-        each.id_val = number
-    text = json.dumps(built, cls=JSONEncoder, sort_keys=True, indent=1) + "\n"
+    document = json.loads(json.dumps(builder.build(), cls=JSONEncoder))
+    for number, each in enumerate(_everything(document["panels"]), start=1):
+        each["id"] = number
+    # The SDK's type of an annotation lacks what Prometheus' has: a title and a text.
+    document["annotations"] = {"list": list(annotations)}
+    text = json.dumps(document, sort_keys=True, indent=1) + "\n"
     return RenderedDashboard(uid, title, text)
+
+
+def _everything(panels: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows and panels, also those inside of a collapsed row."""
+    for panel in panels:
+        yield panel
+        yield from panel.get("panels") or ()

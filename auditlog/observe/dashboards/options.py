@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.promql import USUAL_API_SERVER_JOBS
 from auditlog.settings import DEFAULT_LOG_PATH, Settings
 
 TAG = "kubernetes-audit"
 """Every dashboard carries it; the dashboards link to each other by it."""
+
+
+_DISK = next(each for each in DETECTIONS if each.id == "audit-disk-usage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +21,14 @@ class DashboardOptions:
 
     ``api_server`` is the PromQL matcher of kube-apiserver's own metrics: aggregated API servers export the same names.
     ``log_path`` is the log file on the node. ``log_budget`` is what kube-apiserver keeps of it in MiB: the written file
-    and the rotated ones; 0 where it keeps everything, or the log is no file.
+    and the rotated ones; 0 where it keeps everything, or the log is no file. ``disk_percent`` is the threshold of the
+    alert `audit-disk-usage`.
     """
 
     api_server: str = USUAL_API_SERVER_JOBS
     log_path: str = DEFAULT_LOG_PATH
     log_budget: int = 1100
+    disk_percent: float = _DISK.threshold
 
 
 def options_for(settings: Settings) -> DashboardOptions:
@@ -33,4 +39,5 @@ def options_for(settings: Settings) -> DashboardOptions:
         api_server=settings.dashboards.api_server_metrics or USUAL_API_SERVER_JOBS,
         log_path=settings.log_file or DEFAULT_LOG_PATH,
         log_budget=log.max_size * (log.max_backup + 1) if log is not None and is_bounded else 0,
+        disk_percent=settings.alerts.thresholds.get(_DISK.id, _DISK.threshold),
     )

@@ -28,6 +28,7 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransform
 from grafana_foundation_sdk.models.loki import LokiQueryDirection, LokiQueryType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from auditlog.observe.dashboards.links import CLICKED, SEARCHED, cell, data_link, search
 from auditlog.observe.dashboards.thresholds import NONE, Levels
 from auditlog.observe.dashboards.variables import LOKI, PROMETHEUS
 
@@ -57,7 +58,12 @@ _NOT_SHOWN = ("job", "service_name", "detected_level")
 """Labels that are the same in every row, or that Loki adds on its own."""
 
 _LINES = 1000
+COUNTED_LINES = 5000
+"""As many as Loki gives for one query unless its `max_entries_limit_per_query` says otherwise."""
 _VALUE = "Value"
+_AUDIT_ID = "auditID"
+_WHO_DID_IT = "Who did it"
+_EVERYTHING = "Everything this user did"
 
 
 Target = loki.Dataquery | prometheus.Dataquery
@@ -74,9 +80,9 @@ def loki_instant(expression: str) -> loki.Dataquery:
     return _loki(expression, LokiQueryType.INSTANT)
 
 
-def loki_lines(expression: str) -> loki.Dataquery:
+def loki_lines(expression: str, lines: int = _LINES) -> loki.Dataquery:
     """A LogQL log query, newest lines first."""
-    return _loki(expression, LokiQueryType.RANGE).max_lines(_LINES).direction(LokiQueryDirection.BACKWARD)
+    return _loki(expression, LokiQueryType.RANGE).max_lines(lines).direction(LokiQueryDirection.BACKWARD)
 
 
 def prometheus_range(expression: str, legend: str) -> prometheus.Dataquery:
@@ -97,8 +103,12 @@ def graph(
     levels: Levels = NONE,
     stacked: bool = True,
     width: int = HALF,
+    link: str = "",
 ) -> timeseries.Panel:
-    """Values over time; stacked bars where they add up, lines where they do not."""
+    """Values over time; stacked bars where they add up, lines where they do not.
+
+    Only counts of Loki, whose windows are as long as a step, are added up in the legend.
+    """
     panel = (
         timeseries.Panel()
         .title(title)
@@ -116,22 +126,30 @@ def graph(
             .display_mode(LegendDisplayMode.TABLE)
             .placement(LegendPlacement.RIGHT)
             .show_legend(True)
-            .calcs(["sum"] if stacked else ["lastNotNull", "max"])
+            .calcs(["sum"] if stacked and unit == "short" and _datasource(targets) is LOKI else ["mean", "max"])
         )
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .targets(_with_ids(targets))
         .datasource(_datasource(targets))
     )
+    if link:
+        panel.data_links([data_link(_WHO_DID_IT, link)])
     if levels is not NONE:
         panel.thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
     return panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL)) if stacked else panel
 
 
 def number(
-    title: str, description: str, unit: str, target: Target, levels: Levels = NONE, width: int = QUARTER
+    title: str,
+    description: str,
+    unit: str,
+    target: Target,
+    levels: Levels = NONE,
+    width: int = QUARTER,
+    link: str = "",
 ) -> stat.Panel:
-    """One number."""
-    return (
+    """One number. ``link`` leads to what it counts."""
+    panel = (
         stat.Panel()
         .title(title)
         .description(description)
@@ -145,6 +163,66 @@ def number(
         .targets(_with_ids([target]))
         .datasource(_datasource([target]))
     )
+    return panel.data_links([data_link(_WHO_DID_IT, link)]) if link else panel
+
+
+def different(title: str, description: str, query: str, field: str) -> stat.Panel:
+    """How many different values of a field the newest events have; ``query`` is one of `queries.common.newest`."""
+    return (
+        number(title, description, "short", loki_lines(query, COUNTED_LINES))
+        .with_transformation(_spread_labels())
+        .reduce_options(common.ReduceDataOptions().calcs(["distinctCount"]).fields(f"/^{field}$/"))
+    )
+
+
+def counted(
+    title: str,
+    description: str,
+    query: str,
+    columns: Mapping[str, str],
+    value: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    add: str = "",
+    width: int = HALF,
+) -> table.Panel:
+    """A row for each combination of fields among the newest events, the most frequent first.
+
+    ``query`` is one of `queries.common.newest`, ``columns`` name its fields. ``value`` is the name of the last column:
+    how many requests, or the sum of the field ``add``. A row links to its events; ``where`` narrows that further.
+    """
+    operation, calculation = (add, "sum") if add else (_AUDIT_ID, "distinctCount")
+    grouping: dict[str, dict[str, object]] = {field: {"aggregations": [], "operation": "groupby"} for field in columns}
+    grouping[operation] = {"aggregations": [calculation], "operation": "aggregate"}
+    panel = (
+        _table(title, description, width)
+        .unit("decbytes" if add == "bytes" else "short")
+        .thresholds(NONE.build())
+        .targets(_with_ids([loki_lines(query, COUNTED_LINES)]))
+        .datasource(LOKI)
+        .with_transformation(_spread_labels())
+    )
+    if add:
+        panel.with_transformation(
+            DataTransformerConfig(
+                id_val="convertFieldType",
+                options={"conversions": [{"targetField": add, "destinationType": "number"}], "fields": {}},
+            )
+        )
+    panel.with_transformation(DataTransformerConfig(id_val="groupBy", options={"fields": grouping}))
+    panel.with_transformation(_columns({**columns, f"{operation} ({calculation})": value}))
+    panel.sort_by([common.TableSortByFieldState().display_name(value).desc(True)])
+    return _linked(panel, columns, value, where or {})
+
+
+def _linked(panel: table.Panel, columns: Mapping[str, str], value: str, where: Mapping[str, str]) -> table.Panel:
+    """The last column leads to the events of its row, the user to everything that the user did."""
+    row = {field: cell(shown) for field, shown in columns.items() if field in SEARCHED}
+    cluster = f"var-cluster={cell(columns['cluster'])}" if "cluster" in columns else "${cluster:queryparam}"
+    panel.override_by_name(value, [_links(_WHO_DID_IT, search({**where, **row}, cluster))])
+    if "user" in columns:
+        panel.override_by_name(columns["user"], [_links(_EVERYTHING, search({"user": CLICKED}, cluster))])
+    return panel
 
 
 def ranking(
@@ -182,9 +260,15 @@ def event_table(
     more: Mapping[str, str] | None = None,
     width: int = FULL,
     height: int = 9,
+    event: str = "",
 ) -> table.Panel:
-    """A row for each event, newest first, with who, what, when and where, and further columns of the query."""
+    """A row for each event, newest first, with who, what, when and where, and further columns of the query.
+
+    ``event`` is where its audit ID leads; without it, to a search for it.
+    """
     columns = {**WHO_COLUMNS, **(more or {})}
+    cluster = f"var-cluster={cell(WHO_COLUMNS['cluster'])}"
+    name = {"name": CLICKED, "resource": cell(WHO_COLUMNS["resource"]), "namespace": cell(WHO_COLUMNS["namespace"])}
     return (
         _table(title, description, width)
         .height(height)
@@ -192,16 +276,12 @@ def event_table(
         .thresholds(NONE.build())
         .targets(_with_ids([loki_lines(query)]))
         .datasource(LOKI)
-        .with_transformation(
-            DataTransformerConfig(
-                id_val="extractFields",
-                options={"format": "auto", "keepTime": True, "replace": True, "source": "labels"},
-            )
-        )
+        .with_transformation(_spread_labels())
         .with_transformation(_columns(columns, hidden=_NOT_SHOWN))
-        .override_by_name("Audit ID", [_link("Show this event", "auditID")])
-        .override_by_name("Who", [_link("Everything this user did", "user")])
-        .override_by_name("Name", [_link("Everything done to this name", "name")])
+        .override_by_name("Audit ID", [_links("Show this event", event or search({_AUDIT_ID: CLICKED}, cluster))])
+        .override_by_name("Who", [_links(_EVERYTHING, search({"user": CLICKED}, cluster))])
+        .override_by_name("Name", [_links("Everything done to this name", search(name, cluster))])
+        .override_by_name("From", [_links("Everything from there", search({"sourceIP": CLICKED}, cluster))])
     )
 
 
@@ -260,7 +340,13 @@ def _columns(columns: Mapping[str, str], hidden: Sequence[str] = ()) -> DataTran
     )
 
 
-def _link(title: str, variable: str) -> DynamicConfigValue:
-    """From a cell to the search for what stands in it."""
-    url = f"/d/kubernetes-audit-who?${{__url_time_range}}&${{loki:queryparam}}&${{cluster:queryparam}}&var-{variable}="
-    return DynamicConfigValue(id_val="links", value=[{"title": title, "url": url + "${__value.text}"}])
+def _spread_labels() -> DataTransformerConfig:
+    """A column for each label and field of an event."""
+    return DataTransformerConfig(
+        id_val="extractFields",
+        options={"format": "auto", "keepTime": True, "replace": True, "source": "labels"},
+    )
+
+
+def _links(title: str, url: str) -> DynamicConfigValue:
+    return DynamicConfigValue(id_val="links", value=[{"title": title, "url": url}])

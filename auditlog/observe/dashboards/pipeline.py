@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditlog.observe.dashboards import panels, variables
+from auditlog.observe.dashboards import marks, panels, variables
 from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import pipeline as queries
@@ -21,6 +21,7 @@ def pipeline_dashboard(options: DashboardOptions) -> RenderedDashboard:
         [variables.loki(), variables.prometheus(), variables.cluster(), variables.node()],
         [_freshness(), _api_server(options), _alloy(), _loki(), _policy(options)],
         since="now-6h",
+        annotations=marks.changes(options),
     )
 
 
@@ -30,8 +31,8 @@ def _freshness() -> Section:
         (
             panels.ranking(
                 "Age of the newest event",
-                "Per node, of those that wrote in the last five minutes. Over a minute on one node: is its API server "
-                "up, does its log grow, does Alloy run there? On all nodes: Loki, or a policy that records little.",
+                "Per node, of those that wrote in the last minute; who did not is in *Silent nodes* after five. Near a "
+                "minute: is its API server up, does its log grow, does Alloy run there? All nodes: Loki.",
                 "s",
                 panels.loki_instant(queries.FRESHNESS),
                 _NODE_COLUMNS,
@@ -40,8 +41,9 @@ def _freshness() -> Section:
             ),
             panels.ranking(
                 "Silent nodes",
-                "Nodes that wrote in the range but not in the last five minutes. On the node: `tail` the log. It "
-                "grows: Alloy or Loki. It does not: the API server or its audit flags; `pulumi preview` tells.",
+                "Nodes that wrote when the range began or in the last half hour, and not in the last five minutes. On "
+                "the node: `tail` the log. It grows: Alloy or Loki. It does not: the API server; `pulumi preview` "
+                "tells.",
                 "short",
                 panels.loki_instant(queries.SILENT_NODES),
                 _NODE_COLUMNS,
@@ -50,9 +52,10 @@ def _freshness() -> Section:
             ),
             panels.graph(
                 "Events by node",
-                "A node that stops while others go on is the one to look at; all at once is Loki or the network.",
-                "short",
-                panels.loki_range(queries.EVENTS_BY_NODE, "{{cluster}} {{node}}"),
+                "What Alloy hands on per second. A node that stops while others go on is the one to look at; all at "
+                "once is Loki or the network.",
+                "cps",
+                panels.prometheus_range(queries.EVENTS_BY_NODE, "{{cluster}} {{node}}"),
             ),
             panels.graph(
                 "Behind the log",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from auditlog.observe.dashboards import panels, variables
+from auditlog.observe.dashboards import marks, panels, variables
 from auditlog.observe.dashboards.layout import Section, render
+from auditlog.observe.dashboards.links import search, series
+from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import security as queries
 from auditlog.observe.dashboards.rendered import RenderedDashboard
 from auditlog.observe.dashboards.thresholds import ANY, ANY_IS_BAD
 
+_CHANGES = "create|update|patch|delete|deletecollection"
+_BINDINGS = "rolebindings|clusterrolebindings"
+_ADMISSION = (
+    "validatingwebhookconfigurations|mutatingwebhookconfigurations|validatingadmissionpolicies"
+    "|validatingadmissionpolicybindings|mutatingadmissionpolicies|mutatingadmissionpolicybindings"
+)
+_SESSIONS = "^(exec|attach|portforward|proxy|ephemeralcontainers)$"
 _BY_POLICY = " Always empty: the policy may not record it; `python -m auditlog coverage` tells."
 
 
-def security_dashboard() -> RenderedDashboard:
+def security_dashboard(options: DashboardOptions) -> RenderedDashboard:
     """Builds the dashboard."""
     return render(
         "security",
@@ -19,9 +28,10 @@ def security_dashboard() -> RenderedDashboard:
         "Refused, anonymous and impersonated requests, access to Secrets and pods, changes of rights and of admission.",
         [
             variables.loki(),
+            variables.prometheus(),
             variables.cluster(),
             variables.one_of(
-                "baseline", "Known before", "How long an address must be unseen to be new", ["7d", "1d", "14d", "28d"]
+                "baseline", "Known before", "How long an address must be unseen to be new", ["1d", "7d", "14d", "28d"]
             ),
         ],
         [
@@ -35,7 +45,8 @@ def security_dashboard() -> RenderedDashboard:
             _admission(),
             _tokens_and_addresses(),
         ],
-        since="now-24h",
+        since="now-6h",
+        annotations=marks.changes(options),
     )
 
 
@@ -50,6 +61,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.REFUSED_TOTAL),
                 ANY,
+                link=search({"code": "401|403"}),
             ),
             panels.number(
                 "Reached without identity",
@@ -58,6 +70,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.ANONYMOUS_TOTAL),
                 ANY_IS_BAD,
+                link=search({"user": "system%3Aanonymous"}),
             ),
             panels.number(
                 "Impersonated",
@@ -74,6 +87,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.SECRETS_TOTAL),
                 ANY,
+                link=search({"resource": "secrets", "verb": "get|list|watch"}),
             ),
             panels.number(
                 "Sessions in pods",
@@ -82,6 +96,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.SESSIONS_TOTAL),
                 ANY,
+                link=search({"resource": "pods|nodes"}, patterns={"subresource": _SESSIONS}),
             ),
             panels.number(
                 "cluster-admin bound",
@@ -90,6 +105,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.ADMIN_TOTAL),
                 ANY_IS_BAD,
+                link=search({"resource": _BINDINGS, "verb": _CHANGES}),
             ),
             panels.number(
                 "RBAC changes",
@@ -98,6 +114,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.RBAC_TOTAL),
                 ANY,
+                link=search({"resource": f"roles|clusterroles|{_BINDINGS}", "verb": _CHANGES}),
             ),
             panels.number(
                 "Admission changes",
@@ -106,6 +123,7 @@ def _overview() -> Section:
                 "short",
                 panels.loki_instant(queries.ADMISSION_TOTAL),
                 ANY,
+                link=search({"resource": _ADMISSION, "verb": _CHANGES}),
             ),
         ),
     )
@@ -121,13 +139,13 @@ def _refused() -> Section:
                 "or a changed role; a short burst over many resources: somebody explores.",
                 "short",
                 panels.loki_range(queries.REFUSED_OVER_TIME, "{{code}}"),
+                link=search({"code": series("code")}),
             ),
-            panels.ranking(
+            panels.counted(
                 "Refused by user",
                 "One row with a high count is a broken client: give it the right or stop it. Many rows of one user "
                 "over many resources is exploration: revoke the credential and see what it did reach.",
-                "short",
-                panels.loki_instant(queries.REFUSED_BY_USER),
+                queries.REFUSED_BY_USER,
                 {
                     "cluster": "Cluster",
                     "user": "User",
@@ -140,6 +158,7 @@ def _refused() -> Section:
                 "Requests",
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -163,6 +182,7 @@ def _anonymous() -> Section:
                 height=8,
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -170,12 +190,11 @@ def _impersonation() -> Section:
     return Section(
         "Impersonation",
         (
-            panels.ranking(
+            panels.counted(
                 "Who acts as whom",
                 "A person who acts as an administrator or as system:masters has that person's rights: check who may "
                 "`impersonate` in the cluster roles.",
-                "short",
-                panels.loki_instant(queries.IMPERSONATION_BY_USER),
+                queries.IMPERSONATION_BY_USER,
                 {"cluster": "Cluster", "user": "User", "impersonated": "Acts as"},
                 "Requests",
             ),
@@ -188,6 +207,7 @@ def _impersonation() -> Section:
                 width=panels.HALF,
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -197,17 +217,17 @@ def _secrets() -> Section:
         (
             panels.graph(
                 "Secrets read by people over time",
-                "Reads by users that are no system account. Outside working hours or in bulk: ask the user, and "
-                "rotate the Secrets." + _BY_POLICY,
+                "Reads by users that are no system account. Outside working hours or in bulk: see *Who reads which "
+                "Secret*, ask the user, and rotate the Secrets." + _BY_POLICY,
                 "short",
-                panels.loki_range(queries.SECRETS_OVER_TIME, "{{user}}"),
+                panels.loki_range(queries.SECRETS_OVER_TIME, "{{verb}}"),
             ),
-            panels.ranking(
+            panels.counted(
                 "Who reads which Secret",
-                "A row without a name is a list or a watch: all Secrets of the namespace, or of the cluster where "
-                "that is empty too. A service account that lists all Secrets needs a narrower role." + _BY_POLICY,
-                "short",
-                panels.loki_instant(queries.SECRETS_BY_USER),
+                f"Of the {panels.COUNTED_LINES} newest reads. A row without a name is a list or a watch: all Secrets "
+                "of the namespace, or of the cluster where that is empty too. A service account that lists all Secrets "
+                "needs a narrower role." + _BY_POLICY,
+                queries.SECRETS_BY_USER,
                 {
                     "cluster": "Cluster",
                     "user": "User",
@@ -217,8 +237,10 @@ def _secrets() -> Section:
                     "code": "Code",
                 },
                 "Requests",
+                where={"resource": "secrets"},
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -234,6 +256,7 @@ def _sessions() -> Section:
                 queries.SESSIONS,
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -256,6 +279,7 @@ def _rbac() -> Section:
                 queries.RBAC_EVENTS,
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -270,6 +294,7 @@ def _admission() -> Section:
                 queries.ADMISSION_CHANGES,
             ),
         ),
+        collapsed=True,
     )
 
 
@@ -277,12 +302,11 @@ def _tokens_and_addresses() -> Section:
     return Section(
         "Credentials",
         (
-            panels.ranking(
+            panels.counted(
                 "Token requests",
                 "Tokens of service accounts that somebody other than a kubelet asked for. A person's token outlives "
                 "the person's own session: ask what for, or delete the service account." + _BY_POLICY,
-                "short",
-                panels.loki_instant(queries.TOKENS_BY_USER),
+                queries.TOKENS_BY_USER,
                 {
                     "cluster": "Cluster",
                     "user": "User",
@@ -291,15 +315,17 @@ def _tokens_and_addresses() -> Section:
                     "code": "Code",
                 },
                 "Requests",
+                where={"verb": "create", "resource": "serviceaccounts", "subresource": "token"},
             ),
             panels.ranking(
                 "New source addresses",
-                "Users with an address that they did not use in the time before. A service account from outside the "
-                "pod network: its token has left the cluster. Everything is new in the first days of a log.",
+                "Kinds of callers with a network that they did not come from in the time before. Service accounts from "
+                "outside the pod network: a token has left the cluster. Everything is new in the first days of a log.",
                 "short",
                 panels.loki_instant(queries.NEW_ADDRESSES),
-                {"cluster": "Cluster", "user": "User", "sourceIP": "Address"},
+                {"cluster": "Cluster", "caller": "Caller", "network": "Network"},
                 "Requests",
             ),
         ),
+        collapsed=True,
     )

@@ -33,7 +33,8 @@ class Levels:
                 (value, colour) for (value, _), colour in zip(given, colours[1:], strict=True)
             ]
         else:
-            steps = [(None, "green"), *given]
+            # A count that is neither good nor bad has no colour: green would say that it is good.
+            steps = [(None, "green" if given else "text"), *given]
         return (
             ThresholdsConfig()
             .mode(ThresholdsMode.ABSOLUTE)
@@ -66,5 +67,7 @@ DISK_DAYS = Levels(look=30, bad=7, falling=True)
 RETENTION_DAYS = Levels(look=7, bad=1, falling=True)
 """The rotated files must outlast an outage of Loki: a day is the least, a week covers a holiday."""
 
-DISK_USED = Levels(look=0.8, bad=0.9)
-"""80 %; at 90 % kubelet begins to evict pods (nodefs.available, its default)."""
+
+def disk_used(percent: float) -> Levels:
+    """Bad from where the alert `audit-disk-usage` fires, and worth a look ten points before."""
+    return Levels(look=(percent - 10) / 100, bad=percent / 100)

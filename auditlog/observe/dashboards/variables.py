@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders.dashboard import (
+    AdHocVariable,
     CustomVariable,
     DatasourceVariable,
     QueryVariable,
@@ -60,18 +61,29 @@ def text(name: str, label: str, description: str, value: str = "") -> TextBoxVar
 
 
 def choice(name: str, label: str, description: str, values: dict[str, str]) -> CustomVariable:
-    """Values to choose several of, or all; other values may be typed. ``values`` maps what is shown to a regex."""
+    """Values to choose several of, or all; other values may be typed. ``values`` are what is asked for, by label."""
     return (
         CustomVariable(name)
         .label(label)
         .description(description)
-        .values(", ".join(f"{shown} : {value}" if shown != value else value for shown, value in values.items()))
+        .values(", ".join(_option(shown, value) for shown, value in values.items()))
         .multi(True)
         .include_all(True)
         .all_value(_ANYTHING)
         .allow_custom_value(True)
         .current(_EVERYTHING)
     )
+
+
+def further_filters() -> AdHocVariable:
+    """Filters on any field. Grafana adds them to each query behind its last filter on a field, which each must have."""
+    return AdHocVariable("filters").label("Further filters").datasource(LOKI)
+
+
+def _option(shown: str, value: str) -> str:
+    """A comma divides options, unless a backslash stands before it."""
+    text = value if shown == value else f"{shown} : {value}"
+    return text.replace(",", "\\,")
 
 
 def one_of(name: str, label: str, description: str, values: list[str]) -> CustomVariable:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from auditlog.observe.dashboards import panels, variables
+from auditlog.observe.dashboards import marks, panels, variables
 from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries import volume as queries
 from auditlog.observe.dashboards.rendered import RenderedDashboard
-from auditlog.observe.dashboards.thresholds import DISK_DAYS, DISK_USED, NONE, RETENTION_DAYS
+from auditlog.observe.dashboards.thresholds import DISK_DAYS, NONE, RETENTION_DAYS, disk_used
 
 _TRY = "`python -m auditlog replay audit.log --policy …` shows beforehand what another policy would save."
 
@@ -32,6 +32,7 @@ def volume_dashboard(options: DashboardOptions) -> RenderedDashboard:
         ],
         [_overview(), _volume(), _talkers(), _space(options), _clients()],
         since="now-24h",
+        annotations=marks.changes(options),
     )
 
 
@@ -41,30 +42,31 @@ def _overview() -> Section:
         (
             panels.number(
                 "Events per second",
-                "Over the whole range. A jump: see *Largest users* and *Largest agents* for what began then.",
+                "Over the whole range, from Alloy's counters. A jump: see *Largest users* and *Largest agents* for "
+                "what began then.",
                 "cps",
-                panels.loki_instant(queries.EVENTS_PER_SECOND),
+                panels.prometheus_instant(queries.EVENTS_PER_SECOND),
             ),
             panels.number(
                 "Bytes per day",
                 "Projected from the range. More than planned: see *Top talkers* and drop or lower what nobody asks "
                 "for. " + _TRY,
                 "bytes",
-                panels.loki_instant(queries.BYTES_PER_DAY),
+                panels.prometheus_instant(queries.BYTES_PER_DAY),
             ),
             panels.number(
                 "Bytes per event",
                 "Metadata alone is 1 to 2 kB. Much more: bodies are recorded; lower resources with large objects to "
                 "Metadata, and set omitManagedFields.",
                 "bytes",
-                panels.loki_instant(queries.BYTES_PER_EVENT),
+                panels.prometheus_instant(queries.BYTES_PER_EVENT),
             ),
             panels.number(
                 "Cost of 30 days",
                 "At the price above, in its currency. Too much: the retention in Loki and the largest rows of *Top "
                 "talkers* are the two things to change.",
                 "none",
-                panels.loki_instant(queries.COST_PER_MONTH),
+                panels.prometheus_instant(queries.COST_PER_MONTH),
             ),
         ),
     )
@@ -79,27 +81,21 @@ def _volume() -> Section:
                 "A change of the mix without a change of the policy: another workload, or a node with another "
                 "policy; see *Levels by API server* in *Pipeline*.",
                 "cps",
-                panels.loki_range(queries.BY_LEVEL, "{{level}}"),
+                panels.prometheus_range(queries.BY_LEVEL, "{{level}}"),
             ),
             panels.graph(
                 "Bytes by level",
                 "Request and RequestResponse carry bodies and make most of the bytes. Too much: lower the resources "
                 "that *Largest resources* names. " + _TRY,
                 "binBps",
-                panels.loki_range(queries.BYTES_BY_LEVEL, "{{level}}"),
+                panels.prometheus_range(queries.BYTES_BY_LEVEL, "{{level}}"),
             ),
             panels.graph(
                 "Events by verb",
                 "Reads that nobody asks about are the first thing to drop; keep those of Secrets.",
                 "cps",
-                panels.loki_range(queries.BY_VERB, "{{verb}}"),
-            ),
-            panels.graph(
-                "Requests by code",
-                "Many 4xx are clients that retry what cannot work and fill the log: fix or stop them. 5xx: the API "
-                "server or a webhook fails, look there first.",
-                "short",
-                panels.loki_range(queries.BY_CODE, "{{code}}"),
+                panels.prometheus_range(queries.BY_VERB, "{{verb}}"),
+                width=panels.FULL,
             ),
         ),
     )
@@ -109,16 +105,47 @@ def _talkers() -> Section:
     return Section(
         "Where it comes from",
         (
-            _largest("user", "users", "One controller above all others: does it poll where it could watch?"),
-            _largest("namespace", "namespaces", "No name: requests that are not in a namespace."),
-            _largest("resource", "resources", "Leases, events and endpoint slices tell nobody anything: drop them."),
-            _largest("userAgent", "agents", "An unknown agent: search for it in *Who did it*."),
-            panels.ranking(
+            panels.graph(
+                "Requests by code",
+                "Many 4xx are clients that retry what cannot work and fill the log: fix or stop them. 5xx: the API "
+                "server or a webhook fails, look there first.",
+                "short",
+                panels.loki_range(queries.BY_CODE, "{{code}}"),
+            ),
+            panels.graph(
+                "Largest users",
+                "Kinds of callers with the most bytes in each step: people, nodes, ServiceAccounts by namespace. One "
+                "controller above all others: does it poll where it could watch?",
+                "binBps",
+                panels.loki_range(queries.LARGEST_CALLERS, "{{caller}}"),
+            ),
+            panels.graph(
+                "Largest namespaces",
+                "The ten with the most bytes in each step. No name: requests that are not in a namespace.",
+                "binBps",
+                panels.loki_range(queries.LARGEST_NAMESPACES, "{{namespace}}"),
+            ),
+            panels.graph(
+                "Largest resources",
+                "The ten with the most bytes in each step. Leases, events and endpoint slices tell nobody anything: "
+                "drop them.",
+                "binBps",
+                panels.loki_range(queries.LARGEST_RESOURCES, "{{resource}}"),
+            ),
+            panels.counted(
+                "Largest agents",
+                f"Of the {panels.COUNTED_LINES} newest events, by bytes. An unknown agent: search for it in *Who did "
+                "it*.",
+                queries.LARGEST_AGENTS,
+                {"cluster": "Cluster", "userAgent": "Agent"},
+                "Bytes",
+                add="bytes",
+            ),
+            panels.counted(
                 "Top talkers",
-                "The same user, agent, verb and resource, by bytes. What you would never look up goes into "
-                "`policy.drop`. " + _TRY,
-                "bytes",
-                panels.loki_instant(queries.TOP_TALKERS),
+                f"The same user, agent, verb and resource, of the {panels.COUNTED_LINES} newest events, by bytes. What "
+                "you would never look up goes into `policy.drop`. " + _TRY,
+                queries.TOP_TALKERS,
                 {
                     "cluster": "Cluster",
                     "user": "User",
@@ -127,18 +154,10 @@ def _talkers() -> Section:
                     "resource": "Resource",
                 },
                 "Bytes",
-                width=panels.FULL,
+                add="bytes",
             ),
         ),
-    )
-
-
-def _largest(field: str, plural: str, advice: str) -> panels.Panel:
-    return panels.graph(
-        f"Largest {plural}",
-        f"The ten with the most bytes in each step. {advice}",
-        "binBps",
-        panels.loki_range(queries.largest(field), f"{{{{{field}}}}}"),
+        collapsed=True,
     )
 
 
@@ -151,7 +170,7 @@ def _space(options: DashboardOptions) -> Section:
                 "Projected from the range. One node far above the others: clients do not balance over the API "
                 "servers, or the nodes have different policies.",
                 "bytes",
-                panels.loki_instant(queries.BYTES_PER_DAY_BY_CLUSTER),
+                panels.prometheus_instant(queries.BYTES_PER_DAY_BY_NODE),
                 {"cluster": "Cluster", "node": "Node"},
                 "Bytes per day",
             ),
@@ -160,7 +179,7 @@ def _space(options: DashboardOptions) -> Section:
                 "How far back the node's own files reach. Less than the longest outage of Loki that you expect: raise "
                 "`auditLog.maxSize` or `auditLog.maxBackup`, else events are rotated away before they are shipped.",
                 "none",
-                panels.loki_instant(queries.DAYS_OF_LOG),
+                panels.prometheus_instant(queries.DAYS_OF_LOG),
                 {"cluster": "Cluster", "node": "Node"},
                 "Days",
                 levels=RETENTION_DAYS,
@@ -179,11 +198,11 @@ def _space(options: DashboardOptions) -> Section:
             ),
             panels.graph(
                 "Disk used",
-                "The file systems that hold the log; needs node_exporter. Over 80 %: see what else grows there, then "
-                "lower `auditLog.maxBackup`.",
+                "The file systems that hold the log; needs node_exporter. Red: `audit-disk-usage` fires. See what else "
+                "grows there, then lower `auditLog.maxBackup`.",
                 "percentunit",
                 panels.prometheus_range(queries.disk_used(options), "{{instance}} {{mountpoint}}"),
-                levels=DISK_USED,
+                levels=disk_used(options.disk_percent),
                 stacked=False,
             ),
             panels.graph(
@@ -204,12 +223,11 @@ def _clients() -> Section:
     return Section(
         "Clients to talk to",
         (
-            panels.ranking(
+            panels.counted(
                 "Deprecated APIs",
                 "Who uses them, and the release that removes them where one is decided. Move the client to the "
                 "newer version before you upgrade to that release.",
-                "short",
-                panels.loki_instant(queries.DEPRECATED),
+                queries.DEPRECATED,
                 {
                     "cluster": "Cluster",
                     "removedIn": "Removed in",
@@ -230,4 +248,5 @@ def _clients() -> Section:
                 more={"latency": "Took"},
             ),
         ),
+        collapsed=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditlog.observe.dashboards import panels, variables
+from auditlog.observe.dashboards import links, panels, variables
 from auditlog.observe.dashboards.layout import Section, render
 from auditlog.observe.dashboards.queries import who as queries
 from auditlog.observe.dashboards.rendered import RenderedDashboard
@@ -30,7 +30,9 @@ _RESOURCES = (
     "customresourcedefinitions",
 )
 _CODES = {"succeeded": "[123]..", "refused (401, 403)": "401|403", "failed (4xx)": "4..", "server error (5xx)": "5.."}
+"""Regular expressions, which the queries take as they are."""
 
+_NEWEST = f"{panels.COUNTED_LINES} newest events"
 _NOTHING = (
     "Nothing here can mean that nobody did it, that the policy does not record it "
     "(`python -m auditlog explain`), or that events are missing (dashboard *Pipeline*)."
@@ -52,10 +54,16 @@ def who_dashboard() -> RenderedDashboard:
             variables.text("namespace", "Namespace", "Part of it, as a regular expression"),
             variables.text("name", "Name", "Part of the object's name, as a regular expression"),
             variables.choice("code", "Code", "How it ended, or an HTTP status", _CODES),
+            variables.text("sourceIP", "From", "Part of the source address, as a regular expression"),
+            variables.text("subresource", "Subresource", "Such as exec, log or token; a regular expression"),
+            variables.text("groups", "Group", "Part of one of the user's groups, as a regular expression"),
+            variables.text("userAgent", "Agent", "Part of the user agent, as a regular expression"),
+            variables.node(),
             variables.text("auditID", "Audit ID", "The one event that is shown in full; click one in the table"),
+            variables.further_filters(),
         ],
         [_search(), _event(), _deletions()],
-        since="now-6h",
+        since="now-1h",
     )
 
 
@@ -77,18 +85,19 @@ def _search() -> Section:
                 panels.loki_instant(queries.REFUSED_TOTAL),
                 ANY,
             ),
-            panels.number(
+            panels.different(
                 "Users",
-                "Different users among them. More than you expect: look at *By user* for who does not belong here.",
-                "short",
-                panels.loki_instant(queries.USERS_TOTAL),
+                f"Different users among them, of the {_NEWEST}. More than you expect: look at *By user* for who does "
+                "not belong here.",
+                queries.NEWEST_USERS,
+                "user",
             ),
-            panels.number(
+            panels.different(
                 "Source addresses",
-                "Different addresses they came from. One user from many addresses: the credential may be shared or "
-                "stolen; compare with *New source addresses* in *Security*.",
-                "short",
-                panels.loki_instant(queries.ADDRESSES_TOTAL),
+                f"Different addresses they came from, of the {_NEWEST}. One user from many addresses: the credential "
+                "may be shared or stolen; compare with *New source addresses* in *Security*.",
+                queries.NEWEST_ADDRESSES,
+                "sourceIP",
             ),
             panels.graph(
                 "Requests over time",
@@ -103,22 +112,22 @@ def _search() -> Section:
                 "user or a name to search for it. " + _NOTHING,
                 queries.MATCHES,
                 height=14,
+                event=links.event_of_search(),
             ),
-            panels.ranking(
+            panels.counted(
                 "By user",
-                "Who sent them. An unexpected service account: find its pod by the source address.",
-                "short",
-                panels.loki_instant(queries.BY_USER),
+                f"Who sent them, of the {_NEWEST}. An unexpected service account: find its pod by the source address.",
+                queries.BY_USER,
                 {"cluster": "Cluster", "user": "User"},
-                "Events",
+                "Requests",
             ),
-            panels.ranking(
+            panels.counted(
                 "By object",
-                "What they were about. A row without a name stands for creations, lists and whole collections.",
-                "short",
-                panels.loki_instant(queries.BY_OBJECT),
+                f"What they were about, of the {_NEWEST}. A row without a name stands for creations, lists and whole "
+                "collections.",
+                queries.BY_OBJECT,
                 {"cluster": "Cluster", "resource": "Resource", "namespace": "Namespace", "name": "Name"},
-                "Events",
+                "Requests",
             ),
         ),
     )
@@ -143,14 +152,14 @@ def _deletions() -> Section:
     return Section(
         "Deletions, whatever is searched for",
         (
-            panels.ranking(
+            panels.counted(
                 "Deletions by user",
-                "Who deleted what kind of object. A person where only a controller should delete: ask them, and see "
-                "*Latest deletions* for the names.",
-                "short",
-                panels.loki_instant(queries.DELETIONS_BY_USER),
+                f"Who deleted what kind of object, of the {panels.COUNTED_LINES} newest deletions. A person where only "
+                "a controller should delete: ask them, and see *Latest deletions* for the names.",
+                queries.DELETIONS_BY_USER,
                 {"cluster": "Cluster", "user": "User", "resource": "Resource", "namespace": "Namespace"},
                 "Deletions",
+                where={"verb": "delete|deletecollection"},
                 width=panels.FULL,
             ),
             panels.event_table(
@@ -160,4 +169,5 @@ def _deletions() -> Section:
                 queries.DELETIONS,
             ),
         ),
+        collapsed=True,
     )

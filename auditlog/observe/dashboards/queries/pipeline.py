@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from auditlog.detections.shipping_delay import behind
-from auditlog.events.logql import count, streams
+from auditlog.detections.shipping_delay import EVENTS_METRIC, PREFIX, behind
+from auditlog.events.logql import count
 from auditlog.observe.dashboards.options import DashboardOptions
-from auditlog.observe.dashboards.queries.common import CLUSTER, RANGE, STEP
+from auditlog.observe.dashboards.queries.common import CLUSTER, NODES, RANGE
 
-_NODES = streams(CLUSTER, 'node=~"$node"')
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"
 
-FRESHNESS = f"min_over_time({_NODES} {_AGE} [5m]) by (cluster, node)"
-"""Seconds since each node's newest event. Five minutes back are enough: who is silent longer is in `SILENT_NODES`, and
-every line of the window is looked at."""
+FRESHNESS = f"min_over_time({NODES} {_AGE} [1m]) by (cluster, node)"
+"""Seconds since each node's newest event. A minute back is enough: who is silent longer is in `SILENT_NODES`, and every
+line of the window is looked at."""
 
-SILENT_NODES = f"{count('cluster, node', _NODES, RANGE)} unless {count('cluster, node', _NODES, '5m')}"
-EVENTS_BY_NODE = count("cluster, node", _NODES, STEP)
+SILENT_NODES = (
+    f"({count('cluster, node', NODES, '5m', offset=RANGE)} or {count('cluster, node', NODES, '30m')})"
+    f" unless {count('cluster, node', NODES, '5m')}"
+)
+"""Nodes that wrote when the range began or in the last half hour, and do not now: little is read, however long the
+range is."""
+EVENTS_BY_NODE = f'sum by (cluster, node) (rate({PREFIX}{EVENTS_METRIC}{{{CLUSTER}, node=~"$node"}}[$__rate_interval]))'
 
 _RATE = "$__rate_interval"
-LOKI_DISCARDED = f"sum by (reason) (increase(loki_discarded_samples_total{{{CLUSTER}}}[{_RATE}]))"
+
+
+def _grown(by: str, metric: str, matchers: str = CLUSTER) -> str:
+    """How much a counter grew. One that was not there a day ago began at its first error: it grew by what it says."""
+    series = f"{metric}{{{matchers}}}"
+    born = f"{series} unless last_over_time({series}[1d] offset {_RATE})"
+    return f"sum by ({by}) (increase({series}[{_RATE}]) or {born})"
+
+
+LOKI_DISCARDED = _grown("reason", "loki_discarded_samples_total")
+POLICY_LABEL = "annotation_kubernetes_audit_policy_sha256"
+"""kube-state-metrics' label for `auditlog.manifest.desired.POLICY_ANNOTATION`, which every manifest carries."""
 POLICY_HASHES = (
-    "count by (cluster, pod, annotation_kubernetes_audit_policy_sha256)"
+    f"count by (cluster, pod, {POLICY_LABEL})"
     f' (kube_pod_annotations{{{CLUSTER}, namespace="kube-system", pod=~"kube-apiserver-.*"}})'
 )
-"""kube-state-metrics' copy of `auditlog.manifest.desired.POLICY_ANNOTATION`, which every manifest carries."""
 
 SHIPPED = f"sum by (instance) (rate(loki_write_sent_entries_total{{{CLUSTER}}}[{_RATE}]))"
-DROPPED = f"sum by (instance, reason) (increase(loki_write_dropped_entries_total{{{CLUSTER}}}[{_RATE}]))"
+DROPPED = _grown("instance, reason", "loki_write_dropped_entries_total")
 RETRIES = f"sum by (instance) (increase(loki_write_batch_retries_total{{{CLUSTER}}}[{_RATE}]))"
 LEFT_OUT = f"sum by (instance, reason) (increase(loki_process_dropped_lines_total{{{CLUSTER}}}[{_RATE}]))"
 BEHIND = behind("sum by (cluster, instance)", CLUSTER)
@@ -38,25 +52,23 @@ SHIPPING_TIME = (
 
 def audit_errors(options: DashboardOptions) -> str:
     """Events that a part of the audit backend lost: log, webhook, buffered, truncate."""
-    return f"sum by (cluster, instance, plugin) (increase(apiserver_audit_error_total{_api_server(options)}[{_RATE}]))"
+    return _grown("cluster, instance, plugin", "apiserver_audit_error_total", _api_server(options))
 
 
 def rejected(options: DashboardOptions) -> str:
     """Requests refused because they could not be recorded (blocking-strict mode)."""
-    return (
-        f"sum by (cluster, instance) (increase(apiserver_audit_requests_rejected_total{_api_server(options)}[{_RATE}]))"
-    )
+    return _grown("cluster, instance", "apiserver_audit_requests_rejected_total", _api_server(options))
 
 
 def recorded(options: DashboardOptions) -> str:
     """Events per second that each API server hands to its audit backends."""
-    return f"sum by (cluster, instance) (rate(apiserver_audit_event_total{_api_server(options)}[{_RATE}]))"
+    return f"sum by (cluster, instance) (rate(apiserver_audit_event_total{{{_api_server(options)}}}[{_RATE}]))"
 
 
 def level_mix(options: DashboardOptions) -> str:
     """Requests per second by the level that the policy gave them; nodes with one policy look alike."""
-    return f"sum by (instance, level) (rate(apiserver_audit_level_total{_api_server(options)}[{_RATE}]))"
+    return f"sum by (instance, level) (rate(apiserver_audit_level_total{{{_api_server(options)}}}[{_RATE}]))"
 
 
 def _api_server(options: DashboardOptions) -> str:
-    return f"{{{CLUSTER}, {options.api_server}}}"
+    return f"{CLUSTER}, {options.api_server}"

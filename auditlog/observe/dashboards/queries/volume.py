@@ -4,45 +4,59 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from auditlog.detections.shipping_delay import BYTES_METRIC, EVENTS_METRIC, PREFIX
 from auditlog.events import logql
-from auditlog.events.logql import FINAL_STAGE, count, rate, size, size_rate
+from auditlog.events.logql import size_rate
 from auditlog.observe.dashboards.options import DashboardOptions
 from auditlog.observe.dashboards.queries.common import (
     CLUSTER,
-    RANGE,
+    KIND_OF_CALLER,
     STEP,
-    STREAMS,
     TALKERS,
     events,
+    newest,
     over_time,
-    ranking,
 )
 
-_A_DAY = "/ $__range_s * 86400"
 _MEBIBYTE = 1024**2
 _MONTH = 30
-
-EVENTS_PER_SECOND = rate("", STREAMS, RANGE)
-BYTES_PER_DAY = f"{size('', STREAMS, RANGE)} {_A_DAY}"
-BYTES_PER_EVENT = f"{size('', STREAMS, RANGE)} / {count('', STREAMS, RANGE)}"
-COST_PER_MONTH = f"{size('', STREAMS, RANGE)} {_A_DAY} * {_MONTH} / 1024 / 1024 / 1024 * $price"
-
-BY_LEVEL = rate("level", STREAMS, STEP)
-BYTES_BY_LEVEL = size_rate("level", STREAMS, STEP)
-BY_CODE = over_time("code", FINAL_STAGE)
-BY_VERB = rate("verb", STREAMS, STEP)
+_RATE = "$__rate_interval"
+_DAY = 86400
 
 
-def largest(field: str) -> str:
-    """The values of a field with the most bytes per second."""
-    return f"topk({TALKERS}, {size_rate(field, STREAMS, STEP)})"
+def _shipped(metric: str, window: str, by: str = "") -> str:
+    """What Alloy ships per second: its own counters, so that Loki need not read its lines to count them."""
+    rate = f"rate({PREFIX}{metric}{{{CLUSTER}}}[{window}])"
+    return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
 
 
-TOP_TALKERS = f"topk(50, {size('cluster, user, userAgent, verb, resource', STREAMS, RANGE)})"
-BYTES_PER_DAY_BY_CLUSTER = f"{size('cluster, node', STREAMS, RANGE)} {_A_DAY}"
-DAYS_OF_LOG = f"($budget * {_MEBIBYTE}) / ({size('cluster, node', STREAMS, RANGE)} {_A_DAY})"
+EVENTS_PER_SECOND = _shipped(EVENTS_METRIC, "$__range")
+BYTES_PER_DAY = f"{_shipped(BYTES_METRIC, '$__range')} * {_DAY}"
+BYTES_PER_EVENT = f"{_shipped(BYTES_METRIC, '$__range')} / {_shipped(EVENTS_METRIC, '$__range')}"
+COST_PER_MONTH = f"{BYTES_PER_DAY} * {_MONTH} / 1024 / 1024 / 1024 * $price"
 
-DEPRECATED = ranking(
+BY_LEVEL = _shipped(EVENTS_METRIC, _RATE, "level")
+BYTES_BY_LEVEL = _shipped(BYTES_METRIC, _RATE, "level")
+BY_VERB = _shipped(EVENTS_METRIC, _RATE, "verb")
+BYTES_PER_DAY_BY_NODE = f"{_shipped(BYTES_METRIC, '$__range', 'cluster, node')} * {_DAY}"
+DAYS_OF_LOG = f"($budget * {_MEBIBYTE}) / ({BYTES_PER_DAY_BY_NODE})"
+
+BY_CODE = over_time("code")
+
+
+def largest(field: str, *stages: str) -> str:
+    """The values of a field with the most bytes per second; a field that has few values."""
+    return f"topk({TALKERS}, {size_rate(field, events(*stages), STEP)})"
+
+
+LARGEST_CALLERS = largest("caller", KIND_OF_CALLER)
+LARGEST_NAMESPACES = largest("namespace")
+LARGEST_RESOURCES = largest("resource")
+_WITH_SIZE = "label_format bytes=`{{ __line__ | len }}`"
+LARGEST_AGENTS = newest("cluster, userAgent, bytes", _WITH_SIZE)
+TOP_TALKERS = newest("cluster, user, userAgent, verb, resource, bytes", _WITH_SIZE)
+
+DEPRECATED = newest(
     "cluster, removedIn, resource, version, verb, user, userAgent", logql.HAS_DEPRECATION, logql.WITH_DEPRECATION
 )
 SLOW = events(logql.HAS_SLOW_LATENCY, logql.WITH_LATENCY)
@@ -54,13 +68,14 @@ def days_of_disk(options: DashboardOptions) -> str:
     Which of a node's file systems that is, its metrics do not say: all that hold the log's folder are shown.
     """
     available = f"node_filesystem_avail_bytes{{{_file_systems(options)}}}"
-    return f"{available} / clamp_min(-deriv({available}[6h]), 1) / 86400"
+    return _on_control_plane(options, f"{available} / clamp_min(-deriv({available}[6h]), 1) / 86400")
 
 
 def disk_used(options: DashboardOptions) -> str:
     """Used part of the file systems that hold the log's folder."""
     matchers = _file_systems(options)
-    return f"1 - node_filesystem_avail_bytes{{{matchers}}} / node_filesystem_size_bytes{{{matchers}}}"
+    used = f"1 - node_filesystem_avail_bytes{{{matchers}}} / node_filesystem_size_bytes{{{matchers}}}"
+    return _on_control_plane(options, used)
 
 
 def kept_share(options: DashboardOptions) -> str:
@@ -77,3 +92,17 @@ def _level_rate(matchers: str) -> str:
 def _file_systems(options: DashboardOptions) -> str:
     folders = "|".join(str(folder) for folder in PurePosixPath(options.log_path).parents)
     return f'{CLUSTER}, mountpoint=~"{folders}"'
+
+
+def _on_control_plane(options: DashboardOptions, values: str) -> str:
+    """Of series by instance those whose host is an API server's too: workers have disks, and no audit log.
+
+    Where the two jobs name hosts differently, no host of a cluster is an API server's: then all are shown.
+    """
+    start = f"process_start_time_seconds{{{CLUSTER}, {options.api_server}}}"
+    theirs = f"({_with_host(values)} and on (cluster, host) {_with_host(start)})"
+    return f"{theirs} or ({_with_host(values)} unless on (cluster) {theirs})"
+
+
+def _with_host(series: str) -> str:
+    return f'label_replace({series}, "host", "$1", "instance", "(.*?)(:[0-9]+)?")'

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from auditlog.events import logql
-from auditlog.events.logql import count
-from auditlog.observe.dashboards.queries.common import RANGE, events, over_time, ranking, total
+from auditlog.events.logql import pipeline, streams
+from auditlog.observe.dashboards.queries.common import CLUSTER, NODES, events, newest, over_time, total
+
+TYPED = ("user", "namespace", "name", "subresource", "sourceIP", "groups", "userAgent")
+"""Fields that a person types a part of, as a regular expression: `^prod$` is exactly prod."""
+
+CHOSEN = ("verb", "resource", "code")
+"""Fields of which a person chooses values."""
 
 _SEARCH = (
-    "user=~`.*${user:raw}.*`",
     'verb=~"$verb"',
     'resource=~"$resource"',
-    "namespace=~`.*${namespace:raw}.*`",
-    "name=~`.*${name:raw}.*`",
-    'code=~"$code"',
+    'code=~"${code:pipe}"',
+    *(f"{field}=~`.*${{{field}:raw}}.*`" for field in TYPED),
 )
-"""What a person types is found anywhere in the field, as a regular expression: `^prod$` is exactly prod."""
+"""The codes are regular expressions themselves, which Grafana would escape without a format."""
 
-MATCHES = events(*_SEARCH)
-MATCHES_TOTAL = total(*_SEARCH, logql.FINAL_STAGE)
-REFUSED_TOTAL = total(*_SEARCH, logql.FINAL_STAGE, logql.REFUSED)
-USERS_TOTAL = f"count({count('user', MATCHES, RANGE)}) or vector(0)"
-ADDRESSES_TOTAL = f"count({count('sourceIP', MATCHES, RANGE)}) or vector(0)"
-BY_VERB = over_time("verb", *_SEARCH)
-BY_USER = ranking("cluster, user", *_SEARCH)
-BY_OBJECT = ranking("cluster, resource, namespace, name", *_SEARCH)
+MATCHES = events(*_SEARCH, selector=NODES)
+MATCHES_TOTAL = total(*_SEARCH, selector=NODES)
+REFUSED_TOTAL = total(*_SEARCH, logql.REFUSED, selector=NODES)
+NEWEST_USERS = newest("user", *_SEARCH, selector=NODES)
+NEWEST_ADDRESSES = newest("sourceIP", *_SEARCH, selector=NODES)
+BY_VERB = over_time("verb", *_SEARCH, selector=NODES)
+BY_USER = newest("cluster, user", *_SEARCH, selector=NODES)
+BY_OBJECT = newest("cluster, resource, namespace, name", *_SEARCH, selector=NODES)
 
-ONE_EVENT = events("auditID=`${auditID:raw}`")
+_NO_STREAM_WITHOUT_ID = f"job!=`${{auditID:raw}}{logql.JOB}`"
+"""Contradicts the job where no audit ID is given: then Loki looks at nothing instead of at everything."""
+ONE_EVENT = pipeline(streams(CLUSTER, _NO_STREAM_WITHOUT_ID), "auditID=`${auditID:raw}`")
 
-DELETIONS = events(logql.DELETIONS, logql.FINAL_STAGE)
-DELETIONS_BY_USER = ranking("cluster, user, namespace, resource", logql.DELETIONS, logql.FINAL_STAGE)
+DELETIONS = events(logql.DELETIONS, 'stage!="RequestReceived"')
+DELETIONS_BY_USER = newest("cluster, user, namespace, resource", logql.DELETIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tests.grafana import BUILT_IN, named_variables, panels, queries
@@ -12,6 +12,7 @@ from tests.grafana import BUILT_IN, named_variables, panels, queries
 PANEL_TYPES = {"logs", "stat", "table", "timeseries"}
 WIDTH = 24
 CLUSTER = 'cluster=~"$cluster"'
+_MANY_VALUES = r"by \([^)]*\b(user|name|userAgent|sourceIP|auditID|groups)\b"
 
 
 def problems(dashboard: Mapping[str, Any]) -> list[str]:
@@ -31,12 +32,21 @@ def _dashboard(dashboard: Mapping[str, Any]) -> Iterator[str]:
         yield "editable, although the next sync would undo what is edited"
     if dashboard.get("schemaVersion", 0) < 39:
         yield "an old schema"
-    ids = [panel["id"] for panel in dashboard["panels"]]
+    if dashboard.get("refresh"):
+        yield "refreshes by itself: it would read the whole range each time"
+    ids = [panel["id"] for panel in _all_panels(dashboard["panels"])]
     if len(set(ids)) != len(ids) or None in ids:
         yield "panel ids are not unique"
     titles = [panel["title"] for panel in panels(dashboard)]
     if len(set(titles)) != len(titles):
         yield "panel titles are not unique"
+
+
+def _all_panels(found: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows too, and what is in them."""
+    for panel in found:
+        yield panel
+        yield from panel.get("panels") or ()
 
 
 def _panels(dashboard: Mapping[str, Any]) -> Iterator[str]:
@@ -83,6 +93,10 @@ def _target(panel: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[str
         yield f"{wrong} is not for this datasource"
     if target.get("queryType") == "instant" and "$__auto" in target["expr"]:
         yield "an instant query has no steps"
+    if datasource.get("type") == "loki" and re.search(_MANY_VALUES, target["expr"]):
+        yield "a count by a field of which there may be more values than Loki's max_query_series"
+    if re.search(r"=~`[^`]*\$(?:\{\w+\}|\w)", target["expr"]):
+        yield "Grafana escapes a variable without a format for double quotes, and these are none"
 
 
 def _places(dashboard: Mapping[str, Any]) -> Iterator[str]:
@@ -105,6 +119,9 @@ def _places(dashboard: Mapping[str, Any]) -> Iterator[str]:
 def _variables(dashboard: Mapping[str, Any]) -> Iterator[str]:
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
     used = named_variables(" ".join(query.text for query in queries(dashboard)))
+    used |= {variable["name"] for variable in dashboard["templating"]["list"] if variable["type"] == "adhoc"}
+    marks = json.dumps(dashboard.get("annotations", {}))
+    used |= named_variables(marks) & variables.keys()
     used |= {name for panel in panels(dashboard) for name in named_variables(json.dumps(panel["datasource"]))}
     for name in sorted(used - variables.keys() - BUILT_IN):
         yield f"variable {name} is used and not defined"
@@ -115,8 +132,17 @@ def _variables(dashboard: Mapping[str, Any]) -> Iterator[str]:
             yield f"variable {name}: a datasource variable is named after the kind of datasource"
         if variable["type"] == "query" and variable["datasource"]["uid"] != "${loki}":
             yield f"variable {name}: asks a fixed datasource"
+        if variable["type"] == "adhoc":
+            yield from (f"variable {name}: {problem}" for problem in _without_filter(dashboard))
         if not variable.get("label"):
             yield f"variable {name}: no label"
     cluster = variables.get("cluster", {})
     if not (cluster.get("includeAll") and cluster.get("multi") and cluster.get("allValue") == ".*"):
         yield "variable cluster: not one, several, or all clusters"
+
+
+def _without_filter(dashboard: Mapping[str, Any]) -> Iterator[str]:
+    """Grafana adds ad-hoc filters behind a query's filters on fields, and into the selector where there is none."""
+    for query in queries(dashboard):
+        if query.datasource == "loki" and query.kind != "label" and not re.search(r"\| \w+ ?(=|!)", query.text):
+            yield f"{query.owner} has no filter on a field"

@@ -15,7 +15,19 @@ from auditlog.manifest.desired import POLICY_ANNOTATION
 from auditlog.observe.dashboards import DashboardOptions, all_dashboards
 from auditlog.observe.dashboards.thresholds import Levels
 from lab.paths import REPOSITORY
-from tests.grafana import fill, initial_values, panels, queries
+from tests.grafana import (
+    ALL,
+    Variable,
+    built_in,
+    custom_options,
+    fill,
+    formatted,
+    initial_state,
+    named_variables,
+    panels,
+    queries,
+    variables,
+)
 from tests.unit.observe.dashboards.lint import problems
 
 DASHBOARDS = all_dashboards(DashboardOptions())
@@ -58,10 +70,38 @@ def test_keys_are_sorted_so_that_a_diff_shows_what_changed(dashboard: Any) -> No
 
 
 @pytest.mark.parametrize("uid", PARSED)
-def test_every_query_can_be_filled_with_what_the_dashboard_opens_with(uid: str) -> None:
-    values = initial_values(PARSED[uid], window=3600, step=30)
-    for query in queries(PARSED[uid]):
-        assert "$" not in fill(query.text, values), query
+def test_every_query_can_be_filled_with_every_option(uid: str) -> None:
+    dashboard = PARSED[uid]
+    first = initial_state(dashboard)
+    states = [first] + [
+        {**first, name: value} for name, variable in variables(dashboard).items() for value in variable.selections()
+    ]
+    for query in queries(dashboard):
+        for state in states:
+            filled = fill(query, dashboard, state, built_in(query, window=3600, step=30))
+            assert named_variables(filled) == set(), query
+
+
+def test_a_comma_in_the_label_of_an_option_does_not_divide_it() -> None:
+    assert variables(PARSED["kubernetes-audit-who"])["code"].options["refused (401, 403)"] == "401|403"
+    assert custom_options("a, b : c, d\\, e : f") == {"a": "a", "b": "c", "d, e": "f"}
+
+
+def test_values_reach_loki_as_grafana_sends_them() -> None:
+    several = Variable("v", "custom", ALL, multi=True, include_all=True, all_value=".*", options={"a": "4..", "b": "x"})
+    assert formatted(several, ("4..", "x"), "pipe") == "4..|x"
+    assert formatted(several, ALL, "queryparam") == "var-v=All"
+    assert formatted(several, ALL, "pipe") == ".*"
+    assert formatted(several, ("a&b", "c"), "queryparam") == "var-v=a%26b&var-v=c"
+
+
+def test_what_reads_most_is_read_only_where_a_row_is_opened() -> None:
+    for uid, opened in (("security", {"At a glance"}), ("volume", {"At a glance", "What is recorded"})):
+        dashboard = PARSED[f"kubernetes-audit-{uid}"]
+        rows = [panel for panel in dashboard["panels"] if panel["type"] == "row" and not panel["panels"]]
+        loki = {panel["title"] for panel in dashboard["panels"] if panel.get("datasource", {}).get("type") == "loki"}
+        assert opened <= {row["title"] for row in rows}
+        assert not loki or uid == "security"
 
 
 def test_options_reach_the_queries() -> None:
@@ -86,6 +126,7 @@ def test_links_from_a_table_lead_to_the_search() -> None:
     text = json.dumps(PARSED["kubernetes-audit-security"])
     names = {variable["name"] for variable in PARSED["kubernetes-audit-who"]["templating"]["list"]}
     linked = {part.split("=")[0] for part in text.split("&var-")[1:]}
+    assert set(variables(PARSED["kubernetes-audit-who"])) - {"cluster"} <= linked
     assert linked
     assert linked <= names
 
@@ -93,7 +134,7 @@ def test_links_from_a_table_lead_to_the_search() -> None:
 @pytest.mark.parametrize(
     ("levels", "steps"),
     [
-        (Levels(), [(None, "green")]),
+        (Levels(), [(None, "text")]),
         (Levels(look=1), [(None, "green"), (1, "orange")]),
         (Levels(look=1, bad=5), [(None, "green"), (1, "orange"), (5, "red")]),
         (Levels(look=30, bad=7, falling=True), [(None, "red"), (7, "orange"), (30, "green")]),
@@ -115,6 +156,10 @@ def _without_cluster(dashboard: dict[str, Any]) -> None:
 SPOILED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: d.update(uid="another"), "not one of this project's"),
     (lambda d: d.update(editable=True), "editable"),
+    (lambda d: d.update(refresh="1m"), "refreshes by itself"),
+    (lambda d: _first(d)["targets"][0].update(expr='sum by (user) (rate({cluster=~"$cluster"} [1m]))'), "max_query_s"),
+    (lambda d: _first(d)["targets"][0].update(expr='{cluster=~"$cluster"} | code=~`$code`'), "double quotes"),
+    (lambda d: _first(d)["targets"][0].update(expr='{cluster=~"$cluster"}'), "no filter on a field"),
     (lambda d: d.update(tags=[]), "not tagged"),
     (lambda d: _first(d).update(id=1), "ids are not unique"),
     (lambda d: _first(d).update(title="Deletions by user"), "titles are not unique"),

@@ -1,0 +1,66 @@
+"""Links from what a panel shows to the events behind it, in *Who did it*.
+
+A link names every filter of the search. Grafana would keep those that it does not name, and the search would find too
+little. Values are encoded by name (`percentencode`): what Grafana encodes by itself leaves `&`, `+` and `#` as they
+are. A value that was clicked is searched for in full, `^\\Q…\\E$`, because what is typed there is a regular expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
+
+from auditlog.observe.dashboards.options import TAG
+from auditlog.observe.dashboards.queries.who import CHOSEN, TYPED
+
+_IN_FULL = ("%5E%5CQ", "%5CE%24")
+_ALL = "%24__all"
+_EVENT = "auditID"
+SEARCHED = (*TYPED, *CHOSEN)
+"""Fields of an event that the search has a filter for."""
+
+
+def cell(column: str) -> str:
+    """The text of a column in the row that was clicked."""
+    return f'${{__data.fields["{column}"]:percentencode}}'
+
+
+CLICKED = "${__value.text:percentencode}"
+"""The text of the cell that was clicked."""
+
+
+def series(label: str) -> str:
+    """A label of the series that was clicked."""
+    return f"${{__field.labels.{label}:percentencode}}"
+
+
+def search(
+    filters: Mapping[str, str],
+    cluster: str = "${cluster:queryparam}",
+    patterns: Mapping[str, str] | None = None,
+) -> str:
+    """The address of a search. ``filters`` are encoded values by field, several of a chosen one with `|` between.
+
+    ``cluster`` is the parameter for the cluster: `var-cluster=…`. ``patterns`` are regular expressions by field.
+    """
+    typed = {field: f"{_IN_FULL[0]}{value}{_IN_FULL[1]}" for field, value in filters.items()}
+    typed |= {field: quote(pattern, safe="") for field, pattern in (patterns or {}).items()}
+    parts = ["${__url_time_range}", "${loki:queryparam}", cluster, f"var-node={_ALL}"]
+    parts += [f"var-{field}={typed.get(field, '')}" for field in TYPED]
+    for field in CHOSEN:
+        parts += [f"var-{field}={value}" for value in filters.get(field, _ALL).split("|")]
+    parts.append(f"var-{_EVENT}={filters.get(_EVENT, '')}")
+    return f"/d/{TAG}-who?{'&'.join(parts)}"
+
+
+def event_of_search() -> str:
+    """From a row of *Who did it* to its event in full: the search stays as it is."""
+    kept = "&".join(f"${{{field}:queryparam}}" for field in ("loki", "cluster", "node", *TYPED, *CHOSEN))
+    return f"/d/{TAG}-who?${{__url_time_range}}&{kept}&var-{_EVENT}={CLICKED}"
+
+
+def data_link(title: str, url: str) -> DashboardLink:
+    """A link as a panel has it for its values."""
+    return DashboardLink(title).url(url)
