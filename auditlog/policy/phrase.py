@@ -85,6 +85,7 @@ def _forms(verb: str) -> tuple[str, ...]:
 _BASES = dict.fromkeys((*_RESOURCE_VERBS, *_HTTP_VERBS, *_OTHER_WORDS))
 _BASE_OF_FORM = {form: base for base in _BASES for form in _forms(base)} | _IRREGULAR
 _NAMELESS_VERBS = ("list", "watch", "deletecollection", "create")
+_API_SERVER = "system:apiserver"
 _USER = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<groups>[^\[\]]*)\])?")
 
 
@@ -154,7 +155,10 @@ def verb_meaning(word: str) -> VerbMeaning:
 
 
 def groups_of(user: str) -> tuple[str, ...]:
-    """The groups the API server gives a user of this name by itself."""
+    """The groups the API server gives a user of this name by itself.
+
+    Its own are in ``AuthorizeClientBearerToken`` of k8s.io/apiserver/pkg/server/config.go.
+    """
     if user == "system:anonymous":
         return ("system:unauthenticated",)
     kind, _, rest = user.removeprefix("system:").partition(":")
@@ -163,6 +167,8 @@ def groups_of(user: str) -> tuple[str, ...]:
         return ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
     if user.startswith("system:") and kind == "node" and rest:
         return ("system:nodes", "system:authenticated")
+    if user == _API_SERVER:
+        return ("system:masters", "system:authenticated")
     return ("system:authenticated",)
 
 

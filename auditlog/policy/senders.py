@@ -26,9 +26,6 @@ CONTROL_PLANE = frozenset(
 CONTROL_PLANE_GROUPS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
 """The groups of kubelets and of the controllers in kube-system."""
 
-_OWN_GROUPS = {"system:apiserver": frozenset({"system:masters"})}
-"""What a component is in besides: the API server talks to itself with this group. Components are in no other one."""
-
 _ACCOUNT = "system:serviceaccount:"
 _NODE = "system:node:"
 _RESERVED = frozenset({AUTHENTICATED, "system:unauthenticated", "system:nodes", "system:serviceaccounts"})
@@ -103,7 +100,8 @@ def senders(
     for user in dict.fromkeys((OTHER, ANONYMOUS, *sorted(CONTROL_PLANE), *filter(can_exist, named), *others)):
         own = frozenset(groups_of(user))
         if user in CONTROL_PLANE or own != {AUTHENTICATED}:
-            yield Sender(user, own | _OWN_GROUPS.get(user, frozenset()))
+            # Components are in no other group.
+            yield Sender(user, own)
             continue
         for count in range(min(most_groups, len(free)) + 1):
             yield from (Sender(user, own | frozenset(chosen)) for chosen in combinations(free, count))

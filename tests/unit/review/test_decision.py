@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_a_change_of_the_policy_says_what_is_known_and_which_alerts_see_more() -
     decision = of(applied(), preset="standard", alerts=alerts)
     assert said(decision, "changes") == "policy file and manifest of cp1 (1 of 1 node)"
     assert "who read a Secret" in said(decision, "recorded from now on")
-    assert "24 of 63 see all now" in said(decision, "alerts")
+    assert re.search(r"see all now: [a-z-]+, ", said(decision, "alerts"))
     assert "the settings from before" in said(decision, "undo")
     assert said(of(applied(), preset="standard"), "alerts") == "off, no rule is deployed"
 
