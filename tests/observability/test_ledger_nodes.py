@@ -229,7 +229,8 @@ def test_an_alloy_that_is_gone_and_events_that_no_side_holds(lab: Lab, ledger: L
     anywhere = '{"spec":{"template":{"spec":{"nodeSelector":{"no":null}}}}}'
     lab.kubectl("-n", NAMESPACE, "patch", "daemonset", "alloy-audit", "--type=merge", "-p", anywhere)
     answer = eventually(ledger.ask, lambda answer: "not-shipped" not in answer.kinds)
-    assert answer.kinds == set()
+    # A file that the API server has made itself is written on where it was, so that zeroes stand in what was cut.
+    assert answer.kinds <= {"no-event-lines"}
 
 
 def test_a_log_that_was_deleted_while_the_api_server_writes_it(lab: Lab, ledger: Ledger, node: Node) -> None:
