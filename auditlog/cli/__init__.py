@@ -22,6 +22,7 @@ from auditlog.cli import (
     ledger,
     lineage,
     policy,
+    policy_history,
     questions,
     replay,
     summary,
@@ -31,7 +32,19 @@ from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, summary)
+COMMAND_GROUPS = (
+    inspect,
+    config,
+    policy,
+    policy_history,
+    detections,
+    questions,
+    timeline,
+    lineage,
+    ledger,
+    replay,
+    summary,
+)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 
