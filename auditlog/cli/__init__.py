@@ -25,6 +25,7 @@ from auditlog.cli import (
     policy_history,
     questions,
     replay,
+    report,
     summary,
     timeline,
 )
@@ -43,6 +44,7 @@ COMMAND_GROUPS = (
     lineage,
     ledger,
     replay,
+    report,
     summary,
 )
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
