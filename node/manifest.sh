@@ -151,5 +151,6 @@ give_up_ownership() {
 # record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.
 record_change() {
     record_written manifest "$(argument desired "$@")" && record_written policy "$(argument policy-desired "$@")" &&
-        { ! given webhook-desired "$@" >/dev/null || record_written webhook "$(given webhook-desired "$@")"; }
+        { ! given webhook-desired "$@" >/dev/null || record_written webhook "$(given webhook-desired "$@")"; } || return 1
+    note_policy stack "$(argument policy "$@")"
 }

@@ -64,6 +64,7 @@ take_step() {
     shift
     case $name in
         back-up)
+            note_policy found "$(manifest_flag audit-policy-file)"
             back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" &&
                 keep_kubeadm_config
             ;;
@@ -254,7 +255,8 @@ take_or_leave() {
     if [ "$purpose" = enable ]; then
         own "$@" && record_change "$@"
     else
-        give_up_ownership
+        give_up_ownership || return 1
+        note_policy removed "$(manifest_flag audit-policy-file)"
     fi
 }
 

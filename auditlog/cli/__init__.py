@@ -22,8 +22,10 @@ from auditlog.cli import (
     ledger,
     lineage,
     policy,
+    policy_history,
     questions,
     replay,
+    report,
     summary,
     timeline,
     tune,
@@ -32,7 +34,21 @@ from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, config, policy, detections, questions, timeline, lineage, ledger, replay, tune, summary)
+COMMAND_GROUPS = (
+    inspect,
+    config,
+    policy,
+    policy_history,
+    detections,
+    questions,
+    timeline,
+    lineage,
+    ledger,
+    replay,
+    tune,
+    report,
+    summary,
+)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from auditlog.cli.common import UsageError, add_logs
-from auditlog.cli.known import add_known, known_cluster
+from auditlog.cli.known import add_known, known_cluster, with_history
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.loki import add_loki, loki_store
 from auditlog.cli.output import Output, write
@@ -62,6 +62,7 @@ class _Found:
     answer: Answer
     material: Material
     notes: tuple[str, ...]
+    known: Known
 
 
 def add_question(parser: argparse.ArgumentParser, question: Question) -> None:
@@ -98,7 +99,7 @@ def _answered(question: Question, arguments: argparse.Namespace) -> int:
         raise UsageError(f"{NO_LOG}, or --loki URL")
     answer = found.answer
     notes = (*notes, *question.remarks(arguments, answer, found.material.evidence))
-    outcome = _outcome(question, arguments, found, known)
+    outcome = _outcome(question, arguments, found)
     reading = Reading(found.material.empty_nodes, (*found.notes, *notes), found.material.damage)
     write(
         arguments.output,
@@ -111,16 +112,17 @@ def _answered(question: Question, arguments: argparse.Namespace) -> int:
     return outcome.exit_code
 
 
-def _outcome(question: Question, arguments: argparse.Namespace, found: _Found, known: Known) -> Outcome:
+def _outcome(question: Question, arguments: argparse.Namespace, found: _Found) -> Outcome:
     if isinstance(found.answer, GapsAnswer):
-        return judge_gaps(found.answer, known, found.material)
+        return judge_gaps(found.answer, found.known, found.material)
     assert question.need is not None  # noqa: S101 - every other question looks for requests
-    return judge(found.answer, question.need(arguments, found.answer), known, found.material)
+    return judge(found.answer, question.need(arguments, found.answer), found.known, found.material)
 
 
 def _from_files(question: Question, arguments: argparse.Namespace, known: Known, logs: LogSet) -> _Found:
     damage = DamageLog()
-    evidence = Evidence(known.policy, time_of(arguments))
+    known = with_history(known, arguments, logs.histories)
+    evidence = Evidence(known.policy, time_of(arguments), history=known.history)
     if question.prepare is not None:
         question.prepare(arguments, lambda texts: read_containing(logs, texts, question.event_type))
     with progress_bar(logs.size) as progress:
@@ -129,7 +131,7 @@ def _from_files(question: Question, arguments: argparse.Namespace, known: Known,
     coverage = answer.coverage
     seen = {node.node for node in coverage.nodes} | {part.node for part in coverage.uncovered}
     without_events = dict.fromkeys(file.node for file in logs.files if file.node not in seen)
-    return _Found(answer, Material(evidence, tuple(without_events), damage.result()), logs.notes)
+    return _Found(answer, Material(evidence, tuple(without_events), damage.result()), logs.notes, known)
 
 
 def _from_loki(question: Question, arguments: argparse.Namespace, known: Known) -> _Found:
@@ -137,7 +139,7 @@ def _from_loki(question: Question, arguments: argparse.Namespace, known: Known) 
     store, notes = loki_store(arguments)
     arguments.since, arguments.until = store.since, store.until
     damage = DamageLog()
-    evidence = Evidence(known.policy, store.time, is_whole=False)
+    evidence = Evidence(known.policy, store.time, is_whole=False, history=known.history)
     answer: Answer
     if question.prepare is not None:
         question.prepare(
@@ -155,11 +157,11 @@ def _from_loki(question: Question, arguments: argparse.Namespace, known: Known) 
     if resource := question.custom_resource(arguments):
         # Events about it may have been left out for another reason.
         evidence.resources.update({resource} if any(store.counts(filters.of_resource(resource)).values()) else ())
-    if known.policy is None:
+    if known.policy is None and known.history is None:
         evidence.beats.update(store.counts(filters.HEARTBEAT))
     if not answer.coverage.nodes:
         notes = (*notes, f"Loki has no event of {store.selector} in this time: nothing is known")
     silent = store.silent_nodes(answer.coverage)
     names = (*silent, *(node.node for node in answer.coverage.nodes))
     clusters = tuple(sorted({name.partition("/")[0] for name in names if "/" in name}))
-    return _Found(answer, Material(evidence, silent, damage.result(), clusters), notes)
+    return _Found(answer, Material(evidence, silent, damage.result(), clusters), notes, known)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from auditlog.cli.common import UsageError
 from auditlog.cli.named_policy import POLICY_HELP, named_policy
+from auditlog.events.in_force import HISTORY, read_history, read_kept
 from auditlog.events.judgement import Known
+from auditlog.policy.validate import policy_as_read
 
 
 def add_known(parser: argparse.ArgumentParser) -> None:
     """The option for the policy; `auditlog.cli.logs.add_nodes` has those for nodes and stack."""
-    parser.add_argument("--policy", metavar="POLICY", help=f"the policy the log was written under: {POLICY_HELP}")
+    parser.add_argument(
+        "--policy",
+        metavar="POLICY",
+        help=f"the policy the log was written under: {POLICY_HELP}, or history:FILE of auditlog policy-history",
+    )
 
 
 def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]]:
@@ -19,12 +28,31 @@ def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]
     nodes = arguments.nodes.count if arguments.nodes else None
     if nodes is not None and nodes < 1:
         raise UsageError(f"--nodes is {nodes}; 1 or more is needed")
-    policy = named_policy(arguments.policy) if arguments.policy else None
+    given, policy, history = arguments.policy or "", None, None
+    if given.startswith(HISTORY):
+        history = read_history(read_kept(Path(given.removeprefix(HISTORY))), policy_as_read)
+    elif given:
+        policy = named_policy(given)
     if arguments.stack is None:
-        return Known(policy, nodes), ()
+        return Known(policy, nodes, history=history), ()
     # Half a second to import, for every setting, that no question without a stack has to wait for.
     from auditlog.cli.stack import read_stack
 
     found = read_stack(arguments.stack).in_force()
-    notes = () if policy or found.policy else (f"the policy in {arguments.stack} is encrypted; --policy names it",)
-    return Known(policy or found.policy, nodes or len(found.nodes) or None, found.nodes), notes
+    notes = (
+        ()
+        if policy or history or found.policy
+        else (f"the policy in {arguments.stack} is encrypted; --policy names it",)
+    )
+    return Known(policy or found.policy, nodes or len(found.nodes) or None, found.nodes, history), notes
+
+
+def with_history(known: Known, arguments: argparse.Namespace, told: Mapping[str, str]) -> Known:
+    """With what the nodes tell of their policies, unless --policy says which one it was.
+
+    A stack's policy stands for nodes that know of no earlier time: an earlier version of this program kept no history.
+    """
+    tells = any(" now" not in line for lines in told.values() for line in lines.splitlines() if line[:1] == "o")
+    if arguments.policy or not any(told.values()) or not (tells or known.policy is None):
+        return known
+    return replace(known, history=read_history(told, policy_as_read))

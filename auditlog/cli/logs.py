@@ -103,7 +103,26 @@ def given_logs(arguments: argparse.Namespace, since: datetime | None = None) -> 
             raise ReadError(problems)
         paths = {log.target.name: log.path.rpartition("/")[2] for log in logs}
         found = find_logs([f"{name}={place / paths[name]}" for name, place in fetched.folders.items()])
-        yield replace(found, notes=(*found.notes, *(f"a node is missing: {problem}" for problem in problems)))
+        missing = (f"a node is missing: {problem}" for problem in problems)
+        yield replace(found, notes=(*found.notes, *missing), histories=fetched.histories)
+
+
+def given_histories(arguments: argparse.Namespace) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What the nodes that the arguments name tell of their policies, by node, and which node is missing.
+
+    Raises UsageError, ReadError.
+    """
+    from auditlog.cli.hosts import own_access, stack_access
+    from auditlog.nodes.log_files import fetch_histories
+    from auditlog.nodes.read_nodes import ReadError
+
+    by_hosts = arguments.nodes and arguments.nodes.hosts
+    logs, bastion, problems = _of_hosts(arguments) if by_hosts else _of_stack(arguments)
+    fetched = fetch_histories(logs, bastion, own_access(arguments) if by_hosts else stack_access(arguments))
+    problems += fetched.problems.values()
+    if not fetched.histories:
+        raise ReadError(problems)
+    return dict(fetched.histories), tuple(f"a node is missing: {problem}" for problem in problems)
 
 
 def _of_hosts(arguments: argparse.Namespace) -> tuple[list[NodeLog], Target | None, list[str]]:

@@ -35,14 +35,20 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--top", type=int, default=10, help="names to show of users, resources and namespaces (10)")
     parser.add_argument("--processes", type=int, default=0, help="number of processes (one per core)")
-    space = parser.add_argument_group("space", "days until it is used up")
-    space.add_argument("--audit-log-maxsize", type=int, metavar="MB", help="size of a log file (API server flag)")
-    space.add_argument("--audit-log-maxbackup", type=int, metavar="FILES", help="rotated files kept (API server flag)")
-    space.add_argument("--audit-log-maxage", type=int, default=0, metavar="DAYS", help="age at which files are deleted")
+    space = add_space(parser)
     space.add_argument(
         "--loki-budget", metavar="SIZE", help="uncompressed bytes that Loki may take from all nodes: 50GiB"
     )
     parser.set_defaults(run=_run)
+
+
+def add_space(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The options for the space that a log has; `disk_budget` reads them."""
+    space = parser.add_argument_group("space", "days until it is used up")
+    space.add_argument("--audit-log-maxsize", type=int, metavar="MB", help="size of a log file (API server flag)")
+    space.add_argument("--audit-log-maxbackup", type=int, metavar="FILES", help="rotated files kept (API server flag)")
+    space.add_argument("--audit-log-maxage", type=int, default=0, metavar="DAYS", help="age at which files are deleted")
+    return space
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -50,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
         policy=named_policy(arguments.policy) if arguments.policy else None,
         recorded=named_policy(arguments.recorded_policy) if arguments.recorded_policy else None,
         top=_at_least_one("--top", arguments.top),
-        disk=_disk(arguments),
+        disk=disk_budget(arguments),
         loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
         processes=processes_of(arguments),
     )
@@ -87,7 +93,8 @@ def _at_least_one(option: str, value: int) -> int:
     return value
 
 
-def _disk(arguments: argparse.Namespace) -> DiskBudget | None:
+def disk_budget(arguments: argparse.Namespace) -> DiskBudget | None:
+    """What the API server keeps; None where nobody says. Raises UsageError where only half is said."""
     maxsize, maxbackup = arguments.audit_log_maxsize, arguments.audit_log_maxbackup
     if maxsize is None and maxbackup is None:
         return None

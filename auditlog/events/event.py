@@ -97,6 +97,13 @@ class Sighting:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded(Sighting):
+    """A sighting with the line that it stands in, for questions about the text."""
+
+    line: bytes
+
+
 def to_request(event: Event) -> Request:
     """The request as the policy evaluator saw it when this event was written.
 

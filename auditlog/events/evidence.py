@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from auditlog.events.coverage import ANY_TIME, SILENCE, Silence, TimeRange
 from auditlog.events.event import Event, Sighting, to_request
+from auditlog.events.in_force import PolicyHistory
 from auditlog.policy.evaluate import compile_policy
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
 
@@ -81,6 +82,8 @@ class Evidence:
     time: TimeRange = ANY_TIME
     is_whole: bool = True
     """Whether every event passes by; a store leaves out what the question cannot want."""
+    history: PolicyHistory | None = None
+    """Which policies were in force when; it goes before `policy`."""
     disagreeing: int = 0
     """Events that this policy would not have written, or not like this."""
     verbs: set[str] = field(default_factory=set)
@@ -116,11 +119,19 @@ class Evidence:
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, once they are noted."""
         decide = compile_policy(self.policy) if self.policy else None
+        deciders: dict[Policy, Callable[[Request], Decision]] = {}
         for sighting in sightings:
             self._clock(sighting)
             event = sighting.event
             if self.time.overlaps(event.request_received_timestamp, event.stage_timestamp):
-                self._note(sighting.node, event, decide)
+                if self.history is None:
+                    self._note(sighting.node, event, (decide,) if decide else ())
+                else:
+                    in_force = self.history.at(sighting.node, event.request_received_timestamp)
+                    for policy in in_force:
+                        if policy not in deciders:
+                            deciders[policy] = compile_policy(policy)
+                    self._note(sighting.node, event, tuple(deciders[policy] for policy in in_force))
             yield sighting
 
     def _clock(self, sighting: Sighting) -> None:
@@ -142,7 +153,7 @@ class Evidence:
             self.without_renewal[node] = since_last
         self._renewed[node] = moment
 
-    def _note(self, node: str, event: Event, decide: Callable[[Request], Decision] | None) -> None:
+    def _note(self, node: str, event: Event, deciders: tuple[Callable[[Request], Decision], ...]) -> None:
         self.verbs.add(event.verb)
         _keep(self.users, event.user.username)
         if event.impersonated_user is not None:
@@ -155,10 +166,14 @@ class Evidence:
             self.beats[node] += 1
             if is_renewal(event):
                 self._renewal(node, event.stage_timestamp)
-        if decide is not None:
-            decision = decide(to_request(event))
-            if event.level != decision.level or event.stage in decision.omit_stages:
+        if deciders:
+            request = to_request(event)
+            if not any(_writes(decide(request), event) for decide in deciders):
                 self.disagreeing += 1
+
+
+def _writes(decision: Decision, event: Event) -> bool:
+    return event.level == decision.level and event.stage not in decision.omit_stages
 
 
 def _keep(names: set[str], name: str) -> None:

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from auditlog.events.coverage import SILENCE, Coverage, NodeCoverage
 from auditlog.events.evidence import FEWEST_BEATS, HEARTBEAT, Evidence, records_heartbeat
+from auditlog.events.in_force import PolicyHistory
 from auditlog.events.layout import listed, when
 from auditlog.events.outcome import Cause, Doubt, Outcome, outcome
-from auditlog.events.policy_doubts import contradictions, policy_doubts
+from auditlog.events.policy_doubts import contradictions, history_doubts, policy_doubts
 from auditlog.events.questions.common import Answer
 from auditlog.events.questions.silence import GapsAnswer
 from auditlog.events.reading import Damage
@@ -29,6 +30,7 @@ from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule
 from auditlog.policy.recording import Need
 from auditlog.policy.write import rules_text
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _NAMED = 3
 """How many times without events are named."""
 
@@ -52,6 +54,8 @@ class Known:
     """How many control-plane nodes there are; None where nobody says."""
     node_names: tuple[str, ...] = ()
     """Their names, where they are known."""
+    history: PolicyHistory | None = None
+    """Which policies were in force when; it goes before `policy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,19 @@ def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outco
     coverage = answer.coverage
     first, last = _span(coverage, material.evidence)
     doubts = (
-        *policy_doubts(need, known.policy, coverage, material.evidence),
+        *_of_policies(need, known, coverage, material.evidence),
         *answer.doubts,
         *_node_doubts(coverage, known, material),
         *_time_doubts(coverage, material),
         *_silence_doubts(coverage, known, material.evidence),
     )
     return outcome(answer.found, doubts, first, last)
+
+
+def _of_policies(need: Need, known: Known, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
+    if known.history is not None:
+        return history_doubts(need, known.history, coverage, evidence)
+    return policy_doubts(need, known.policy, coverage, evidence)
 
 
 def judge_gaps(answer: GapsAnswer, known: Known, material: Material) -> Outcome:
@@ -238,7 +248,13 @@ def _too_short(answer: GapsAnswer) -> Doubt:
 
 def _has_heartbeat(node: str, known: Known, evidence: Evidence) -> bool:
     """Whether silence means something: the policy records what every node does all the time, or the log has it."""
-    if known.policy is not None and not evidence.disagreeing and records_heartbeat(known.policy):
+    if known.history is None:
+        policies: tuple[Policy, ...] = (known.policy,) if known.policy is not None else ()
+    else:
+        since, until = evidence.time.since or _FIRST, evidence.time.until or _LAST
+        # Where nobody looked, the others decide: that time is named as unknown in any case.
+        policies = tuple(policy for period in known.history.within(node, since, until) for policy in period.policies)
+    if policies and not evidence.disagreeing and all(map(records_heartbeat, policies)):
         return True
     return evidence.beats[node] >= FEWEST_BEATS
 

@@ -58,6 +58,15 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A part of the time, on one node."""
+
+    node: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """One reason why the log may not show everything."""
 
@@ -73,6 +82,8 @@ class Doubt:
     """That rule in short."""
     remedy: str = ""
     """Rules as YAML, to be pasted where `advice` says."""
+    spans: tuple[Span, ...] = ()
+    """Where and when that policy was in force, or is not known; empty where one policy is taken for all times."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from auditlog.events.coverage import SILENCE, Coverage
 from auditlog.events.evidence import Evidence
-from auditlog.events.layout import listed
-from auditlog.events.outcome import Cause, Doubt
+from auditlog.events.in_force import NO_POLICY, PolicyHistory
+from auditlog.events.layout import listed, when
+from auditlog.events.outcome import Cause, Doubt, Span
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.policy.recording import Hole, Need, Recording, recording
 from auditlog.policy.remedy import rules_for
@@ -29,6 +31,60 @@ def policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidenc
     found = recording(policy, need)
     for hole in found.holes:
         yield _omitted(policy, need, hole) if hole.omitted else _dropped(policy, need, hole, found)
+
+
+def history_doubts(need: Need, history: PolicyHistory, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
+    """The same under the policies that were in force: which rule, on which node, from when to when."""
+    yield from _history_contradictions(evidence)
+    spans: dict[Policy, list[Span]] = {}
+    unknown: dict[str, list[Span]] = {}
+    for node in coverage.nodes:
+        since, until = coverage.asked.since or node.first, coverage.asked.until or node.last
+        periods = list(history.within(node.node, since, until))
+        if not periods:
+            unknown.setdefault("it tells no history", []).append(Span(node.node, since, until))
+        for period in periods:
+            span = Span(node.node, max(period.start or since, since), min(period.end or until, until))
+            if period.unknown:
+                unknown.setdefault(period.unknown, []).append(span)
+            for policy in period.policies:
+                spans.setdefault(policy, []).append(span)
+    for reason, where in unknown.items():
+        yield Doubt(
+            Cause.POLICY_UNKNOWN,
+            f"which policy was in force is not known {_spans_text(where)}: {reason}",
+            "--policy names it, if you know it otherwise",
+            spans=tuple(where),
+        )
+    for policy, where in spans.items():
+        if policy == NO_POLICY:
+            yield Doubt(
+                Cause.NOT_RECORDED,
+                f"the API server had no policy and recorded nothing {_spans_text(where)}",
+                spans=tuple(where),
+            )
+            continue
+        found = recording(policy, need)
+        for hole in found.holes:
+            doubt = _omitted(policy, need, hole) if hole.omitted else _dropped(policy, need, hole, found)
+            yield replace(doubt, reason=f"{doubt.reason}; in force {_spans_text(where)}", spans=tuple(where))
+
+
+def _spans_text(spans: Sequence[Span]) -> str:
+    shown = [f"on {each.node} from {when(each.start)} to {when(each.end)}" for each in spans[:_NAMED]]
+    more = [f"{len(spans) - _NAMED} more times"] if len(spans) > _NAMED else []
+    return listed([*shown, *more], "and")
+
+
+def _history_contradictions(evidence: Evidence) -> Iterator[Doubt]:
+    if evidence.disagreeing:
+        count = "1 event" if evidence.disagreeing == 1 else f"{evidence.disagreeing} events"
+        yield Doubt(
+            Cause.OTHER_POLICY,
+            f"{count} in the log cannot have been written under the policy of that hour: another one was in force, "
+            "which nobody saw",
+            "Ask about the time before and after it, or name the policy with --policy if you know it otherwise",
+        )
 
 
 def contradictions(policy: Policy | None, evidence: Evidence) -> Iterator[Doubt]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from auditlog.events.event import Event, Sighting
+from auditlog.events.event import Event, Recorded, Sighting
 from auditlog.events.sources import STDIN, LogFile, LogSet, SourceError, open_log
 
 BLOCK = 256 * 1024
@@ -170,6 +170,19 @@ def read(
             damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
 
 
+def read_lines(logs: LogSet, damage: DamageLog, event_type: type[Event] = Event) -> Iterator[Recorded]:
+    """As `read`, each event with its line; of files only."""
+    for file in logs.files:
+        try:
+            stream, raw = open_log(file)
+            with raw, stream:
+                for sighting in _events(file, stream, damage, raw.tell, lambda _: None, event_type, Recorded):
+                    assert isinstance(sighting, Recorded)  # noqa: S101 - as asked for
+                    yield sighting
+        except UNREADABLE as problem:
+            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
+
+
 def read_containing(logs: LogSet, texts: Sequence[str], event_type: type[Event] = Event) -> Iterator[Sighting]:
     """Every event whose line may hold one of the texts, which are plain: no character that JSON escapes.
 
@@ -248,7 +261,9 @@ def _events(
     position: Callable[[], int],
     progress: Progress,
     event_type: type[Event],
+    kind: type[Sighting] = Sighting,
 ) -> Iterator[Sighting]:
+    with_line = kind is Recorded
     decode = msgspec.json.Decoder(event_type).decode
     number = reported = 0
     for buffer, end in blocks(stream):
@@ -264,7 +279,7 @@ def _events(
                     ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
                     damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended), file.path)
                 continue
-            yield Sighting(file.node, event)
+            yield Recorded(file.node, event, line) if with_line else Sighting(file.node, event)
         now = position()
         progress(now - reported)
         reported = now

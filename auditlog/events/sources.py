@@ -12,8 +12,8 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -49,6 +49,8 @@ class LogSet:
 
     files: tuple[LogFile, ...]
     notes: tuple[str, ...] = ()
+    histories: Mapping[str, str] = field(default_factory=dict)
+    """What nodes tell of the policies that they had, by node, for `auditlog.events.in_force`."""
 
     @property
     def size(self) -> int:

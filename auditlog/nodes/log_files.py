@@ -21,6 +21,8 @@ from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, Target
 from auditlog.nodes.ssh_library import asyncssh
 from auditlog.project_files import project_folder
 
+POLICIES = "/etc/kubernetes/apiserver-manifest-archive/policies"
+"""Where a node keeps the history of its policies; it outlives the stack."""
 _SCRIPT = "log_files.sh"
 _BLOCK = 64 * 1024
 _GZIP = 16 + zlib.MAX_WBITS
@@ -50,6 +52,8 @@ class Fetched:
     """Where the files of a node lie."""
     problems: Mapping[str, str]
     """Why a node's log could not be fetched, in one line."""
+    histories: Mapping[str, str]
+    """What a node tells of its policies (`node/policy_history.sh`); empty for one that kept no history."""
 
 
 def fetch_logs(
@@ -68,21 +72,39 @@ def fetch_logs(
     return completed(_fetch_all(logs, bastion, access, since, folder, progress))
 
 
+def fetch_histories(logs: Sequence[NodeLog], bastion: Target | None, access: Access) -> Fetched:
+    """Only what the nodes tell of their policies. Raises SshError when the bastion lets nobody through."""
+    return completed(_fetch_all(logs, bastion, access, None, None, lambda _: None))
+
+
 async def _fetch_all(
     logs: Sequence[NodeLog],
     bastion: Target | None,
     access: Access,
     since: datetime | None,
-    folder: Path,
+    folder: Path | None,
     progress: Callable[[int], object],
 ) -> Fetched:
-    folders = {log.target.name: folder / str(number) for number, log in enumerate(logs)}
+    folders = {log.target.name: folder / str(number) if folder else None for number, log in enumerate(logs)}
     async with bastion_of(bastion, access) as (tunnel, _):
         results = await asyncio.gather(
             *(_fetch(log, access, tunnel, since, folders[log.target.name], progress) for log in logs)
         )
-    problems = {log.target.name: found for log, found in zip(logs, results, strict=True) if found is not None}
-    return Fetched({name: path for name, path in folders.items() if name not in problems}, problems)
+    by_name = {log.target.name: found for log, found in zip(logs, results, strict=True)}
+    problems = {name: found.problem for name, found in by_name.items() if found.problem is not None}
+    return Fetched(
+        {name: path for name, path in folders.items() if path and name not in problems},
+        problems,
+        {name: found.history for name, found in by_name.items() if found.problem is None},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One node's history, or what kept its log from being fetched."""
+
+    history: str = ""
+    problem: str | None = None
 
 
 async def _fetch(
@@ -90,18 +112,21 @@ async def _fetch(
     access: Access,
     tunnel: asyncssh.SSHClientConnection | None,
     since: datetime | None,
-    folder: Path,
+    folder: Path | None,
     progress: Callable[[int], object],
-) -> str | None:
-    """What kept the log from being fetched, if anything did."""
+) -> _Result:
     login = Login(log.target, access)
-    folder.mkdir(mode=0o700)
+    if folder:
+        folder.mkdir(mode=0o700)
     try:
         async with login.connect(tunnel) as connection:
-            await _Session(connection, login.reached(connection).user, log.path, folder, progress).fetch(since)
+            session = _Session(connection, login.reached(connection).user, log.path, folder, progress)
+            if folder:
+                await session.fetch(since)
+            # Last: what it says of now then holds for every event that was fetched.
+            return _Result(await session.history())
     except LOGIN_ERRORS as error:
-        return f"{log.target.name} ({login.address}): {login.reason(error)}"
-    return None
+        return _Result(problem=f"{log.target.name} ({login.address}): {login.reason(error)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +136,12 @@ class _Session:
     connection: asyncssh.SSHClientConnection
     user: str
     path: str
-    folder: Path
+    folder: Path | None
+    """Where files come; None where only the history is wanted."""
     progress: Callable[[int], object]
 
     async def fetch(self, since: datetime | None) -> None:
+        assert self.folder is not None  # noqa: S101 - the caller looked
         active = self.path.rpartition("/")[2]
         rotated: set[str] = set()
         for _ in range(_ROUNDS):
@@ -128,19 +155,27 @@ class _Session:
             # Last, and again after a rotation: what was in it has another name now.
             await self._send(active)
 
+    async def history(self) -> str:
+        """What the node tells of the policies that it had."""
+        return await self._told("policies", POLICIES)
+
     async def _names(self) -> list[str]:
         """The files that were rotated away from the log."""
         active = self.path.rpartition("/")[2]
-        async with self.connection.create_process(
-            self._words("list", self.path), encoding=None, input=_script()
-        ) as process:
-            listed = (await asyncio.wait_for(process.stdout.read(), READ_SECONDS)).decode()
-            await self._succeeded(process)
-        names = [line.partition(" ")[2] for line in listed.splitlines()]
+        names = [line.partition(" ")[2] for line in (await self._told("list", self.path)).splitlines()]
         return [name for name in names if name != active and active_name(name) == active]
+
+    async def _told(self, command: str, path: str) -> str:
+        async with self.connection.create_process(
+            self._words(command, path), encoding=None, input=_script()
+        ) as process:
+            told: str = (await asyncio.wait_for(process.stdout.read(), READ_SECONDS)).decode()
+            await self._succeeded(process)
+        return told
 
     async def _send(self, name: str) -> None:
         """Stores a file; the active one as it is, since its name says that it is not compressed."""
+        assert self.folder is not None  # noqa: S101 - the caller looked
         folder, _, active = self.path.rpartition("/")
         is_active = name == active
         target = self.folder / (name if is_active or name.endswith(".gz") else f"{name}.gz")

@@ -40,6 +40,7 @@ _PARTS = (
     "ledger.sh",
     "exchange.sh",
     "archive.sh",
+    "policy_history.sh",
     "journal.sh",
     "preconditions.sh",
     "cluster.sh",

@@ -1,0 +1,1 @@
+"""The page of `auditlog report` in a real browser: `make test-report` installs Chromium."""
