@@ -156,6 +156,16 @@ def read(
 
     What cannot be read is added to `damage` while the iteration goes on; nothing about the content is fatal.
     """
+    return (sighting for sighting, _ in read_with_lines(logs, damage, progress, stdin))
+
+
+def read_with_lines(
+    logs: LogSet,
+    damage: DamageLog,
+    progress: Progress = lambda _: None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[tuple[Sighting, bytes]]:
+    """The same with each event's own line, without its newline."""
     for file in logs.files:
         try:
             if file.path == STDIN:
@@ -198,7 +208,7 @@ def describe(problem: Exception) -> str:
 
 def _events(
     file: LogFile, stream: BinaryIO, damage: DamageLog, position: Callable[[], int], progress: Progress
-) -> Iterator[Sighting]:
+) -> Iterator[tuple[Sighting, bytes]]:
     decode = msgspec.json.Decoder(Event).decode
     number = reported = 0
     for buffer, end in blocks(stream):
@@ -214,7 +224,7 @@ def _events(
                     ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
                     damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended), file.path)
                 continue
-            yield Sighting(file.node, event)
+            yield Sighting(file.node, event), line
         now = position()
         progress(now - reported)
         reported = now

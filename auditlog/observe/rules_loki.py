@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditlog.detections.logql import silence_query, value_query
 from auditlog.detections.model import Detection, Events, Silence
+from auditlog.detections.schedule import schedule_of
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
 
@@ -18,6 +19,7 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
         return [silence_query(scope.threshold(detection), node, scope.cluster) for node in scope.nodes]
     if isinstance(detection.source, Events):
         ignored = scope.settings.ignore_users.get(detection.id, ())
-        query = value_query(detection.source, scope.cluster, ignored)
+        window = schedule_of(detection).window
+        query = value_query(detection.source, scope.cluster, ignored, window=window)
         return [f"{query} > {number(scope.threshold(detection))}"]
     return []
