@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auditlog.cli.common import LOG_HELP, STDIN, UsageError
+from auditlog.cli.detections_cost import add_cost, run_cost
 from auditlog.cli.detections_replay import run_replay
 from auditlog.cli.logs import add_nodes
 from auditlog.cli.loki import add_loki
@@ -49,6 +50,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         ("rules", *_RULES),
         "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
+    add_cost(parser)
     parser.add_argument(
         "--replay",
         action="store_true",
@@ -72,6 +74,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.replay:
         return run_replay(arguments)
+    if arguments.cost:
+        return run_cost(arguments)
     if arguments.logs or arguments.loki or arguments.stack or arguments.nodes or arguments.since or arguments.until:
         raise UsageError("detections: a log, its nodes and times are for --replay; name it too")
     if arguments.sigma or arguments.falco:
