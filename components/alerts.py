@@ -67,7 +67,7 @@ class Alerts(pulumi.ComponentResource):
 
     def _loki(self, rules: RuleFile) -> pulumi.Resource:
         self.groups["loki"] = list(rules.names)
-        folder = {_LOKI_FOLDER: self._rules.settings.loki_folder}
+        folder = {_LOKI_FOLDER: self._rules.loki_folder}
         return self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
 
     def _prometheus(self, rules: RuleFile) -> pulumi.Resource:

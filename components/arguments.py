@@ -38,11 +38,14 @@ class AlertsArgs(TypedDict, total=False):
     """Labels of the Kubernetes objects, such as for the `ruleSelector` of a Prometheus operator. Allowed: labels
     with their values, both texts."""
     lokiFolder: Input[str]
-    """The tenant's folder in the ruler; `fake` for a Loki without tenants. Allowed: the name of a Loki tenant.
-    Default: fake."""
+    """The tenant's folder in the ruler. Allowed: the name of a Loki tenant. Default: `loki.tenant`; `fake`, the
+    folder of a Loki without tenants, if that is not set."""
     runbooks: Input[str]
     """Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`. Allowed:
     a URL. Default: no `runbook_url`."""
+    grafana: Input[str]
+    """Grafana's address. An alert's `dashboard_url` then shows its events in *Who did it*. Allowed: a URL. Default:
+    no `dashboard_url`."""
 
 
 class AlloyArgs(TypedDict, total=False):

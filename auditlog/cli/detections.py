@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from auditlog.cli.common import STDIN, UsageError
+from auditlog.cli.common import LOG_HELP, STDIN, UsageError
+from auditlog.cli.detections_cost import add_cost, run_cost
+from auditlog.cli.detections_replay import run_replay
+from auditlog.cli.logs import add_nodes
+from auditlog.cli.loki import add_loki
 from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, fitted, one_line_each, write
+from auditlog.cli.times import add_times
 from auditlog.detections.annotated import written_keys
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import cross_check
@@ -38,7 +43,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="list what is worth an alert, and which alerts a policy makes blind",
         description="List the detections. With a policy, list those that see nothing, or only a part, under it.",
         epilog="Exit code 1: a detection can never fire under the policy. 3: of a rule of --sigma or --falco it cannot "
-        "be known.",
+        "be known. With --replay: 0: something would have rung; 1: certainly nothing; 3: cannot be known.",
     )
     parser.add_argument("--policy", metavar="POLICY", help=POLICY_HELP)
     add_annotations(parser)
@@ -47,12 +52,21 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         ("rules", *_RULES),
         "; rules: what to put before the policy's rules; loki, prometheus: alerting rules, without a policy",
     )
+    add_cost(parser)
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="run every detection on events over a stretch of the log, from LOG, nodes or --loki: what would have rung",
+    )
+    parser.add_argument("logs", nargs="*", metavar="LOG", help=f"with --replay: {LOG_HELP}")
+    add_times(parser)
+    add_nodes(parser)
+    add_loki(parser)
     foreign = parser.add_mutually_exclusive_group()
     for name, what in (("sigma", "Sigma rules for Kubernetes audit"), ("falco", "Falco rules of source k8s_audit")):
         foreign.add_argument(
             f"--{name}", metavar="FILE", help=f"{what}: which can ever fire under --policy, and what they lack"
         )
-    parser.add_argument("--cluster", default="", help="the cluster that alerting rules are for (all)")
     parser.add_argument(
         "--node", action="append", default=[], help="a node whose silence the rules for Loki watch; may be repeated"
     )
@@ -60,6 +74,12 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.replay:
+        return run_replay(arguments)
+    if arguments.cost:
+        return run_cost(arguments)
+    if arguments.logs or arguments.loki or arguments.stack or arguments.nodes or arguments.since or arguments.until:
+        raise UsageError("detections: a log, its nodes and times are for --replay; name it too")
     if arguments.sigma or arguments.falco:
         return _run_foreign(arguments)
     entries = named_entries(arguments.policy or "", annotated=arguments.annotations)

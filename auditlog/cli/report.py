@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace, logs: LogSet, known: Known, notes: tuple[str, ...]) -> Report:
     damage = DamageLog()
     evidence = Evidence(known.policy, time_of(arguments), history=known.history)
-    recorded = evidence.over(read_lines(logs, damage, FullEvent))
+    recorded = evidence.over(read_lines(logs, damage, event_type=FullEvent))
     findings = collect((each for each in recorded if isinstance(each, Recorded)), time_of(arguments))
     check_logs(logs, damage, evidence.nodes)
     nodes = [node.node for node in findings.coverage.nodes]

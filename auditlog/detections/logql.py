@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from auditlog.detections.callers import logql_filters
 from auditlog.detections.model import EVENT_START, Events, Requests
@@ -18,6 +17,10 @@ def selector(cluster: str = "", node: str = "") -> str:
 
 def log_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = ()) -> str:
     """The lines that a detection counts. `ignored_users` are names, compared as a whole."""
+    return _query(events, cluster, ignored_users, (*_literals(events), *events.lines))
+
+
+def _query(events: Events, cluster: str, ignored_users: Sequence[str], lines: Sequence[str]) -> str:
     filters = [
         "" if events.open else _alternatives([_requests(each) for each in _without_levels(events.requests)]),
         *logql_filters(events.callers),
@@ -26,19 +29,36 @@ def log_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = 
         *events.fields,
         *(f"user!={quoted(user)}" for user in ignored_users),
     ]
-    return " ".join([selector(cluster), *events.lines, *(f"| {each}" for each in filters if each)])
+    return " ".join([selector(cluster), *lines, *(f"| {each}" for each in filters if each)])
+
+
+def _literals(events: Events) -> tuple[str, ...]:
+    """The resources as plain text, in front of regular expressions: Loki compares all lines before any field."""
+    resources = {
+        resource.partition("/")[0]
+        for each in events.requests
+        for entry in each.resources
+        for resource in entry.resources
+    }
+    if events.open or not any("~ `" in line for line in events.lines) or not resources or "*" in resources:
+        return ()
+    alternatives = " or ".join(f'`"objectRef":{{"resource":"{resource}"`' for resource in sorted(resources))
+    return (f"|= {alternatives}",)
 
 
 def reading_query(events: Events) -> str:
     """The lines for a person who wants to read them: no cluster, and none of the long filters against look-alikes."""
-    return log_query(replace(events, lines=tuple(line for line in events.lines if EVENT_START not in line)))
+    return _query(events, "", (), tuple(line for line in events.lines if EVENT_START not in line))
 
 
-def value_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = ()) -> str:
-    """What is compared with the threshold: one series for each combination of the fields that `by` names."""
+def value_query(events: Events, cluster: str = "", ignored_users: Sequence[str] = (), *, window: int = 0) -> str:
+    """What is compared with the threshold: one series for each combination of the fields that `by` names.
+
+    `window` is how many seconds it looks back; 0 for the detection's own.
+    """
     query = log_query(events, cluster, ignored_users)
     labels = ", ".join(("cluster", *events.by))
-    count = f"count_over_time({query} [{duration(events.window)}])"
+    count = f"count_over_time({query} [{duration(window or events.window)}])"
     if events.distinct:
         return f"count by ({labels}) (sum by ({labels}, {events.distinct}) ({count}))"
     return f"sum by ({labels}) ({count})"

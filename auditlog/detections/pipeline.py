@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from auditlog.detections.growth import growth
 from auditlog.detections.model import Detection, Metrics, Severity, Silence
-from auditlog.detections.shipping_delay import behind
+from auditlog.detections.shipping_delay import NEWEST_METRIC, PREFIX, behind
 from auditlog.detections.unread import unread_percent
 
 _API_SERVER = "the API server"
@@ -18,11 +19,20 @@ _USED = (
 )
 
 
-def _increase(metric: str, selector: str, by: str) -> str:
-    """The growth over five minutes of a counter that may not exist before its first error, which counts as growth."""
-    series = f"{metric}{{{selector}}}"
-    return f"sum by (cluster, {by}) ({series} unless {series} offset 5m or increase({series}[5m]))"
-
+_BY_NODE = "count by (cluster, node)"
+_NEWEST = f"{PREFIX}{NEWEST_METRIC}{{$alloy}}"
+_LAST_EVALUATION = "loki_prometheus_rule_group_last_evaluation_timestamp_seconds{$loki, $ruleGroups}"
+_GROUP_INTERVAL = "loki_prometheus_rule_group_interval_seconds{$loki, $ruleGroups}"
+_BY_GROUP = "max by (rule_group)"
+_NOT_EVALUATED = " or ".join(
+    (
+        f"absent({_LAST_EVALUATION}) and on () (count(up{{$loki}}) > 0)",
+        f"(time() - {_BY_GROUP} ({_LAST_EVALUATION} > 0) > 3 * {_BY_GROUP} ({_GROUP_INTERVAL}))",
+        growth("loki_prometheus_rule_group_iterations_missed_total", "$loki", "rule_group", "$ruleGroups"),
+    )
+)
+"""None of the groups is there, one is late by three intervals, or iterations were left out. A group that has just been
+loaded was last evaluated at a time before 1970."""
 
 DETECTIONS = (
     Detection(
@@ -61,7 +71,7 @@ DETECTIONS = (
         title="The API server could not write audit events",
         severity=Severity.CRITICAL,
         source=Metrics(
-            _increase("apiserver_audit_error_total", '$apiServer, plugin!="webhook"', "instance, plugin"), _API_SERVER
+            growth("apiserver_audit_error_total", "$apiServer", "instance, plugin", 'plugin!="webhook"'), _API_SERVER
         ),
         summary="{{ $labels.instance }} failed to write {{ $value | humanize }} audit events ({{ $labels.plugin }})",
         meaning=(
@@ -75,7 +85,7 @@ DETECTIONS = (
         title="The audit webhook does not take the API server's events",
         severity=Severity.CRITICAL,
         source=Metrics(
-            _increase("apiserver_audit_error_total", '$apiServer, plugin="webhook"', "instance"), _API_SERVER
+            growth("apiserver_audit_error_total", "$apiServer", "instance", 'plugin="webhook"'), _API_SERVER
         ),
         summary="{{ $labels.instance }} could not deliver {{ $value | humanize }} audit events to the webhook",
         meaning="The receiver is away, refuses or is too slow. The log file, if there is one, still has the events.",
@@ -86,7 +96,7 @@ DETECTIONS = (
         title="Requests are refused because they cannot be audited",
         severity=Severity.CRITICAL,
         source=Metrics(
-            _increase("apiserver_audit_requests_rejected_total", "$apiServer", "instance"),
+            growth("apiserver_audit_requests_rejected_total", "$apiServer", "instance"),
             _API_SERVER,
         ),
         summary="{{ $labels.instance }} refused {{ $value | humanize }} requests that it could not audit",
@@ -139,18 +149,22 @@ DETECTIONS = (
         id="shipper-down",
         title="Alloy does not run on a control-plane node",
         severity=Severity.CRITICAL,
-        source=Metrics("count by (cluster, instance) (up{$alloy} == 0) or absent(up{$alloy})", _ALLOY),
+        source=Metrics(
+            "count by (cluster, instance) (up{$alloy} == 0) or absent(up{$alloy})"
+            f" or ({_BY_NODE} (last_over_time({_NEWEST}[1h])) unless {_BY_NODE} ({_NEWEST}))",
+            _ALLOY,
+        ),
         hold=300,
-        summary="Alloy {{ $labels.instance }} is not there to read the audit log",
+        summary="Alloy {{ $labels.instance }}{{ $labels.node }} is not there to read the audit log",
         meaning="Events wait in the node's log files. What the API server deletes before Alloy is back is lost to"
-        " Loki.",
+        " Loki. A pod that is gone rings for an hour by its node.",
         false_positives="A node that is being replaced.",
     ),
     Detection(
         id="shipper-dropped-lines",
         title="Alloy gave up on audit lines",
         severity=Severity.CRITICAL,
-        source=Metrics(_increase("loki_write_dropped_entries_total", "$alloy", "instance, reason"), _ALLOY),
+        source=Metrics(growth("loki_write_dropped_entries_total", "$alloy", "instance, reason"), _ALLOY),
         summary="Alloy {{ $labels.instance }} dropped {{ $value | humanize }} lines: {{ $labels.reason }}",
         meaning="Loki refused them (too long, too old, over a limit) or was away for longer than Alloy tries.",
         false_positives="Other logs that the same Alloy ships.",
@@ -180,15 +194,15 @@ DETECTIONS = (
         hold=300,
         summary="Alloy {{ $labels.instance }} is {{ $value | humanizeDuration }} behind the audit log",
         meaning="Events wait in the node's log files. Loki loses them only if the API server deletes an unread file: "
-        "auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Alerts ignore events that are more "
-        "than five minutes late.",
+        "auditLog.maxSize times auditLog.maxBackup, or auditLog.maxAge. Detections do not see an event that is "
+        "more than a minute late: run them again over the time of the delay.",
         false_positives="The first minutes after Alloy was put on a node with a long log.",
     ),
     Detection(
         id="loki-refused-lines",
         title="Loki refuses lines",
         severity=Severity.WARNING,
-        source=Metrics(_increase("loki_discarded_samples_total", "$loki", "tenant, reason"), _LOKI),
+        source=Metrics(growth("loki_discarded_samples_total", "$loki", "tenant, reason", "$tenant"), _LOKI),
         summary="Loki refused {{ $value | humanize }} lines of tenant {{ $labels.tenant }}: {{ $labels.reason }}",
         meaning="line_too_long: an event exceeds max_line_size; rate_limited: Alloy tries again until it gives up.",
         false_positives="Other senders of the same tenant.",
@@ -198,16 +212,38 @@ DETECTIONS = (
         title="Loki cannot evaluate detections",
         severity=Severity.WARNING,
         source=Metrics(
-            _increase(
-                "loki_prometheus_rule_evaluation_failures_total",
-                '$loki, rule_group=~".*kubernetes-audit.*"',
-                "rule_group",
-            ),
+            growth("loki_prometheus_rule_evaluation_failures_total", "$loki", "rule_group", "$ruleGroups"),
             _LOKI,
         ),
         hold=600,
         summary="{{ $value | humanize }} evaluations of {{ $labels.rule_group }} failed",
-        meaning="A rule whose query fails is a detection that is off.",
+        meaning="A rule whose query fails is a detection that is off. What it missed has to be looked for.",
         false_positives="A restart of Loki.",
+    ),
+    Detection(
+        id="rules-not-evaluated",
+        title="Loki does not evaluate the detections",
+        severity=Severity.CRITICAL,
+        source=Metrics(_NOT_EVALUATED, _LOKI),
+        hold=900,
+        summary="rules of Loki{{ with $labels.rule_group }}, {{ . }},{{ end }} are not evaluated",
+        meaning=(
+            "Loki's ruler has none of this cluster's rule groups, evaluates one too late, or left evaluations out. "
+            "Meanwhile no detection on events rings."
+        ),
+        false_positives="The first minutes after the rules were deployed.",
+    ),
+    Detection(
+        id="api-server-metrics-missing",
+        title="Prometheus has no metrics of the API server",
+        severity=Severity.WARNING,
+        source=Metrics("absent(process_start_time_seconds{$apiServer})", _API_SERVER),
+        hold=900,
+        summary="no series of an API server of this cluster is in Prometheus",
+        meaning=(
+            "Nothing is scraped, the job has an unusual name, or the series have another label cluster than the "
+            "stack. Detections on lost events and on an API server without audit logging cannot ring."
+        ),
+        false_positives="None: a detection without data is off.",
     ),
 )

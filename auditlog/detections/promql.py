@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import Template
 
@@ -26,20 +27,49 @@ def api_server_selector(selectors: Mapping[str, str]) -> str:
     return selectors.get("apiServer", _DEFAULT_SELECTORS["apiServer"])
 
 
-def value_query(metrics: Metrics, log_path: str, addresses: Sequence[str], selectors: Mapping[str, str]) -> str:
-    """What is compared with the threshold.
+@dataclass(frozen=True, slots=True)
+class MetricsScope:
+    """Whose metrics are looked at.
 
     `addresses` are names and addresses of the control-plane nodes: node_exporter runs on workers too, whose disks hold
-    no audit log. `selectors` are a stack's own and replace the usual ones.
+    no audit log. `selectors` are a stack's own and replace the usual ones. `tenant` is that of the events in Loki, ""
+    if it is not known.
     """
-    log = PurePosixPath(log_path)
-    filled_in = {
+
+    cluster: str
+    log_path: str
+    addresses: tuple[str, ...]
+    selectors: Mapping[str, str]
+    tenant: str = ""
+
+
+def value_query(metrics: Metrics, scope: MetricsScope) -> str:
+    """What is compared with the threshold.
+
+    Where one Prometheus has several clusters, their series have the label `cluster`, and only this one's are looked at.
+    Where it has one, they need no such label. Loki's series are those of one Loki for all clusters.
+    """
+    log = PurePosixPath(scope.log_path)
+    selectors = {
         **_DEFAULT_SELECTORS,
-        **({"nodeExporter": f'instance=~"({_any_of(addresses)})(:[0-9]+)?"'} if addresses else {}),
+        **({"nodeExporter": f'instance=~"({_any_of(scope.addresses)})(:[0-9]+)?"'} if scope.addresses else {}),
+        **scope.selectors,
+    }
+    if scope.cluster:
+        own = f', cluster=~"|{_literal(scope.cluster)}"'
+        selectors = {name: matchers + (own if name != "loki" else "") for name, matchers in selectors.items()}
+    filled_in = {
         **selectors,
         "logFolders": f'mountpoint=~"{_any_of([str(folder) for folder in log.parents])}"',
+        "ruleGroups": f'rule_group=~".*kubernetes-audit-{_groups_of(scope.cluster)}"',
+        "tenant": f'tenant=~"{_literal(scope.tenant) or ".*"}"',
     }
     return Template(metrics.expression).substitute(filled_in)
+
+
+def _groups_of(cluster: str) -> str:
+    """The end of the names of a cluster's rule groups: an area, and an interval that is not the usual one."""
+    return f"{_literal(cluster)}-[a-z]+(-[0-9]+[smhd])?" if cluster else ".*"
 
 
 def _any_of(texts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -31,6 +31,7 @@ NEWLINE = 0x0A
 
 TOO_LONG = "longer than any audit event"
 
+Found = TypeVar("Found", bound=Sighting)
 Progress = Callable[[int], object]
 """Told how many more bytes of the files on disk have been read."""
 
@@ -158,27 +159,35 @@ def read(
 
     What cannot be read is added to `damage` while the iteration goes on; nothing about the content is fatal.
     """
+    return _read(logs, damage, progress, stdin, event_type, lambda node, event, _: Sighting(node, event))
+
+
+def read_lines(
+    logs: LogSet,
+    damage: DamageLog,
+    progress: Progress = lambda _: None,
+    event_type: type[Event] = Event,
+) -> Iterator[Recorded]:
+    """As `read`, each event with its own line, without its newline."""
+    return _read(logs, damage, progress, None, event_type, Recorded)
+
+
+def _read(
+    logs: LogSet,
+    damage: DamageLog,
+    progress: Progress,
+    stdin: BinaryIO | None,
+    event_type: type[Event],
+    made: Callable[[str, Event, bytes], Found],
+) -> Iterator[Found]:
     for file in logs.files:
         try:
             if file.path == STDIN:
-                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress, event_type)
+                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress, event_type, made)
             else:
                 stream, raw = open_log(file)
                 with raw, stream:
-                    yield from _events(file, stream, damage, raw.tell, progress, event_type)
-        except UNREADABLE as problem:
-            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
-
-
-def read_lines(logs: LogSet, damage: DamageLog, event_type: type[Event] = Event) -> Iterator[Recorded]:
-    """As `read`, each event with its line; of files only."""
-    for file in logs.files:
-        try:
-            stream, raw = open_log(file)
-            with raw, stream:
-                for sighting in _events(file, stream, damage, raw.tell, lambda _: None, event_type, Recorded):
-                    assert isinstance(sighting, Recorded)  # noqa: S101 - as asked for
-                    yield sighting
+                    yield from _events(file, stream, damage, raw.tell, progress, event_type, made)
         except UNREADABLE as problem:
             damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
 
@@ -261,9 +270,8 @@ def _events(
     position: Callable[[], int],
     progress: Progress,
     event_type: type[Event],
-    kind: type[Sighting] = Sighting,
-) -> Iterator[Sighting]:
-    with_line = kind is Recorded
+    made: Callable[[str, Event, bytes], Found],
+) -> Iterator[Found]:
     decode = msgspec.json.Decoder(event_type).decode
     number = reported = 0
     for buffer, end in blocks(stream):
@@ -279,7 +287,7 @@ def _events(
                     ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
                     damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended), file.path)
                 continue
-            yield Recorded(file.node, event, line) if with_line else Sighting(file.node, event)
+            yield made(file.node, event, line)
         now = position()
         progress(now - reported)
         reported = now

@@ -12,21 +12,30 @@ from typing import Any
 import yaml
 
 from auditlog.annotations.model import Entry
+from auditlog.detections.acts import act_of
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
-from auditlog.detections.model import Detection, Metrics
-from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, Settings
+from auditlog.detections.model import Detection, Events, Metrics
+from auditlog.detections.schedule import schedule_of
+from auditlog.observe.dashboards.alert_link import alert_link
+from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, LokiRules, Settings
 
 Rule = dict[str, Any]
-INTERVAL = 60
-"""Seconds between two evaluations."""
+_USUAL_INTERVAL = 60
+"""Seconds between two evaluations of a group that does not say otherwise in its name."""
+_RINGS_ON = 600
+"""Seconds for which an alert on events goes on after its last event, so that one act in several steps rings once."""
+_WITHOUT_TENANTS = "fake"
+"""What a Loki without tenants calls its only one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
     """What the rules of one stack are about.
 
-    `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes.
+    `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes. `tenant` is
+    that of the events in Loki, "" where it is not known. `is_in_loki` is false where no rule is given to Loki, whose
+    silence would then be no fault.
     """
 
     cluster: str = ""
@@ -35,6 +44,8 @@ class RuleScope:
     log_path: str = DEFAULT_LOG_PATH
     settings: AlertSettings = field(default_factory=AlertSettings)
     entries: tuple[Entry, ...] = ()
+    tenant: str = ""
+    is_in_loki: bool = True
 
     @classmethod
     def of(cls, settings: Settings, entries: Sequence[Entry] = ()) -> RuleScope:
@@ -48,7 +59,14 @@ class RuleScope:
             log_path=settings.log_file or DEFAULT_LOG_PATH,
             settings=settings.alerts,
             entries=tuple(entries),
+            tenant=(settings.loki.tenant or _WITHOUT_TENANTS) if settings.loki is not None else "",
+            is_in_loki=settings.alerts.loki is not LokiRules.OFF,
         )
+
+    @property
+    def loki_folder(self) -> str:
+        """The ruler's folder for these rules: the stack's own setting, or else the tenant of its events."""
+        return self.settings.loki_folder or self.tenant or _WITHOUT_TENANTS
 
     def threshold(self, detection: Detection) -> float:
         """The stack's own threshold, or else the catalogue's."""
@@ -84,19 +102,19 @@ def selected(settings: AlertSettings, *, on_metrics: bool) -> tuple[Detection, .
 def rule_file(
     scope: RuleScope, *, on_metrics: bool, expressions: Callable[[RuleScope, Detection], list[str]]
 ) -> RuleFile:
-    """A group for each area; a detection has a rule for each of its expressions."""
+    """A group for each area and interval; a detection has a rule for each of its expressions."""
     groups = []
     chosen = selected(scope.settings, on_metrics=on_metrics)
     for area, detections in AREAS.items():
-        rules = [
-            _rule(scope, each, expression)
-            for each in detections
-            if each in chosen
-            for expression in expressions(scope, each)
-        ]
-        if rules:
-            name = "-".join(part for part in ("kubernetes-audit", scope.cluster, area) if part)
-            groups.append({"name": name, "interval": duration(INTERVAL), "rules": rules})
+        rules: dict[int, list[Rule]] = {}
+        for each in detections:
+            if each in chosen:
+                made = [_rule(scope, each, expression) for expression in expressions(scope, each)]
+                rules.setdefault(schedule_of(each).interval, []).extend(made)
+        for interval in sorted(interval for interval, made in rules.items() if made):
+            suffix = "" if interval == _USUAL_INTERVAL else duration(interval)
+            name = "-".join(part for part in ("kubernetes-audit", scope.cluster, area, suffix) if part)
+            groups.append({"name": name, "interval": duration(interval), "rules": rules[interval]})
     return RuleFile(tuple(groups))
 
 
@@ -109,7 +127,11 @@ def _rule(scope: RuleScope, detection: Detection, expression: str) -> Rule:
     rule: Rule = {"alert": detection.alert, "expr": expression}
     if detection.hold:
         rule["for"] = duration(detection.hold)
+    if isinstance(detection.source, Events):
+        rule["keep_firing_for"] = duration(_RINGS_ON)
     rule["labels"] = {"severity": detection.severity.value, "detection": detection.id}
+    if act := act_of(detection.id):
+        rule["labels"]["act"] = act
     if scope.cluster:
         rule["labels"]["cluster"] = scope.cluster
     rule["annotations"] = {
@@ -118,4 +140,6 @@ def _rule(scope: RuleScope, detection: Detection, expression: str) -> Rule:
     }
     if scope.settings.runbooks:
         rule["annotations"]["runbook_url"] = f"{scope.settings.runbooks.rstrip('/')}/{detection.id}.md"
+    if scope.settings.grafana:
+        rule["annotations"]["dashboard_url"] = alert_link(scope.settings.grafana, scope.cluster, detection)
     return rule

@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditlog.detections.annotated import forms, written_keys
 from auditlog.detections.logql import silence_query, value_query
 from auditlog.detections.model import Detection, Events, Silence, Unannotated
+from auditlog.detections.schedule import schedule_of
 from auditlog.detections.unannotated import unannotated_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
@@ -28,7 +29,8 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
             return []
         return [f"({unannotated_query(detection.source, scope.entries, scope.cluster, ignored)}) > {threshold}"]
     if isinstance(detection.source, Events):
+        window = schedule_of(detection).window
         events = forms(detection.source, written_keys(scope.entries)).values()
-        queries = [value_query(each, scope.cluster, ignored) for each in events]
+        queries = [value_query(each, scope.cluster, ignored, window=window) for each in events]
         return [f"{queries[0]} > {threshold}" if len(queries) == 1 else f"({' or '.join(queries)}) > {threshold}"]
     return []

@@ -68,10 +68,12 @@ class AlertSettings:
     """PromQL matchers instead of the usual ones, by `apiServer`, `nodeExporter`, `alloy` and `loki`."""
     labels: Annotated[Mapping[str, str], LABELS] = field(default_factory=_nothing)
     """Labels of the objects in Kubernetes, such as those that a Prometheus operator's `ruleSelector` asks for."""
-    loki_folder: Annotated[str, LOKI_FOLDER] = "fake"
-    """The ruler's folder, which is its tenant; `fake` for a Loki without tenants."""
+    loki_folder: Annotated[str | None, LOKI_FOLDER] = None
+    """The ruler's folder, which is its tenant; None for that of the events."""
     runbooks: Annotated[str | None, RUNBOOKS] = None
     """What stands before `DETECTION.md` in an alert's `runbook_url`; None for no such link."""
+    grafana: Annotated[str | None, GRAFANA] = None
+    """Grafana's address, for links from alerts; None for no such links."""
 
     @property
     def are_on(self) -> bool:
@@ -124,17 +126,23 @@ LABELS = defaulted(
     _DEFAULT.labels,
     "Labels of the Kubernetes objects, such as for the `ruleSelector` of a Prometheus operator.",
 )
-LOKI_FOLDER = defaulted(
+LOKI_FOLDER = optional(
     "lokiFolder",
     Text("the name of a Loki tenant", _TENANT),
-    _DEFAULT.loki_folder,
-    "The tenant's folder in the ruler; `fake` for a Loki without tenants.",
+    "The tenant's folder in the ruler.",
+    otherwise="`loki.tenant`; `fake`, the folder of a Loki without tenants, if that is not set",
 )
 RUNBOOKS = optional(
     "runbooks",
     Text("a URL", r"https?://[\s\S]*"),
     "Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`.",
     otherwise="no `runbook_url`",
+)
+GRAFANA = optional(
+    "grafana",
+    Text("a URL", r"https?://[^\s{}]*"),
+    "Grafana's address. An alert's `dashboard_url` then shows its events in *Who did it*.",
+    otherwise="no `dashboard_url`",
 )
 ALERTS = group_of(AlertSettings)
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from auditlog.observe.dashboards import DashboardOptions, all_dashboards
-from auditlog.observe.dashboards.queries import security, who
+from auditlog.observe.dashboards.addresses import TYPED
+from auditlog.observe.dashboards.queries import security
 from lab.observability import loki_api
 from tests.grafana import ALL, Query, State, built_in, fill, initial_state, link, opened, panels, queries, variables
 from tests.observability.given_events import metadata, push_lines
@@ -122,7 +123,7 @@ def wanted(state: State) -> Callable[[Given], bool]:
             if name == "auditID" or chosen in (ALL, (ALL,)):
                 continue
             values = (chosen,) if isinstance(chosen, str) else chosen
-            if name in who.TYPED:
+            if name in TYPED:
                 pattern = "|".join(re.sub(r"\\Q(.*?)\\E", lambda match: re.escape(match[1]), each) for each in values)
                 if not re.search(pattern, event.field(name)):
                     return False

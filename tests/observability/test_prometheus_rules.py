@@ -18,7 +18,7 @@ from auditlog.observe.rules_prometheus import prometheus_rules
 from lab.host import which
 
 ON_METRICS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Metrics))
-SCOPE = RuleScope("prod", ("cp1", "cp2"), ("cp1", "cp2"))
+SCOPE = RuleScope("prod", ("cp1", "cp2"), ("cp1", "cp2"), tenant="fake")
 
 API = 'job="apiserver", instance="10.0.0.1:6443"'
 OTHER_API = 'job="apiserver", instance="10.0.0.2:6443"'
@@ -50,6 +50,27 @@ def _shipper(newest: str, taken: str, sent: str) -> dict[str, str]:
         f"otelcol_exporter_loki_entries_processed{{{own('otelcol.exporter.loki')}}}": taken,
         f"loki_write_sent_entries_total{{{own('loki.write')}}}": sent,
         f'loki_write_dropped_entries_total{{{own("loki.write")}, reason="line_too_long"}}': "0x40",
+    }
+
+
+def _lost(errors: str, up: str = "1x40", started: str = "", plugin: str = "log", cluster: str = "") -> dict[str, str]:
+    """Errors of an API server's audit backend, what its scrapes give, and when its process began."""
+    own = f'{API}, cluster="{cluster}"' if cluster else API
+    return {
+        f'apiserver_audit_error_total{{{own}, plugin="{plugin}"}}': errors,
+        f"up{{{own}}}": up,
+        **({f"process_start_time_seconds{{{own}}}": started} if started else {}),
+    }
+
+
+def _groups(last: str, missed: str = "0x40", group: str = "sessions-5m") -> dict[str, str]:
+    """What Loki says of one of the rule groups, of five minutes: when it was evaluated last, and what was left out."""
+    own = f'{LOKI}, rule_group="/rules/a.yaml;kubernetes-audit-prod-{group}"'
+    return {
+        f"up{{{LOKI}}}": "1x60",
+        f"loki_prometheus_rule_group_last_evaluation_timestamp_seconds{{{own}}}": last,
+        f"loki_prometheus_rule_group_interval_seconds{{{own}}}": "300x60",
+        f"loki_prometheus_rule_group_iterations_missed_total{{{own}}}": missed,
     }
 
 
@@ -91,15 +112,30 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "audit-events-lost": (
-        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "_x10 3x20"}, 12, 1),
-        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "_x10 3x20"}, 14, 1),
-        Case({f'apiserver_audit_error_total{{{API}, plugin="buffered"}}': "2x10 9x10"}, 13, 1),
-        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "3x30"}, 20, 0),
-        Case({f'apiserver_audit_error_total{{{API}, plugin="webhook"}}': "0+5x30"}, 20, 0),
+        Case(_lost("_x10 3x20"), 12, 1),
+        Case(_lost("_x10 3x20"), 14, 1),
+        Case(_lost("_x10 3x20"), 20, 0),
+        Case(_lost("2x10 9x10", plugin="buffered"), 13, 1),
+        Case(_lost("3x30"), 20, 0),
+        Case(_lost("0+5x30", plugin="webhook"), 20, 0),
+        # Scrapes that are missing, longer than the window: old errors are no new ones, new ones count afterwards.
+        Case(_lost("3x5 _x20 3x20", up="1x5 _x20 1x20"), 27, 0),
+        Case(_lost("3x5 _x20 5x20", up="1x5 _x20 1x20"), 27, 1),
+        Case(_lost("_x26 1x20", up="1x5 _x20 1x20"), 28, 1),
+        # A restart: what the new process has counted is new, the rest was known.
+        Case(_lost("5x10 0x10"), 12, 0),
+        Case(_lost("5x10 2x10"), 12, 1),
+        # A process that begins with an error, under an address that was never scraped; and a Prometheus that begins.
+        Case(_lost("_x10 1x20", up="_x10 1x20", started="_x10 540x20"), 12, 1),
+        Case(_lost("7x30", started="-86400x30"), 3, 0),
+        Case(_lost("7x30", started="-86400x30"), 7, 0),
+        # Another cluster in the same Prometheus, and this one by its name.
+        Case(_lost("2x10 9x10", cluster="dev"), 13, 0),
+        Case(_lost("2x10 9x10", cluster="prod"), 13, 1),
     ),
     "webhook-delivery-failures": (
-        Case({f'apiserver_audit_error_total{{{API}, plugin="webhook"}}': "_x10 400x10"}, 12, 1),
-        Case({f'apiserver_audit_error_total{{{API}, plugin="log"}}': "0+5x30"}, 20, 0),
+        Case(_lost("_x10 400x10", plugin="webhook"), 12, 1),
+        Case(_lost("0+5x30"), 20, 0),
     ),
     "audit-requests-rejected": (
         Case({f"apiserver_audit_requests_rejected_total{{{API}}}": "0x10 4x10"}, 12, 1),
@@ -169,6 +205,27 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({f"up{{{ALLOY}}}": "1x5 0x20"}, 15, 1),
         Case({f"up{{{API}}}": "1x20"}, 15, 1),
         Case({f"up{{{ALLOY}}}": "1x5 0x2 1x20"}, 15, 0),
+        # One pod of two is gone, target and all; and one that goes on under another address.
+        Case(
+            {
+                f"up{{{ALLOY}}}": "1x40",
+                f"up{{{NEW_ALLOY}}}": "1x10",
+                f'kubernetes_audit_newest_event_seconds{{{ALLOY}, node="cp1"}}': "0+60x40",
+                f'kubernetes_audit_newest_event_seconds{{{NEW_ALLOY}, node="cp2"}}': "0+60x10",
+            },
+            25,
+            1,
+        ),
+        Case(
+            {
+                f"up{{{ALLOY}}}": "1x10",
+                f"up{{{NEW_ALLOY}}}": "_x11 1x30",
+                f'kubernetes_audit_newest_event_seconds{{{ALLOY}, node="cp1"}}': "0+60x10",
+                f'kubernetes_audit_newest_event_seconds{{{NEW_ALLOY}, node="cp1"}}': "_x11 660+60x30",
+            },
+            25,
+            0,
+        ),
     ),
     "shipper-dropped-lines": (
         Case({f'loki_write_dropped_entries_total{{{ALLOY}, reason="line_too_long"}}': "0x10 1x10"}, 12, 1),
@@ -231,12 +288,34 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case(_shipper(newest="0+60x40", taken="0+100x40", sent="0+90x40"), 20, 0),
     ),
     "loki-refused-lines": (
-        Case({f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "_x10 1x10"}, 12, 1),
+        Case(
+            {
+                f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "_x10 1x10",
+                f"up{{{LOKI}}}": "1x40",
+            },
+            12,
+            1,
+        ),
+        Case({f'loki_discarded_samples_total{{{LOKI}, tenant="other", reason="line_too_long"}}': "0+1x30"}, 12, 0),
         Case({f'loki_discarded_samples_total{{{LOKI}, tenant="fake", reason="line_too_long"}}': "8x30"}, 20, 0),
+    ),
+    "rules-not-evaluated": (
+        Case(_groups("0+60x60"), 40, 0),
+        Case(_groups("0+60x10 600x50"), 50, 1),
+        Case(_groups("-62135596800x60"), 40, 0),  # loaded, and not evaluated yet
+        Case(_groups("0+60x60", missed="0x10 0+1x50"), 40, 1),
+        Case({f"up{{{LOKI}}}": "1x60"}, 40, 1),
+        Case(_groups("0+60x60", group="eu-sessions"), 40, 1),  # another cluster's group is none of this one's
+        Case({f"up{{{API}}}": "1x60"}, 40, 0),  # nothing of Loki is scraped here
+    ),
+    "api-server-metrics-missing": (
+        Case({f"process_start_time_seconds{{{API}}}": "0x40"}, 30, 0),
+        Case({f"up{{{LOKI}}}": "1x40"}, 30, 1),
+        Case({f'process_start_time_seconds{{{API}, cluster="dev"}}': "0x40"}, 30, 1),
     ),
     "rule-evaluation-failures": (
         Case(
-            {f'{FAILED_EVALUATIONS}"a;kubernetes-audit-prod-x"}}': "0+1x40"},
+            {f'{FAILED_EVALUATIONS}"a;kubernetes-audit-prod-access-5m"}}': "0+1x40"},
             30,
             1,
         ),

@@ -12,7 +12,8 @@ import pytest
 
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.model import Detection, Events
-from auditlog.observe.rules import INTERVAL, RuleScope
+from auditlog.detections.schedule import schedule_of
+from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.observe.rules_prometheus import prometheus_expressions
 from lab.api import Lab
@@ -25,6 +26,8 @@ from tests.observability.shipping import SELECTOR, cleared, eventually
 pytestmark = pytest.mark.exhaustive
 
 SECONDS = 600
+INTERVAL = 60
+"""Seconds between two looks at a rule, at most as long as between two evaluations of it."""
 # What the rules on metrics look back, but for the two that compare with hours and days ago.
 METRICS_WINDOW = 300
 SEEN = {
@@ -85,7 +88,7 @@ def test_what_is_measured_was_scraped(job: str, operations: Operations) -> None:
 def test_it_stays_silent(detection: Detection, lab: Lab, operations: Operations) -> None:
     names, addresses = [node.name for node in lab.nodes], [node.address for node in lab.nodes]
     scope = RuleScope(CLUSTER, tuple(names), (*names, *addresses))
-    window = detection.source.window if isinstance(detection.source, Events) else METRICS_WINDOW
+    window = schedule_of(detection).window if isinstance(detection.source, Events) else METRICS_WINDOW
     # A window that begins earlier has what was done to set all this up in it.
     first = math.ceil(operations.started) + window
     moments = range(first, max(first, math.floor(operations.ended)) + INTERVAL, INTERVAL)

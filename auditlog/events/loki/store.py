@@ -85,13 +85,23 @@ class LokiStore:
             watch.note(node, moment)
             yield node, moment
 
+    def entries(self, query: str) -> Iterator[tuple[datetime, dict[str, str], str]]:
+        """Time, labels with fields, and text of every line of a log query within the range, oldest first."""
+        for moment, labels, line in self._pages(query, _nanoseconds(self.until) + 1):
+            yield _time(moment), labels, line
+
     def _lines(self, query: str) -> Iterator[tuple[int, str, str]]:
-        """Time, node and text of every line, page by page; a page begins with the time that the last one ended with.
+        """Time, node and text of every line, and of an hour more: a request is stored under the time of its stage."""
+        for moment, labels, line in self._pages(query, _nanoseconds(self.until + LONGEST_REQUEST) + 1):
+            yield moment, _node(labels), line
+
+    def _pages(self, query: str, end: int) -> Iterator[tuple[int, dict[str, str], str]]:
+        """Time, labels and text of every line, page by page; a page begins with the time that the last one ended with.
 
         A line is given once. Loki leaves out what was sent twice within one stream alone, and it divides a busy stream
         into several (`shard_streams`, on unless it is configured otherwise).
         """
-        start, end = _nanoseconds(self.since), _nanoseconds(self.until + LONGEST_REQUEST) + 1
+        start = _nanoseconds(self.since)
         limit = PAGE
         current, given = start, set[tuple[str, str]]()
         while start < end:
@@ -103,14 +113,19 @@ class LokiStore:
                 limit //= 2
                 continue
             found = sorted(
-                (int(moment), _node(stream.stream), line) for stream in streams for moment, line in stream.values
+                (
+                    (int(moment), _node(stream.stream), line, stream.stream)
+                    for stream in streams
+                    for moment, line in stream.values
+                ),
+                key=lambda entry: entry[:3],
             )
-            for moment, node, line in found:
+            for moment, node, line, labels in found:
                 if moment != current:
                     current, given = moment, set()
                 if (node, line) not in given:
                     given.add((node, line))
-                    yield moment, node, line
+                    yield moment, labels, line
             if len(found) < limit:
                 return
             last = found[-1][0]

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from auditlog.observe.dashboards.options import TAG
+from auditlog.observe.dashboards.addresses import TAG
 from auditlog.observe.dashboards.panels import Panel
 from auditlog.observe.dashboards.rendered import RenderedDashboard
 

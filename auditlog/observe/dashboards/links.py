@@ -12,14 +12,10 @@ from urllib.parse import quote
 
 from grafana_foundation_sdk.builders.dashboard import DashboardLink
 
-from auditlog.observe.dashboards.options import TAG
-from auditlog.observe.dashboards.queries.who import CHOSEN, TYPED
+from auditlog.observe.dashboards.addresses import CHOSEN, TAG, TYPED, typed_in_full
 
-_IN_FULL = ("%5E%5CQ", "%5CE%24")
 _ALL = "%24__all"
 _EVENT = "auditID"
-SEARCHED = (*TYPED, *CHOSEN)
-"""Fields of an event that the search has a filter for."""
 
 
 def cell(column: str) -> str:
@@ -45,7 +41,7 @@ def search(
 
     ``cluster`` is the parameter for the cluster: `var-cluster=…`. ``patterns`` are regular expressions by field.
     """
-    typed = {field: f"{_IN_FULL[0]}{value}{_IN_FULL[1]}" for field, value in filters.items()}
+    typed = {field: typed_in_full(value) for field, value in filters.items()}
     typed |= {field: quote(pattern, safe="") for field, pattern in (patterns or {}).items()}
     parts = ["${__url_time_range}", "${loki:queryparam}", cluster, f"var-node={_ALL}"]
     parts += [f"var-{field}={typed.get(field, '')}" for field in TYPED]

@@ -8,10 +8,6 @@ from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.promql import USUAL_API_SERVER_JOBS
 from auditlog.settings import DEFAULT_LOG_PATH, Settings
 
-TAG = "kubernetes-audit"
-"""Every dashboard carries it; the dashboards link to each other by it."""
-
-
 _DISK = next(each for each in DETECTIONS if each.id == "audit-disk-usage")
 
 

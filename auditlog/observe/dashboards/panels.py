@@ -28,7 +28,8 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, DataTransform
 from grafana_foundation_sdk.models.loki import LokiQueryDirection, LokiQueryType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from auditlog.observe.dashboards.links import CLICKED, SEARCHED, cell, data_link, search
+from auditlog.observe.dashboards.addresses import SEARCHED
+from auditlog.observe.dashboards.links import CLICKED, cell, data_link, search
 from auditlog.observe.dashboards.thresholds import NONE, Levels
 from auditlog.observe.dashboards.variables import LOKI, PROMETHEUS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -24,8 +25,8 @@ def run(monkeypatch: pytest.MonkeyPatch, preset: str = "standard", **alerts: Any
 
 
 def scope(**alerts: Any) -> RuleScope:
-    made = RuleScope.of(settings())
-    return RuleScope(made.cluster, made.nodes, made.addresses, made.log_path, AlertSettings(**alerts))
+    own = AlertSettings(**alerts)
+    return replace(RuleScope.of(settings()), settings=own, is_in_loki=own.loki is not LokiRules.OFF)
 
 
 def test_off_is_nothing_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

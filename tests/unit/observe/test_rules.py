@@ -9,8 +9,10 @@ import yaml
 
 from auditlog.annotations.model import Entry
 from auditlog.annotations.read import catalogue
-from auditlog.detections.catalogue import AREAS, DETECTIONS
-from auditlog.detections.model import Metrics
+from auditlog.detections.acts import ACTS, act_of, inhibit_rules
+from auditlog.detections.catalogue import AREAS, DETECTIONS, find
+from auditlog.detections.model import Events, Metrics
+from auditlog.detections.schedule import LATE, schedule_of
 from auditlog.observe.rules import RuleScope, number
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
@@ -64,7 +66,8 @@ def test_a_rule_is_whole() -> None:
     )
     assert '{job="kubernetes-audit", cluster="prod"}' in rule["expr"]
     assert rule["expr"].endswith("[5m]))) > 20")
-    assert rule["labels"] == {"severity": "warning", "detection": "secret-sweep", "cluster": "prod"}
+    assert rule["labels"] == {"severity": "warning", "detection": "secret-sweep", "act": "secret", "cluster": "prod"}
+    assert rule["keep_firing_for"] == "10m"
     assert rule["annotations"]["summary"].startswith(
         "{{ $labels.user }} read {{ $value | humanize }} different Secrets"
     )
@@ -72,12 +75,92 @@ def test_a_rule_is_whole() -> None:
     assert "runbook_url" not in rule["annotations"]
 
 
-def test_groups_are_named_after_the_cluster_and_the_area() -> None:
-    assert loki_rules(SCOPE).names == tuple(
-        f"kubernetes-audit-prod-{area}"
-        for area in ("identity", "credentials", "sessions", "access", "workloads", "tampering", "pipeline")
-    )
+def test_groups_are_named_after_the_cluster_the_area_and_another_interval_than_a_minute() -> None:
+    groups = {group["name"]: group["interval"] for group in yaml.safe_load(loki_rules(SCOPE).text)["groups"]}
+    areas = ("identity", "credentials", "sessions", "access", "workloads", "tampering", "pipeline")
+    assert {f"kubernetes-audit-prod-{area}" for area in areas} <= groups.keys()
+    assert {interval for name, interval in groups.items() if name.rpartition("-")[2] in areas} == {"1m"}
+    assert all(name.endswith(f"-{interval}") for name, interval in groups.items() if interval != "1m")
     assert prometheus_rules(SCOPE).names == ("kubernetes-audit-prod-pipeline",)
+
+
+def test_how_often_a_rule_runs_follows_from_how_soon_somebody_should_look() -> None:
+    intervals = {
+        rule["labels"]["detection"]: (group["interval"], rule["expr"])
+        for group in loki_rules(SCOPE).groups
+        for rule in group["rules"]
+    }
+    for detection_id, interval, window in (
+        ("exec-in-kube-system", "1m", "[2m]"),
+        ("impersonation", "5m", "[6m]"),
+        ("exec-session", "15m", "[16m]"),
+        ("forbidden-burst", "150s", "[5m]"),
+        ("rbac-change-rate", "5m", "[10m]"),
+        ("deprecated-api-used", "1h", "[61m]"),
+    ):
+        assert intervals[detection_id][0] == interval
+        assert window in intervals[detection_id][1]
+
+
+def test_an_event_is_in_the_window_of_an_evaluation_also_when_it_comes_a_minute_late() -> None:
+    for each in DETECTIONS:
+        schedule = schedule_of(each)
+        if isinstance(each.source, Events):
+            assert schedule.window >= schedule.interval + LATE or each.threshold
+            assert schedule.window >= 2 * schedule.interval or not each.threshold
+
+
+def test_plain_text_stands_before_regular_expressions() -> None:
+    for detection_id, found in rules(loki_rules(SCOPE).text).items():
+        before, regular, _ = found[0]["expr"].partition("|~ `")
+        detection = find(detection_id)
+        assert detection is not None
+        if regular and isinstance(detection.source, Events) and not detection.source.open:
+            assert '|= `"objectRef":{"resource":"' in before, detection_id
+
+
+def test_metrics_of_another_cluster_are_not_looked_at() -> None:
+    for detection_id, found in rules(prometheus_rules(SCOPE).text).items():
+        about_loki = detection_id in ("loki-refused-lines", "rule-evaluation-failures", "rules-not-evaluated")
+        assert ('cluster=~"|prod"' in found[0]["expr"]) is not about_loki, detection_id
+
+
+def test_only_refusals_of_the_stacks_own_tenant_ring() -> None:
+    own = RuleScope("prod", NODES, tenant="team.a")
+    (rule,) = rules(prometheus_rules(own).text)["loki-refused-lines"]
+    assert 'tenant=~"team\\\\.a"' in rule["expr"]
+
+
+def test_rules_go_to_the_tenant_of_the_events() -> None:
+    assert RuleScope("prod").loki_folder == "fake"
+    assert RuleScope("prod", tenant="team-a").loki_folder == "team-a"
+    assert RuleScope("prod", tenant="team-a", settings=AlertSettings(loki_folder="b")).loki_folder == "b"
+
+
+def test_where_no_rule_is_in_loki_its_silence_is_no_fault() -> None:
+    assert "rules-not-evaluated" in rules(prometheus_rules(SCOPE).text)
+    assert "rules-not-evaluated" not in rules(prometheus_rules(RuleScope("prod", is_in_loki=False)).text)
+
+
+def test_an_alert_links_to_its_events() -> None:
+    linked = scope(grafana="https://grafana.example.com/")
+    (rule,) = rules(loki_rules(linked).text)["exec-session"]
+    assert rule["annotations"]["dashboard_url"] == (
+        "https://grafana.example.com/d/kubernetes-audit-who?from=now-1h&to=now&var-cluster=prod"
+        "&var-user=%5E%5CQ{{ $labels.user | urlquery }}%5CE%24"
+        "&var-namespace=%5E%5CQ{{ $labels.namespace | urlquery }}%5CE%24"
+        "&var-name=%5E%5CQ{{ $labels.name | urlquery }}%5CE%24"
+    )
+    (rule,) = rules(prometheus_rules(linked).text)["shipper-down"]
+    assert rule["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/kubernetes-audit-pipeline?")
+
+
+def test_every_detection_of_an_act_is_one_and_a_graver_alert_holds_back_a_milder_one() -> None:
+    acts = {each.id: act_of(each.id) for each in DETECTIONS}
+    assert acts["exec-session"] == acts["exec-in-kube-system"] == "session"
+    assert acts["shipper-down"] == ""
+    assert {rule["source_matchers"][0] for rule in inhibit_rules()} == {'severity="critical"', 'severity="warning"'}
+    assert all(find(each) is not None for detections in ACTS.values() for each in detections)
 
 
 def test_a_threshold_of_the_stack_replaces_the_catalogues() -> None:

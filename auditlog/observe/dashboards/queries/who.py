@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from auditlog.events import logql
 from auditlog.events.logql import pipeline, streams
+from auditlog.observe.dashboards.addresses import TYPED
 from auditlog.observe.dashboards.queries.common import CLUSTER, NODES, events, newest, over_time, total
-
-TYPED = ("user", "namespace", "name", "subresource", "sourceIP", "groups", "userAgent")
-"""Fields that a person types a part of, as a regular expression: `^prod$` is exactly prod."""
-
-CHOSEN = ("verb", "resource", "code")
-"""Fields of which a person chooses values."""
 
 _SEARCH = (
     'verb=~"$verb"',
