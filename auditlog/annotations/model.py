@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_ANNOTATIONS = 20
@@ -48,13 +48,17 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order."""
+    """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order.
+
+    ``file`` is where it stands, for messages.
+    """
 
     name: str
     about: str
     requests: tuple[Requests, ...]
     variables: Mapping[str, str]
     annotations: tuple[Annotation, ...]
+    file: str = field(default="", repr=False, compare=False)
 
     @property
     def policy_name(self) -> str:

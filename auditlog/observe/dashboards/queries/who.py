@@ -17,6 +17,7 @@ _SEARCH = (
 """What a person types is found anywhere in the field, as a regular expression: `^prod$` is exactly prod."""
 
 MATCHES = events(*_SEARCH)
+MATCHES_WITH_CHANGES = events(*_SEARCH, logql.WITH_CHANGES)
 MATCHES_TOTAL = total(*_SEARCH, logql.FINAL_STAGE)
 REFUSED_TOTAL = total(*_SEARCH, logql.FINAL_STAGE, logql.REFUSED)
 USERS_TOTAL = f"count({count('user', MATCHES, RANGE)}) or vector(0)"
