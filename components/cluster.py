@@ -104,6 +104,7 @@ def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
         settings.policy.path,
         settings.log_file or "",
         settings.webhook.path if settings.webhook else "",
+        annotations=settings.annotations.are_on and settings.enabled,
     )
     thread.shutdown(wait=False)
     return reading
