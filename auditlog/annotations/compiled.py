@@ -19,7 +19,6 @@ _REASON = re.compile(
 )
 _VALUE = re.compile(r'(?:Invalid value|Required value): ".*?(?<!\\)": ', re.DOTALL)
 _COMPILER = re.compile(r"compilation failed: (?:ERROR: )?(?:<input>:\d+:\d+: )?")
-_ALLOWED = "allowed: CEL of type string (https://kubernetes.io/docs/reference/using-api/cel/)"
 
 
 def mistakes_in(said: str, entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -48,7 +47,10 @@ def _of_entry(entry: Entry, reasons: str) -> Iterator[str]:
             continue
         told.add(key)
         reason = _COMPILER.sub("", _VALUE.sub("", match["said"], count=1)).strip().splitlines()[0]
-        yield f"{entry.file}: {key}: {expression!r}: the API server does not compile it: {reason}; {_ALLOWED}"
+        yield (
+            f"{entry.file}: {key}: {expression!r}: the API server does not compile it: {reason}; "
+            "allowed: CEL of type string (https://kubernetes.io/docs/reference/using-api/cel/)"
+        )
 
 
 def _place(entry: Entry, kind: str, index: int) -> tuple[str, str]:

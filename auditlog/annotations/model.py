@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -25,6 +25,14 @@ class Operation(StrEnum):
     UPDATE = "UPDATE"
     DELETE = "DELETE"
     CONNECT = "CONNECT"
+
+
+_VERBS = {
+    Operation.CREATE: ("create",),
+    Operation.UPDATE: ("update", "patch"),
+    Operation.DELETE: ("delete", "deletecollection"),
+    Operation.CONNECT: ("get", "create"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +76,13 @@ class Entry:
     def key(self, annotation: str) -> str:
         """The key of one of its annotations in an event."""
         return f"{self.policy_name}/{annotation}"
+
+
+def annotated_verbs(entries: Iterable[Entry]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """The verbs of requests that entries annotate, by API group and resource. A create may be a patch as well."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for each in (each for entry in entries for each in entry.requests):
+        verbs = frozenset(verb for operation in each.operations for verb in _VERBS[operation])
+        for resource in each.resources:
+            found[each.group, resource] = found.get((each.group, resource), frozenset()) | verbs
+    return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from auditlog.annotations.model import annotated_verbs
 from auditlog.cli.common import LOG_HELP, STDIN, UsageError
 from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
@@ -54,6 +55,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     covered.add_argument(
         "--user", action="append", default=[], metavar="USER", help="one more user to show: alice, or alice[dev,ops]"
     )
+    add_annotations(covered)
 
     compared = _command(
         subparsers,
@@ -224,7 +226,8 @@ def _coverage(arguments: argparse.Namespace) -> int:
     policy, findings = _examined(arguments.policy, arguments.kubernetes)
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
-    result = coverage.cover(policy, arguments.kubernetes, people)
+    entries = named_entries(arguments.policy, annotated=arguments.annotations)
+    result = coverage.cover(policy, arguments.kubernetes, people, annotated_verbs(entries))
     answer = Output(
         lambda width: fitted(coverage.to_text(result, width), width),
         lambda: coverage.to_json(result),
