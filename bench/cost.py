@@ -8,9 +8,9 @@ tenth of them to warm up. Each round measures every preset and none; printed are
 the resident set after the last request, the latency that of the client, processor time the API server's own. A request
 is kept when at least one event of it is in the log, and the bytes are those of its events.
 
-`lean` is measured with the whole catalogue of annotations in force. What admission policies cost a write is the API
-server's own histogram of the plugin (apiserver_admission_controller_admission_duration_seconds), beside the same
-without policies. Bytes by kind are of the requests whose bodies `standard` records.
+`lean` is measured with the whole catalogue of annotations in force, and without. What admission policies cost a write
+is the API server's own histogram of the plugin (apiserver_admission_controller_admission_duration_seconds), beside the
+same without policies. Bytes by kind are of the requests whose bodies `standard` records.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from lab.second_api_server import second_api_server
 
 OFF = "audit off"
 _ANNOTATED = "lean"
+_NOT_ANNOTATED = "lean, not annotated"
 _WRITES = ("create", "update", "patch")
 _FOLDER = "/var/lib/bench-cost"
 _AGENT, _WARM_UP = "bench-cost", "bench-cost-warm-up"
@@ -79,7 +80,7 @@ def api_server(node: Node, preset: str) -> Iterator[int]:
     """A second API server on the node, with a preset or without audit logging, ready; gives its process id there."""
     audit = {"audit-policy-file": f"{_FOLDER}/policy.yaml", "audit-log-path": f"{_FOLDER}/audit.log"}
     is_off = preset == OFF
-    files = {} if is_off else {"policy.yaml": preset_text(preset)}
+    files = {} if is_off else {"policy.yaml": preset_text(_ANNOTATED if preset == _NOT_ANNOTATED else preset)}
     with second_api_server(node, _FOLDER, files, {} if is_off else audit) as process:
         time.sleep(_SETTLE_SECONDS)
         yield process
@@ -198,7 +199,8 @@ def main() -> None:
     lab = Lab.load()
     lab.reset()
     made = requests(arguments.requests)
-    names = (OFF, *arguments.presets.split(","))
+    presets = arguments.presets.split(",")
+    names = (OFF, *presets, *([_NOT_ANNOTATED] if _ANNOTATED in presets else []))
     found: dict[str, list[Cost]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as folder, prepared(lab, Path(folder)) as callers:
         for _ in range(arguments.rounds):
