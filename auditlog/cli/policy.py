@@ -16,6 +16,8 @@ from auditlog.cli.common import LOG_HELP, STDIN, UsageError
 from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.detections.annotated import written_keys
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.changes import blind_line
 from auditlog.events.event import Event, to_request
 from auditlog.events.sources import find_logs
 from auditlog.policy import cis, coverage, difference, explain, report
@@ -103,6 +105,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         others=("sarif",),
     )
     parser.add_argument("policy", metavar="POLICY", nargs="?", help=POLICY_HELP)
+    add_annotations(parser)
     parser.add_argument(
         "--fail-on",
         choices=[severity.value for severity in Severity],
@@ -170,9 +173,12 @@ def _lint(arguments: argparse.Namespace) -> int:
         audit_log_mode=arguments.audit_log_mode,
         silences=[_silence(each) for each in arguments.ignore],
     )
+    written = written_keys(named_entries(arguments.policy, annotated=arguments.annotations))
+    blind = blind_line(policy_as_read(text, source), DETECTIONS, written)
+    note = f"{source}: note: {blind}\n" if blind else ""
     answer = Output(
         # Lines that begin with FILE:LINE stay whole: editors and CI read them.
-        lambda _: report.text_report(source, findings),
+        lambda _: report.text_report(source, findings) + note,
         lambda: report.json_report(source, arguments.kubernetes, findings),
         ("findings",),
         {"sarif": lambda: report.sarif_report(source, findings)},

@@ -67,7 +67,7 @@ def blind_line(policy: Policy, detections: Sequence[Detection], written: Set[str
     blind = [detection.id for detection, sight in seen if sight is Sight.NO_BODIES]
     if not blind:
         return ""
-    why = "no body is recorded and no annotation says what changed (annotations.delivery)"
+    why = "neither bodies nor annotations (annotations.delivery) say what was written"
     return f"{len(blind)} of {len(detections)} detections can never fire, as {why}: {_some(blind)}"
 
 

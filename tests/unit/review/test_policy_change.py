@@ -24,7 +24,7 @@ def test_a_first_policy_is_only_linted() -> None:
 def test_detections_that_neither_bodies_nor_annotations_serve_are_named() -> None:
     (line,) = describe_change(None, preset_text("lean"), 36)
     assert line.startswith("14 of ")
-    assert "can never fire, as no body is recorded and no annotation says what changed (annotations.delivery): " in line
+    assert "can never fire, as neither bodies nor annotations (annotations.delivery) say what was written: " in line
     assert describe_change(None, preset_text("lean"), 36, None, written_keys(catalogue())) == ()
 
 
