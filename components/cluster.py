@@ -71,7 +71,7 @@ def _begin(
 def _compile(configuration: Configuration, entries: Sequence[Entry]) -> None:
     """Before an update touches anything: raises AnnotationError for expressions that do not compile."""
     settings = configuration.settings
-    if pulumi.runtime.is_dry_run() or not entries or not settings.nodes_with_manifest:
+    if pulumi.runtime.is_dry_run() or not (entries and settings.live_read and settings.nodes_with_manifest):
         return
     from auditlog.nodes.expressions import check_expressions
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.render import missing
 from auditlog.detections.annotated import written_keys
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
@@ -53,8 +52,6 @@ def declare_cluster(
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
     there = _admission_policies(facts)
     kept = in_cluster_texts(settings, dashboards, entries)
-    if there is not None:
-        kept = (*kept, *sorted(missing(entries, there)))
 
     if not settings.nodes_to_read:
         control_plane = forgotten_nodes(settings, connection, scope)
