@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Sequence, Set
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes import admissionregistration, meta
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.render import binding_spec, policy_spec
+from auditlog.annotations.render import BINDING, POLICY, binding_spec, missing, policy_spec
 from components.kubernetes_provider import LABELS
 from components.scope import Scope
+
+_MADE = "kubernetes-audit/made"
+_ANNOTATIONS = "metadata.annotations"
 
 
 class Annotations(pulumi.ComponentResource):
     """A policy and its binding for each entry. ``provider`` is the cluster's.
+
+    ``there`` are the policies and bindings that the cluster has, as KIND/NAME; None where that is not known. What the
+    stack made and somebody removed is made again, which the engine, comparing with its state alone, would not do.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
     ``objects`` are what was declared.
@@ -26,26 +34,45 @@ class Annotations(pulumi.ComponentResource):
         self,
         name: str,
         entries: Sequence[Entry],
+        there: Set[str] | None,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
         provider: pulumi.ProviderResource,
     ) -> None:
         super().__init__("kubernetes-audit:index:Annotations", scope.name(name), None, scope.options(provider))
         self._scope = scope
+        self._gone = frozenset() if there is None else missing(entries, there)
         options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
         self.objects = [each for entry in entries for each in self._in_force(entry, options)]
+        if there is not None and self._gone and pulumi.runtime.is_dry_run():
+            names = ", ".join(sorted(self._gone))
+            pulumi.log.info(f"not in the cluster, and made by up: {names}", self)
         self.register_outputs({})
 
     def _in_force(self, entry: Entry, options: pulumi.ResourceOptions) -> tuple[pulumi.Resource, pulumi.Resource]:
-        metadata = meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS)
         of = admissionregistration.v1
         made: pulumi.Resource = of.ValidatingAdmissionPolicy(
-            self._scope.name(entry.policy_name), metadata=metadata, spec=policy_spec(entry), opts=options
+            self._scope.name(entry.policy_name),
+            metadata=self._metadata(entry),
+            spec=policy_spec(entry),
+            opts=self._options(POLICY, entry, options),
         )
         bound: pulumi.Resource = of.ValidatingAdmissionPolicyBinding(
             self._scope.name(f"{entry.policy_name}-binding"),
-            metadata=metadata,
+            metadata=self._metadata(entry),
             spec=binding_spec(entry),
-            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[made])),
+            opts=self._options(BINDING, entry, options, depends_on=[made]),
         )
         return made, bound
+
+    def _metadata(self, entry: Entry) -> meta.v1.ObjectMetaArgs:
+        """With a note that is another one in each run, and counts only where the object is gone."""
+        return meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS, annotations={_MADE: str(time.time_ns())})
+
+    def _options(self, kind: str, entry: Entry, options: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions:
+        """An object that is gone is replaced: to update it, the provider would have to find it."""
+        if f"{kind}/{entry.policy_name}" in self._gone:
+            own = pulumi.ResourceOptions(replace_on_changes=[_ANNOTATIONS], delete_before_replace=True, **more)
+        else:
+            own = pulumi.ResourceOptions(ignore_changes=[_ANNOTATIONS], **more)
+        return pulumi.ResourceOptions.merge(options, own)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import pulumi
+
 from auditlog.annotations.model import Entry
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.read_nodes import read_nodes
@@ -21,7 +23,9 @@ from components.scope import Scope
 def audit_cluster(configuration: Configuration, scope: Scope) -> ClusterResources:
     """Declares everything that the configuration asks for."""
     policy, entries, reading = _begin(configuration, scope)
-    return _declare(configuration, policy, entries, reading.result() if reading else None, scope)
+    facts = reading.result() if reading else None
+    _compile(configuration, entries)
+    return _declare(configuration, policy, entries, facts, scope)
 
 
 async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) -> ClusterResources:
@@ -30,6 +34,7 @@ async def audit_cluster_meanwhile(configuration: Configuration, scope: Scope) ->
     if reading is None:
         return _declare(configuration, policy, entries, None, scope)
     facts = await asyncio.wrap_future(reading)
+    await asyncio.to_thread(_compile, configuration, entries)
     return _declare(configuration, policy, entries, facts, scope)
 
 
@@ -63,6 +68,18 @@ def _begin(
     return policy, entries, reading
 
 
+def _compile(configuration: Configuration, entries: Sequence[Entry]) -> None:
+    """Before an update touches anything: raises AnnotationError for expressions that do not compile."""
+    settings = configuration.settings
+    if pulumi.runtime.is_dry_run() or not (entries and settings.live_read and settings.nodes_with_manifest):
+        return
+    from auditlog.nodes.expressions import check_expressions
+
+    unknown = check_expressions(entries, settings.nodes_with_manifest[0], settings.bastion, configuration.account)
+    if unknown:
+        pulumi.log.warn(f"the expressions of annotations were not compiled beforehand: {unknown}")
+
+
 def _declare(
     configuration: Configuration,
     policy: SelectedPolicy,
@@ -87,6 +104,7 @@ def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
         settings.policy.path,
         settings.log_file or "",
         settings.webhook.path if settings.webhook else "",
+        annotations=settings.annotations.are_on and settings.enabled,
     )
     thread.shutdown(wait=False)
     return reading

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import pulumi
@@ -39,10 +39,14 @@ def declare_in_cluster(
     connections: Mapping[str, remote.ConnectionArgs],
     dashboards: Sequence[RenderedDashboard],
     entries: Sequence[Entry],
+    admission_policies: Set[str] | None,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
 ) -> InCluster:
-    """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away."""
+    """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away.
+
+    ``admission_policies`` are those that the cluster has, and their bindings, as KIND/NAME; None if that is not known.
+    """
     settings = configuration.settings
     provider = kubernetes_provider(
         configuration.kubeconfig or "", settings.cluster, scope, is_path=settings.kubeconfig_file is not None
@@ -55,7 +59,7 @@ def declare_in_cluster(
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
     annotations: Sequence[pulumi.Resource] = ()
     if entries:
-        annotations = Annotations("annotations", entries, depends_on, scope, provider).objects
+        annotations = Annotations("annotations", entries, admission_policies, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
         return InCluster(alloy, dashboards=shown, annotations=annotations)
     rules = policy_as_read(policy.text, policy.source)

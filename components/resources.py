@@ -52,6 +52,7 @@ def declare_cluster(
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
+    there = _admission_policies(facts)
     kept = in_cluster_texts(settings, dashboards, entries)
 
     if not settings.nodes_to_read:
@@ -81,7 +82,7 @@ def declare_cluster(
         from components.in_cluster import declare_in_cluster
 
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, control_plane.last, scope
+            configuration, policy, connection, dashboards, entries, there, control_plane.last, scope
         )
     alloy = in_cluster.alloy if in_cluster else None
     last: dict[Part, Sequence[pulumi.Resource]] = {
@@ -115,6 +116,12 @@ def declare_cluster(
         **({} if alloy is None else {"alloy": alloy.state}),
     }
     return ClusterResources(outputs, last)
+
+
+def _admission_policies(facts: Mapping[str, Facts] | None) -> frozenset[str] | None:
+    """Those of the cluster, from the first node that could tell."""
+    told = [each.admission_policies for each in (facts or {}).values() if each.admission_policies is not None]
+    return told[0] if told else None
 
 
 def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:

@@ -10,14 +10,14 @@ recorded_facts() {
     if is_whole "$STATE/paths"; then
         while IFS= read -r pair; do set -- "$@" "$pair"; done <"$STATE/paths"
     fi
-    facts "$@"
+    facts "$@" annotations=yes
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes]: the paths are those of the
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes] [annotations=yes]: the paths are those of the
 # live manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
 # Without kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with
 # it comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own
-# account of its flags, which starts kubectl once more.
+# account of its flags, and with annotations for the admission policies of the cluster; each starts kubectl once more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -30,9 +30,11 @@ facts() {
     fi
     others=$(facts_without_kubectl)
     if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
+    if [ "$(given annotations "$@")" = yes ]; then policies=$(fact_annotations); else policies=; fi
     wait
     say "$others"
     [ -z "$said" ] || say "$said"
+    [ -z "$policies" ] || say "$policies"
     echo "end"
 }
 
@@ -263,6 +265,15 @@ fact_flagz() {
     command -v kubectl >/dev/null || return 0
     named=$(GOGC=off api "$(own_api)" --request-timeout=5s get --raw /flagz 2>/dev/null | grep '^audit-')
     [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
+}
+
+# fact_annotations: the admission policies and bindings of the cluster, as KIND/NAME; nothing where it does not say.
+fact_annotations() {
+    command -v kubectl >/dev/null || return 0
+    there=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s get \
+        validatingadmissionpolicies,validatingadmissionpolicybindings \
+        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {end}' 2>/dev/null) || return 0
+    say "annotations $(printf %s "$there" | base64 -w 0)"
 }
 
 # fact_cluster: what cluster.sh saw, one line each, as facts.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_ANNOTATIONS = 20
@@ -27,6 +27,14 @@ class Operation(StrEnum):
     CONNECT = "CONNECT"
 
 
+_VERBS = {
+    Operation.CREATE: ("create",),
+    Operation.UPDATE: ("update", "patch"),
+    Operation.DELETE: ("delete", "deletecollection"),
+    Operation.CONNECT: ("get", "create"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Requests:
     """Requests that an entry annotates: these resources of a group (``""`` for the core), or subresources
@@ -48,13 +56,17 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order."""
+    """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order.
+
+    ``file`` is where it stands, for messages.
+    """
 
     name: str
     about: str
     requests: tuple[Requests, ...]
     variables: Mapping[str, str]
     annotations: tuple[Annotation, ...]
+    file: str = field(default="", repr=False, compare=False)
 
     @property
     def policy_name(self) -> str:
@@ -64,3 +76,13 @@ class Entry:
     def key(self, annotation: str) -> str:
         """The key of one of its annotations in an event."""
         return f"{self.policy_name}/{annotation}"
+
+
+def annotated_verbs(entries: Iterable[Entry]) -> Mapping[tuple[str, str], frozenset[str]]:
+    """The verbs of requests that entries annotate, by API group and resource. A create may be a patch as well."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for each in (each for entry in entries for each in entry.requests):
+        verbs = frozenset(verb for operation in each.operations for verb in _VERBS[operation])
+        for resource in each.resources:
+            found[each.group, resource] = found.get((each.group, resource), frozenset()) | verbs
+    return found

@@ -83,6 +83,7 @@ def _entry(name: str, document: Any, where: str) -> Entry:
             for key, value in _mapping(given.get("variables", {}), f"{where}: variables").items()
         },
         tuple(_annotation(key, value, f"{where}: annotations") for key, value in annotations.items()),
+        where,
     )
 
 

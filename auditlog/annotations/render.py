@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from auditlog.annotations.model import LONGEST_VALUE, SENTINEL, Entry
+
+POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+"""The kinds of both."""
+
+
+def missing(entries: Iterable[Entry], there: Set[str]) -> frozenset[str]:
+    """The policies and bindings of these entries that are not ``there``, in a cluster; each as KIND/NAME."""
+    return frozenset(f"{kind}/{entry.policy_name}" for entry in entries for kind in (POLICY, BINDING)) - there
 
 
 def policy_spec(entry: Entry) -> Mapping[str, Any]:

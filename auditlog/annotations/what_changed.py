@@ -7,7 +7,7 @@ its values are in ``values``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL
@@ -25,8 +25,13 @@ _BEFORE_AND_NOW = (
     ("service", ("type",)),
 )
 """Entries whose values hold what was before and what is now, and of which keys."""
-_GRANTS = ("wildcards", "escalating", "sensitive")
-_REACHES = ("privileged", "hostNamespaces", "hostPath", "capabilities")
+_GRANTED = {"wildcards": "wildcards for", "escalating": "may", "sensitive": "opens"}
+_REACHED = {
+    "privileged": "privileged:",
+    "hostNamespaces": "shares",
+    "hostPath": "mounts",
+    "capabilities": "capabilities:",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,21 @@ class WhatChanged:
         """The changes in one line (`images main: x:1 -> x:2, replicas 0 -> 2`), or `no change` where that is known."""
         return ", ".join(map(str, self.changes)) or (NO_CHANGE if self.unchanged else "")
 
+    @property
+    def summary(self) -> str:
+        """Everything that is said, in one line; empty where nothing is."""
+        subjects = ", ".join(map(str, self.subjects))
+        owners = f" of {self.deleted_owners}" if self.deleted_owners else ""
+        parts = (
+            f"changed: {self.changed}" if self.changes else self.changed,
+            f"{self.role} to {subjects or 'nobody'}" if self.role else "",
+            *(f"{_GRANTED[key]} {said}" for key, said in self.grants.items()),
+            *(f"{_REACHED[key]} {said}" for key, said in self.reaches.items()),
+            f"ran: {self.command}" if self.command else "",
+            f"was: UID {self.deleted_uid}{owners}" if self.deleted_uid and not self.deleted_collection else "",
+        )
+        return "; ".join(filter(None, parts))
+
 
 def what_changed(annotations: Mapping[str, str]) -> WhatChanged:
     """What the ``annotations`` of an event say; those that others wrote are left out."""
@@ -111,8 +131,8 @@ def what_changed(annotations: Mapping[str, str]) -> WhatChanged:
         unchanged=not changes and bool(said) and all(each == NO_CHANGE for each in said),
         role=binding.get("role", ""),
         subjects=tuple(map(_subject, filter(None, _NEXT_SUBJECT.split(binding.get("subjects", ""))))),
-        grants=_chosen(values.get("role", {}), _GRANTS),
-        reaches=_chosen(values.get("workload", {}), _REACHES),
+        grants=_chosen(values.get("role", {}), _GRANTED),
+        reaches=_chosen(values.get("workload", {}), _REACHED),
         command=values.get("session", {}).get("command", ""),
         deleted_uid=deleted.get("uid", ""),
         deleted_owners=deleted.get("owners", ""),
@@ -145,7 +165,7 @@ def _before_and_now(values: Mapping[str, Mapping[str, str]]) -> tuple[Change, ..
     )
 
 
-def _chosen(said: Mapping[str, str], keys: tuple[str, ...]) -> dict[str, str]:
+def _chosen(said: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return {key: said[key] for key in keys if key in said}
 
 

@@ -11,10 +11,13 @@ from typing import Any
 
 import msgspec
 
+from auditlog.annotations.model import annotated_verbs
 from auditlog.cli.common import LOG_HELP, STDIN, UsageError
 from auditlog.cli.named_policy import POLICY_HELP, add_annotations, examined, named_entries, policy_text
 from auditlog.cli.output import Output, add_output, as_json, fitted, one_line_each, write
 from auditlog.detections.annotated import written_keys
+from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.changes import blind_line
 from auditlog.events.event import Event, to_request
 from auditlog.events.sources import find_logs
 from auditlog.policy import cis, coverage, difference, explain, report
@@ -54,6 +57,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     covered.add_argument(
         "--user", action="append", default=[], metavar="USER", help="one more user to show: alice, or alice[dev,ops]"
     )
+    add_annotations(covered)
 
     compared = _command(
         subparsers,
@@ -101,6 +105,7 @@ def _register_lint(subparsers: argparse._SubParsersAction[Any]) -> None:
         others=("sarif",),
     )
     parser.add_argument("policy", metavar="POLICY", nargs="?", help=POLICY_HELP)
+    add_annotations(parser)
     parser.add_argument(
         "--fail-on",
         choices=[severity.value for severity in Severity],
@@ -168,9 +173,12 @@ def _lint(arguments: argparse.Namespace) -> int:
         audit_log_mode=arguments.audit_log_mode,
         silences=[_silence(each) for each in arguments.ignore],
     )
+    written = written_keys(named_entries(arguments.policy, annotated=arguments.annotations))
+    blind = blind_line(policy_as_read(text, source), DETECTIONS, written)
+    note = f"{source}: note: {blind}\n" if blind else ""
     answer = Output(
         # Lines that begin with FILE:LINE stay whole: editors and CI read them.
-        lambda _: report.text_report(source, findings),
+        lambda _: report.text_report(source, findings) + note,
         lambda: report.json_report(source, arguments.kubernetes, findings),
         ("findings",),
         {"sarif": lambda: report.sarif_report(source, findings)},
@@ -224,7 +232,8 @@ def _coverage(arguments: argparse.Namespace) -> int:
     policy, findings = _examined(arguments.policy, arguments.kubernetes)
     extra = [_request(f"{user} get /", arguments.kubernetes) for user in arguments.user]
     people = tuple(coverage.Caller(each.user or "", each.user, each.groups) for each in extra)
-    result = coverage.cover(policy, arguments.kubernetes, people)
+    entries = named_entries(arguments.policy, annotated=arguments.annotations)
+    result = coverage.cover(policy, arguments.kubernetes, people, annotated_verbs(entries))
     answer = Output(
         lambda width: fitted(coverage.to_text(result, width), width),
         lambda: coverage.to_json(result),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from auditlog.detections.cross_check import Sight, sights
-from auditlog.detections.model import Detection
+from auditlog.detections.model import Detection, Events
 from auditlog.policy.model import Policy
 
 _MOST_NAMES = 4
@@ -58,6 +58,17 @@ def _word(sight: Sight, *, is_worse: bool) -> str:
 def sight_lines(changes: Iterable[SightChange], count: int) -> list[str]:
     """A line for each change; `count` is how many detections there are."""
     return [f"{len(each.detections)} of {count} detections {each.what}: {_some(each.detections)}" for each in changes]
+
+
+def blind_line(policy: Policy, detections: Sequence[Detection], written: Set[str] = frozenset()) -> str:
+    """Which detections never see what they look at, in one line: neither bodies nor annotations; empty for none."""
+    looking = [each for each in detections if isinstance(each.source, Events) and each.source.annotated is not None]
+    seen = zip(looking, sights(policy, looking, written), strict=True)
+    blind = [detection.id for detection, sight in seen if sight is Sight.NO_BODIES]
+    if not blind:
+        return ""
+    why = "neither bodies nor annotations (annotations.delivery) say what was written"
+    return f"{len(blind)} of {len(detections)} detections can never fire, as {why}: {_some(blind)}"
 
 
 def _some(names: Sequence[str]) -> str:

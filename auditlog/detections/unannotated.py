@@ -49,17 +49,17 @@ def _terms(requests: Requests) -> str:
     for each in requests.resources:
         resource, _, subresource = each.partition("/")
         by_subresource.setdefault(subresource, []).append(resource)
+    group = "" if requests.group == "*" else f'apiGroup="{requests.group}" and '
     operations = " or ".join(f"({_OPERATIONS[each]})" for each in requests.operations)
     return " or ".join(
-        f'(apiGroup="{requests.group}" and {_one_of("resource", resources)}'
-        f" and {_one_of('subresource', [subresource])} and ({operations}))"
+        f"({group}{_one_of('resource', resources)} and {_one_of('subresource', [subresource])} and ({operations}))"
         for subresource, resources in by_subresource.items()
     )
 
 
 _OPERATIONS = {
     # A server-side apply, and an update of what some kinds allow to be made by it, creates what is not there.
-    Operation.CREATE: 'verb="create" or verb=~"update|patch" and code="201"',
+    Operation.CREATE: 'verb="create" or (verb=~"update|patch" and code="201")',
     Operation.UPDATE: 'verb=~"update|patch" and code!="201"',
     Operation.DELETE: 'verb="delete"',
     Operation.CONNECT: 'verb!=""',

@@ -151,8 +151,10 @@ def _who_lines(answer: WhoAnswer, width: int | None) -> Iterator[str]:
 
 
 def _occurrences(occurrences: Iterable[Occurrence], width: int | None) -> Iterator[str]:
+    shown = list(occurrences)
+    is_annotated = any(each.changed for each in shown)
     return table(
-        ("TIME", "NODE", "USER", "VERB", "OBJECT", "CODE", "FROM", "WITH"),
+        ("TIME", "NODE", "USER", "VERB", "OBJECT", "CODE", "FROM", "WITH", *(("WHAT",) if is_annotated else ())),
         (
             (
                 when(each.time),
@@ -163,8 +165,9 @@ def _occurrences(occurrences: Iterable[Occurrence], width: int | None) -> Iterat
                 _code(each.code),
                 ",".join(each.source_ips),
                 each.user_agent,
+                *((each.changed,) if is_annotated else ()),
             )
-            for each in occurrences
+            for each in shown
         ),
         width=width,
     )

@@ -7,6 +7,8 @@ field that an event does not have is missing, and LogQL compares it as "". The l
 
 from __future__ import annotations
 
+from auditlog.annotations.model import POLICY_PREFIX
+
 JOB = "kubernetes-audit"
 """The label `job` of every stream, which is how the log is found beside others."""
 
@@ -47,12 +49,54 @@ HAS_SLOW_LATENCY = "|= `apiserver.latency.k8s.io/total`"
 WITH_IMPERSONATED_USER = '| json impersonated="impersonatedUser.username"'
 WITH_DEPRECATION = '| json removedIn="annotations[\\"k8s.io/removed-release\\"]", version="objectRef.apiVersion"'
 WITH_LATENCY = '| json latency="annotations[\\"apiserver.latency.k8s.io/total\\"]"'
+
+
+def _annotation(key: str) -> str:
+    return f'annotations[\\"{POLICY_PREFIX}{key}\\"]'
+
+
 WITH_ROLE = (
     '| json boundRole="responseObject.roleRef.name", requestedRole="requestObject.roleRef.name",'
-    ' subjects="requestObject.subjects", rules="requestObject.rules"'
-    " | label_format role=`{{ or .boundRole .requestedRole }}`"
+    ' sentSubjects="requestObject.subjects", rules="requestObject.rules",'
+    f' saidRole="{_annotation("binding/role")}", saidSubjects="{_annotation("binding/subjects")}"'
+    ' | label_format role=`{{ or .boundRole .requestedRole (.saidRole | trimPrefix "Cluster" | trimPrefix "Role ") }}`,'
+    " subjects=`{{ or .saidSubjects .sentSubjects }}`"
+    " | drop saidRole, saidSubjects, sentSubjects"
 )
-"""The role that a binding binds, from whichever body the policy keeps; empty at level Metadata."""
+"""The role that a binding binds, and whom, from whichever body the policy keeps or from annotations; else empty."""
+
+_CHANGES = {
+    "keys": ("configmap/changed", "secret/changed"),
+    "added": ("workload-change/added",),
+    "images": ("workload-change/images",),
+    "replicas": ("workload-change/replicas", "scale/replicas"),
+    "account": ("workload-change/serviceAccount",),
+    "type": ("service/type",),
+    "podSecurity": ("namespace/podSecurity",),
+    "role": ("binding/role",),
+    "subjects": ("binding/subjects",),
+    "wildcards": ("role/wildcards",),
+    "privileged": ("workload/privileged",),
+    "ran": ("session/command",),
+    "uid": ("deleted/uid",),
+}
+"""What a table shows of a change, and the annotations that say it."""
+_SAID = {f"said{number}": key for number, key in enumerate(key for keys in _CHANGES.values() for key in keys)}
+
+
+def _shown(what: str, keys: tuple[str, ...]) -> str:
+    names = [name for name, key in _SAID.items() if key in keys]
+    return "".join(
+        f"{{{{ if .{name} }}}}{'' if what == 'keys' else what + ' '}{{{{ .{name} }}}} {{{{ end }}}}" for name in names
+    )
+
+
+_EACH_SAID = ", ".join(f'{name}="{_annotation(key)}"' for name, key in _SAID.items())
+WITH_CHANGES = (
+    f"| json {_EACH_SAID} | label_format changed=`{''.join(_shown(what, keys) for what, keys in _CHANGES.items())}`"
+    f" | drop {', '.join(_SAID)}"
+)
+"""What annotations say of a request, as the field `changed`; `auditlog.annotations.what_changed` reads more of them."""
 
 ADMIN_ROLE = 'role="cluster-admin"'
 

@@ -59,6 +59,10 @@ def _second_number(words: Sequence[str]) -> int:
     return int(words[1])
 
 
+def _names(words: Sequence[str]) -> frozenset[str]:
+    return frozenset(text(words).split())
+
+
 def _has_journal(journal: RemoteFile | None) -> bool:
     return journal is not None
 
@@ -204,6 +208,8 @@ class Facts:
     """ClusterConfiguration; None if the node was not asked or could not tell."""
     kubeadm_config_error: Annotated[str | None, One("kubeadm-config-error", text)] = None
     """Why it could not tell; None if it could."""
+    admission_policies: Annotated[frozenset[str] | None, One("annotations", _names)] = None
+    """The cluster's admission policies and bindings as KIND/NAME; None if the node was not asked or could not tell."""
     cluster: Annotated[tuple[Sign, ...], Each("cluster", Sign.read)] = ()
     """What the node saw of its cluster; empty if the installed script predates this fact."""
 

@@ -90,16 +90,18 @@ def facts_command(
     kubeadm_config: bool = True,
     nodes: Sequence[str] = (),
     flagz: bool = False,
+    annotations: bool = False,
 ) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
     ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
     names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
     whether ``nodes`` are Ready, or the node itself if there are none. With ``flagz`` the API server is asked for its
-    flags too.
+    flags too, and with ``annotations`` for the admission policies of the cluster.
     """
     of_cluster = [_pair("nodes", ",".join(nodes))] if nodes else []
-    asked = [*(of_cluster if kubeadm_config else ["kubeadm-config=no"]), *(["flagz=yes"] if flagz else [])]
+    asked = of_cluster if kubeadm_config else ["kubeadm-config=no"]
+    asked = [*asked, *(["flagz=yes"] if flagz else []), *(["annotations=yes"] if annotations else [])]
     return " ".join([f"{as_root(user)}sh -s facts", *_path_pairs(paths), *asked])
 
 

@@ -69,15 +69,20 @@ def read_nodes(
     policy_path: str,
     log_path: str,
     webhook_path: str = "",
+    *,
+    annotations: bool = False,
 ) -> Mapping[str, Facts]:
     """The facts of every node, by its name. A path is empty where the settings ask for no such file.
+
+    With ``annotations`` one node is asked for the admission policies of the cluster.
 
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.
     """
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
     names = tuple(target.name for target in targets)
-    question = _Question((policy_path, log_path, webhook_path), installed=account.user is not None, nodes=names)
+    paths, installed = (policy_path, log_path, webhook_path), account.user is not None
+    question = _Question(paths, installed=installed, nodes=names, annotations=annotations)
     readings = completed(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
@@ -105,20 +110,26 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
-    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, and the API server's own
-    account of its flags as well."""
+    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, the API server's own account of
+    its flags, and the admission policies of the cluster as well."""
 
     paths: tuple[str, str, str] | None
     installed: bool = False
     kubeadm_config: bool = True
     nodes: tuple[str, ...] = ()
     flagz: bool = False
+    annotations: bool = False
 
     def command(self, user: str) -> str:
         if self.installed:
             return node_scripts.installed_facts_command()
         return node_scripts.facts_command(
-            user, self.paths, kubeadm_config=self.kubeadm_config, nodes=self.nodes, flagz=self.flagz
+            user,
+            self.paths,
+            kubeadm_config=self.kubeadm_config,
+            nodes=self.nodes,
+            flagz=self.flagz,
+            annotations=self.annotations,
         )
 
 
@@ -139,7 +150,7 @@ async def _read_cluster(
     cannot tell."""
     if not targets:
         return []
-    without = replace(question, kubeadm_config=False)
+    without = replace(question, kubeadm_config=False, annotations=False)
     (first,), others = await asyncio.gather(
         _read_each(targets[:1], access, tunnel, question), _read_each(targets[1:], access, tunnel, without)
     )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from auditlog.policy.evaluate import compile_policy, decision_of
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
@@ -23,6 +24,7 @@ WIDTH = 100
 _NARROWEST = 80
 _VERB_WIDTH = 7
 _SYMBOLS = {Level.NONE: "-", Level.METADATA: "M", Level.REQUEST: "Rq", Level.REQUEST_RESPONSE: "RR"}
+_ANNOTATED = "+"
 _VERB_HEADS = {"deletecollection": "delcol"}
 _NAMELESS_VERBS = ("create", "list", "watch", "deletecollection")
 _METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
@@ -69,10 +71,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The levels of one resource or URL. A verb has several where the namespace or the name makes a difference."""
+    """The levels of one resource or URL. A verb has several where the namespace or the name makes a difference.
+
+    `annotated` are the verbs of requests to which admission policies add what changed.
+    """
 
     target: str
     levels: dict[str, tuple[Level, ...]]
+    annotated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,21 @@ class Coverage:
     never_recorded: tuple[str, ...]
 
 
-def cover(policy: Policy, kubernetes_minor: int, more_callers: Sequence[Caller] = ()) -> Coverage:
-    """What `policy` records, with the resources of Kubernetes 1.`kubernetes_minor`."""
+def cover(
+    policy: Policy,
+    kubernetes_minor: int,
+    more_callers: Sequence[Caller] = (),
+    annotated: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({}),
+) -> Coverage:
+    """What `policy` records, with the resources of Kubernetes 1.`kubernetes_minor`.
+
+    `annotated` are the verbs, by API group and resource, to whose events annotations say what changed.
+    """
     decide = compile_policy(policy)
     alike: dict[tuple[object, ...], list[Caller]] = {}
     rows: dict[tuple[object, ...], tuple[tuple[Row, ...], tuple[Row, ...]]] = {}
     for caller in (*_callers(policy), *more_callers):
-        resources = tuple(_resource_rows(policy, decide, caller, kubernetes_minor))
+        resources = tuple(_resource_rows(policy, decide, caller, kubernetes_minor, annotated))
         urls = tuple(_url_rows(policy, decide, caller))
         key = tuple((row.target, *row.levels.items()) for row in (*resources, *urls))
         alike.setdefault(key, []).append(caller)
@@ -117,7 +131,8 @@ def to_text(coverage: Coverage, width: int | None = None) -> str:
     room = max(_NARROWEST, min(width or WIDTH, WIDTH))
     lines = [
         "- not recorded   M Metadata   Rq Request   RR RequestResponse",
-        "-|M depends on namespace or name",
+        "-|M depends on namespace or name"
+        + (f"   {_ANNOTATED} annotations say what changed" if _is_annotated(coverage) else ""),
         "",
     ]
     for matrix in coverage.matrices:
@@ -137,6 +152,7 @@ def to_json(coverage: Coverage) -> str:
             {
                 "target": row.target,
                 "levels": {verb: [level.value for level in found] for verb, found in row.levels.items()},
+                **({"annotated": sorted(row.annotated)} if row.annotated else {}),
             }
             for row in each
         ]
@@ -157,7 +173,8 @@ def _table(title: str, verbs: Sequence[str], rows: Iterable[Row], width: int) ->
     """Rows of equal levels become one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
-        merged.setdefault(tuple(_cell(row.levels[verb]) for verb in verbs), []).append(row.target)
+        cells = tuple(_cell(row.levels[verb], annotated=verb in row.annotated) for verb in verbs)
+        merged.setdefault(cells, []).append(row.target)
     room = width - 2 - _VERB_WIDTH * len(verbs)
     yield f"  {title:<{room}}" + "".join(f"{_VERB_HEADS.get(verb, verb):<{_VERB_WIDTH}}" for verb in verbs).rstrip()
     for cells, targets in merged.items():
@@ -170,8 +187,13 @@ def _table(title: str, verbs: Sequence[str], rows: Iterable[Row], width: int) ->
         yield from (f"  {name}" for name in names[1:]) if beside else ()
 
 
-def _cell(levels: Sequence[Level]) -> str:
-    return "|".join(_SYMBOLS[level] for level in levels)
+def _cell(levels: Sequence[Level], *, annotated: bool) -> str:
+    recorded = annotated and any(level is not Level.NONE for level in levels)
+    return "|".join(_SYMBOLS[level] for level in levels) + (_ANNOTATED if recorded else "")
+
+
+def _is_annotated(coverage: Coverage) -> bool:
+    return any(row.annotated for matrix in coverage.matrices for row in matrix.resources)
 
 
 def _level(decision: Decision) -> Level:
@@ -202,7 +224,13 @@ def _callers(policy: Policy) -> Iterator[Caller]:
             yield Caller(f"members of {group}", OTHER, (group, "system:authenticated"))
 
 
-def _resource_rows(policy: Policy, decide: Callable[[Request], Decision], caller: Caller, minor: int) -> Iterator[Row]:
+def _resource_rows(
+    policy: Policy,
+    decide: Callable[[Request], Decision],
+    caller: Caller,
+    minor: int,
+    annotated: Mapping[tuple[str, str], frozenset[str]],
+) -> Iterator[Row]:
     named = [
         (entry.group, resource)
         for rule in policy.rules
@@ -210,10 +238,11 @@ def _resource_rows(policy: Policy, decide: Callable[[Request], Decision], caller
         for resource in entry.resources
         if "*" not in (entry.group, *resource.split("/"))
     ]
-    for group, resource in dict.fromkeys((*_USUAL_RESOURCES, *named)):
+    for group, resource in dict.fromkeys((*_USUAL_RESOURCES, *named, *annotated)):
         plural, slash, subresource = resource.partition("/")
         target = f"{qualified_name(plural, group)}{slash}{subresource}"
-        yield Row(target, _resource_levels(policy, decide, caller, minor, (group, resource)))
+        levels = _resource_levels(policy, decide, caller, minor, (group, resource))
+        yield Row(target, levels, annotated.get((group, resource), frozenset()))
     yield Row("anything else", _resource_levels(policy, decide, caller, minor, (OTHER, OTHER)))
 
 

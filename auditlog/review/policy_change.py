@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from auditlog.detections.catalogue import DETECTIONS
-from auditlog.detections.changes import SightChange, sight_changes, sight_lines
+from auditlog.detections.changes import SightChange, blind_line, sight_changes, sight_lines
 from auditlog.policy import cis
 from auditlog.policy.lint import Severity, lint
 from auditlog.policy.model import Policy, PolicyError
@@ -82,6 +82,8 @@ def describe_change(
         for finding in lint(policy, desired, kubernetes_minor, audit_log_mode=audit_log_mode)
         if finding.silenced is None and finding.severity.rank >= Severity.WARNING.rank
     ]
+    if blind := blind_line(policy, DETECTIONS, written):
+        lines.append(blind)
     if live is None:
         return tuple(lines)
     try:

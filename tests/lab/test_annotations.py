@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.api import Lab, Node
+from lab.errors import LabError
 from lab.stack import PulumiStack
 from tests.lab.test_first_stack import LOG, eventually, hashes
 
@@ -36,6 +37,32 @@ def annotated(node: Node, name: str) -> dict[str, str]:
     return {key.removeprefix(ANNOTATIONS): value for key, value in given.items() if key.startswith(ANNOTATIONS)}
 
 
+def test_an_expression_that_does_not_compile_stops_an_update_before_anything_is_touched(
+    lab: Lab, node: Node, stack: PulumiStack, before: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own = tmp_path_factory.mktemp("own") / "sized.yaml"
+    entry = {
+        "about": "How many keys it has.",
+        "requests": [{"group": "", "resources": ["configmaps"], "operations": ["CREATE"]}],
+        "annotations": {"size": {"about": "Their number.", "value": "object.data.size()"}},
+    }
+    own.write_text(json.dumps(entry))
+    configure(lab, stack, delivery="api", files=[str(own)])
+    with pytest.raises(LabError) as error:
+        stack.run("up", "--yes", "--skip-preview")
+    said = " ".join(str(error.value).split())
+    assert "An annotation is wrong; nothing was changed." in said
+    assert f"{own}: annotations.size.value: 'object.data.size()': the API server does not compile it:" in said
+    assert "must evaluate to" in said
+    assert "Traceback" not in said
+    assert hashes(node) == before
+    assert ANNOTATIONS not in policies(lab)
+    entry["annotations"]["size"]["value"] = "string(object.data.size())"  # type: ignore[index]
+    own.write_text(json.dumps(entry))
+    stack.run("up", "--yes", "--skip-preview")
+    assert f"{ANNOTATIONS}sized" in policies(lab)
+
+
 def test_an_update_is_told_by_its_keys_and_never_by_a_value(lab: Lab, node: Node, stack: PulumiStack) -> None:
     configure(lab, stack, delivery="api")
     stack.run("up", "--yes", "--skip-preview")
@@ -51,6 +78,18 @@ def test_an_update_is_told_by_its_keys_and_never_by_a_value(lab: Lab, node: Node
     assert SECRET not in node.run(f"cat {LOG}").stdout
     lab.kubectl("-n", "default", "delete", "secret", "login")
     assert "deleted/uid" in annotated(node, "login")
+
+
+def test_what_a_stranger_deletes_is_seen_by_a_preview_and_made_again(lab: Lab, stack: PulumiStack) -> None:
+    gone = f"{ANNOTATIONS}secret"
+    whole = policies(lab)
+    lab.kubectl("delete", "validatingadmissionpolicybinding", gone)
+    seen = stack.run("preview", "--diff").stdout
+    assert f"ValidatingAdmissionPolicyBinding/{gone}" in seen
+    assert "1 to replace" in seen
+    stack.run("up", "--yes", "--skip-preview")
+    assert policies(lab) == whole
+    stack.run("preview", "--expect-no-changes")
 
 
 def test_switching_off_and_removal_take_the_policies_away(

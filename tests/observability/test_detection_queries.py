@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from auditlog.annotations.model import Entry
 from auditlog.annotations.read import catalogue
 from auditlog.detections.catalogue import find
+from auditlog.events import logql
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.settings import AlertSettings
@@ -86,6 +88,34 @@ def test_what_is_written_while_our_policies_change_has_an_alert_of_its_own(serve
     assert loki_api.instant(servers.loki.url, expression, time.time_ns())
     push(servers.loki.url, changed, cluster)
     assert loki_api.instant(servers.loki.url, expression, time.time_ns()) == []
+
+
+@pytest.mark.parametrize(
+    ("stages", "example", "labels"),
+    [
+        (
+            logql.WITH_CHANGES,
+            annotated_examples.annotated(
+                "alice update deployments.apps default/web", workload_change={"images": "a: x -> y"}
+            ),
+            {"changed": "images a: x -> y "},
+        ),
+        (logql.WITH_CHANGES, Example("alice get pods default/web"), {"changed": None}),
+        (
+            logql.WITH_ROLE,
+            annotated_examples.FIRES["cluster-admin-bound"][0],
+            {"role": "cluster-admin", "subjects": "User a"},
+        ),
+    ],
+)
+def test_a_table_says_what_changed(
+    stages: str, example: Example, labels: Mapping[str, str | None], servers: Observability
+) -> None:
+    query = logql.pipeline(logql.streams(f'cluster="{push(servers.loki.url, example)}"'), stages)
+    now = time.time_ns()
+    (found,) = loki_api.entries(servers.loki.url, query, now - 60 * 10**9, now + 10**9)
+    assert {name: found.labels.get(name) for name in labels} == labels
+    assert not any(name.startswith("said") for name in found.labels)
 
 
 def test_an_ignored_user_does_not_make_it_fire(servers: Observability) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from auditlog.annotations.what_changed import what_changed
 from auditlog.events.coverage import Coverage
 from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.outcome import Doubt
@@ -29,7 +30,7 @@ class Occurrence:
 
     `time` is when it was received, `code` the HTTP status, 0 while there is none. `resource` is written like
     `deployments.apps/scale` and empty for other requests, `path` is the URI of the request. `impersonated` is empty
-    unless the user acted as someone else.
+    unless the user acted as someone else. `changed` is what annotations say of it, empty without them.
     """
 
     time: datetime
@@ -47,6 +48,7 @@ class Occurrence:
     level: str
     stage: str
     audit_id: str
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def occurrence(sighting: Sighting) -> Occurrence:
         level=event.level,
         stage=event.stage,
         audit_id=event.audit_id,
+        changed=what_changed(event.annotations).summary,
     )
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Raw, Struct
 
+from auditlog.annotations.what_changed import what_changed
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting
 from auditlog.events.outcome import Cause, Doubt
@@ -65,7 +66,8 @@ class EscalationsAnswer(Answer):
             Doubt(
                 Cause.CONTENT,
                 f"{changes} recorded without the content that says which powers it gives",
-                "Record such changes with their bodies; put this in front of the other rules",
+                "Turn on annotations.delivery. Or record such changes with their bodies; put this in front "
+                "of the other rules",
                 remedy=rules_text((_WITH_CONTENT,)),
             ),
         )
@@ -154,16 +156,14 @@ def _judge(sighting: Sighting, wildcards: OrderedDict[tuple[str, str, str], None
     if reference.resource in _ROLES:
         role = (reference.resource, reference.namespace, reference.name)
         if body is None or body.rules is None:
+            said = what_changed(event.annotations)
+            if "role" in said.complete:
+                return _judge_annotated_role(sighting, role, said.grants.get("wildcards", ""), wildcards)
             return _finding(sighting, Escalation.UNKNOWN, reference.name, (), _why_unknown(event, "its rules"))
         wide = [rule for rule in body.rules if "*" in (rule.verbs or []) or "*" in (rule.resources or [])]
-        if not wide:
-            wildcards.pop(role, None)
-            return None
-        if event.code < 400:
-            wildcards[role] = None
-            if len(wildcards) > KEPT_ENTRIES:
-                wildcards.popitem(last=False)
-        return _finding(sighting, Escalation.WILDCARD_ROLE, reference.name, (), "; ".join(map(_rule_text, wide[:5])))
+        return _judge_role(sighting, role, "; ".join(map(_rule_text, wide[:5])), wildcards)
+    if body is None or body.role_ref is None:
+        body = _annotated_binding(event) or body
     if body is None or body.role_ref is None:
         subjects = tuple(map(str, (body.subjects if body else None) or ()))
         return _finding(sighting, Escalation.UNKNOWN, "", subjects, _why_unknown(event, "the role it binds"))
@@ -192,6 +192,37 @@ def _judge(sighting: Sighting, wildcards: OrderedDict[tuple[str, str, str], None
             f"these events show the role with wildcards{in_namespace}",
         )
     return None
+
+
+def _judge_annotated_role(
+    sighting: Sighting, role: tuple[str, str, str], said: str, wildcards: OrderedDict[tuple[str, str, str], None]
+) -> EscalationFinding | None:
+    """A wildcard for groups alone gives named resources of every group, which is no finding with a body either."""
+    wide = [what for what in said.split(", ") if what in ("verbs", "resources")]
+    return _judge_role(sighting, role, f"all {' and '.join(wide)}" if wide else "", wildcards)
+
+
+def _judge_role(
+    sighting: Sighting, role: tuple[str, str, str], wide: str, wildcards: OrderedDict[tuple[str, str, str], None]
+) -> EscalationFinding | None:
+    """`wide` says which of its rules have wildcards, empty for none."""
+    if not wide:
+        wildcards.pop(role, None)
+        return None
+    if sighting.event.code < 400:
+        wildcards[role] = None
+        if len(wildcards) > KEPT_ENTRIES:
+            wildcards.popitem(last=False)
+    return _finding(sighting, Escalation.WILDCARD_ROLE, role[2], (), wide)
+
+
+def _annotated_binding(event: Event) -> _RbacBody | None:
+    """What annotations say of a binding; None unless they say all of it."""
+    said = what_changed(event.annotations)
+    if "binding" not in said.complete or not said.role:
+        return None
+    kind, _, name = said.role.partition(" ")
+    return _RbacBody(_RoleRef(kind, name), [_Subject(each.kind, each.name, each.namespace) for each in said.subjects])
 
 
 def _finding(

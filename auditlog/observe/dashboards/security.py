@@ -266,9 +266,9 @@ def _rbac() -> Section:
         (
             panels.event_table(
                 "RBAC changes in detail",
-                "Bound role, subjects and rules are filled where the policy keeps bodies; empty at level Metadata: "
-                "raise `rbac.authorization.k8s.io` to RequestResponse. A wildcard or cluster-admin outside a change "
-                "window: undo it, then look at what the subjects did.",
+                "Bound role and subjects are filled where the policy keeps bodies or annotations are on; rules only "
+                "with bodies. Empty: raise `rbac.authorization.k8s.io` to RequestResponse, or turn annotations on. A "
+                "wildcard or cluster-admin outside a change window: undo it, then look at what the subjects did.",
                 queries.RBAC_CHANGES,
                 more={"role": "Bound role", "subjects": "Subjects", "rules": "Rules"},
             ),

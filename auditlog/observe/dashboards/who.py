@@ -109,8 +109,9 @@ def _search() -> Section:
             panels.event_table(
                 "Who, what, when, where",
                 "The latest 1000 events that the search finds. Click an audit ID to read the whole event below, a "
-                "user or a name to search for it. " + _NOTHING,
-                queries.MATCHES,
+                "user or a name to search for it. *Changed* is filled where annotations are on. " + _NOTHING,
+                queries.MATCHES_WITH_CHANGES,
+                more={"changed": "Changed"},
                 height=14,
                 event=links.event_of_search(),
             ),

@@ -85,3 +85,14 @@ def test_an_entry_without_its_sentinel_is_not_complete() -> None:
     assert found.values == {"own": {"size": "3"}, "secret": {}}
     assert found.changes == ()
     assert Change("keys", "a") in said(secret={"changed": "keys a"}).changes
+
+
+def test_the_summary_is_one_line() -> None:
+    assert said(workload_change={"images": "a: x -> y"}, workload={"privileged": "a"}).summary == (
+        "changed: images a: x -> y; privileged: a"
+    )
+    assert said(binding={"role": "ClusterRole view", "subjects": "User a"}).summary == "ClusterRole view to User a"
+    assert said(role={"escalating": "bind", "changed": "rules"}).summary == "changed: rules; may bind"
+    assert said(session={"command": "id"}).summary == "ran: id"
+    assert said(deleted={"uid": "1", "owners": "Job j"}).summary == "was: UID 1 of Job j"
+    assert said(secret={"changed": "no change"}).summary == "no change"

@@ -166,7 +166,7 @@ def run_declared(
     """Runs a program that is a function, likewise."""
     program = Program()
 
-    def answer(*_: object) -> Mapping[str, Facts]:
+    def answer(*_: object, **__: object) -> Mapping[str, Facts]:
         if isinstance(facts, Exception):
             raise facts
         return facts

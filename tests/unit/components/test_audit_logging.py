@@ -109,7 +109,7 @@ def test_two_clusters_in_one_program_share_no_name_and_no_owner(monkeypatch: pyt
 def test_two_clusters_in_one_program_are_read_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     both = threading.Barrier(2, timeout=600)
 
-    def answer(*_: object) -> dict[str, Facts]:
+    def answer(*_: object, **__: object) -> dict[str, Facts]:
         both.wait()
         return {"cp1": untouched()}
 

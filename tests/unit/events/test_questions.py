@@ -300,6 +300,28 @@ class TestEscalations:
         assert (finding.kind, finding.role, finding.subjects) == (Escalation.UNKNOWN, "", ())
         assert "recorded at Metadata, without the body" in finding.explanation
 
+    def test_annotations_tell_at_metadata_what_a_body_would(self) -> None:
+        def annotated(resource: str, **said: str) -> Sighting:
+            entry = "binding" if resource.endswith("bindings") else "role"
+            keys = {f"audit-annotations-{entry}/{key}": value for key, value in said.items()}
+            return rbac("patch", resource, "oops", annotations=keys)
+
+        (finding,) = found(
+            annotated("clusterrolebindings", role="ClusterRole cluster-admin", subjects="User mallory", complete="yes")
+        )
+        assert (finding.kind, finding.role, finding.subjects) == (
+            Escalation.CLUSTER_ADMIN,
+            "cluster-admin",
+            ("User mallory",),
+        )
+        assert finding.request.changed == "ClusterRole cluster-admin to User mallory"
+        (wide,) = found(annotated("clusterroles", wildcards="verbs, groups", complete="yes"))
+        assert (wide.kind, wide.explanation) == (Escalation.WILDCARD_ROLE, "all verbs")
+        assert found(annotated("clusterroles", wildcards="groups", complete="yes")) == []
+        assert found(annotated("clusterroles", complete="yes")) == []
+        (unknown,) = found(annotated("clusterrolebindings", role="ClusterRole view", subjects="User a"))
+        assert unknown.kind is Escalation.UNKNOWN
+
     def test_a_body_that_was_cut_off_is_told_as_that(self) -> None:
         cut = rbac("create", "clusterroles", "wide", level="Request", annotations={"audit.k8s.io/truncated": "true"})
         assert "too large and its body cut off" in found(cut)[0].explanation

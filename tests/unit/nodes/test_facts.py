@@ -49,6 +49,16 @@ def test_an_untouched_node() -> None:
     assert not facts.unfinished_change
 
 
+def test_admission_policies_are_known_only_where_the_node_could_tell() -> None:
+    told = encoded("ValidatingAdmissionPolicy/a ValidatingAdmissionPolicyBinding/a ")
+    assert parse_facts(output(f"annotations {told}")).admission_policies == {
+        "ValidatingAdmissionPolicy/a",
+        "ValidatingAdmissionPolicyBinding/a",
+    }
+    assert parse_facts(output("annotations ")).admission_policies == frozenset()
+    assert parse_facts(output()).admission_policies is None
+
+
 def test_a_process_with_its_arguments_and_start() -> None:
     command_line = encoded("kube-apiserver\0--secure-port=6443\0--v=2\0")
     facts = parse_facts(output(f"process 4711 1700000100 {command_line}"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import permutations
 
+from auditlog.annotations.read import catalogue
+from auditlog.detections.annotated import written_keys
 from auditlog.policy.presets import preset_names, preset_text
 from auditlog.policy.validate import policy_as_read
 from auditlog.review.policy_change import MOST_LINES, describe_change, policy_change
@@ -17,6 +19,13 @@ def test_a_first_policy_is_only_linted() -> None:
     assert lines
     assert all(line.startswith("policy line ") for line in lines)
     assert describe_change(None, preset_text("standard"), 36) == ()
+
+
+def test_detections_that_neither_bodies_nor_annotations_serve_are_named() -> None:
+    (line,) = describe_change(None, preset_text("lean"), 36)
+    assert line.startswith("14 of ")
+    assert "can never fire, as neither bodies nor annotations (annotations.delivery) say what was written: " in line
+    assert describe_change(None, preset_text("lean"), 36, None, written_keys(catalogue())) == ()
 
 
 def test_the_mode_of_the_log_counts() -> None:

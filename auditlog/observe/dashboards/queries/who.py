@@ -16,6 +16,7 @@ _SEARCH = (
 """The codes are regular expressions themselves, which Grafana would escape without a format."""
 
 MATCHES = events(*_SEARCH, selector=NODES)
+MATCHES_WITH_CHANGES = events(*_SEARCH, logql.WITH_CHANGES, selector=NODES)
 MATCHES_TOTAL = total(*_SEARCH, selector=NODES)
 REFUSED_TOTAL = total(*_SEARCH, logql.REFUSED, selector=NODES)
 NEWEST_USERS = newest("user", *_SEARCH, selector=NODES)

@@ -254,3 +254,16 @@ def test_what_is_meant_is_not_said_above_an_answer(capsys: pytest.CaptureFixture
 def test_a_policy_that_is_no_text_is_told(capsys: pytest.CaptureFixture[str], policy_file: Path) -> None:
     policy_file.write_bytes(b"\xff\xfe")
     assert run(capsys, "lint", str(policy_file)) == (2, "", f"auditlog: {policy_file}: not UTF-8 text\n")
+
+
+def test_lint_names_the_detections_that_neither_bodies_nor_annotations_serve(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, "lint", "preset:lean")
+    assert code == 0
+    assert out.splitlines()[0] == "preset:lean: no findings"
+    assert out.splitlines()[1].startswith(
+        f"preset:lean: note: 14 of {len(DETECTIONS)} detections can never fire, as neither"
+    )
+    assert run(capsys, "lint", "preset:lean", "--annotations")[1] == "preset:lean: no findings\n"
+    assert run(capsys, "lint", "preset:standard")[1] == "preset:standard: no findings\n"

@@ -92,3 +92,22 @@ def test_the_json_has_every_cell() -> None:
     assert rows["secrets"]["get"] == ["Metadata"]
     assert rows["pods"]["get"] == ["None"]
     assert "anyone: any verb of any resource but configmaps, secrets" in value["neverRecorded"]
+
+
+def test_it_marks_the_requests_to_which_annotations_say_what_changed() -> None:
+    policy = read_policy(preset_text("lean"), "lean")
+    annotated = {("", "secrets"): frozenset({"update", "patch"}), ("example.com", "things"): frozenset({"create"})}
+    found = cover(policy, 37, annotated=annotated)
+    lines = fitted(to_text(found, 100), 100).splitlines()
+    assert lines[1].endswith("+ annotations say what changed")
+    assert any(line.split()[:1] == ["secrets"] and line.split().count("M+") == 2 for line in lines)
+    row = next(each for each in json.loads(to_json(found))["matrices"][0]["resources"] if each["target"] == "secrets")
+    assert row["annotated"] == ["patch", "update"]
+    assert "things.example.com" in to_text(found)
+    assert "+" not in to_text(cover(policy, 37))
+
+
+def test_a_request_that_is_dropped_has_no_annotation() -> None:
+    policy = read_policy("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: None\n", "none")
+    found = to_text(cover(policy, 37, annotated={("", "secrets"): frozenset({"update"})}))
+    assert "-+" not in found

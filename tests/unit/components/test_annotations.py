@@ -1,0 +1,70 @@
+"""The wiring of annotations: compiled before anything is declared, and made again where they are gone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pulumi
+import pytest
+
+from auditlog.annotations.read import AnnotationError, catalogue
+from auditlog.annotations.render import missing
+from auditlog.nodes import expressions
+from tests.unit.components.program import PROJECT, Program, run_program, stack_config
+from tests.unit.plan.nodes import untouched
+
+BINDING = "audit-annotations-secret-binding"
+Run = Callable[..., Program]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The nodes whose API servers compiled the expressions."""
+    nodes: list[str] = []
+
+    def check(_: object, node: object, *__: object) -> str:
+        nodes.append(str(getattr(node, "name", "")))
+        return ""
+
+    monkeypatch.setattr(expressions, "check_expressions", check)
+    return nodes
+
+
+def run(monkeypatch: pytest.MonkeyPatch, there: frozenset[str] | None = None, *, preview: bool = False) -> Program:
+    config = {
+        **stack_config(annotations={"delivery": "api"}),
+        f"{PROJECT}:kubeconfig": "apiVersion: v1\nkind: Config\n",
+    }
+    facts = dataclasses.replace(untouched(), admission_policies=there)
+    return run_program(monkeypatch, config, {"cp1": facts}, preview=preview)
+
+
+def test_an_update_compiles_the_expressions_and_a_preview_does_not(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    run(monkeypatch, preview=True)
+    assert asked == []
+    run(monkeypatch)
+    assert asked == ["cp1"]
+
+
+def test_an_expression_that_does_not_compile_ends_the_program_with_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        raise AnnotationError("own.yaml: annotations.size.value: 'x +': the API server does not compile it: …")
+
+    monkeypatch.setattr(expressions, "check_expressions", refuse)
+    with pytest.raises(pulumi.RunError, match=r"An annotation is wrong; nothing was changed\.\nown\.yaml: annotations"):
+        run(monkeypatch)
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_is_gone_is_replaced_and_what_is_there_or_unknown_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = missing(catalogue(), frozenset())
+    gone = "ValidatingAdmissionPolicyBinding/audit-annotations-secret"
+    for there, is_replaced in ((None, False), (whole, False), (whole - {gone}, True)):
+        program = run(monkeypatch, there, preview=True)
+        made = program.resources[BINDING]
+        assert made.deleted_before_replaced is is_replaced
+        assert made.ignore_changes == (() if is_replaced else ("metadata.annotations",))
+        assert any(gone in message for message in program.messages) is is_replaced
