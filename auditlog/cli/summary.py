@@ -18,12 +18,16 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "summary",
         help="turn a preview into a page for a pull request",
         description="Turn the output of pulumi preview --json into Markdown: what changes, why, and every diff.",
-        epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change.",
+        epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change, "
+        "--expect-budget finds a node that does not meet auditLog.budget.",
     )
     parser.add_argument("preview", metavar="FILE", help="the JSON, or - for standard input")
     parser.add_argument("--environment", default="", metavar="ENV", help="the name for the heading")
     parser.add_argument("--digest", action="store_true", help="print only the plan digest")
     parser.add_argument("--expect-no-changes", action="store_true", help="end with 1 if something would change")
+    parser.add_argument(
+        "--expect-budget", action="store_true", help="end with 1 if a node does not meet auditLog.budget"
+    )
     parser.set_defaults(run=_run)
 
 
@@ -35,7 +39,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(preview.digest)
         return 0
     sys.stdout.write(summary(preview, arguments.environment))
-    return 1 if preview.failed or (arguments.expect_no_changes and preview.steps) else 0
+    changes = arguments.expect_no_changes and preview.steps
+    return int(bool(preview.failed or changes or (arguments.expect_budget and preview.misses_budget)))
 
 
 def _read(name: str) -> Preview:

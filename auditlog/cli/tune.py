@@ -13,13 +13,12 @@ from auditlog.cli.named_policy import POLICY_HELP, policy_text
 from auditlog.cli.output import Output, write
 from auditlog.cli.replay import processes_of
 from auditlog.cli.terminal import progress_bar
-from auditlog.events.budget import parse_size
+from auditlog.events.budget import Budget, parse_days, parse_size
 from auditlog.policy.model import Policy
 from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.validate import policy_as_read
 from auditlog.review.policy_change import policy_change
 from auditlog.tuning import report
-from auditlog.tuning.budget import Budget, parse_days
 from auditlog.tuning.knowledge import Area
 from auditlog.tuning.search import Plan, Tuning
 from auditlog.tuning.steps import joined
@@ -50,9 +49,14 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     add_logs(parser, ("overlay", "policy"))
     add_nodes(parser)
-    parser.add_argument("--keep", required=True, metavar="DAYS", help="how long each node keeps its log: 30d, 8w")
     parser.add_argument(
-        "--in", required=True, dest="space", metavar="SIZE", help="in how much space, before compression: 10GiB"
+        "--keep", metavar="DAYS", help="how long each node keeps its log: 30d, 8w (the stack's auditLog.budget)"
+    )
+    parser.add_argument(
+        "--in",
+        dest="space",
+        metavar="SIZE",
+        help="in how much space, before compression: 10GiB (the stack's auditLog.budget)",
     )
     parser.add_argument("--policy", metavar="POLICY", help=f"the policy the log was written under: {POLICY_HELP}")
     parser.add_argument(
@@ -92,7 +96,7 @@ def _areas(text: str) -> frozenset[Area]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    budget = Budget(parse_days(arguments.keep), parse_size(arguments.space))
+    budget = _budget(arguments)
     base = _base(arguments)
     tuning = Tuning(
         base.policy,
@@ -118,6 +122,28 @@ def _run(arguments: argparse.Namespace) -> int:
         ),
     )
     return int(not plan.met)
+
+
+def _budget(arguments: argparse.Namespace) -> Budget:
+    """What the options say, and the stack where they do not."""
+    if arguments.keep and arguments.space:
+        return Budget(parse_days(arguments.keep), parse_size(arguments.space))
+    of_stack = None
+    if arguments.stack:
+        # Half a second to import, for every setting, that no command without a stack has to wait for.
+        from auditlog.cli.stack import read_stack
+
+        log = read_stack(arguments.stack).settings().log
+        of_stack = log.budget if log else None
+    if of_stack is None:
+        missing = "--in" if arguments.keep else "--keep"
+        raise UsageError(
+            f"tune: {missing} is missing; allowed: --keep 30d --in 10GiB, or a --stack with auditLog.budget"
+        )
+    return Budget(
+        parse_days(arguments.keep) if arguments.keep else of_stack.days,
+        parse_size(arguments.space) if arguments.space else of_stack.bytes,
+    )
 
 
 def _base(arguments: argparse.Namespace) -> _Base:

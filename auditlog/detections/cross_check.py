@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from auditlog.detections.callers import Callers, other_callers, required_group
-from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence
+from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence, Volume
 from auditlog.policy.evaluate import decision_of, evaluate
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Request, Stage
 from auditlog.policy.partition import AxisName, Outcome, deciders, may_meet, partition
@@ -133,7 +133,7 @@ def _remedy(detection: Detection) -> tuple[PolicyRule, ...]:
 
 def _check(policy: Policy, detection: Detection, *, in_words: bool) -> Finding:
     source = detection.source
-    if isinstance(source, Metrics):
+    if isinstance(source, Metrics | Volume):
         return Finding(detection, Sight.INDEPENDENT)
     if isinstance(source, Silence):
         beats = _shows(evaluate(policy, HEARTBEAT), Level.METADATA, (Stage.RESPONSE_COMPLETE,))

@@ -11,25 +11,33 @@ from typing import Any
 
 import yaml
 
+from auditlog.detections import retention
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
 from auditlog.detections.model import Detection, Metrics
+from auditlog.events.budget import Budget
 from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, Settings
 
 Rule = dict[str, Any]
 INTERVAL = 60
 """Seconds between two evaluations."""
+INTERVALS = {"retention": retention.INTERVAL}
+"""The same for areas that need another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
-    """What the rules of one stack are about. `addresses` are names and addresses of its nodes, for metrics."""
+    """What the rules of one stack are about. `addresses` are names and addresses of its nodes, for metrics.
+
+    `budget` is what the stack promises of its log, None where it promises nothing.
+    """
 
     cluster: str = ""
     nodes: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     log_path: str = DEFAULT_LOG_PATH
     settings: AlertSettings = field(default_factory=AlertSettings)
+    budget: Budget | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> RuleScope:
@@ -42,6 +50,7 @@ class RuleScope:
             addresses=tuple(dict.fromkeys((*names, *(node.host for node in nodes)))),
             log_path=settings.log_file or DEFAULT_LOG_PATH,
             settings=settings.alerts,
+            budget=settings.log.budget if settings.log else None,
         )
 
     def threshold(self, detection: Detection) -> float:
@@ -90,7 +99,8 @@ def rule_file(
         ]
         if rules:
             name = "-".join(part for part in ("kubernetes-audit", scope.cluster, area) if part)
-            groups.append({"name": name, "interval": duration(INTERVAL), "rules": rules})
+            interval = INTERVALS.get(area, INTERVAL)
+            groups.append({"name": name, "interval": duration(interval), "rules": rules})
     return RuleFile(tuple(groups))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from auditlog.checks.budget import MISSED
 from auditlog.errors import AuditlogError
 
 _DIGEST = re.compile(r"^plan digest: ((?:[^\s,=]+=)?[0-9a-f]{64})$", re.MULTILINE)
@@ -55,6 +56,11 @@ class Preview:
     @property
     def failed(self) -> bool:
         return any(message.severity == "error" for message in self.messages)
+
+    @property
+    def misses_budget(self) -> bool:
+        """Whether a node does not keep its log for as long as the stack's budget promises."""
+        return any(MISSED in sentence for message in self.messages for sentence in message.sentences)
 
 
 def read_preview(text: str) -> Preview:

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.annotations.model import Entry as Annotations
+from auditlog.events.budget import Budget
 from auditlog.events.counting import written
 from auditlog.events.kinds import NODES, Entry, Kind, Kinds
 from auditlog.policy.evaluate import compile_policy, decision_of, rule_matches
 from auditlog.policy.model import Decision, Level, Policy, PolicyRule, Stage
 from auditlog.policy.senders import ANONYMOUS
-from auditlog.tuning.budget import Budget
 from auditlog.tuning.knowledge import Area, Loss, lost, narrowed
 from auditlog.tuning.marks import PERSON, UNKNOWN, is_program
 from auditlog.tuning.steps import Step, changed, steps

@@ -9,6 +9,7 @@ import yaml
 
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.model import Metrics
+from auditlog.events.budget import Budget
 from auditlog.observe.rules import RuleScope, number
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
@@ -16,11 +17,12 @@ from auditlog.settings import AlertSettings
 from tests.unit.plan.nodes import settings
 
 NODES = ("cp1", "cp2")
-SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"))
+BUDGET = Budget(30, 30 * 10**9)
+SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"), budget=BUDGET)
 
 
 def scope(**alerts: Any) -> RuleScope:
-    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts))
+    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts), budget=BUDGET)
 
 
 def rules(text: str) -> dict[str, list[dict[str, Any]]]:
@@ -63,7 +65,7 @@ def test_a_rule_is_whole() -> None:
 def test_groups_are_named_after_the_cluster_and_the_area() -> None:
     assert loki_rules(SCOPE).names == tuple(
         f"kubernetes-audit-prod-{area}"
-        for area in ("identity", "credentials", "sessions", "access", "workloads", "tampering", "pipeline")
+        for area in ("identity", "credentials", "sessions", "access", "workloads", "tampering", "pipeline", "retention")
     )
     assert prometheus_rules(SCOPE).names == ("kubernetes-audit-prod-pipeline",)
 
@@ -99,6 +101,15 @@ def test_silence_is_watched_on_every_node() -> None:
         f'absent_over_time({{job="kubernetes-audit", cluster="prod", node="{node}"}} [1m])' for node in NODES
     ]
     assert "no-events-from-node" not in rules(loki_rules(RuleScope("prod")).text)
+
+
+def test_the_volume_of_a_day_is_compared_with_the_budget_once_an_hour() -> None:
+    (rule,) = rules(loki_rules(SCOPE).text)["audit-budget-missed"]
+    query = 'sum by (cluster, node) (bytes_over_time({job="kubernetes-audit", cluster="prod"} [1d]))'
+    assert rule["expr"] == f"{query} / 1000000000 > 1"
+    intervals = {group["name"]: group["interval"] for group in loki_rules(SCOPE).groups}
+    assert intervals["kubernetes-audit-prod-retention"] == "1h"
+    assert "audit-budget-missed" not in rules(loki_rules(RuleScope("prod", NODES)).text)
 
 
 def test_an_alert_links_to_its_runbook_where_the_stack_says_where_they_are() -> None:
