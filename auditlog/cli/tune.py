@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditlog.annotations.read import catalogue
 from auditlog.cli.common import UsageError, add_logs
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
+from auditlog.cli.loki import add_loki, loki_store
 from auditlog.cli.named_policy import POLICY_HELP, policy_text
 from auditlog.cli.output import Output, write
 from auditlog.cli.replay import processes_of
 from auditlog.cli.terminal import progress_bar
+from auditlog.cli.times import add_times, resolve_times
 from auditlog.events.budget import Budget, parse_days, parse_size
 from auditlog.policy.model import Policy
 from auditlog.policy.overlay import Overlay, build_policy
@@ -20,9 +22,10 @@ from auditlog.policy.validate import policy_as_read
 from auditlog.review.policy_change import policy_change
 from auditlog.tuning import report
 from auditlog.tuning.knowledge import Area
+from auditlog.tuning.loki import tune_from_loki
 from auditlog.tuning.search import Plan, Tuning
 from auditlog.tuning.steps import joined
-from auditlog.tuning.tune import tune
+from auditlog.tuning.tune import TuneReport, tune
 
 _STACK_PREFIX = "stack:"
 
@@ -49,6 +52,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     add_logs(parser, ("overlay", "policy"))
     add_nodes(parser)
+    add_loki(parser)
+    add_times(parser)
     parser.add_argument(
         "--keep", metavar="DAYS", help="how long each node keeps its log: 30d, 8w (the stack's auditLog.budget)"
     )
@@ -105,11 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
         frozenset(arguments.program),
         catalogue() if arguments.annotations else (),
     )
-    processes = processes_of(arguments)
-    if not arguments.logs and not reads_nodes(arguments):
-        raise UsageError(NO_LOG)
-    with given_logs(arguments) as logs, progress_bar(logs.size) as progress:
-        found = tune(logs, tuning, processes, progress)
+    found = _from_loki(arguments, tuning) if arguments.loki else _from_files(arguments, tuning)
     plan = found.plan
     difference = policy_change(base.policy, plan.policy).lines()
     write(
@@ -122,6 +123,23 @@ def _run(arguments: argparse.Namespace) -> int:
         ),
     )
     return int(not plan.met)
+
+
+def _from_files(arguments: argparse.Namespace, tuning: Tuning) -> TuneReport:
+    processes = processes_of(arguments)
+    if arguments.since or arguments.until:
+        raise UsageError("tune: --since and --until are for --loki; a log in files is read as a whole")
+    if not arguments.logs and not reads_nodes(arguments):
+        raise UsageError(NO_LOG)
+    with given_logs(arguments) as logs, progress_bar(logs.size) as progress:
+        return tune(logs, tuning, processes, progress)
+
+
+def _from_loki(arguments: argparse.Namespace, tuning: Tuning) -> TuneReport:
+    resolve_times(arguments)
+    store, notes = loki_store(arguments)
+    found = tune_from_loki(store, replace(tuning, sizes_bodies=False))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def _budget(arguments: argparse.Namespace) -> Budget:

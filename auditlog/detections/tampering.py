@@ -15,6 +15,7 @@ from auditlog.detections.model import (
     Requests,
     Severity,
 )
+from auditlog.events.logql import HAS_DEPRECATION_TRUE
 from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -132,7 +133,7 @@ DETECTIONS = (
             requests=(Requests((*READS, *CHANGES), OBJECTS),),
             open=True,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|= `"k8s.io/deprecated":"true"`',),
+            lines=(HAS_DEPRECATION_TRUE,),
             by=("user", "apiGroup", "resource", "userAgent"),
             window=3600,
         ),
