@@ -123,6 +123,9 @@ class AuditLogArgs(TypedDict, total=False):
     format: Input[Literal["json", "legacy"]]
     """The format of a line. Everything that reads the log, here and in Loki, requires `json`. Allowed: one of json,
     legacy. Default: the API server's own: json."""
+    budget: Input[AuditLogBudgetArgs]
+    """For how long to keep the log in how much space. `maxSize`, `maxBackup` and `maxAge` follow from it if not
+    given; previews and an alert report when the log no longer meets it."""
     mode: Input[Literal["batch", "blocking", "blocking-strict"]]
     """Whether requests wait for their events: `batch` does not, `blocking` does, `blocking-strict` refuses a
     request whose event cannot be written. Allowed: one of batch, blocking, blocking-strict. Default: the API
@@ -158,6 +161,16 @@ class AuditLogBatchThrottleArgs(TypedDict, total=False):
     burst: Input[int]
     """Batches at once after a quiet period. Allowed: a whole number from 1 to 2147483647. Default: the API server's
     own."""
+
+
+class AuditLogBudgetArgs(TypedDict, total=False):
+    """Settings of AuditLogBudget."""
+
+    days: Required[Input[int]]
+    """Days that each node is to keep its log. Allowed: a whole number from 1 to 36500."""
+    size: Required[Input[str]]
+    """The space for it on each node, before compression: `10GiB`. Allowed: a size of 2MiB or more, such as
+    10GiB."""
 
 
 class AuditLogTruncateArgs(TypedDict, total=False):

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi_command import remote
 
-from auditlog.checks.finding import Finding
+from auditlog.checks.finding import Finding, Severity
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.node_plan import NodePlan
 from auditlog.plan.preparation import PreparationPlan
@@ -122,4 +122,5 @@ def warn(where: str, findings: Sequence[Finding], command: remote.Command) -> No
     """Logs, on the resource, what a person should know before it is changed, or though it is not. In previews only."""
     if pulumi.runtime.is_dry_run():
         for finding in findings:
-            pulumi.log.warn(f"{where}: {finding}", resource=command)
+            say = pulumi.log.info if finding.severity is Severity.NOTE else pulumi.log.warn
+            say(f"{where}: {finding}", resource=command)

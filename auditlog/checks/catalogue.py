@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from auditlog.checks.answering import answering
 from auditlog.checks.api_server import ApiServer
+from auditlog.checks.budget import budget_findings
 from auditlog.checks.disk import disk_findings
 from auditlog.checks.event_size import batch_findings, line_findings
 from auditlog.checks.finding import Finding
@@ -15,6 +16,7 @@ from auditlog.checks.node_state import forgotten, kind_of_node, kubelet, strays,
 from auditlog.checks.process import process_findings
 from auditlog.checks.retention import retention_findings
 from auditlog.checks.shipping import shipping_findings
+from auditlog.events.budget import Budget
 from auditlog.manifest.backends import log_backend
 from auditlog.policy.model import Policy
 
@@ -40,11 +42,18 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
 
 
 def planned_findings(
-    server: ApiServer, policy: Policy, max_line_bytes: int | None, *, ships: bool = False
+    server: ApiServer,
+    policy: Policy,
+    max_line_bytes: int | None,
+    budget: Budget | None = None,
+    *,
+    ships: bool = False,
+    changes_policy: bool = False,
 ) -> tuple[Finding, ...]:
     """Everything about a node whose manifest becomes that of ``server``, with this policy.
 
     ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` says whether the stack sends the log there.
+    ``budget`` is what the stack promises of the log; ``changes_policy`` says whether the node has another policy now.
     """
     log = log_backend(server.flags, server.minor)
     return (
@@ -55,5 +64,6 @@ def planned_findings(
         *line_findings(server.flags, policy, max_line_bytes),
         *mount_findings(server),
         *disk_findings(log, server.facts),
+        *budget_findings(log, budget, server.facts, changes_policy=changes_policy),
         *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )

@@ -12,6 +12,8 @@ class Severity(StrEnum):
 
     WARNING = "warning"
     """Said in the preview, on the node."""
+    NOTE = "note"
+    """Said in the preview too, though nothing is wrong."""
     ERROR = "error"
     """Nothing is changed before it is put right."""
 
@@ -20,7 +22,7 @@ class Severity(StrEnum):
 class Finding:
     """One thing that is not as it should be: what is seen, what it leads to, and what to do about it.
 
-    ``remedy`` is empty where ``consequence`` says it all.
+    ``remedy`` is empty where ``consequence`` says it all, and ``consequence`` in a note.
     """
 
     id: str
@@ -31,7 +33,7 @@ class Finding:
 
     def __str__(self) -> str:
         """One line for a person."""
-        return f"{self.what}: {self.consequence}" + (f"; {self.remedy}" if self.remedy else "")
+        return ": ".join(filter(None, (self.what, self.consequence))) + (f"; {self.remedy}" if self.remedy else "")
 
 
 def errors(findings: Iterable[Finding]) -> list[str]:
@@ -40,5 +42,5 @@ def errors(findings: Iterable[Finding]) -> list[str]:
 
 
 def warnings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those that a preview says."""
-    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)
+    """Those that a preview says, notes among them."""
+    return tuple(finding for finding in findings if finding.severity is not Severity.ERROR)

@@ -20,7 +20,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "summary",
         help="turn a preview into a page for a pull request",
         description="Turn the output of pulumi preview --json into Markdown: what changes, why, and every diff.",
-        epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change.",
+        epilog="Exit code 1: the preview failed, --digest finds no plan digest, --expect-no-changes finds a change, "
+        "--expect-budget finds a node that does not meet auditLog.budget.",
     )
     parser.add_argument("preview", metavar="FILE", help="the JSON, or - for standard input")
     parser.add_argument("--environment", default="", metavar="ENV", help="the name for the heading")
@@ -31,6 +32,9 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         action="store_true",
         help="in GitHub Actions or GitLab CI: write the page as the environment's comment, and the commit's status. "
         "Requires GITHUB_TOKEN or GITLAB_TOKEN",
+    )
+    parser.add_argument(
+        "--expect-budget", action="store_true", help="end with 1 if a node does not meet auditLog.budget"
     )
     parser.set_defaults(run=_run)
 
@@ -47,7 +51,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(forge_of_job(os.environ).publish(_note(preview, page, arguments.environment)))
     else:
         sys.stdout.write(page)
-    return 1 if preview.failed or (arguments.expect_no_changes and preview.steps) else 0
+    changes = arguments.expect_no_changes and preview.steps
+    return int(bool(preview.failed or changes or (arguments.expect_budget and preview.misses_budget)))
 
 
 def _note(preview: Preview, page: str, environment: str) -> Note:

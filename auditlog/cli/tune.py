@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from auditlog.annotations.read import catalogue
 from auditlog.cli.common import UsageError, add_logs
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
+from auditlog.cli.loki import add_loki, loki_store
 from auditlog.cli.named_policy import POLICY_HELP, policy_text
 from auditlog.cli.output import Output, write
 from auditlog.cli.replay import processes_of
 from auditlog.cli.terminal import progress_bar
-from auditlog.events.budget import parse_size
+from auditlog.cli.times import add_times, resolve_times
+from auditlog.events.budget import Budget, parse_days, parse_size
 from auditlog.policy.model import Policy
 from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.validate import policy_as_read
 from auditlog.review.policy_change import policy_change
 from auditlog.tuning import report
-from auditlog.tuning.budget import Budget, parse_days
 from auditlog.tuning.knowledge import Area
+from auditlog.tuning.loki import tune_from_loki
 from auditlog.tuning.search import Plan, Tuning
 from auditlog.tuning.steps import joined
-from auditlog.tuning.tune import tune
+from auditlog.tuning.tune import TuneReport, tune
 
 _STACK_PREFIX = "stack:"
 
@@ -50,9 +52,16 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     add_logs(parser, ("overlay", "policy"))
     add_nodes(parser)
-    parser.add_argument("--keep", required=True, metavar="DAYS", help="how long each node keeps its log: 30d, 8w")
+    add_loki(parser)
+    add_times(parser)
     parser.add_argument(
-        "--in", required=True, dest="space", metavar="SIZE", help="in how much space, before compression: 10GiB"
+        "--keep", metavar="DAYS", help="how long each node keeps its log: 30d, 8w (the stack's auditLog.budget)"
+    )
+    parser.add_argument(
+        "--in",
+        dest="space",
+        metavar="SIZE",
+        help="in how much space, before compression: 10GiB (the stack's auditLog.budget)",
     )
     parser.add_argument("--policy", metavar="POLICY", help=f"the policy the log was written under: {POLICY_HELP}")
     parser.add_argument(
@@ -92,7 +101,7 @@ def _areas(text: str) -> frozenset[Area]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    budget = Budget(parse_days(arguments.keep), parse_size(arguments.space))
+    budget = _budget(arguments)
     base = _base(arguments)
     tuning = Tuning(
         base.policy,
@@ -101,11 +110,7 @@ def _run(arguments: argparse.Namespace) -> int:
         frozenset(arguments.program),
         catalogue() if arguments.annotations else (),
     )
-    processes = processes_of(arguments)
-    if not arguments.logs and not reads_nodes(arguments):
-        raise UsageError(NO_LOG)
-    with given_logs(arguments) as logs, progress_bar(logs.size) as progress:
-        found = tune(logs, tuning, processes, progress)
+    found = _from_loki(arguments, tuning) if arguments.loki else _from_files(arguments, tuning)
     plan = found.plan
     difference = policy_change(base.policy, plan.policy).lines()
     write(
@@ -118,6 +123,45 @@ def _run(arguments: argparse.Namespace) -> int:
         ),
     )
     return int(not plan.met)
+
+
+def _from_files(arguments: argparse.Namespace, tuning: Tuning) -> TuneReport:
+    processes = processes_of(arguments)
+    if arguments.since or arguments.until:
+        raise UsageError("tune: --since and --until are for --loki; a log in files is read as a whole")
+    if not arguments.logs and not reads_nodes(arguments):
+        raise UsageError(NO_LOG)
+    with given_logs(arguments) as logs, progress_bar(logs.size) as progress:
+        return tune(logs, tuning, processes, progress)
+
+
+def _from_loki(arguments: argparse.Namespace, tuning: Tuning) -> TuneReport:
+    resolve_times(arguments)
+    store, notes = loki_store(arguments)
+    found = tune_from_loki(store, replace(tuning, sizes_bodies=False))
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def _budget(arguments: argparse.Namespace) -> Budget:
+    """What the options say, and the stack where they do not."""
+    if arguments.keep and arguments.space:
+        return Budget(parse_days(arguments.keep), parse_size(arguments.space))
+    of_stack = None
+    if arguments.stack:
+        # Half a second to import, for every setting, that no command without a stack has to wait for.
+        from auditlog.cli.stack import read_stack
+
+        log = read_stack(arguments.stack).settings().log
+        of_stack = log.budget if log else None
+    if of_stack is None:
+        missing = "--in" if arguments.keep else "--keep"
+        raise UsageError(
+            f"tune: {missing} is missing; allowed: --keep 30d --in 10GiB, or a --stack with auditLog.budget"
+        )
+    return Budget(
+        parse_days(arguments.keep) if arguments.keep else of_stack.days,
+        parse_size(arguments.space) if arguments.space else of_stack.bytes,
+    )
 
 
 def _base(arguments: argparse.Namespace) -> _Base:

@@ -8,7 +8,7 @@ the bodies of ConfigMaps shows these, and such a log holds the credentials (lint
 
 from __future__ import annotations
 
-from auditlog.detections import access, credentials, identity, pipeline, sessions, tampering, workloads
+from auditlog.detections import access, credentials, identity, pipeline, retention, sessions, tampering, workloads
 from auditlog.detections.model import Detection
 
 AREAS: dict[str, tuple[Detection, ...]] = {
@@ -19,6 +19,7 @@ AREAS: dict[str, tuple[Detection, ...]] = {
     "workloads": workloads.DETECTIONS,
     "tampering": tampering.DETECTIONS,
     "pipeline": pipeline.DETECTIONS,
+    "retention": retention.DETECTIONS,
 }
 """The detections of each module of this package; the keys are names for people and for groups of rules."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from auditlog.detections.annotated import Form, forms
 from auditlog.detections.callers import Callers, other_callers, required_group
-from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence, Unannotated
+from auditlog.detections.model import Detection, Events, Metrics, Requests, Silence, Unannotated, Volume
 from auditlog.policy.evaluate import decision_of, evaluate
 from auditlog.policy.model import Decision, GroupResources, Level, Policy, PolicyRule, Request, Stage
 from auditlog.policy.partition import AxisName, Outcome, deciders, may_meet, partition
@@ -149,7 +149,7 @@ _BEST = (Sight.FULL, Sight.PARTIAL, Sight.NO_BODIES, Sight.BLIND)
 
 def _check(policy: Policy, detection: Detection, written: Set[str], *, in_words: bool) -> Finding:
     source = detection.source
-    if isinstance(source, Metrics):
+    if isinstance(source, Metrics | Volume):
         return Finding(detection, Sight.INDEPENDENT)
     if isinstance(source, Unannotated):
         return Finding(detection, Sight.FULL if written else Sight.UNNEEDED)

@@ -24,10 +24,11 @@ _NOT_PUBLIC = (
     f'!~ `{EVENT_START}/api/v1/namespaces/kube-public/configmaps/cluster-info[?"]`',
 )
 
-_ATTACK_TOOLS = (
+ATTACK_TOOLS = (
     "kube-?hunter|peirates|kdigger|kubeletctl|rakkess|botb|stratus-red-team|nmap|masscan|zgrab|nuclei|nikto|sqlmap"
     "|gobuster|dirbuster|feroxbuster|wfuzz|ffuf"
 )
+"""Parts of the user agents of scanners and attack tools, as a regular expression."""
 
 HAND_TOOLS = "(?i)(kubectl|curl|wget|python-requests|k9s|lens|httpie)[/ ].*"
 """User agents of programs that people start in a shell or on a desktop, as a regular expression for the whole."""
@@ -167,7 +168,7 @@ DETECTIONS = (
             callers=Callers.ANYONE,
             stages=STARTED_OR_COMPLETE,
             codes=ANY_CODE,
-            fields=(f'userAgent=~"(?i).*({_ATTACK_TOOLS}).*"',),
+            fields=(f'userAgent=~"(?i).*({ATTACK_TOOLS}).*"',),
             by=("user", "sourceIP"),
         ),
         summary="a tool made for attacks came from {{ $labels.sourceIP }} as {{ $labels.user }}",

@@ -69,6 +69,11 @@ def silence_query(seconds: float, node: str, cluster: str) -> str:
     return f"absent_over_time({selector(cluster, node)} [{duration(seconds)}])"
 
 
+def volume_query(seconds: float, cluster: str) -> str:
+    """The bytes of each node's events in so many seconds."""
+    return f"sum by (cluster, node) (bytes_over_time({selector(cluster)} [{duration(seconds)}]))"
+
+
 def duration(seconds: float) -> str:
     """`90s`, `5m`, `1h`: as Loki and Prometheus write it."""
     whole = int(seconds)

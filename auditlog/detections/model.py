@@ -135,6 +135,16 @@ class Unannotated:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """The bytes of a node's events over `window` seconds, as a multiple of what the stack's budget has for them.
+
+    No rule without a budget.
+    """
+
+    window: int = 86_400
+
+
+@dataclass(frozen=True, slots=True)
 class Metrics:
     """A PromQL expression that is compared with the threshold.
 
@@ -158,7 +168,7 @@ class Detection:
     id: str
     title: str
     severity: Severity
-    source: Events | Silence | Unannotated | Metrics
+    source: Events | Silence | Unannotated | Volume | Metrics
     summary: str
     meaning: str
     false_positives: str

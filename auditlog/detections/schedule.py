@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditlog.detections.model import Detection, Events, Severity
+from auditlog.detections.model import Detection, Events, Severity, Volume
 
 LATE = 60
 """Seconds by which an event may arrive late and still be seen by the next evaluation. `auditlog detections --replay`
 finds later ones."""
+
+_HOUR = 3600
+"""What counts the bytes of a day reads all of them each time, and they change little in an hour."""
 
 _INTERVALS = {Severity.CRITICAL: 60, Severity.WARNING: 300, Severity.INFO: 900}
 
@@ -33,9 +36,11 @@ class Schedule:
 
 
 def schedule_of(detection: Detection) -> Schedule:
-    """The schedule of a detection. One that is not on events is asked every minute."""
+    """The schedule of a detection. One that is neither on events nor on their volume is asked every minute."""
     interval = _INTERVALS[detection.severity]
     source = detection.source
+    if isinstance(source, Volume):
+        return Schedule(_HOUR, source.window)
     if not isinstance(source, Events):
         return Schedule(60, 60)
     if detection.threshold:

@@ -19,6 +19,7 @@ from auditlog.detections.model import (
     Severity,
     Unannotated,
 )
+from auditlog.events.logql import HAS_DEPRECATION_TRUE
 from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
@@ -178,7 +179,7 @@ DETECTIONS = (
             requests=(Requests((*READS, *CHANGES), OBJECTS),),
             open=True,
             callers=Callers.NOT_CONTROL_PLANE,
-            lines=('|= `"k8s.io/deprecated":"true"`',),
+            lines=(HAS_DEPRECATION_TRUE,),
             by=("user", "apiGroup", "resource"),
             window=3600,
         ),

@@ -1,4 +1,4 @@
-"""How long a log lasts in a given space."""
+"""How long a log lasts in a given space, and for how long it is to last."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ _UNITS = {
     "TIB": 2**40,
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+_DAYS = re.compile(r"(\d+(?:\.\d+)?)\s*(d|days?|w|weeks?)?")
+_WEEK = 7
 
 
 class BudgetError(AuditlogError):
@@ -78,3 +80,29 @@ def parse_size(text: str) -> int:
     if match is None or unit is None or (size := round(float(match[1]) * unit)) < 1:
         raise BudgetError(f"{text!r} is not a size: a number above 0 with B, KB, MB, GB, TB, KiB, MiB, GiB or TiB")
     return size
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`days` of 24 hours in `bytes` before compression, on each node."""
+
+    days: float
+    bytes: int
+
+    @property
+    def bytes_per_day(self) -> float:
+        """What a node may write in a day."""
+        return self.bytes / self.days
+
+
+def parse_days(text: str) -> float:
+    """Days meant by `30d`, `30`, `2w` or `90 days`.
+
+    Raises:
+        BudgetError: no time, or none above 0.
+    """
+    match = _DAYS.fullmatch(text.strip())
+    days = float(match[1]) * (_WEEK if (match[2] or "").startswith("w") else 1) if match else 0.0
+    if days <= 0:
+        raise BudgetError(f"{text!r} is no time; allowed: days or weeks above 0, such as 30d or 4w")
+    return days

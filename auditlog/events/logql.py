@@ -43,6 +43,7 @@ NOT_FOR_A_NODE = 'user!~"system:node:.*"'
 
 HAS_IMPERSONATION = '|= `"impersonatedUser":{`'
 HAS_DEPRECATION = "|= `k8s.io/deprecated`"
+HAS_DEPRECATION_TRUE = '|= `"k8s.io/deprecated":"true"`'
 HAS_SLOW_LATENCY = "|= `apiserver.latency.k8s.io/total`"
 """The API server adds this annotation to requests that took longer than half a second."""
 

@@ -17,6 +17,7 @@ from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
 from auditlog.detections.model import Detection, Events, Metrics
 from auditlog.detections.schedule import schedule_of
+from auditlog.events.budget import Budget
 from auditlog.observe.dashboards.alert_link import alert_link
 from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, LokiRules, Settings
 
@@ -35,7 +36,7 @@ class RuleScope:
 
     `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes. `tenant` is
     that of the events in Loki, "" where it is not known. `is_in_loki` is false where no rule is given to Loki, whose
-    silence would then be no fault.
+    silence would then be no fault. `budget` is what the stack promises of its log, None where it promises nothing.
     """
 
     cluster: str = ""
@@ -46,6 +47,7 @@ class RuleScope:
     entries: tuple[Entry, ...] = ()
     tenant: str = ""
     is_in_loki: bool = True
+    budget: Budget | None = None
 
     @classmethod
     def of(cls, settings: Settings, entries: Sequence[Entry] = ()) -> RuleScope:
@@ -61,6 +63,7 @@ class RuleScope:
             entries=tuple(entries),
             tenant=(settings.loki.tenant or _WITHOUT_TENANTS) if settings.loki is not None else "",
             is_in_loki=settings.alerts.loki is not LokiRules.OFF,
+            budget=settings.log.budget if settings.log else None,
         )
 
     @property

@@ -1,13 +1,15 @@
-"""Rules for Loki's ruler: detections on audit events, and on their absence."""
+"""Rules for Loki's ruler: detections on audit events, on their absence, and on their volume."""
 
 from __future__ import annotations
 
 from auditlog.detections.annotated import forms, written_keys
-from auditlog.detections.logql import silence_query, value_query
-from auditlog.detections.model import Detection, Events, Silence, Unannotated
+from auditlog.detections.logql import silence_query, value_query, volume_query
+from auditlog.detections.model import Detection, Events, Silence, Unannotated, Volume
 from auditlog.detections.schedule import schedule_of
 from auditlog.detections.unannotated import unannotated_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
+
+_DAY = 86_400
 
 
 def loki_rules(scope: RuleScope) -> RuleFile:
@@ -28,6 +30,10 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
         if not scope.entries:
             return []
         return [f"({unannotated_query(detection.source, scope.entries, scope.cluster, ignored)}) > {threshold}"]
+    if isinstance(detection.source, Volume) and scope.budget is not None:
+        window = detection.source.window
+        held = scope.budget.bytes_per_day * window / _DAY
+        return [f"{volume_query(window, scope.cluster)} / {round(held)} > {threshold}"]
     if isinstance(detection.source, Events):
         window = schedule_of(detection).window
         events = forms(detection.source, written_keys(scope.entries)).values()

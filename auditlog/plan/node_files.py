@@ -82,7 +82,14 @@ def plan_files(
         edit = plan_manifest(configuration, live, facts, *stamps)
         server = ApiServer.of(facts, edit.change.desired, minor)
         line = settings.loki.max_line_size if settings.loki else None
-        findings = tuple(planned_findings(server, policy, line, ships=settings.ships))
+        findings = planned_findings(
+            server,
+            policy,
+            line,
+            settings.log.budget if settings.log else None,
+            ships=settings.ships,
+            changes_policy=not policy_file.in_sync,
+        )
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
     return NodeFiles(server, policy, policy_file, webhook, edit, lag, findings)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from auditlog.checks.budget import MISSED
 from auditlog.errors import AuditlogError
 from auditlog.review.in_short import headline, read_in_short
 from auditlog.review.sentences import in_order
@@ -77,6 +78,11 @@ class Preview:
         """The same with what changes on nodes, and how long the API is away."""
         headlines = () if self.failed else map(headline, self.decisions.values())
         return "; ".join([self.outcome, *headlines])
+
+    @property
+    def misses_budget(self) -> bool:
+        """Whether a node does not keep its log for as long as the stack's budget promises."""
+        return any(MISSED in sentence for message in self.messages for sentence in message.sentences)
 
 
 def read_preview(text: str) -> Preview:

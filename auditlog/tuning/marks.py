@@ -17,7 +17,7 @@ from auditlog.detections.identity import HAND_TOOLS
 from auditlog.detections.model import Detection, Events
 from auditlog.events.event import Event, to_request
 from auditlog.events.kinds import Mark
-from auditlog.events.logql import HAS_IMPERSONATION
+from auditlog.events.logql import HAS_DEPRECATION_TRUE, HAS_IMPERSONATION
 from auditlog.policy.evaluate import rule_matches
 from auditlog.policy.model import Level, PolicyRule, Request
 from auditlog.policy.senders import ANONYMOUS, CONTROL_PLANE
@@ -30,7 +30,6 @@ BY_HAND = "of a program's identity in a person's tool"
 DETECTION = "detection "
 
 _FILTER = re.compile(r'(\w+)(=~|!~|!=|=)"((?:[^"\\]|\\.)*)"')
-_DEPRECATED = '|= `"k8s.io/deprecated":"true"`'
 _REFUSED = frozenset({401, 403})
 
 
@@ -126,6 +125,6 @@ def _passes(condition: str, event: Event) -> bool:
 def _line_passes(condition: str, event: Event) -> bool:
     if condition == HAS_IMPERSONATION:
         return event.impersonated_user is not None
-    if condition == _DEPRECATED:
+    if condition == HAS_DEPRECATION_TRUE:
         return event.annotations.get("k8s.io/deprecated") == "true"
     return True

@@ -12,15 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.annotations.model import Entry as Annotations
+from auditlog.events.budget import Budget
 from auditlog.events.counting import written
 from auditlog.events.kinds import NODES, Entry, Kind, Kinds
 from auditlog.policy.evaluate import compile_policy, decision_of, rule_matches
 from auditlog.policy.model import Decision, Level, Policy, PolicyRule, Stage
 from auditlog.policy.senders import ANONYMOUS
-from auditlog.tuning.budget import Budget
 from auditlog.tuning.knowledge import Area, Loss, lost, narrowed
 from auditlog.tuning.marks import PERSON, UNKNOWN, is_program
-from auditlog.tuning.steps import Step, changed, steps
+from auditlog.tuning.steps import BODIES, Step, changed, steps
 
 LEAST_SHARE = 0.0005
 """A step that saves less than this share of the bytes is not looked at."""
@@ -41,13 +41,17 @@ class NodeKinds:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What is wanted. `programs` are users that look like people and are none."""
+    """What is wanted. `programs` are users that look like people and are none.
+
+    `sizes_bodies` says whether it is known how much of an event is its body; else no level is lowered.
+    """
 
     policy: Policy
     budget: Budget
     required: frozenset[Area] = frozenset(Area)
     programs: frozenset[str] = frozenset()
     annotations: tuple[Annotations, ...] = ()
+    sizes_bodies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def search(tuning: Tuning, nodes: Sequence[NodeKinds]) -> Plan:
     allowed, refused = work.candidates()
     chosen = work.choose(allowed)
     chosen, more = work.without_blinding(chosen, allowed)
-    chosen = work.without_needless(chosen)
+    chosen = work.milder(work.without_needless(chosen), allowed)
     policy = changed(tuning.policy, (each.step for each in chosen))
     return Plan(
         tuning,
@@ -189,6 +193,8 @@ class _Work:
         allowed, refused = [], []
         least = LEAST_SHARE * sum(each.before or 0.0 for each in self.rates(tuning.policy))
         for step in found:
+            if step.what in BODIES and not tuning.sizes_bodies:
+                continue
             size, events = self._saved(step)
             if size <= least:
                 continue
@@ -241,6 +247,22 @@ class _Work:
             rest = [each for each in chosen if each is not saving]
             if self.fits(changed(self.tuning.policy, (each.step for each in rest))):
                 chosen = rest
+        return chosen
+
+    def milder(self, chosen: list[Saving], allowed: Sequence[Saving]) -> list[Saving]:
+        """Where a step about the same requests that loses less is enough too, that one instead."""
+        if not self.fits(changed(self.tuning.policy, (each.step for each in chosen))):
+            return chosen
+        for saving in sorted(chosen, key=lambda each: (-each.loss, each.order)):
+            others = [each for each in chosen if each is not saving]
+            for other in sorted(allowed, key=lambda each: (each.loss, each.order)):
+                if other.step.requests != saving.step.requests or other.loss >= saving.loss:
+                    continue
+                candidate = [*others, other]
+                policy = changed(self.tuning.policy, (each.step for each in candidate))
+                if self.fits(policy) and not self._blinds(candidate):
+                    chosen = candidate
+                    break
         return chosen
 
     def fits(self, policy: Policy) -> bool:
@@ -350,8 +372,9 @@ def _in_words(kind: Kind, entry: Entry) -> str:
     """One request as an example, by what the log says of it."""
     sample = entry.sample
     request = sample.request
-    where = "/".join(part for part in (request.namespace, request.name) if part.strip("\0"))
+    where = "/".join(part for part in (request.namespace, request.name) if part and not part.startswith("\0"))
     what = "/".join(part for part in (kind.resource, kind.subresource) if part) or request.path
-    user = request.user or "nobody known"
+    user = kind.caller if kind.caller == NODES and not sample.moment else request.user or "nobody known"
     agent = f" with {sample.user_agent}" if sample.user_agent else ""
-    return f"{sample.moment[:19]}Z {user} {kind.verb} {what}{f' {where}' if where else ''}{agent}"
+    when = f"{sample.moment[:19]}Z " if sample.moment else ""
+    return f"{when}{user} {kind.verb} {what}{f' {where}' if where else ''}{agent}"

@@ -41,6 +41,10 @@ class What(Enum):
     """Reads of a workload go."""
 
 
+BODIES = frozenset({What.ANNOTATED, What.ANSWER, What.BODY})
+"""What lowers a level, so that bodies go and the event stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One change. `rule` goes in front of the policy's own rules; None: `omit` is added to the policy's omitStages.
@@ -61,6 +65,12 @@ class Step:
             return (self.what.name,)
         entry = rule.resources[0]
         return (self.what.name, *rule.users, *rule.user_groups, entry.group, *entry.resources, *rule.verbs, rule.level)
+
+    @property
+    def requests(self) -> tuple[object, ...]:
+        """Which requests it is about: equal for the steps that may stand for each other."""
+        rule = self.rule
+        return (self.omit,) if rule is None else (rule.users, rule.user_groups, rule.verbs, rule.resources)
 
     def __str__(self) -> str:
         """`drop get and list of pods by alice`."""
@@ -99,7 +109,7 @@ _OPERATIONS = {
     "delete": Operation.DELETE,
     "deletecollection": Operation.DELETE,
 }
-_BODIES = (Level.REQUEST, Level.REQUEST_RESPONSE)
+_LEVELS_WITH_BODIES = (Level.REQUEST, Level.REQUEST_RESPONSE)
 
 
 def steps(
@@ -217,7 +227,7 @@ def _of_programs(kinds: Sequence[Kind], programs: frozenset[str]) -> Iterator[St
                 yield Step(reading, _rule(Level.NONE, caller, (verb,), entry))
             if any(verb in each.verbs and _is_routine(each, own[0]) for each in ROUTINE):
                 yield Step(What.ROUTINE, _rule(Level.NONE, caller, (verb,), entry))
-            if any(each.level in _BODIES for each in own if each.verb == verb):
+            if any(each.level in _LEVELS_WITH_BODIES for each in own if each.verb == verb):
                 yield Step(What.BODY, _rule(Level.METADATA, caller, (verb,), entry))
             if any(each.level is Level.REQUEST_RESPONSE for each in own if each.verb == verb) and verb not in READS:
                 yield Step(What.ANSWER, _rule(Level.REQUEST, caller, (verb,), entry))
@@ -226,7 +236,7 @@ def _of_programs(kinds: Sequence[Kind], programs: frozenset[str]) -> Iterator[St
 def _of_annotations(kinds: Sequence[Kind], annotations: Sequence[Annotations]) -> Iterator[Step]:
     """Bodies of one resource that annotations repeat, whoever sends them."""
     entry = _entry(kinds[0])
-    for verb in sorted({each.verb for each in kinds if each.level in _BODIES and each.verb in _OPERATIONS}):
+    for verb in sorted({each.verb for each in kinds if each.level in _LEVELS_WITH_BODIES and each.verb in _OPERATIONS}):
         names = tuple(
             each.name
             for each in annotations
@@ -256,7 +266,7 @@ def _fitted(policy: Policy, step: Step) -> Step | None:
         return None
     omitted, no_managed_fields = details.pop()
     own = tuple(stage for stage in Stage if stage in omitted and stage not in policy.omit_stages)
-    differs = no_managed_fields != policy.omit_managed_fields and rule.level in _BODIES
+    differs = no_managed_fields != policy.omit_managed_fields and rule.level in _LEVELS_WITH_BODIES
     return replace(
         step, rule=replace(rule, omit_stages=own, omit_managed_fields=no_managed_fields if differs else None)
     )

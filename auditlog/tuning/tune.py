@@ -31,7 +31,6 @@ class TuneReport:
     """The plan, what it was made from, and what that leaves unknown."""
 
     plan: Plan
-    source: str
     spans: dict[str, Span]
     cannot_tell: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -53,7 +52,7 @@ def tune(logs: LogSet, tuning: Tuning, processes: int = 1, progress: Progress = 
     counted = count(logs, settings, progress, kinds)
     if not any(each.recorded.events for each in counted.nodes.values()) and counted.damage.count:
         raise no_audit_log(", ".join(file.path for file in logs.files), counted.damage.examples[0].reason)
-    enough = {node: span for node, span in found.items() if span.days * 86_400 >= SHORTEST_SPAN_SECONDS}
+    enough = {node: span for node, span in found.items() if is_long_enough(span)}
     if not enough:
         raise TuneError("tune: no node's log reaches over a minute, so it gives no rate; name a longer log")
     nodes = [parted(node, counted.nodes[node].kinds, span.days) for node, span in enough.items()]
@@ -64,12 +63,16 @@ def tune(logs: LogSet, tuning: Tuning, processes: int = 1, progress: Progress = 
     ]
     return TuneReport(
         plan,
-        "the log",
         enough,
         tuple(cannot_tell(plan, nodes, enough, disagreeing)),
         (*logs.notes, *short),
         counted.damage,
     )
+
+
+def is_long_enough(span: Span) -> bool:
+    """Whether a log of this length gives a rate."""
+    return span.days * 86_400 >= SHORTEST_SPAN_SECONDS
 
 
 def marks_of(tuning: Tuning) -> Marks:

@@ -18,7 +18,7 @@ CHECKS = Path(checks.__file__).parent
 GAP = "…"
 MAKERS = ("Finding", "_error", "_differing")
 """What makes a finding; its id comes first. ``_would`` makes one of each for audit flags and for others."""
-WARNING, ERROR = "warning", "error"
+WARNING, ERROR, NOTE = "warning", "error", "note"
 
 _ROW = re.compile(r"^\| `(?P<first>[^`]+)` \|(?P<rest>.*)$")
 _EXPANSION = re.compile(r"\$\((?:[^()]|\([^()]*\))*\)|\$\{[^}]*\}|\$\w+")
@@ -113,8 +113,9 @@ def findings() -> dict[str, str]:
                     continue
                 assert isinstance(identifier, ast.Constant), f"{path}:{node.lineno}: an id that is not a text"
                 assert isinstance(identifier.value, str)
-                is_error = node.func.id == "_error" or any("Severity.ERROR" in ast.unparse(each) for each in node.args)
-                found[identifier.value] = ERROR if is_error else WARNING
+                given = " ".join(map(ast.unparse, node.args))
+                is_error = node.func.id == "_error" or "Severity.ERROR" in given
+                found[identifier.value] = ERROR if is_error else NOTE if "Severity.NOTE" in given else WARNING
     return found
 
 

@@ -13,6 +13,7 @@ from auditlog.detections.acts import ACTS, act_of, inhibit_rules
 from auditlog.detections.catalogue import AREAS, DETECTIONS, find
 from auditlog.detections.model import Events, Metrics
 from auditlog.detections.schedule import LATE, schedule_of
+from auditlog.events.budget import Budget
 from auditlog.observe.rules import RuleScope, number
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
@@ -20,11 +21,13 @@ from auditlog.settings import AlertSettings
 from tests.unit.plan.nodes import settings
 
 NODES = ("cp1", "cp2")
-SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"), entries=catalogue())
+BUDGET = Budget(30, 30 * 10**9)
+SCOPE = RuleScope("prod", NODES, ("cp1", "10.0.20.100"), entries=catalogue(), budget=BUDGET)
 
 
 def scope(entries: tuple[Entry, ...] = (), **alerts: Any) -> RuleScope:
-    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=AlertSettings(**alerts), entries=entries)
+    chosen = AlertSettings(**alerts)
+    return RuleScope("prod", NODES, ("cp1", "10.0.20.100"), settings=chosen, entries=entries, budget=BUDGET)
 
 
 def rules(text: str) -> dict[str, list[dict[str, Any]]]:
@@ -194,6 +197,15 @@ def test_silence_is_watched_on_every_node() -> None:
         f'absent_over_time({{job="kubernetes-audit", cluster="prod", node="{node}"}} [1m])' for node in NODES
     ]
     assert "no-events-from-node" not in rules(loki_rules(RuleScope("prod")).text)
+
+
+def test_the_volume_of_a_day_is_compared_with_the_budget_once_an_hour() -> None:
+    (rule,) = rules(loki_rules(SCOPE).text)["audit-budget-missed"]
+    query = 'sum by (cluster, node) (bytes_over_time({job="kubernetes-audit", cluster="prod"} [1d]))'
+    assert rule["expr"] == f"{query} / 1000000000 > 1"
+    intervals = {group["name"]: group["interval"] for group in loki_rules(SCOPE).groups}
+    assert intervals["kubernetes-audit-prod-retention"] == "1h"
+    assert "audit-budget-missed" not in rules(loki_rules(RuleScope("prod", NODES)).text)
 
 
 def test_an_alert_links_to_its_runbook_where_the_stack_says_where_they_are() -> None:

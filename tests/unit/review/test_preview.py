@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from auditlog.checks.budget import MISSED
 from auditlog.review.preview import Message, PreviewError, Step, read_preview
 from tests.unit.review.documents import DIFF, DIGEST, document, urn
 
@@ -54,3 +55,12 @@ def test_what_is_no_preview_is_refused(text: str) -> None:
 def test_a_preview_that_ended_before_its_first_step_has_none() -> None:
     text = json.dumps({"diagnostics": [{"urn": urn("Stack", "s"), "message": "refused", "severity": "error"}]})
     assert read_preview(text).steps == ()
+
+
+def test_a_node_that_misses_its_budget_is_found_among_the_warnings() -> None:
+    missed = (
+        f"cp1: the node writes 9 MB of events a day, which {MISSED} (30 days in 100 MB): it holds 11.1 days of that"
+    )
+    assert read_preview(document(messages=[("cp1-manifest", "warning", missed)])).misses_budget
+    met = "cp1: the node writes 1 MB of events a day: auditLog.budget holds 100 days of it"
+    assert not read_preview(document(messages=[("cp1-manifest", "info", met)])).misses_budget

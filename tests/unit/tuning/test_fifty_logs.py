@@ -11,13 +11,13 @@ import pytest
 
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import sights
+from auditlog.events.budget import Budget
 from auditlog.events.event import Event, to_request
 from auditlog.events.sources import find_logs
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.policy.presets import preset_text
 from auditlog.policy.read import read_policy
-from auditlog.tuning.budget import Budget
 from auditlog.tuning.search import Plan, Tuning
 from auditlog.tuning.tune import tune
 from tests.unit.events.generate import encode
