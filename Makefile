@@ -5,7 +5,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-report test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-cost bench-delay bench-ledger outdated clean
+.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-report test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-fleet bench-cost bench-delay bench-ledger outdated clean
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -128,6 +128,7 @@ test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, 
 test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all modes and illnesses, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_cluster_gates.py tests/lab/test_environments.py tests/lab/test_package.py
+	$(PYTHON) -m pytest tests/lab/test_ci_scripts.py
 
 test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
 	$(PYTHON) -m pytest tests/lab/test_firewall.py
@@ -158,6 +159,9 @@ bench-preview: setup  ## A preview without changes on three nodes 20 ms away, be
 
 bench-clusters: build  ## A preview of three clusters in one program, beside one cluster; nodes are fakes that answer slowly
 	$(PYTHON) -m bench.clusters
+
+bench-fleet: setup  ## Forty recorded clusters in `auditlog fleet status`: seconds and memory, beside one after the other
+	$(PYTHON) -m bench.fleet
 
 bench-cost: up  ## What each preset costs an API server on the same requests, beside audit logging off
 	$(PYTHON) -m bench.cost

@@ -14,8 +14,10 @@ from pulumi.runtime.config import CONFIG, is_config_secret
 from auditlog.nodes.ssh import Account
 from auditlog.settings import KEYS, SECRET_KEYS, Mistake, Settings, SettingsError
 from auditlog.stack_file.configuration import check_configuration, decoded, missing_reading_key
+from auditlog.stack_file.fleet import uses_fleet
 from auditlog.stack_file.namespaces import own_keys
-from auditlog.stack_file.own_file import mistakes_of_form
+from auditlog.stack_file.own_file import file_of_run
+from auditlog.stack_file.shared import with_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,14 @@ def read_configuration() -> Configuration:
     """
     project, given = pulumi.get_project(), CONFIG.get()
     own = own_keys(given, project)
-    stack_file = Path(f"Pulumi.{pulumi.get_stack()}.yaml")
-    mistakes = dict.fromkeys((*own.mistakes, *mistakes_of_form(stack_file, project, given)))
+    file = file_of_run(Path(f"Pulumi.{pulumi.get_stack()}.yaml"), project, given)
+    mistakes = dict.fromkeys((*own.mistakes, *(file.mistakes if file else ())))
     written = {key: own.written.get(key, f"{project}:{key}") for key in (*KEYS, *SECRET_KEYS, *own.written)}
     texts = {key: pulumi.runtime.get_config(name) for key, name in written.items()}
-    values = {key: decoded(key, text) for key, text in texts.items() if text is not None}
+    values: Mapping[str, Any] = {key: decoded(key, text) for key, text in texts.items() if text is not None}
+    if uses_fleet(values):
+        values, shared = with_shared(values, file, Path.cwd(), project)
+        mistakes |= dict.fromkeys(shared)
     try:
         configuration = configuration_of(values, lambda key: is_config_secret(written[key]))
     except SettingsError as error:

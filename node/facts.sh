@@ -219,6 +219,7 @@ fact_log_space() {
     say "log-used-bytes $(bytes_of "$log_file" "$folder/${name%.*}"-[0-9]*)"
     while [ ! -d "$folder/" ]; do folder=${folder%/*}; done
     fact_log_written "$log_file"
+    fact_log_silent "$log_file"
     df -P -k "$folder/" | {
         read -r _
         read -r _ size _ free _
@@ -256,6 +257,11 @@ fact_log_written() {
     began=$([ -z "$began" ] || date -u -d "$began" +%s 2>/dev/null)
     [ -n "$began" ] || return 0
     say "log-written $(bytes_of "$@") $(($(date +%s) - began))"
+}
+
+# fact_log_silent LOG: how long ago something was written to it, by this machine's own clock.
+fact_log_silent() {
+    [ ! -f "$1" ] || say "log-silent-seconds $(($(date +%s) - $(stat -c %Y "$1")))"
 }
 
 # The audit flags as this node's API server names them itself; nothing where it does not say, or while a change is under way,

@@ -37,3 +37,13 @@ def retention_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding
             "when Loki or Alloy is away for longer than that, events are deleted before they are sent",
             remedy=f"raise auditLog.maxBackup or auditLog.maxSize to hold {OUTAGE_HOURS} hours, or record less",
         )
+
+
+def days_held(log: LogBackend, facts: Facts) -> float | None:
+    """How many days the rotated files hold at the rate so far; None where that is not known."""
+    if facts.log_written_seconds < MEASURED_SECONDS or facts.log_written_bytes == 0 or log.max_size is None:
+        return None
+    if log.max_backup == 0:
+        return None
+    days = log.max_size * MEGABYTE * log.max_backup / facts.log_written_bytes * facts.log_written_seconds / 86400
+    return min(days, float(log.max_age)) if log.max_age else days

@@ -19,6 +19,7 @@ from auditlog.cli import (
     config,
     detections,
     exports,
+    fleet,
     inspect,
     ledger,
     lineage,
@@ -37,6 +38,7 @@ from auditlog.events.layout import safe_lines
 
 COMMAND_GROUPS = (
     inspect,
+    fleet,
     config,
     policy,
     policy_history,

@@ -11,7 +11,8 @@ from auditlog.cli.common import UsageError
 from auditlog.cli.output import Output, write
 from auditlog.cli.stack import PROJECT_FILE, project_file, project_name
 from auditlog.policy.report import findings_json, text_report
-from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_stack_file
+from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_shared_file, check_stack_file
+from auditlog.stack_file.fleet import FOLDER
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _stack_files() -> list[str]:
     project = project_file(Path.cwd())
     found = sorted(project.parent.glob("Pulumi.*.yaml"))
+    found += sorted((project.parent / FOLDER).glob("*.yaml")) if found else []
     if not found:
         raise UsageError(f"{project.parent}: there is no Pulumi.*.yaml beside {PROJECT_FILE}; allowed: a stack file")
     folder = Path.cwd()
@@ -42,6 +44,8 @@ def _check(name: str) -> CheckedFile:
     except UnicodeDecodeError as error:
         raise UsageError(f"{name}: is no UTF-8 text; allowed: a stack file") from error
     project = project_file(path.resolve().parent)
+    if path.resolve().parent == project.parent.resolve() / FOLDER:
+        return check_shared_file(name, text, project_name(project))
     return check_stack_file(name, text, project_name(project), project.parent)
 
 

@@ -13,6 +13,7 @@ import yaml
 from auditlog.cli.common import UsageError
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import Settings
+from auditlog.stack_file.fleet import composed
 from auditlog.stack_file.in_force import InForce, composed_policy, in_force, settings_of
 from auditlog.stack_file.read import StackFile, StackFileError, read_stack_file
 
@@ -61,10 +62,11 @@ def read_stack(name: str) -> Stack:
     """The stack of this name in the project here, or of the stack file at this path. Raises UsageError."""
     path = Path(name)
     project = project_file(path.resolve().parent if path.is_file() else Path.cwd())
+    own = project_name(project)
     if not path.is_file():
         path = project.parent / f"Pulumi.{name}.yaml"
     try:
-        return Stack(name, read_stack_file(path, project_name(project)), project.parent)
+        return Stack(name, composed(read_stack_file(path, own), project.parent, own), project.parent)
     except StackFileError as error:
         raise _wrong(name, error) from error
 

@@ -51,3 +51,23 @@ def progress_bar(total: int) -> Iterator[Callable[[int], object]]:
                 progress.refresh()
 
         yield advance
+
+
+@contextmanager
+def counting_bar(total: int, what: str) -> Iterator[Callable[[int], object]]:
+    """The same for things that are counted, such as clusters."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what))
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("", total=total)
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            progress.refresh()
+
+        yield advance

@@ -192,6 +192,8 @@ class Facts:
     """What was written to the log in `log_written_seconds`, as far as uncompressed files tell; 0 if none do."""
     log_written_seconds: Annotated[int, One("log-written", _second_number)] = 0
     """Seconds over which `log_written_bytes` was counted."""
+    log_silent_seconds: Annotated[int | None, One("log-silent-seconds", number)] = None
+    """Seconds since the last write to the log; None without one, or if the installed script predates this fact."""
     proof: Annotated[str | None, One("proof", text)] = None
     """The note of the last proof that events arrive (`auditlog.proof.verdict`); None if there is none."""
     unproven: Annotated[str | None, One("unproven", text)] = None

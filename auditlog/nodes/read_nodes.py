@@ -92,6 +92,30 @@ def read_nodes(
     return {name: _at_paths(each, policy_path, webhook_path) for name, each in found.items()}
 
 
+async def read_cluster(
+    nodes: Sequence[Host],
+    bastion: Host | None,
+    access: Access,
+    user: str | None,
+    policy_path: str,
+    log_path: str,
+    webhook_path: str = "",
+) -> Mapping[str, Facts | str]:
+    """The same as ``read_nodes`` for one of many clusters, with what is wrong in place of a node's facts.
+
+    ``user`` is the account that may run the installed script and nothing else, None for each node's own. Raises
+    ReadError when the bastion lets nobody through.
+    """
+    targets = [target_of(node, user) for node in nodes]
+    names = tuple(target.name for target in targets)
+    question = _Question((policy_path, log_path, webhook_path), installed=user is not None, nodes=names)
+    readings = await _read_all(targets, target_of(bastion) if bastion else None, access, question)
+    return {
+        name: found if isinstance(found, str) else _at_paths(found.facts, policy_path, webhook_path)
+        for name, found in readings.nodes.items()
+    }
+
+
 def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access: Access) -> Readings:
     """Reads nodes of which nothing is known: policy and log are looked for where their own manifests have them.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from auditlog.checks.retention import MEASURED_SECONDS
-from auditlog.events.budget import MEGABYTE
+from auditlog.checks.retention import days_held
 from auditlog.events.render import human_bytes
 from auditlog.manifest import manifest
 from auditlog.manifest.backends import LogBackend, log_backend
@@ -49,13 +48,3 @@ def disk(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Topi
 def _log(node: NodePlan) -> LogBackend | None:
     log = log_backend(manifest.flag_values(manifest.arguments(node.manifest.desired)), node.kubernetes_minor)
     return None if log is None or log.path == STDOUT else log
-
-
-def days_held(log: LogBackend, facts: Facts) -> float | None:
-    """How many days the rotated files hold at the rate so far; None where that is not known."""
-    if facts.log_written_seconds < MEASURED_SECONDS or facts.log_written_bytes == 0 or log.max_size is None:
-        return None
-    if log.max_backup == 0:
-        return None
-    days = log.max_size * MEGABYTE * log.max_backup / facts.log_written_bytes * facts.log_written_seconds / _DAY
-    return min(days, float(log.max_age)) if log.max_age else days

@@ -128,7 +128,9 @@ class GitLab:
     @classmethod
     def of_job(cls, variables: Mapping[str, str]) -> GitLab:
         """The merge request of this pipeline. Raises ForgeError."""
-        project, number = (_needed(variables, name) for name in ("CI_PROJECT_ID", "CI_MERGE_REQUEST_IID"))
+        project = _needed(variables, "CI_PROJECT_ID")
+        # In a child pipeline the one that started it hands it down under another name.
+        number = variables.get("CI_MERGE_REQUEST_IID") or _needed(variables, "MERGE_REQUEST_IID")
         # A job's own token may not write notes.
         token = _needed(variables, "GITLAB_TOKEN")
         page = variables.get("CI_MERGE_REQUEST_PROJECT_URL", "")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from auditlog.settings.description import with_keys
 from auditlog.settings.kinds import Boolean, Integer
 from auditlog.settings.parse import STACK
-from auditlog.settings.policy import DEFAULT_PRESET
 from auditlog.settings.reader import Group, Groups
 from auditlog.settings.setting import Setting, plain
 
@@ -39,14 +38,21 @@ _TAIL = """\
 # required, and each of them can be done without. The program checks that they are kept encrypted.
 """
 _TYPES = {Group: "object", Groups: "array", Boolean: "boolean", Integer: "integer"}
-_DEFAULTS = {"policy": {"preset": DEFAULT_PRESET}}
-"""Of mappings that say more than the empty one to people."""
 _EMPTY: dict[str, Any] = {"object": {}, "string": ""}
 
 
 def project_file_text() -> str:
     """The file that is checked in."""
     return _HEAD + "".join(f"{line}\n" for setting in STACK.settings for line in _entry(setting)) + _TAIL
+
+
+def project_defaults() -> Mapping[str, Any]:
+    """What the engine hands over for each key that a stack does not set."""
+    return {
+        setting.key: _default(setting, _TYPES.get(type(setting.kind), "string"))
+        for setting in STACK.settings
+        if not setting.required
+    }
 
 
 def _entry(setting: Setting[Any]) -> Iterator[str]:
@@ -62,8 +68,6 @@ def _entry(setting: Setting[Any]) -> Iterator[str]:
 
 
 def _default(setting: Setting[Any], kind: str) -> Any:
-    if setting.key in _DEFAULTS:
-        return _DEFAULTS[setting.key]
     default = plain(setting.default)
     if kind == "string" and isinstance(default, bool):
         return "on" if default else "off"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from auditlog.settings.fleet import STACK_FILE_ONLY
 from auditlog.settings.outputs import OUTPUTS
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import FlagOrGroup, Group, Groups
@@ -42,7 +43,7 @@ _TABLE = "\n| setting | type | default | allowed | description |\n|---|---|---|-
 
 def reference_text() -> str:
     """The whole reference."""
-    single = [setting for setting in STACK.settings if _group(setting) is None]
+    single = [setting for setting in (*STACK.settings, *STACK_FILE_ONLY) if _group(setting) is None]
     parts = [_INTRODUCTION, "\n## At the top\n", _table(_row("", setting) for setting in single)]
     for setting in STACK.settings:
         group = _group(setting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from auditlog.settings.fleet import STACK_FILE_ONLY
 from auditlog.settings.kinds import Boolean, Integer, Text
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import setting_schema
@@ -21,7 +22,7 @@ def stack_file_schema(project: str = "kubernetes-audit") -> JsonSchema:
 
     A key may stand with the project's name before it or without; those of other namespaces are left alone.
     """
-    settings = (*STACK.settings, *SECRETS)
+    settings = (*STACK.settings, *STACK_FILE_ONLY, *SECRETS)
     config: JsonSchema = {
         "type": "object",
         "properties": {

@@ -7,7 +7,7 @@ Whoever checks a file here and whoever runs the program reads the same words: bo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.policy.settings import PolicySettings
 from auditlog.policy.validate import policy_as_read
 from auditlog.settings.annotations import ANNOTATIONS, parse_annotations, used_entries
+from auditlog.settings.fleet import FLEET
 from auditlog.settings.mistake import Mistake, Place, SettingsError
 from auditlog.settings.parse import KEYS, SECRET_KEYS, Settings
 from auditlog.settings.policy import POLICY, parse_policy
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.configuration import check_configuration, missing_reading_key
+from auditlog.stack_file.fleet import OF_ONE_STACK, compose, encrypted_keys, layer_mistakes, layers_of, uses_fleet
 from auditlog.stack_file.read import StackFile, StackFileError, parse_stack_file
 
 _POLICY_ALLOWED = f"a policy that the API server of Kubernetes 1.{NEWEST_MINOR} takes"
@@ -79,32 +81,57 @@ def check_stack_file(name: str, text: str, project: str, folder: Path) -> Checke
     except StackFileError as error:
         line, what = error.line or 1, str(error)
         return CheckedFile(name, (LocatedMistake(line, "", what, "a stack file in YAML", what, error.column),))
-    values = _with_environments(file)
-    mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *_mistakes(values))]
+    shared: tuple[Mistake, ...] = ()
+    own = file.values
+    if uses_fleet(own):
+        layers, shared = layers_of(own[FLEET.key], folder, project)
+        own = compose(layers, own)
+    values = _with_environments(own, file.environments)
+    mistakes = [_located(mistake, file) for mistake in (*file.mistakes, *shared, *_mistakes(values))]
     selected, wrong = _policy(values, file, text, folder)
     wrong += _entries(values, file, folder)
     findings: tuple[Finding, ...] = ()
     if selected is not None:
         policy = policy_as_read(selected.text, selected.source)
-        findings = lint(policy, selected.text, NEWEST_MINOR, audit_log_mode=_log_mode(file.values))
+        findings = lint(policy, selected.text, NEWEST_MINOR, audit_log_mode=_log_mode(values))
     return CheckedFile(
         name,
         tuple(sorted((*mistakes, *wrong), key=lambda mistake: mistake.line)),
         selected.source if selected else None,
         findings,
-        tuple(_encrypted(file.values, "")),
+        tuple(encrypted_keys(own)),
         file.environments,
     )
 
 
-def _with_environments(file: StackFile) -> Mapping[str, Any]:
-    """The file's values; what an environment may set counts as there, and nothing more is known of it."""
-    if not file.environments:
-        return file.values
+def check_shared_file(name: str, text: str, project: str) -> CheckedFile:
+    """The same for a file that stacks share (``auditlog.stack_file.fleet``), as far as no stack is needed for it."""
+    try:
+        file = parse_stack_file(text, project)
+    except StackFileError as error:
+        line, what = error.line or 1, str(error)
+        return CheckedFile(name, (LocatedMistake(line, "", what, "a file of settings in YAML", what, error.column),))
+    own = {key: value for key, value in file.values.items() if key not in (*OF_ONE_STACK, *SECRET_KEYS)}
+    placeholder = Encrypted("a stack's")
+    needed = ("cluster", "nodes", "sshReadingPrivateKey", *(() if "kubeconfigFile" in own else ("kubeconfig",)))
+    # What is required beside a key may come from another file. A secret has no place here, encrypted or not.
+    elsewhere = ("is missing", "is kept in plain text")
+    wrong = [each for each in _mistakes({**dict.fromkeys(needed, placeholder), **own}) if each.what not in elsewhere]
+    mistakes = dict.fromkeys((*layer_mistakes(file), *wrong))
+    located = [
+        LocatedMistake(file.line_of(each.key), each.key, each.what, each.allowed, str(each)) for each in mistakes
+    ]
+    return CheckedFile(name, tuple(sorted(located, key=lambda mistake: mistake.line)))
+
+
+def _with_environments(values: Mapping[str, Any], environments: Sequence[str]) -> Mapping[str, Any]:
+    """The values; what an environment may set counts as there, and nothing more is known of it."""
+    if not environments:
+        return values
     # A kubeconfig comes as a text or as a path, not as both.
-    one_of_two = "kubeconfig" if "kubeconfigFile" in file.values else "kubeconfigFile"
+    one_of_two = "kubeconfig" if "kubeconfigFile" in values else "kubeconfigFile"
     known = {key: Encrypted("from an environment") for key in (*KEYS, *SECRET_KEYS) if key != one_of_two}
-    return {**known, **file.values}
+    return {**known, **values}
 
 
 def _mistakes(values: Mapping[str, Any]) -> Sequence[Mistake]:
@@ -121,7 +148,10 @@ def _mistakes(values: Mapping[str, Any]) -> Sequence[Mistake]:
 
 
 def _located(mistake: Mistake, file: StackFile) -> LocatedMistake:
-    return LocatedMistake(file.line_of(mistake.key), mistake.key, mistake.what, mistake.allowed, str(mistake))
+    # What a shared file sets is the business of the key that names it.
+    is_shared = uses_fleet(file.values) and re.split(r"[.\[]", mistake.key)[0] not in file.lines
+    key = FLEET.key if is_shared else mistake.key
+    return LocatedMistake(file.line_of(key), mistake.key, mistake.what, mistake.allowed, str(mistake))
 
 
 def _policy(
@@ -152,7 +182,7 @@ def _policy(
 def _entries(values: Mapping[str, Any], file: StackFile, folder: Path) -> list[LocatedMistake]:
     """What is wrong with the files of ``annotations``; nothing if they are off, encrypted or wrong already."""
     given = values.get("annotations")
-    if given is None or values.get("enabled") is False or any(_encrypted(given, "annotations")):
+    if given is None or values.get("enabled") is False or any(encrypted_keys({"annotations": given})):
         return []
     mistakes: list[Mistake] = []
     settings = parse_annotations(ANNOTATIONS.read(given, Place("annotations", mistakes)))
@@ -196,14 +226,3 @@ def _at(values: Any, steps: Sequence[str]) -> Any:
             break
         values = values.get(step)
     return values
-
-
-def _encrypted(value: Any, key: str) -> Iterator[str]:
-    if isinstance(value, Encrypted):
-        yield key
-    elif isinstance(value, Mapping):
-        for name, entry in value.items():
-            yield from _encrypted(entry, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for index, entry in enumerate(value):
-            yield from _encrypted(entry, f"{key}[{index}]")

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from auditlog.policy.presets import preset_names
+from auditlog.settings.fleet import STACK_FILE_ONLY
 from auditlog.settings.kinds import Choice, Switch, Text
+from auditlog.settings.kinds_of_many import Texts
 from auditlog.settings.mistake import Mistake, SettingsError
 from auditlog.settings.parse import SECRET_KEYS, SECRETS, STACK, Settings, parse_settings
 from auditlog.settings.reader import Group, Groups
 from auditlog.settings.setting import Setting
 
-_KINDS = {setting.key: setting.kind for setting in (*STACK.settings, *SECRETS)}
+_KINDS = {setting.key: setting.kind for setting in (*STACK.settings, *STACK_FILE_ONLY, *SECRETS)}
 
 
 def is_text(key: str) -> bool:
@@ -27,7 +29,7 @@ def is_text(key: str) -> bool:
 
 def holds_keys(key: str) -> bool:
     """Whether a value at the top is a list or a mapping, for which the engine takes no text."""
-    return isinstance(_KINDS.get(key), Group | Groups)
+    return isinstance(_KINDS.get(key), Group | Groups | Texts)
 
 
 def decoded(key: str, written: str) -> Any:

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from auditlog.settings.fleet import FLEET
 from auditlog.settings.hint import letters
 from auditlog.settings.mistake import Mistake
 from auditlog.settings.parse import KEYS, SECRET_KEYS
@@ -132,6 +133,6 @@ def _is_near(namespace: str, project: str) -> bool:
 
 
 def _is_for_a_setting(namespace: str, name: str) -> bool:
-    if name not in (*KEYS, *SECRET_KEYS):
+    if name not in (*KEYS, FLEET.key, *SECRET_KEYS):
         return False
     return name not in _IN_USE[namespace] if namespace in _IN_USE else namespace not in PROVIDERS

@@ -12,23 +12,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auditlog.settings.mistake import Mistake
 from auditlog.settings.setting import Encrypted
 from auditlog.stack_file.namespaces import TWICE, own_keys
 from auditlog.stack_file.read import StackFile, StackFileError, read_stack_file
 
 
-def mistakes_of_form(path: Path, project: str, given: Mapping[str, str]) -> tuple[Mistake, ...]:
-    """The mistakes of the form of the stack file at ``path``, of a project with this name.
+def file_of_run(path: Path, project: str, given: Mapping[str, str]) -> StackFile | None:
+    """The stack file at ``path`` of a project with this name, if it is the file of this run.
 
-    ``given`` is the whole configuration as the engine hands it over, by keys in full. Empty where the file is not
-    there, cannot be read, or says something else: then it is not the file of this run.
+    ``given`` is the whole configuration as the engine hands it over, by keys in full. None where the file is not there,
+    cannot be read, or says something else.
     """
     try:
         file = read_stack_file(path, project)
     except StackFileError:
-        return ()
-    return file.mistakes if _says(file, project, given) else ()
+        return None
+    return file if _says(file, project, given) else None
 
 
 def _says(file: StackFile, project: str, given: Mapping[str, str]) -> bool:

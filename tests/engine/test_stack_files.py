@@ -188,3 +188,61 @@ def test_the_stacks_own_file_says_nothing_of_a_configuration_from_elsewhere(
     assert "is not a key of a stack file" not in run.stdout
     assert "Nodes cannot be read; nothing was changed." in run.stdout
     assert run.stdout.partition("Diagnostics:")[2].count("error:") == 1
+
+
+THE_SETTINGS = f"""\
+import json, os, pathlib, sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+from components.configuration import read_configuration
+from components.outcome import stop_on_mistake
+@stop_on_mistake
+def main():
+    settings = read_configuration().settings
+    found = [settings.health_timeout, settings.restart.mode, settings.policy.preset, settings.alerts.disable]
+    pathlib.Path(os.environ["GIVEN"]).write_text(json.dumps([*found, settings.enabled]))
+main()
+"""
+"""A program that writes down what it makes of the configuration."""
+SHARED = {
+    "defaults": "config:\n  healthTimeoutSeconds: 600\n  restart: drain\n  enabled: false\n  policy: {preset: cis}\n",
+    "small": "config:\n  policy: {preset: low-write}\n  alerts: {disable: [mass-deletion]}\n",
+}
+
+
+@pytest.fixture
+def fleet_stack(stack: Path, engine_environment: dict[str, str]) -> Path:
+    """The file of a stack that shares settings, and sets two of them to what is the default of Pulumi.yaml."""
+    (stack.parent / "fleet").mkdir()
+    for name, text in SHARED.items():
+        (stack.parent / "fleet" / f"{name}.yaml").write_text(text)
+    own = "  fleet: [small]\n  kubernetes-audit:restart: seamless\n  enabled: true\n"
+    stack.write_text(f"{stack.read_text()}config:\n  kubernetes-audit:cluster: test\n{NODES}{own}")
+    key = pulumi(stack.parent, engine_environment, "config", "set", "--secret", "sshPrivateKey", given="0123456789")
+    assert key.returncode == 0, key.stdout
+    (stack.parent / "__main__.py").write_text(THE_SETTINGS)
+    return stack
+
+
+def test_a_stack_has_what_it_shares_below_what_it_sets_itself(
+    fleet_stack: Path, engine_environment: dict[str, str]
+) -> None:
+    run = pulumi(fleet_stack.parent, engine_environment, "preview")
+    assert run.returncode == 0, run.stdout
+    found = json.loads((fleet_stack.parent / "given.json").read_text())
+    assert found == [600, "seamless", "low-write", ["mass-deletion"], True]
+    assert check_stack_file("Pulumi.test.yaml", fleet_stack.read_text(), PROJECT, fleet_stack.parent).mistakes == ()
+
+
+def test_what_a_file_of_another_name_sets_itself_is_not_guessed(
+    fleet_stack: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    elsewhere = fleet_stack.rename(tmp_path / "elsewhere.yaml")
+    words = ("preview", "--stack", "test", "--config-file", str(elsewhere))
+    run = pulumi(fleet_stack.parent, engine_environment, *words)
+    assert run.returncode != 0
+    assert "enabled: is False in a shared file, and whether the stack file sets True cannot be known" in run.stdout
+    (fleet_stack.parent / "fleet" / "defaults.yaml").write_text("config:\n  healthTimeoutSeconds: 600\n")
+    run = pulumi(fleet_stack.parent, engine_environment, *words)
+    assert "healthTimeoutSeconds: is 600 in a shared file" in run.stdout
+    (fleet_stack.parent / "fleet" / "defaults.yaml").unlink()
+    assert pulumi(fleet_stack.parent, engine_environment, *words).returncode == 0

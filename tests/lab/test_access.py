@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
 from lab.stack import PROJECT, PulumiStack
+from tests.ci_jobs import SYSTEMS, job_of
 from tests.lab.reading_job import (
     FACTS,
     IN_THE_CLUSTER,
@@ -209,6 +212,25 @@ def test_nothing_that_a_preview_was_given_can_write(
         assert job.pulumi(*words).returncode != 0
     assert job.run(str(REPOSITORY / "ci/deploy"), job.stack.name, str(job.artifacts)).returncode != 0
     assert (everything(node), objects(lab)) == before
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_ci_system_previews_with_what_reads_and_gives_no_preview_what_writes(
+    reading_stack: PulumiStack, reading_key: Path, readers_kubeconfig: str, tmp_path: Path, system: str
+) -> None:
+    run = job_of(system, "preview", reading_stack.name)
+    job = ReadingJob.of(reading_stack, tmp_path, readers_kubeconfig)
+    job = replace(job, given={**job.given, **run.variables})
+    folder = REPOSITORY / "preview" / reading_stack.name
+    try:
+        previewed = job.run("sh", "-c", run.script)
+        assert previewed.returncode == 0, previewed.stdout
+        assert "no changes" in (folder / "summary.md").read_text()
+        assert job.private_keys() == {reading_key.read_text().strip()}
+        refused = job.run("sh", "-c", job_of(system, "deploy", reading_stack.name).script)
+        assert refused.returncode != 0, refused.stdout
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_such_a_preview_shows_what_would_change_in_the_cluster(

@@ -5,6 +5,7 @@ The tests are steps, in order.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
 from lab.stack import PulumiStack
+from tests.ci_jobs import job_of
 from tests.lab.test_access import without_key
 from tests.lab.test_first_stack import MANIFEST, POLICY, hashes, process_ids
 
@@ -99,3 +101,43 @@ def test_a_deployment_can_use_a_key_that_only_its_job_has(stack: PulumiStack, no
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     assert "# by hand" not in node.run(f"cat {POLICY}").stdout
     assert "PRIVATE KEY" not in stack.run("stack", "export", "--show-secrets").stdout
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "GitLab",
+        pytest.param("GitHub", marks=pytest.mark.exhaustive),
+        pytest.param("Woodpecker", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_a_change_goes_through_the_jobs_of_each_ci_system(
+    lab: Lab, stack: PulumiStack, node: Node, system: str
+) -> None:
+    key = {"SSH_PRIVATE_KEY": stack.paths.ssh_key.read_text()}
+    folder = REPOSITORY / "preview" / stack.name
+    stack.configure(lab.state, {"policy": {"preset": "minimal" if system == "GitHub" else "secrets"}})
+    before = hashes(node)
+    try:
+        previewed = as_system(stack, system, "preview")
+        assert previewed.returncode == 0, previewed.stdout + previewed.stderr
+        assert hashes(node) == before
+        digest = {"PLAN_DIGEST": (folder / "digest").read_text()} if system == "Woodpecker" else {}
+        if digest:
+            shutil.rmtree(folder)
+        deployed = as_system(stack, system, "deploy", **key, **digest)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert hashes(node) != before
+        found = as_system(stack, system, "drift")
+        assert found.returncode == 0, found.stdout + found.stderr
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def as_system(stack: PulumiStack, system: str, name: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """Runs a job's commands with the variables that the CI system sets, and what this job is given."""
+    job = job_of(system, name, stack.name)
+    variables = environment(stack.paths) | {"STACK_FILE": str(stack.file)} | dict(job.variables) | given
+    return subprocess.run(
+        ["sh", "-c", job.script], cwd=REPOSITORY, env=variables, text=True, capture_output=True, check=False
+    )

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from auditlog.stack_file.configuration import SECRET_STEPS
+from tests.ci_jobs import gitlab_jobs
 from tests.lab import reading_job
 from tests.unit.docs.pages import ROOT
 from tests.unit.stack_file.stack_files import SHIPPED
@@ -63,6 +64,16 @@ def given_in_woodpecker() -> Iterator[tuple[str, frozenset[str], frozenset[str]]
         yield f"{path.stem} {path.stem}", labels, secrets
 
 
+def given_on_gitlab() -> Iterator[tuple[str, frozenset[str], frozenset[str]]]:
+    """What a job is given are the variables of its environment."""
+    main = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    alone = {name: job for name, job in main.items() if isinstance(job, dict) and "script" in job}
+    for name, job in {**alone, **gitlab_jobs("STACK")}.items():
+        environment = job.get("environment", {}).get("name")
+        given = frozenset([environment.replace("STACK", "")] if environment is not None else [])
+        yield f"{name} {name}", frozenset(job.get("tags", ())), given
+
+
 def from_secrets(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, entry in value.items():
@@ -75,13 +86,15 @@ def from_secrets(value: Any) -> Iterator[str]:
             yield from from_secrets(entry)
 
 
-@pytest.mark.parametrize(("system", "jobs"), [("GitHub", given_on_github), ("Woodpecker", given_in_woodpecker)])
+@pytest.mark.parametrize(
+    ("system", "jobs"), [("GitHub", given_on_github), ("GitLab", given_on_gitlab), ("Woodpecker", given_in_woodpecker)]
+)
 def test_each_job_runs_where_the_page_says_and_is_given_what_it_says(system: str, jobs: Any) -> None:
     given = {name: (where, secrets) for name, where, secrets in jobs()}
     assert documented(system) == given
 
 
-@pytest.mark.parametrize("system", ["GitHub", "Woodpecker"])
+@pytest.mark.parametrize("system", ["GitHub", "GitLab", "Woodpecker"])
 def test_what_writes_is_given_where_no_preview_runs(system: str) -> None:
     writing = {where for where, secrets in documented(system).values() if any(map(writes, secrets))}
     assert len(writing) == 1
@@ -91,7 +104,8 @@ def test_what_writes_is_given_where_no_preview_runs(system: str) -> None:
 
 
 def writes(secret: str) -> bool:
-    return secret.lower() == "ssh_private_key" or secret.startswith("writing")
+    # The variables of a stack's own environment on GitLab, whose name is the stack's alone.
+    return secret.lower() == "ssh_private_key" or secret.startswith("writing") or secret == ""
 
 
 @pytest.mark.parametrize("path", [path for path in SHIPPED if path.parent == ROOT], ids=lambda path: path.name)

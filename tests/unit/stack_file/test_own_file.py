@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.stack_file.own_file import mistakes_of_form
+from auditlog.stack_file.own_file import file_of_run
 
 PROJECT = "kubernetes-audit"
 FILE = """\
@@ -46,7 +46,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_file_that_says_what_was_given_is_the_runs_own(path: Path) -> None:
-    (mistake,) = mistakes_of_form(path, PROJECT, GIVEN)
+    file = file_of_run(path, PROJECT, GIVEN)
+    assert file is not None
+    (mistake,) = file.mistakes
     assert str(mistake).startswith("policy: is not a key of a stack file; ")
 
 
@@ -62,16 +64,16 @@ def test_a_file_that_says_what_was_given_is_the_runs_own(path: Path) -> None:
     ],
 )
 def test_a_file_that_says_something_else_is_not(path: Path, other: dict[str, str]) -> None:
-    assert mistakes_of_form(path, PROJECT, GIVEN | other) == ()
+    assert file_of_run(path, PROJECT, GIVEN | other) is None
 
 
 @pytest.mark.parametrize("key", ["aws:region", "kubernetes-audit:sshPrivateKey", "kubernetes-audit:cluster"])
 def test_a_file_that_says_more_is_not(path: Path, key: str) -> None:
-    assert mistakes_of_form(path, PROJECT, {name: value for name, value in GIVEN.items() if name != key}) == ()
+    assert file_of_run(path, PROJECT, {name: value for name, value in GIVEN.items() if name != key}) is None
 
 
 def test_a_file_that_is_not_there_or_cannot_be_read_is_not(path: Path) -> None:
     path.write_text("config: [\n")
-    assert mistakes_of_form(path, PROJECT, GIVEN) == ()
+    assert file_of_run(path, PROJECT, GIVEN) is None
     path.unlink()
-    assert mistakes_of_form(path, PROJECT, GIVEN) == ()
+    assert file_of_run(path, PROJECT, GIVEN) is None
