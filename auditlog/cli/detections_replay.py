@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from auditlog.annotations.read import catalogue
 from auditlog.cli.common import UsageError
 from auditlog.cli.known import known_cluster
 from auditlog.cli.logs import NO_LOG, given_logs, reads_nodes
 from auditlog.cli.loki import loki_store
+from auditlog.cli.named_policy import named_entries
 from auditlog.cli.output import FORMATS, Output, fitted, write
 from auditlog.cli.terminal import progress_bar
 from auditlog.cli.times import resolve_times
+from auditlog.detections.annotated import forms, written_keys
 from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.in_files import Watches, occurrence
 from auditlog.detections.logql import log_query
-from auditlog.detections.matching import matcher
 from auditlog.detections.model import Detection, Events
-from auditlog.detections.replay_report import Replay, Replayed, doubts_of, replay_json, replay_text
-from auditlog.detections.rings import Occurrence, rings
+from auditlog.detections.replay_report import Replay, doubts_of, replay_json, replay_text
+from auditlog.detections.rings import Occurrence, replayed
 from auditlog.events.coverage import CoverageWatch, TimeRange
 from auditlog.events.event import Recorded
 from auditlog.events.judgement import Known
@@ -55,37 +57,35 @@ def _settings(arguments: argparse.Namespace) -> AlertSettings:
     return read_stack(arguments.stack).settings().alerts
 
 
-def _chosen(settings: AlertSettings) -> dict[Detection, Events]:
-    return {
-        each: each.source for each in DETECTIONS if isinstance(each.source, Events) and each.id not in settings.disable
-    }
+def _chosen(settings: AlertSettings) -> tuple[Detection, ...]:
+    return tuple(each for each in DETECTIONS if isinstance(each.source, Events) and each.id not in settings.disable)
 
 
-def _replay(settings: AlertSettings, found: dict[Detection, list[Occurrence]], doubts: tuple[str, ...]) -> Replay:
-    replayed = tuple(
-        Replayed(each, tuple(rings(source, settings.thresholds.get(each.id, each.threshold), found[each])))
-        for each, source in _chosen(settings).items()
-    )
-    return Replay(replayed, tuple(each.id for each in DETECTIONS if each not in found), doubts)
+def _replay(settings: AlertSettings, found: Mapping[Detection, list[Occurrence]], doubts: tuple[str, ...]) -> Replay:
+    rang = tuple(replayed(each, counted, settings.thresholds.get(each.id)) for each, counted in found.items())
+    return Replay(rang, tuple(each.id for each in DETECTIONS if each not in found), doubts)
 
 
 def _from_files(arguments: argparse.Namespace, known: Known, settings: AlertSettings) -> Replay:
     chosen = _chosen(settings)
-    matchers = {each: matcher(source, settings.ignore_users.get(each.id, ())) for each, source in chosen.items()}
-    found: dict[Detection, list[Occurrence]] = {each: [] for each in chosen}
+    watches = Watches(chosen, settings.ignore_users)
     damage, watch = DamageLog(), CoverageWatch(TimeRange(arguments.since, arguments.until))
     with given_logs(arguments, arguments.since) as logs:
         with progress_bar(logs.size) as progress:
             for recorded in _within(watch, read_lines(logs, damage, progress)):
-                text = recorded.line.decode(errors="replace")
-                for each, match in matchers.items():
-                    if (fields := match(recorded.event, text)) is not None:
-                        found[each].append(_occurrence(chosen[each], recorded.event.stage_timestamp, fields.get))
+                watches.note(recorded.event, recorded.line)
         coverage = watch.result()
         check_logs(logs, damage, {node.node for node in coverage.nodes} | {part.node for part in coverage.uncovered})
         seen = {node.node for node in coverage.nodes}
         missing = sorted({file.node for file in logs.files} - seen)
-    return _replay(settings, found, doubts_of(tuple(chosen), known, coverage, damage.result(), missing))
+    doubts = doubts_of(chosen, known, _written(arguments), coverage, damage.result(), missing)
+    return _replay(settings, watches.counted, doubts)
+
+
+def _written(arguments: argparse.Namespace) -> frozenset[str]:
+    """The keys that annotations write, as far as it is said."""
+    policy = f"stack:{arguments.stack}" if arguments.stack else arguments.policy or ""
+    return written_keys(named_entries(policy, annotated=arguments.annotations))
 
 
 def _within(watch: CoverageWatch, events: Iterable[Recorded]) -> Iterator[Recorded]:
@@ -101,23 +101,28 @@ def _within(watch: CoverageWatch, events: Iterable[Recorded]) -> Iterator[Record
 def _from_loki(arguments: argparse.Namespace, known: Known, settings: AlertSettings) -> Replay:
     store, _ = loki_store(arguments)
     chosen = _chosen(settings)
-    found = {}
-    for each, source in chosen.items():
-        ignored = settings.ignore_users.get(each.id, ())
-        found[each] = list(_occurrences(store, source, log_query(source, arguments.cluster, ignored)))
+    found = {
+        each: _occurrences(store, each, arguments.cluster, settings.ignore_users.get(each.id, ())) for each in chosen
+    }
     coverage = store.coverage()
     missing = store.silent_nodes(coverage)
-    return _replay(settings, found, doubts_of(tuple(chosen), known, coverage, DamageLog().result(), missing))
+    doubts = doubts_of(chosen, known, _written(arguments), coverage, DamageLog().result(), missing)
+    return _replay(settings, found, doubts)
 
 
-def _occurrences(store: LokiStore, source: Events, query: str) -> Iterator[Occurrence]:
+def _occurrences(store: LokiStore, detection: Detection, cluster: str, ignored: Sequence[str]) -> list[Occurrence]:
+    """What the detection counts, by bodies or by annotations; an event that has both is one."""
+    source = detection.source
+    assert isinstance(source, Events)  # noqa: S101 - `_chosen` has no other
     fields = ", ".join(dict.fromkeys(("cluster", "node", *source.by, *((source.distinct,) if source.distinct else ()))))
-    # What tells two events apart is left of the line: bodies would only be thrown away.
-    short = f"{query} | line_format `{{{{.auditID}}}} {{{{.stage}}}}` | keep {fields}"
-    for moment, labels, _ in store.entries(short):
-        yield _occurrence(source, moment, labels.get)
+    found = {}
+    for form in forms(source, _ALL_KEYS).values():
+        # What tells two events apart is left of the line: bodies would only be thrown away.
+        short = f"{log_query(form, cluster, ignored)} | line_format `{{{{.auditID}}}} {{{{.stage}}}}` | keep {fields}"
+        for moment, labels, line in store.entries(short):
+            found[moment, labels.get("node"), line] = occurrence(source, moment, labels.get)
+    return list(found.values())
 
 
-def _occurrence(source: Events, moment: datetime, field: Callable[[str], str | None]) -> Occurrence:
-    labels = tuple(field(name) or "" for name in ("cluster", *source.by))
-    return Occurrence(moment, labels, (field(source.distinct) or "") if source.distinct else "")
+_ALL_KEYS = written_keys(catalogue())
+"""What a log may hold, whatever the policies of today are."""

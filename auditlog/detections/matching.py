@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+from auditlog.detections.annotated import counts
 from auditlog.detections.callers import logql_filters
-from auditlog.detections.model import Events, Requests
-from auditlog.events.event import Event
+from auditlog.detections.model import NO_DRY_RUN, Events, Requests
+from auditlog.events.event import Event, ObjectReference
 from auditlog.policy.model import GroupResources
 
 Fields = Mapping[str, str]
@@ -20,33 +22,69 @@ Fields = Mapping[str, str]
 
 _FILTER = re.compile(r'(?P<field>\w+)(?P<operator>=~|!~|!=|=)"(?P<value>.*)"', re.DOTALL)
 _LINE = re.compile(r"(?P<operator>\|=|!=|\|~|!~) `(?P<value>[^`]*)`", re.DOTALL)
+_NO_OBJECT = ObjectReference()
 _IMPERSONATED = 'json impersonated="impersonatedUser.username"'
 
 
-def matcher(events: Events, ignored_users: Sequence[str] = ()) -> Callable[[Event, str], Fields | None]:
-    """A function from an event and its line to the event's fields, or None where the detection does not count it.
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Whether a detection counts an event.
+
+    ``asks`` looks at the stage, the answer and what is asked for alone (`combination`), ``passes`` at the rest.
+    """
+
+    asks: Callable[[Event], bool]
+    passes: Callable[[Event, Fields, str], bool]
+
+    def match(self, event: Event, line: str) -> Fields | None:
+        """The fields of an event that the detection counts, or None. ``line`` is what the event was read from."""
+        if not self.asks(event):
+            return None
+        fields = fields_of(event)
+        return fields if self.passes(event, fields, line) else None
+
+
+def matcher(events: Events, ignored_users: Collection[str] = ()) -> Matcher:
+    """What counts the events of a detection by their bodies, or by the annotation that stands for them.
 
     Raises:
         ValueError: the detection has a filter of an unknown form.
     """
     filters = [_filter(each) for each in (*logql_filters(events.callers), *events.fields) if each != _IMPERSONATED]
-    lines = [_line_filter(each) for each in events.lines]
+    lines = [(each == NO_DRY_RUN, _line_filter(each)) for each in events.lines]
     stages = frozenset(stage.value for stage in events.stages)
     codes = re.compile(events.codes) if events.codes else None
+    annotated = events.annotated
 
-    def match(event: Event, line: str) -> Fields | None:
+    def asks(event: Event) -> bool:
         if event.stage not in stages or (codes and not codes.fullmatch(str(event.code))):
-            return None
-        if event.user.username in ignored_users:
-            return None
-        fields = fields_of(event)
-        if not events.open and not any(_is_asked(each, fields) for each in events.requests):
-            return None
-        if not all(each(fields) for each in filters) or not all(each(line) for each in lines):
-            return None
-        return fields
+            return False
+        return events.open or any(_is_asked(each, event) for each in events.requests)
 
-    return match
+    def passes(event: Event, fields: Fields, line: str) -> bool:
+        if event.user.username in ignored_users or not all(each(fields) for each in filters):
+            return False
+        if all(each(line) for _, each in lines):
+            return True
+        # An annotation says what the body would have, so only what is no matter of bodies is asked of the line.
+        return (
+            annotated is not None
+            and counts(annotated, event.annotations)
+            and all(each(line) for is_of_annotations, each in lines if is_of_annotations)
+        )
+
+    return Matcher(asks, passes)
+
+
+def combination(event: Event, names: Collection[str]) -> tuple[object, ...]:
+    """By what `Matcher.asks` decides: two events with the same are asked for alike. ``names`` are the objects' that
+    detections look for by name."""
+    reference = event.object_ref
+    if reference is None:
+        return event.stage, event.code, event.verb
+    name = reference.name if reference.name in names else ""
+    place = (reference.api_group, reference.resource, reference.subresource, reference.namespace)
+    return event.stage, event.code, event.verb, *place, name
 
 
 def fields_of(event: Event) -> Fields:
@@ -71,23 +109,24 @@ def fields_of(event: Event) -> Fields:
     }
 
 
-def _is_asked(requests: Requests, fields: Fields) -> bool:
+def _is_asked(requests: Requests, event: Event) -> bool:
+    reference = event.object_ref or _NO_OBJECT
     return (
-        _is_one_of(fields["verb"], requests.verbs)
-        and _is_one_of(fields["namespace"], requests.namespaces)
-        and (not requests.resources or any(_is_resource(entry, fields) for entry in requests.resources))
+        _is_one_of(event.verb, requests.verbs)
+        and _is_one_of(reference.namespace, requests.namespaces)
+        and (not requests.resources or any(_is_resource(entry, reference) for entry in requests.resources))
     )
 
 
-def _is_resource(entry: GroupResources, fields: Fields) -> bool:
-    if entry.group not in ("*", fields["apiGroup"]):
+def _is_resource(entry: GroupResources, reference: ObjectReference) -> bool:
+    if entry.group not in ("*", reference.api_group):
         return False
     if not entry.resources:
         return True
     for name in entry.resources:
         resource, _, subresource = name.partition("/")
-        if resource in ("*", fields["resource"]) and subresource == fields["subresource"]:
-            return _is_one_of(fields["name"], entry.resource_names)
+        if resource in ("*", reference.resource) and subresource == reference.subresource:
+            return _is_one_of(reference.name, entry.resource_names)
     return False
 
 

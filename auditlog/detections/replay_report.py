@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 
 from auditlog.detections.cross_check import Sight, cross_check
-from auditlog.detections.model import Detection, Events
-from auditlog.detections.rings import Ring
+from auditlog.detections.model import Detection
+from auditlog.detections.rings import Replayed, labels_of, summary_of
 from auditlog.events.coverage import Coverage
 from auditlog.events.judgement import Known
 from auditlog.events.layout import when
 from auditlog.events.outcome import Verdict
 from auditlog.events.reading import Damage
 
-_LABEL = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
-_VALUE = "{{ $value | humanize }}"
 _NAMED = 5
 """How many of a kind are named in a doubt; all of them are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What one detection would have rung."""
-
-    detection: Detection
-    rings: tuple[Ring, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +37,30 @@ class Replay:
 
 
 def doubts_of(
-    detections: Sequence[Detection], known: Known, coverage: Coverage, damage: Damage, missing: Sequence[str] = ()
+    detections: Sequence[Detection],
+    known: Known,
+    written: Set[str],
+    coverage: Coverage,
+    damage: Damage,
+    missing: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """Why something may have happened that the log does not show. ``missing`` are nodes without any event."""
+    """Why something may have happened that the log does not show.
+
+    ``written`` are the keys that annotations write, ``missing`` nodes without any event.
+    """
     return (
-        *_of_policy(detections, known),
+        *_of_policy(detections, known, written),
         *_of_nodes(known, coverage, missing),
         *_of_time(coverage),
         *((f"{damage.count} places of the logs cannot be read",) if damage.count else ()),
     )
 
 
-def _of_policy(detections: Sequence[Detection], known: Known) -> tuple[str, ...]:
+def _of_policy(detections: Sequence[Detection], known: Known, written: Set[str]) -> tuple[str, ...]:
     if known.policy is None:
         return ("what the policy records is not known; --policy or --stack names it",)
-    hidden = [each.detection.id for each in cross_check(known.policy, detections) if each.sight is not Sight.FULL]
+    found = cross_check(known.policy, detections, written)
+    hidden = [each.detection.id for each in found if each.sight is not Sight.FULL]
     return (f"the policy hides all or a part of what these look for: {_named(hidden)}",) if hidden else ()
 
 
@@ -100,7 +98,7 @@ def replay_text(replay: Replay) -> str:
     """A line for each alert that would have been, oldest first, and what is not certain."""
     lines = [
         f"{when(ring.first)}  {when(ring.last)}  {each.detection.severity.value:8}  {each.detection.id:32}  "
-        f"{_summary(each.detection, ring)}"
+        f"{summary_of(each.detection, ring)}"
         for each, ring in sorted(
             ((each, ring) for each in replay.replayed for ring in each.rings), key=lambda pair: pair[1].first
         )
@@ -131,8 +129,8 @@ def replay_json(replay: Replay) -> str:
                 "first": ring.first.isoformat(),
                 "last": ring.last.isoformat(),
                 "value": ring.value,
-                "labels": _labels(each.detection, ring),
-                "summary": _summary(each.detection, ring),
+                "labels": labels_of(each.detection, ring),
+                "summary": summary_of(each.detection, ring),
             }
             for each in replay.replayed
             for ring in each.rings
@@ -141,13 +139,3 @@ def replay_json(replay: Replay) -> str:
         "notRun": list(replay.others),
     }
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-def _labels(detection: Detection, ring: Ring) -> dict[str, str]:
-    by = detection.source.by if isinstance(detection.source, Events) else ()
-    return dict(zip(("cluster", *by), ring.labels, strict=True))
-
-
-def _summary(detection: Detection, ring: Ring) -> str:
-    labels = _labels(detection, ring)
-    return _LABEL.sub(lambda match: labels.get(match[1], ""), detection.summary).replace(_VALUE, str(ring.value))

@@ -6,12 +6,16 @@ count: a detection rings from the event with which it exceeds its threshold with
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auditlog.detections.model import Events
+from auditlog.detections.model import Detection, Events
+
+_LABEL = re.compile(r"\{\{ \$labels\.(\w+) \}\}")
+_VALUE = "{{ $value | humanize }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,34 @@ class Ring:
     first: datetime
     last: datetime
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What one detection would have rung."""
+
+    detection: Detection
+    rings: tuple[Ring, ...]
+
+
+def replayed(detection: Detection, occurrences: Iterable[Occurrence], threshold: float | None = None) -> Replayed:
+    """The alerts of a detection on events; without a ``threshold`` by that of the catalogue."""
+    source = detection.source
+    assert isinstance(source, Events)  # noqa: S101 - nothing else has occurrences
+    exceeded = detection.threshold if threshold is None else threshold
+    return Replayed(detection, tuple(rings(source, exceeded, occurrences)))
+
+
+def labels_of(detection: Detection, ring: Ring) -> dict[str, str]:
+    """The labels of an alert by their names."""
+    by = detection.source.by if isinstance(detection.source, Events) else ()
+    return dict(zip(("cluster", *by), ring.labels, strict=True))
+
+
+def summary_of(detection: Detection, ring: Ring) -> str:
+    """The sentence of an alert, as Alertmanager would fill it in."""
+    labels = labels_of(detection, ring)
+    return _LABEL.sub(lambda match: labels.get(match[1], ""), detection.summary).replace(_VALUE, str(ring.value))
 
 
 def rings(events: Events, threshold: float, occurrences: Iterable[Occurrence]) -> list[Ring]:

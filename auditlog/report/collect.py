@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from auditlog.detections.in_files import Fired, Watches, not_evaluated
+from auditlog.detections.in_files import Watches, not_evaluated
+from auditlog.detections.model import Detection, Severity
+from auditlog.detections.rings import Ring, replayed, summary_of
 from auditlog.events.coverage import Coverage, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Recorded, Sighting, resource_name
 from auditlog.events.in_force import Period
@@ -27,6 +29,8 @@ MOST_POINTS = 400
 MOST_CALLERS = 25
 MOST_OBJECTS = 25
 MOST_ENTRIES = 300
+MOST_ALERTS = 200
+"""Of one detection; the latest."""
 KEPT_NAMES = 50_000
 """Names that are counted one by one; requests of further ones are summed up."""
 
@@ -73,6 +77,19 @@ class Verdict:
 
     question: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """An alert that would have rung."""
+
+    detection: Detection
+    ring: Ring
+
+    @property
+    def summary(self) -> str:
+        """Its sentence."""
+        return summary_of(self.detection, self.ring)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +198,14 @@ class _Book:
         users[user] += 1
 
 
-def collect(recorded: Iterable[Recorded], time: TimeRange, ignored_users: tuple[str, ...] = ()) -> Findings:
+def collect(recorded: Iterable[Recorded], time: TimeRange) -> Findings:
     """Everything that one pass over the events finds."""
-    watch, watches, book = CoverageWatch(time), Watches(ignored_users), _Book()
+    watch, watches, book = CoverageWatch(time), Watches(), _Book()
 
     def watched() -> Iterator[Sighting]:
         for sighting in watch.over(recorded):
             assert isinstance(sighting, Recorded)  # noqa: S101 - it gives what it takes
-            watches.note(sighting)
+            watches.note(sighting.event, sighting.line)
             # Without its line, which nobody needs any more.
             yield Sighting(sighting.node, sighting.event)
 
@@ -208,9 +225,17 @@ def collect(recorded: Iterable[Recorded], time: TimeRange, ignored_users: tuple[
         max(0, len(targets) - MOST_OBJECTS) + book.left_targets,
         _told(book.kept),
         book.left_out,
-        watches.fired(),
+        _fired(watches),
         tuple(each.title for each in not_evaluated()),
     )
+
+
+def _fired(watches: Watches) -> tuple[Fired, ...]:
+    """The alerts that would have rung, gravest and latest first."""
+    rang = [replayed(each, counted) for each, counted in watches.counted.items()]
+    found = [Fired(each.detection, ring) for each in rang for ring in each.rings[-MOST_ALERTS:]]
+    order = list(Severity)
+    return tuple(sorted(found, key=lambda each: (order.index(each.detection.severity), -each.ring.last.timestamp())))
 
 
 def _importance(each: tuple[str, _Caller]) -> tuple[bool, int, int]:

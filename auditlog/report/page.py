@@ -95,7 +95,7 @@ def _header(report: Report) -> str:
         ("To", when(last) if last else "-"),
         ("Requests", f"{findings.requests:,}"),
         ("Nodes", str(len(findings.coverage.nodes))),
-        ("Detections fired", str(len({each.detection for each in findings.fired}))),
+        ("Detections fired", str(len({each.detection.id for each in findings.fired}))),
         ("Reasons for doubt", str(len(report.doubts))),
     )
     shown = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in facts)
@@ -122,13 +122,13 @@ def _heading(key: str, text: str) -> str:
 def _detections(report: Report) -> str:
     rows = [
         (
-            Cell(each.severity, each.severity),
-            Cell(each.title, "wide"),
+            Cell(each.detection.severity, each.detection.severity),
+            Cell(each.detection.title, "wide"),
             Cell(each.summary, "wide"),
-            Cell(f"{each.events:,}", "number"),
-            Cell(when(each.first), "time"),
-            Cell(when(each.last), "time"),
-            Cell(each.detection, "time"),
+            Cell(f"{each.ring.value:,}", "number"),
+            Cell(when(each.ring.first), "time"),
+            Cell(when(each.ring.last), "time"),
+            Cell(each.detection.id, "time"),
         )
         for each in report.findings.fired
     ]

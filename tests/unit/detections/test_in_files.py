@@ -10,7 +10,9 @@ import pytest
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.in_files import Watches
 from auditlog.detections.model import Detection, Events
-from auditlog.events.event import FullEvent, Recorded
+from auditlog.detections.rings import replayed
+from auditlog.events.event import FullEvent
+from tests.unit.detections import annotated_examples
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import FIRES, QUIET
 
@@ -22,8 +24,9 @@ def fired(examples: Iterable[Example]) -> set[str]:
     for example in examples:
         for _, line in example.lines():
             event = msgspec.json.decode(line, type=FullEvent)
-            watches.note(Recorded("cp1", event, line.encode()))
-    return {each.detection for each in watches.fired()}
+            watches.note(event, line.encode())
+    rang = (replayed(each, counted) for each, counted in watches.counted.items())
+    return {each.detection.id for each in rang if each.rings}
 
 
 @pytest.mark.parametrize("detection", ON_EVENTS, ids=lambda each: each.id)
@@ -43,3 +46,11 @@ def test_what_was_remembered_of_one_request_is_not_taken_for_another(detection: 
     others = [example for examples in QUIET.values() for example in examples]
     alone, after = fired(FIRES[detection.id]), fired([*others, *FIRES[detection.id]])
     assert alone <= after
+
+
+@pytest.mark.parametrize("detection_id", annotated_examples.FIRES)
+def test_an_annotation_stands_for_the_body(detection_id: str) -> None:
+    for example in annotated_examples.FIRES[detection_id]:
+        assert detection_id in fired([example]), example
+    for example in annotated_examples.QUIET[detection_id]:
+        assert detection_id not in fired([example]), example

@@ -27,7 +27,7 @@ def counted(detection_id: str, example: Example) -> list[Occurrence]:
     detection = find(detection_id)
     assert detection is not None
     assert isinstance(detection.source, Events)
-    match = matcher(detection.source)
+    match = matcher(detection.source).match
     found = []
     for _, line in example.lines():
         event = msgspec.json.decode(line, type=Event)
