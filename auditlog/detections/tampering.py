@@ -23,7 +23,7 @@ from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
 _NO_DRY_RUN_BUT_DELETIONS = f'{NO_DRY_RUN[:-1]}{STRING}","verb":"(create|update|patch)"`'
-"""A preview tries changes out. Of a deletion the options in its body count, which say nothing here."""
+"""Previews try changes out, and updates compile annotations so. Deletions stay: the options in their body would count."""
 _ENFORCED = r"/labels/pod-security\.kubernetes\.io~1enforce"
 _LOWERED = "|".join(
     (
@@ -78,6 +78,7 @@ DETECTIONS = (
                 ),
             ),
             callers=Callers.NOT_CONTROL_PLANE,
+            lines=(_NO_DRY_RUN_BUT_DELETIONS,),
             by=("user", "verb", "resource", "name"),
         ),
         summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
