@@ -23,7 +23,7 @@ from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
 _NO_DRY_RUN_BUT_DELETIONS = f'{NO_DRY_RUN[:-1]}{STRING}","verb":"(create|update|patch)"`'
-"""Previews try changes out, and updates compile annotations so. Deletions stay: the options in their body would count."""
+"""Previews try changes out, updates compile annotations so. Deletions stay: options in their body would count."""
 _ENFORCED = r"/labels/pod-security\.kubernetes\.io~1enforce"
 _LOWERED = "|".join(
     (
