@@ -105,7 +105,7 @@ DETECTIONS = (
         summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
         meaning=(
             "From now on events may lack what changed, or say something else. Detections that read annotations are "
-            "then blind. `pulumi up --refresh` brings the policies back."
+            "then blind. `pulumi up` makes the policies again."
         ),
         false_positives="`pulumi up` of this project, when it makes, changes or removes annotations.",
     ),
