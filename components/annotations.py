@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes import admissionregistration, meta
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.render import BINDING, POLICY, binding_spec, missing, policy_spec
+from auditlog.annotations.render import BINDING, POLICY, astray, binding_spec, policy_spec
 from components.kubernetes_provider import LABELS
 from components.scope import Scope
 
@@ -21,8 +21,9 @@ _ANNOTATIONS = "metadata.annotations"
 class Annotations(pulumi.ComponentResource):
     """A policy and its binding for each entry. ``provider`` is the cluster's.
 
-    ``there`` are the policies and bindings that the cluster has, as KIND/NAME; None where that is not known. What the
-    stack made and somebody removed is made again, which the engine, comparing with its state alone, would not do.
+    ``there`` are the policies and bindings that the cluster has, what they say as JSON, by KIND/NAME; None where that
+    is not known. What somebody removed or changed is made again. The engine compares with its state alone, and a
+    refresh does not see fields that the stack does not set: a match condition of somebody else's would stay.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
     ``objects`` are what was declared.
@@ -34,19 +35,19 @@ class Annotations(pulumi.ComponentResource):
         self,
         name: str,
         entries: Sequence[Entry],
-        there: Set[str] | None,
+        there: Mapping[str, str] | None,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
         provider: pulumi.ProviderResource,
     ) -> None:
         super().__init__("kubernetes-audit:index:Annotations", scope.name(name), None, scope.options(provider))
         self._scope = scope
-        self._gone = frozenset() if there is None else missing(entries, there)
+        self._astray = frozenset() if there is None else astray(entries, there)
         options = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
         self.objects = [each for entry in entries for each in self._in_force(entry, options)]
-        if there is not None and self._gone and pulumi.runtime.is_dry_run():
-            names = ", ".join(sorted(self._gone))
-            pulumi.log.info(f"not in the cluster, and made by up: {names}", self)
+        if there and self._astray and pulumi.runtime.is_dry_run():
+            names = ", ".join(sorted(self._astray))
+            pulumi.log.info(f"not in the cluster as declared, and made by up: {names}", self)
         self.register_outputs({})
 
     def _in_force(self, entry: Entry, options: pulumi.ResourceOptions) -> tuple[pulumi.Resource, pulumi.Resource]:
@@ -66,12 +67,12 @@ class Annotations(pulumi.ComponentResource):
         return made, bound
 
     def _metadata(self, entry: Entry) -> meta.v1.ObjectMetaArgs:
-        """With a note that is another one in each run, and counts only where the object is gone."""
+        """With a note that is another one in each run, and counts only where the object is made again."""
         return meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS, annotations={_MADE: str(time.time_ns())})
 
     def _options(self, kind: str, entry: Entry, options: pulumi.ResourceOptions, **more: Any) -> pulumi.ResourceOptions:
-        """An object that is gone is replaced: to update it, the provider would have to find it."""
-        if f"{kind}/{entry.policy_name}" in self._gone:
+        """Replaced, not updated: the provider would have to find the object, and to be the owner of all its fields."""
+        if f"{kind}/{entry.policy_name}" in self._astray:
             own = pulumi.ResourceOptions(replace_on_changes=[_ANNOTATIONS], delete_before_replace=True, **more)
         else:
             own = pulumi.ResourceOptions(ignore_changes=[_ANNOTATIONS], **more)

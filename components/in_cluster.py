@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -39,13 +39,13 @@ def declare_in_cluster(
     connections: Mapping[str, remote.ConnectionArgs],
     dashboards: Sequence[RenderedDashboard],
     entries: Sequence[Entry],
-    admission_policies: Set[str] | None,
+    admission_policies: Mapping[str, str] | None,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
 ) -> InCluster:
     """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away.
 
-    ``admission_policies`` are those that the cluster has, and their bindings, as KIND/NAME; None if that is not known.
+    ``admission_policies`` are those of annotations that the cluster has, and their bindings, as in `Facts`.
     """
     settings = configuration.settings
     provider = kubernetes_provider(

@@ -118,7 +118,7 @@ def declare_cluster(
     return ClusterResources(outputs, last)
 
 
-def _admission_policies(facts: Mapping[str, Facts] | None) -> frozenset[str] | None:
+def _admission_policies(facts: Mapping[str, Facts] | None) -> Mapping[str, str] | None:
     """Those of the cluster, from the first node that could tell."""
     told = [each.admission_policies for each in (facts or {}).values() if each.admission_policies is not None]
     return told[0] if told else None

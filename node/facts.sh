@@ -273,13 +273,14 @@ fact_flagz() {
     [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
 }
 
-# fact_annotations: the admission policies and bindings of the cluster, as KIND/NAME; nothing where it does not say.
+# fact_annotations: the admission policies and bindings of annotations that the cluster has, a line each: KIND/NAME and what it
+# says as JSON. Nothing where the cluster does not say.
 fact_annotations() {
     command -v kubectl >/dev/null || return 0
     there=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s get \
         validatingadmissionpolicies,validatingadmissionpolicybindings \
-        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {end}' 2>/dev/null) || return 0
-    say "annotations $(printf %s "$there" | base64 -w 0)"
+        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\n"}{end}' 2>/dev/null) || return 0
+    say "annotations $(printf '%s\n' "$there" | grep '^[A-Za-z]*/audit-annotations-' | base64 -w 0)"
 }
 
 # fact_cluster: what cluster.sh saw, one line each, as facts.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditlog.annotations.model import LONGEST_VALUE, SENTINEL, Entry
@@ -11,9 +12,33 @@ POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding
 """The kinds of both."""
 
 
-def missing(entries: Iterable[Entry], there: Set[str]) -> frozenset[str]:
-    """The policies and bindings of these entries that are not ``there``, in a cluster; each as KIND/NAME."""
-    return frozenset(f"{kind}/{entry.policy_name}" for entry in entries for kind in (POLICY, BINDING)) - there
+def declared(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, Any]]:
+    """The specification of each policy and binding, by KIND/NAME."""
+    return {
+        f"{kind}/{entry.policy_name}": spec(entry)
+        for entry in entries
+        for kind, spec in ((POLICY, policy_spec), (BINDING, binding_spec))
+    }
+
+
+def astray(entries: Iterable[Entry], there: Mapping[str, str]) -> frozenset[str]:
+    """The policies and bindings that a cluster lacks or has otherwise, as KIND/NAME.
+
+    ``there`` are those that it has, their specifications as JSON.
+    """
+    wanted = declared(entries)
+    return frozenset(
+        name for name, spec in wanted.items() if name not in there or json.loads(there[name]) != _with_defaults(spec)
+    )
+
+
+def _with_defaults(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As an API server gives it back (kubernetes, pkg/apis/admissionregistration/v1/defaults.go)."""
+    if "matchConstraints" not in spec:
+        return spec
+    rules = [{**each, "scope": "*"} for each in spec["matchConstraints"]["resourceRules"]]
+    selected = {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}, "resourceRules": rules}
+    return {**spec, "matchConstraints": selected}
 
 
 def policy_spec(entry: Entry) -> Mapping[str, Any]:

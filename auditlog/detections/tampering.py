@@ -24,7 +24,7 @@ from auditlog.policy.model import GroupResources, Level
 
 _ADMISSION = "admissionregistration.k8s.io"
 _NO_DRY_RUN_BUT_DELETIONS = f'{NO_DRY_RUN[:-1]}{STRING}","verb":"(create|update|patch)"`'
-"""A preview tries changes out. Of a deletion the options in its body count, which say nothing here."""
+"""Previews try changes out, updates compile annotations so. Deletions stay: options in their body would count."""
 _ENFORCED = r"/labels/pod-security\.kubernetes\.io~1enforce"
 _LOWERED = "|".join(
     (
@@ -79,6 +79,7 @@ DETECTIONS = (
                 ),
             ),
             callers=Callers.NOT_CONTROL_PLANE,
+            lines=(_NO_DRY_RUN_BUT_DELETIONS,),
             by=("user", "verb", "resource", "name"),
         ),
         summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
@@ -105,7 +106,7 @@ DETECTIONS = (
         summary="{{ $labels.user }}: {{ $labels.verb }} of {{ $labels.resource }} {{ $labels.name }}",
         meaning=(
             "From now on events may lack what changed, or say something else. Detections that read annotations are "
-            "then blind. `pulumi up --refresh` brings the policies back."
+            "then blind. `pulumi up` makes the policies again."
         ),
         false_positives="`pulumi up` of this project, when it makes, changes or removes annotations.",
     ),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, Entry, Operation, Requests
 from auditlog.detections.logql import duration, quoted, selector
-from auditlog.detections.model import Unannotated
+from auditlog.detections.model import CHANGES, NO_DRY_RUN, Unannotated
 
 _SETTLING = "6m"
 """How long ago a policy was changed while writes without its sentinel are still in the window; a policy takes seconds
@@ -35,7 +35,7 @@ def unannotated_query(
     ]
     lines = " ".join([selector(cluster), *(f"| {each}" for each in filters)])
     counted = f"sum by ({', '.join(('cluster', *source.by))}) (count_over_time({lines} [{duration(source.window)}]))"
-    changed = f'{selector(cluster)} | {_MADE} | code=~"[12].."'
+    changed = f'{selector(cluster)} {NO_DRY_RUN} | {_MADE} | verb=~"{"|".join(CHANGES)}" | code=~"[12].."'
     return f"{counted} unless on (cluster) sum by (cluster) (count_over_time({changed} [{_SETTLING}]))"
 
 

@@ -28,7 +28,6 @@ from auditlog.nodes.ssh import (
 from auditlog.settings import Host
 
 _DRY_RUN = "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=30s create --dry-run=server -o name -f -"
-_NOTHING_WRONG = 0
 
 
 def check_expressions(entries: Sequence[Entry], node: Host, bastion: Host | None, account: Account) -> str:
@@ -51,7 +50,7 @@ def check_expressions(entries: Sequence[Entry], node: Host, bastion: Host | None
         )
     except SshError as error:
         return str(error)
-    if status == _NOTHING_WRONG:
+    if status == 0:
         return ""
     mistakes = mistakes_in(said, entries)
     if mistakes:

@@ -59,8 +59,9 @@ def _second_number(words: Sequence[str]) -> int:
     return int(words[1])
 
 
-def _names(words: Sequence[str]) -> frozenset[str]:
-    return frozenset(text(words).split())
+def _by_name(words: Sequence[str]) -> dict[str, str]:
+    found = (line.partition(" ") for line in text(words).splitlines())
+    return {name: said for name, _, said in found}
 
 
 def _has_journal(journal: RemoteFile | None) -> bool:
@@ -210,8 +211,9 @@ class Facts:
     """ClusterConfiguration; None if the node was not asked or could not tell."""
     kubeadm_config_error: Annotated[str | None, One("kubeadm-config-error", text)] = None
     """Why it could not tell; None if it could."""
-    admission_policies: Annotated[frozenset[str] | None, One("annotations", _names)] = None
-    """The cluster's admission policies and bindings as KIND/NAME; None if the node was not asked or could not tell."""
+    admission_policies: Annotated[Mapping[str, str] | None, One("annotations", _by_name)] = None
+    """The cluster's admission policies and bindings of annotations: what each says, as JSON, by KIND/NAME. None if the
+    node was not asked or could not tell."""
     cluster: Annotated[tuple[Sign, ...], Each("cluster", Sign.read)] = ()
     """What the node saw of its cluster; empty if the installed script predates this fact."""
 

@@ -80,15 +80,19 @@ def test_an_update_is_told_by_its_keys_and_never_by_a_value(lab: Lab, node: Node
     assert "deleted/uid" in annotated(node, "login")
 
 
-def test_what_a_stranger_deletes_is_seen_by_a_preview_and_made_again(lab: Lab, stack: PulumiStack) -> None:
+def test_what_a_stranger_deletes_or_changes_is_seen_by_a_preview_and_made_again(lab: Lab, stack: PulumiStack) -> None:
     gone = f"{ANNOTATIONS}secret"
     whole = policies(lab)
     lab.kubectl("delete", "validatingadmissionpolicybinding", gone)
+    changed = f"{ANNOTATIONS}scale"
+    never = json.dumps({"spec": {"matchConditions": [{"name": "never", "expression": "false"}]}})
+    lab.kubectl("patch", "validatingadmissionpolicy", changed, "--type=merge", "-p", never)
     seen = stack.run("preview", "--diff").stdout
     assert f"ValidatingAdmissionPolicyBinding/{gone}" in seen
-    assert "1 to replace" in seen
+    assert f"ValidatingAdmissionPolicy/{changed}" in seen
     stack.run("up", "--yes", "--skip-preview")
     assert policies(lab) == whole
+    assert "matchConditions" not in lab.kubectl("get", "validatingadmissionpolicy", changed, "-o", "yaml")
     stack.run("preview", "--expect-no-changes")
 
 

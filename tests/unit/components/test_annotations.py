@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 import pytest
 
 from auditlog.annotations.read import AnnotationError, catalogue
-from auditlog.annotations.render import missing
+from auditlog.annotations.render import astray, declared
 from auditlog.nodes import expressions
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
 from tests.unit.plan.nodes import untouched
 
 BINDING = "audit-annotations-secret-binding"
-Run = Callable[..., Program]
+
+
+def as_given_back(spec: Mapping[str, Any]) -> str:
+    if "matchConstraints" not in spec:
+        return json.dumps(spec)
+    rules = [{**rule, "scope": "*"} for rule in spec["matchConstraints"]["resourceRules"]]
+    defaults = {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}}
+    return json.dumps({**spec, "matchConstraints": {**defaults, "resourceRules": rules}})
+
+
+AS_DECLARED = {name: as_given_back(spec) for name, spec in declared(catalogue()).items()}
 
 
 @pytest.fixture
@@ -31,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return nodes
 
 
-def run(monkeypatch: pytest.MonkeyPatch, there: frozenset[str] | None = None, *, preview: bool = False) -> Program:
+def run(monkeypatch: pytest.MonkeyPatch, there: Mapping[str, str] | None = None, *, preview: bool = False) -> Program:
     config = {
         **stack_config(annotations={"delivery": "api"}),
         f"{PROJECT}:kubeconfig": "apiVersion: v1\nkind: Config\n",
@@ -59,10 +71,14 @@ def test_an_expression_that_does_not_compile_ends_the_program_with_one_message(m
 
 
 @pytest.mark.usefixtures("asked")
-def test_what_is_gone_is_replaced_and_what_is_there_or_unknown_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = missing(catalogue(), frozenset())
+def test_what_is_gone_or_changed_is_replaced_and_what_is_there_or_unknown_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gone = "ValidatingAdmissionPolicyBinding/audit-annotations-secret"
-    for there, is_replaced in ((None, False), (whole, False), (whole - {gone}, True)):
+    without = {name: said for name, said in AS_DECLARED.items() if name != gone}
+    denying = {**AS_DECLARED, gone: AS_DECLARED[gone].replace("Audit", "Deny")}
+    assert astray(catalogue(), AS_DECLARED) == frozenset()
+    for there, is_replaced in ((None, False), (AS_DECLARED, False), (without, True), (denying, True)):
         program = run(monkeypatch, there, preview=True)
         made = program.resources[BINDING]
         assert made.deleted_before_replaced is is_replaced

@@ -527,7 +527,10 @@ QUIET: dict[str, tuple[Example, ...]] = {
         E("system:serviceaccount:kube-system:namespace-controller delete pods default/a", name="a-{n}", times=60),
     ),
     "admission-webhook-changed": (E(f"{ALICE} list validatingwebhookconfigurations"),),
-    "admission-policy-changed": (E(f"{ALICE} get validatingadmissionpolicies no-root"),),
+    "admission-policy-changed": (
+        E(f"{ALICE} get validatingadmissionpolicies no-root"),
+        E(f"{ALICE} create validatingadmissionpolicies", 201, name="no-root", query=DRY_RUN),
+    ),
     "annotation-policy-changed": (
         E(f"{ALICE} get validatingadmissionpolicies audit-annotations-workload"),
         E(f"{ALICE} delete validatingadmissionpolicybindings no-root"),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.node.shell import run
 
-THERE = "ValidatingAdmissionPolicy/a ValidatingAdmissionPolicyBinding/a "
+OURS = 'ValidatingAdmissionPolicy/audit-annotations-a {"x":"y z"}\n'
 
 
 @pytest.fixture
@@ -23,11 +23,12 @@ def kubectl(folder: Path, script: str) -> None:
     (folder / "bin/kubectl").chmod(0o700)
 
 
-@pytest.mark.parametrize("there", [THERE, ""])
-def test_it_names_policies_and_bindings(node: Path, there: str) -> None:
-    kubectl(node, f"printf '%s' '{there}'")
+@pytest.mark.parametrize(("there", "told"), [(f"ValidatingAdmissionPolicy/other {{}}\n{OURS}", OURS), ("", "")])
+def test_it_tells_what_our_policies_say(node: Path, there: str, told: str) -> None:
+    (node / "there").write_text(there)
+    kubectl(node, f"cat {node}/there")
     name, _, said = run(node, "fact_annotations").stdout.rstrip("\n").partition(" ")
-    assert (name, base64.b64decode(said).decode()) == ("annotations", there)
+    assert (name, base64.b64decode(said).decode()) == ("annotations", told)
 
 
 def test_a_cluster_that_does_not_say_is_no_error(node: Path) -> None:

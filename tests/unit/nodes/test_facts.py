@@ -50,10 +50,12 @@ def test_an_untouched_node() -> None:
 
 
 def test_admission_policies_are_known_only_where_the_node_could_tell() -> None:
-    told = encoded("ValidatingAdmissionPolicy/a ValidatingAdmissionPolicyBinding/a ")
-    names = frozenset({"ValidatingAdmissionPolicy/a", "ValidatingAdmissionPolicyBinding/a"})
-    assert parse_facts(output(f"annotations {told}")).admission_policies == names
-    assert parse_facts(output("annotations ")).admission_policies == frozenset()
+    told = encoded('ValidatingAdmissionPolicy/a {"a":"b c"}\nValidatingAdmissionPolicyBinding/a {}\n')
+    assert parse_facts(output(f"annotations {told}")).admission_policies == {
+        "ValidatingAdmissionPolicy/a": '{"a":"b c"}',
+        "ValidatingAdmissionPolicyBinding/a": "{}",
+    }
+    assert parse_facts(output("annotations ")).admission_policies == {}
     assert parse_facts(output()).admission_policies is None
 
 
