@@ -71,5 +71,5 @@ def ask(url: str, detection_id: str, example: Example, settings: AlertSettings |
     detection = find(detection_id)
     assert detection is not None
     scope = RuleScope(push(url, example), settings=settings or AlertSettings())
-    (expression,) = loki_expressions(scope, detection)
+    expression, *_ = loki_expressions(scope, detection)
     return loki_api.instant(url, expression, time.time_ns())
