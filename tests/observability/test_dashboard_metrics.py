@@ -1,4 +1,4 @@
-"""The PromQL of the dashboards, with every option, read and evaluated by Prometheus's own promtool. No lab is needed."""
+"""The PromQL of the dashboards with every option, read and evaluated by real promtool. No lab is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRANGE = ('a"b', "a\\b", "o'hara", "a.b|c", "x{y}")
 
 
 def test_every_query_is_promql_with_every_option(tmp_path: Path) -> None:
-    rules = []
+    rules: list[dict[str, str]] = []
     for dashboard in DASHBOARDS:
         initial = initial_state(dashboard)
         states = [{**initial, "cluster": cluster} for cluster in (*((each,) for each in STRANGE[1:]), STRANGE[1:])]
