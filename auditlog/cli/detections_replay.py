@@ -23,6 +23,7 @@ from auditlog.events.coverage import CoverageWatch, TimeRange
 from auditlog.events.event import Sighting
 from auditlog.events.judgement import Known
 from auditlog.events.layout import shown_in
+from auditlog.events.logql import SELECTOR
 from auditlog.events.loki.store import LokiStore
 from auditlog.events.reading import DamageLog, check_logs, read_with_lines
 from auditlog.settings import AlertSettings
@@ -104,7 +105,9 @@ def _from_loki(arguments: argparse.Namespace, known: Known, settings: AlertSetti
     found = {}
     for each, source in chosen.items():
         ignored = settings.ignore_users.get(each.id, ())
-        found[each] = list(_occurrences(store, source, log_query(source, arguments.cluster, ignored)))
+        # The options name the streams: --loki-selector, --cluster.
+        query = store.selector + log_query(source, "", ignored).removeprefix(SELECTOR)
+        found[each] = list(_occurrences(store, source, query))
     coverage = store.coverage()
     missing = store.silent_nodes(coverage)
     return _replay(settings, found, doubts_of(tuple(chosen), known, coverage, DamageLog().result(), missing))
