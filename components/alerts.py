@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -22,6 +22,13 @@ from components.scope import Scope
 # The label that the rules sidecar of the Loki chart looks for, and the annotation with the folder below its own.
 _LOKI_LABEL = {"loki_rule": ""}
 _LOKI_FOLDER = "k8s-sidecar-target-directory"
+LOKI_RULES_LABEL = {"kubernetes-audit/rules": "loki"}
+"""By this Alloy's loki.rules.kubernetes finds the rules for Loki. They carry none of `alerts.labels`, by which a
+Prometheus would find them and fail on LogQL."""
+_NO_LABELS = (
+    "alerts.labels is empty: a Prometheus whose ruleSelector asks for labels ignores the rules; "
+    "kubectl get prometheuses -A -o jsonpath='{..ruleSelector}' shows which"
+)
 
 
 class Alerts(pulumi.ComponentResource):
@@ -67,6 +74,8 @@ class Alerts(pulumi.ComponentResource):
 
     def _loki(self, rules: RuleFile) -> pulumi.Resource:
         self.groups["loki"] = list(rules.names)
+        if self._rules.settings.loki is LokiRules.PROMETHEUS_RULE:
+            return self._prometheus_rule("loki-rules", rules, LOKI_RULES_LABEL, {})
         folder = {_LOKI_FOLDER: self._rules.loki_folder}
         return self._config_map("loki-rules", rules, _LOKI_LABEL, folder)
 
@@ -74,11 +83,18 @@ class Alerts(pulumi.ComponentResource):
         self.groups["prometheus"] = list(rules.names)
         if self._rules.settings.prometheus is PrometheusRules.CONFIGMAP:
             return self._config_map("prometheus-rules", rules, {}, {})
+        if not self._rules.settings.labels and pulumi.runtime.is_dry_run():
+            pulumi.log.info(_NO_LABELS, self)
+        return self._prometheus_rule("prometheus-rules", rules, {}, self._rules.settings.labels)
+
+    def _prometheus_rule(
+        self, what: str, rules: RuleFile, labels: Mapping[str, str], theirs: Mapping[str, str]
+    ) -> pulumi.Resource:
         made: pulumi.Resource = apiextensions.CustomResource(
-            self._scope.name("prometheus-rules"),
+            self._scope.name(what),
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
-            metadata=self._metadata("prometheus-rules", {}, {}),
+            metadata=self._metadata(what, {**labels, **theirs}, {}),
             spec=self._kept({"groups": list(rules.groups)}),
             opts=self._options,
         )
@@ -91,12 +107,11 @@ class Alerts(pulumi.ComponentResource):
     def _object_name(self, what: str) -> str:
         return f"kubernetes-audit-{self._rules.cluster}-{what}"
 
-    def _metadata(self, what: str, labels: dict[str, str], annotations: dict[str, str]) -> meta.v1.ObjectMetaArgs:
-        settings = self._rules.settings
+    def _metadata(self, what: str, labels: Mapping[str, str], annotations: dict[str, str]) -> meta.v1.ObjectMetaArgs:
         return meta.v1.ObjectMetaArgs(
             name=self._object_name(what),
-            namespace=settings.namespace,
-            labels={**LABELS, **labels, **settings.labels},
+            namespace=self._rules.settings.namespace,
+            labels={**LABELS, **labels},
             annotations=annotations or None,
         )
 
@@ -105,7 +120,7 @@ class Alerts(pulumi.ComponentResource):
     ) -> pulumi.Resource:
         made: pulumi.Resource = core.v1.ConfigMap(
             self._scope.name(what),
-            metadata=self._metadata(what, labels, annotations),
+            metadata=self._metadata(what, {**labels, **self._rules.settings.labels}, annotations),
             data=self._kept({f"{self._object_name(what)}.yaml": rules.text}),
             opts=self._options,
         )

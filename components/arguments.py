@@ -15,9 +15,10 @@ from pulumi import Input
 class AlertsArgs(TypedDict, total=False):
     """Settings of Alerts."""
 
-    loki: Input[Literal["configmap", "off"]]
-    """How rules on events get to Loki's ruler. All but `off` require a kubeconfig. Allowed: one of configmap, off.
-    Default: off."""
+    loki: Input[Literal["configmap", "prometheusrule", "off"]]
+    """How rules on events get to Loki's ruler: a ConfigMap for its sidecar, or a resource for Alloy's
+    `loki.rules.kubernetes`. Both require a kubeconfig. Allowed: one of configmap, prometheusrule, off. Default:
+    off."""
     prometheus: Input[Literal["configmap", "prometheusrule", "off"]]
     """How rules on metrics get to Prometheus. All but `off` require a kubeconfig. Allowed: one of configmap,
     prometheusrule, off. Default: off."""

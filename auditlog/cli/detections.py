@@ -74,6 +74,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.replay and arguments.cost:
+        raise UsageError("detections: --replay and --cost are both given; name one of the two")
+    if arguments.gigabytes_per_day is not None and not arguments.cost:
+        raise UsageError("detections: --gigabytes-per-day is for --cost; name it too")
     if arguments.replay:
         return run_replay(arguments)
     if arguments.cost:

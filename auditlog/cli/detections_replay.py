@@ -25,6 +25,7 @@ from auditlog.events.coverage import CoverageWatch, TimeRange
 from auditlog.events.event import Recorded
 from auditlog.events.judgement import Known
 from auditlog.events.layout import shown_in
+from auditlog.events.logql import SELECTOR
 from auditlog.events.loki.store import LokiStore
 from auditlog.events.reading import DamageLog, check_logs, read_lines
 from auditlog.settings import AlertSettings
@@ -101,24 +102,24 @@ def _within(watch: CoverageWatch, events: Iterable[Recorded]) -> Iterator[Record
 def _from_loki(arguments: argparse.Namespace, known: Known, settings: AlertSettings) -> Replay:
     store, _ = loki_store(arguments)
     chosen = _chosen(settings)
-    found = {
-        each: _occurrences(store, each, arguments.cluster, settings.ignore_users.get(each.id, ())) for each in chosen
-    }
+    found = {each: _occurrences(store, each, settings.ignore_users.get(each.id, ())) for each in chosen}
     coverage = store.coverage()
     missing = store.silent_nodes(coverage)
     doubts = doubts_of(chosen, known, _written(arguments), coverage, DamageLog().result(), missing)
     return _replay(settings, found, doubts)
 
 
-def _occurrences(store: LokiStore, detection: Detection, cluster: str, ignored: Sequence[str]) -> list[Occurrence]:
+def _occurrences(store: LokiStore, detection: Detection, ignored: Sequence[str]) -> list[Occurrence]:
     """What the detection counts, by bodies or by annotations; an event that has both is one."""
     source = detection.source
     assert isinstance(source, Events)  # noqa: S101 - `_chosen` has no other
     fields = ", ".join(dict.fromkeys(("cluster", "node", *source.by, *((source.distinct,) if source.distinct else ()))))
     found = {}
     for form in forms(source, _ALL_KEYS).values():
+        # The options name the streams: --loki-selector, --cluster.
+        query = store.selector + log_query(form, "", ignored).removeprefix(SELECTOR)
         # What tells two events apart is left of the line: bodies would only be thrown away.
-        short = f"{log_query(form, cluster, ignored)} | line_format `{{{{.auditID}}}} {{{{.stage}}}}` | keep {fields}"
+        short = f"{query} | line_format `{{{{.auditID}}}} {{{{.stage}}}}` | keep {fields}"
         for moment, labels, line in store.entries(short):
             found[moment, labels.get("node"), line] = occurrence(source, moment, labels.get)
     return list(found.values())

@@ -57,7 +57,8 @@ def rule_costs() -> tuple[RuleCost, ...]:
     for each in DETECTIONS:
         schedule = schedule_of(each)
         if isinstance(each.source, Events):
-            found.append(RuleCost(each.id, each.severity.value, schedule.interval, schedule.readings))
+            expressions = 2 if each.source.distinct else 1
+            found.append(RuleCost(each.id, each.severity.value, schedule.interval, expressions * schedule.readings))
         elif isinstance(each.source, Silence):
             # A rule for each node, which reads that node's part of the log.
             found.append(RuleCost(each.id, each.severity.value, 60, each.threshold / 60))

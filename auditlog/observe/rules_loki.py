@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditlog.detections.annotated import forms, written_keys
 from auditlog.detections.logql import silence_query, value_query, volume_query
 from auditlog.detections.model import Detection, Events, Silence, Unannotated, Volume
@@ -10,6 +12,8 @@ from auditlog.detections.unannotated import unannotated_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
 
 _DAY = 86_400
+_MOST_SERIES = 500
+"""Loki's `max_query_series`, unless it is configured otherwise."""
 
 
 def loki_rules(scope: RuleScope) -> RuleFile:
@@ -20,7 +24,8 @@ def loki_rules(scope: RuleScope) -> RuleFile:
 def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
     """The LogQL of a detection: one expression, or one for each node; none where there is nothing to watch in events.
 
-    What bodies and annotations tell is one expression: either suffices.
+    What bodies and annotations tell is one expression: either suffices. A detection that counts different values has a
+    second one, which rings where there are too many to be told apart.
     """
     if isinstance(detection.source, Silence):
         return [silence_query(scope.threshold(detection), node, scope.cluster) for node in scope.nodes]
@@ -38,5 +43,12 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
         window = schedule_of(detection).window
         events = forms(detection.source, written_keys(scope.entries)).values()
         queries = [value_query(each, scope.cluster, ignored, window=window) for each in events]
-        return [f"{queries[0]} > {threshold}" if len(queries) == 1 else f"({' or '.join(queries)}) > {threshold}"]
+        expressions = [
+            f"{queries[0]} > {threshold}" if len(queries) == 1 else f"({' or '.join(queries)}) > {threshold}"
+        ]
+        if detection.source.distinct:
+            # Loki fails where it finds more different values than this, so that many would hide behind more.
+            total = value_query(replace(detection.source, distinct=""), scope.cluster, ignored, window=window)
+            expressions.append(f"{total} > {_MOST_SERIES}")
+        return expressions
     return []

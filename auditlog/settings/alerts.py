@@ -32,9 +32,10 @@ def _nothing() -> Mapping[str, Any]:
 
 
 class LokiRules(StrEnum):
-    """How detections on events reach Loki's ruler."""
+    """How detections on events reach Loki's ruler: as a file, or as an object that Alloy gives to the ruler's API."""
 
     CONFIGMAP = "configmap"
+    PROMETHEUS_RULE = "prometheusrule"
     OFF = "off"
 
 
@@ -92,7 +93,8 @@ LOKI = defaulted(
     "loki",
     Choice(LokiRules),
     _DEFAULT.loki,
-    "How rules on events get to Loki's ruler. All but `off` require a kubeconfig.",
+    "How rules on events get to Loki's ruler: a ConfigMap for its sidecar, or a resource for Alloy's "
+    "`loki.rules.kubernetes`. Both require a kubeconfig.",
 )
 PROMETHEUS = defaulted(
     "prometheus",

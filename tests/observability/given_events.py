@@ -15,6 +15,8 @@ from auditlog.observe.alloy import STRUCTURED_METADATA
 from tests.unit.detections.events import Example
 
 _CLUSTERS = itertools.count()
+_BATCH = 1000
+"""Lines of one request: Loki's parts exchange at most 4 MiB."""
 _STEP = re.compile(r'"(?P<quoted>[^"]+)"|(?P<name>\w+)|\[(?P<index>\d+)\]')
 
 
@@ -27,15 +29,17 @@ def push(url: str, example: Example, cluster: str = "") -> str:
 
 def push_lines(url: str, cluster: str, node: str, lines: Iterable[tuple[float, str]]) -> None:
     """Gives Loki lines of one node, each with its time in seconds since 1970."""
-    values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in lines]
-    stream = {"stream": {"job": JOB, "cluster": cluster, "node": node}, "values": values}
-    request = urllib.request.Request(  # noqa: S310
-        f"{url}/loki/api/v1/push",
-        json.dumps({"streams": [stream]}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-        assert answer.status == 204
+    rest = iter(lines)
+    while part := list(itertools.islice(rest, _BATCH)):
+        values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in part]
+        stream = {"stream": {"job": JOB, "cluster": cluster, "node": node}, "values": values}
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/loki/api/v1/push",
+            json.dumps({"streams": [stream]}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            assert answer.status == 204
 
 
 def metadata(line: str) -> dict[str, str]:

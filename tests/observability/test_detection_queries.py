@@ -147,5 +147,5 @@ def ask(
     detection = find(detection_id)
     assert detection is not None
     scope = RuleScope(push(url, example), settings=settings or AlertSettings(), entries=entries)
-    (expression,) = loki_expressions(scope, detection)
+    expression, *_ = loki_expressions(scope, detection)
     return loki_api.instant(url, expression, time.time_ns())

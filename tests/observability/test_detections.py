@@ -54,7 +54,7 @@ def test_every_detection_on_events_has_an_action() -> None:
 def test_it_fires_when_its_action_is_done(detection_id: str, node: Node, shipped: Observability) -> None:
     detection = find(detection_id)
     assert detection is not None
-    (expression,) = loki_expressions(RuleScope("lab"), detection)
+    expression, *_ = loki_expressions(RuleScope("lab"), detection)
     done = node.run(PREPARE + ACTIONS[detection_id], check=False)
     fired = eventually(lambda: loki_api.instant(shipped.loki.url, expression, time.time_ns()), bool)
     assert fired, done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from auditlog.detections.catalogue import DETECTIONS
+from auditlog.detections.catalogue import DETECTIONS, find
 from auditlog.detections.model import Metrics
+from auditlog.observe.dashboards import DashboardOptions, all_dashboards
+from auditlog.observe.dashboards.alert_link import alert_link
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_prometheus import prometheus_rules
 from lab.host import which
+from tests.grafana import opened
 
 ON_METRICS = tuple(each.id for each in DETECTIONS if isinstance(each.source, Metrics))
 SCOPE = RuleScope("prod", ("cp1", "cp2"), ("cp1", "cp2"), tenant="fake")
@@ -379,3 +383,31 @@ def test_it_fires_when_it_should_and_only_then(detection_id: str, tmp_path: Path
     path.write_text(yaml.safe_dump({"rule_files": [str(rule_file)], "evaluation_interval": "1m", "tests": tests}))
     ran = promtool("test", "rules", str(path))
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_a_link_from_an_alert_opens_the_search_for_its_user_alone(tmp_path: Path) -> None:
+    """Loki's ruler fills in annotations with the same templates (github.com/prometheus/prometheus/template)."""
+    detection = find("impersonation")
+    assert detection is not None
+    link = alert_link("https://grafana.example.com", "prod", detection)
+    user, impersonated, address = "a&b=c+d .x", "carol", "10.0.0.1"
+    rule = {"alert": "A", "expr": "x > 0", "annotations": {"dashboard_url": link}}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}))
+    labels = {"user": user, "impersonated": impersonated, "sourceIP": address}
+    series = "x{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
+    opened_url = (
+        "https://grafana.example.com/d/kubernetes-audit-who?from=now-1h&to=now&var-cluster=prod"
+        "&var-user=%5E%5CQa%26b%3Dc%2Bd+.x%5CE%24&var-sourceIP=%5E%5CQ10.0.0.1%5CE%24"
+    )
+    expected = {"exp_labels": labels, "exp_annotations": {"dashboard_url": opened_url}}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": "1x5"}],
+        "alert_rule_test": [{"eval_time": "2m", "alertname": "A", "exp_alerts": [expected]}],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(tmp_path / "rules.yaml")], "tests": [test]}))
+    ran = promtool("test", "rules", str(path))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (who,) = (each for each in all_dashboards(DashboardOptions()) if each.uid == "kubernetes-audit-who")
+    assert opened(opened_url, json.loads(who.json))["user"] == f"^\\Q{user}\\E$"

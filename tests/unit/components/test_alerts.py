@@ -67,6 +67,33 @@ def test_prometheus_rules_are_a_resource_of_the_operator(monkeypatch: pytest.Mon
     assert group["rules"][0]["alert"] == "KubernetesAuditOffOnNode"
 
 
+def test_loki_rules_are_a_resource_that_alloy_finds_and_no_prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run(monkeypatch, loki="prometheusrule", labels={"release": "kube-prometheus-stack"})
+    resource = program.resources["loki-rules"]
+    assert resource.type == "kubernetes:monitoring.coreos.com/v1:PrometheusRule"
+    labels = resource.inputs["metadata"]["labels"]
+    assert labels["kubernetes-audit/rules"] == "loki"
+    assert "release" not in labels
+    made = scope(loki=LokiRules.PROMETHEUS_RULE)
+    assert [group["name"] for group in resource.inputs["spec"]["groups"]] == list(loki_rules(made).names)
+
+
+def test_a_preview_says_that_an_operator_may_ask_for_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for labels, said in (({}, True), ({"release": "kube-prometheus-stack"}, False)):
+        alerts = {"prometheus": "prometheusrule", "labels": labels}
+        config = {**stack_config(alerts=alerts), f"{PROJECT}:kubeconfig": KUBECONFIG}
+        messages = run_program(monkeypatch, config, {"cp1": untouched()}, preview=True).messages
+        assert any("alerts.labels is empty" in message for message in messages) is said
+
+
+def test_rules_go_to_the_tenant_of_the_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    loki = {"url": "https://loki.example.com", "tenant": "team-a"}
+    config = {**stack_config(alerts={"loki": "configmap"}, loki=loki), f"{PROJECT}:kubeconfig": KUBECONFIG}
+    program = run_program(monkeypatch, config, {"cp1": untouched()})
+    annotations = program.resources["loki-rules"].inputs["metadata"]["annotations"]
+    assert annotations == {"k8s-sidecar-target-directory": "team-a"}
+
+
 def test_they_come_after_the_control_plane_has_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     program = run(monkeypatch, loki="configmap", prometheus="configmap")
     for name in ("loki-rules", "prometheus-rules"):
@@ -87,7 +114,7 @@ def test_alerts_without_a_kubeconfig_are_refused(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("alerts", "message"),
     [
-        ({"loki": "ruler"}, "alerts.loki: is 'ruler'; allowed: one of configmap, off"),
+        ({"loki": "ruler"}, "alerts.loki: is 'ruler'; allowed: one of configmap, prometheusrule, off"),
         ({"prometheus": "yes"}, "alerts.prometheus: is 'yes'; allowed: one of configmap, prometheusrule, off"),
         ({"namespace": "Monitoring"}, "alerts.namespace: is 'Monitoring'"),
         ({"disable": ["secret-sweeps"]}, "alerts.disable: has 'secret-sweeps', did you mean 'secret-sweep'"),

@@ -68,3 +68,32 @@ def test_it_writes_rule_files_for_use_without_a_stack(capsys: pytest.CaptureFixt
 def test_wrong_usage_is_told(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["detections", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--replay", "--cost"], "--replay and --cost are both given"),
+        (["--gigabytes-per-day", "5"], "--gigabytes-per-day is for --cost"),
+        (["--cost", "--gigabytes-per-day", "-1"], "--gigabytes-per-day is -1; allowed: a number above 0"),
+        (["--cost", "-o", "loki"], "-o is loki; allowed: table"),
+        (["--replay", "-o", "rules"], "-o is rules; allowed: table"),
+        (["--since", "2h"], "are for --replay; name it too"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["detections", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_cost_is_in_proportion_to_the_volume(capsys: pytest.CaptureFixture[str]) -> None:
+    costs = []
+    for volume in ("1", "500"):
+        assert main(["detections", "--cost", "--gigabytes-per-day", volume, "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        costs.append(sum(each["gigabytesReadPerDay"] for each in answer["rules"]))
+    assert costs[1] == pytest.approx(500 * costs[0], rel=0.01)
+    assert main(["detections", "--cost"]) == 0
+    assert "Rules: 75.0 GB a day, 75.0 times the log" in capsys.readouterr().out

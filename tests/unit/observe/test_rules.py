@@ -62,7 +62,9 @@ def test_the_same_settings_give_the_same_text() -> None:
 
 
 def test_a_rule_is_whole() -> None:
-    (rule,) = rules(loki_rules(SCOPE).text)["secret-sweep"]
+    rule, flood = rules(loki_rules(SCOPE).text)["secret-sweep"]
+    assert flood["expr"].startswith("sum by (cluster, user, sourceIP) (count_over")
+    assert flood["expr"].endswith("[5m])) > 500")
     assert rule["alert"] == "KubernetesAuditSecretSweep"
     assert rule["expr"].startswith(
         "count by (cluster, user, sourceIP) (sum by (cluster, user, sourceIP, name) (count_over"

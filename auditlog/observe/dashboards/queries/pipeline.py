@@ -28,7 +28,7 @@ def _grown(by: str, metric: str, matchers: str = CLUSTER) -> str:
     """How much a counter grew. One that was not there a day ago began at its first error: it grew by what it says."""
     series = f"{metric}{{{matchers}}}"
     born = f"{series} unless last_over_time({series}[1d] offset {_RATE})"
-    return f"sum by ({by}) (increase({series}[{_RATE}]) or {born})"
+    return f"sum by ({by}) ({born} or increase({series}[{_RATE}]))"
 
 
 LOKI_DISCARDED = _grown("reason", "loki_discarded_samples_total")
