@@ -192,8 +192,12 @@ class _Work:
         found = steps(tuning.policy, list(self.kinds.entries), names, tuning.annotations)
         allowed, refused = [], []
         least = LEAST_SHARE * sum(each.before or 0.0 for each in self.rates(tuning.policy))
+        complete = not (self.kinds.all_blurred or self.kinds.blurred)
         for step in found:
             if step.what in BODIES and not tuning.sizes_bodies:
+                continue
+            # What is for a group or for everybody may touch requests that there was no room for.
+            if step.rule and not step.rule.users and not complete:
                 continue
             size, events = self._saved(step)
             if size <= least:
