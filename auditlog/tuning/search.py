@@ -273,12 +273,14 @@ class _Work:
         return state, refused
 
     def without_needless(self, state: _State) -> _State:
-        """Without the steps that others made needless, those that lose most tried first."""
-        if not self.fits(state):
-            return state
+        """Without the steps that others made needless, those that lose most tried first.
+
+        Where nothing is enough, these are the steps that save nothing beside the others.
+        """
+        met = self.fits(state)
         for saving in sorted(state.chosen, key=lambda each: (-each.loss, each.order)):
             rest = self.moved(state, [each for each in state.chosen if each is not saving], (saving,))
-            if self.fits(rest):
+            if self.fits(rest) if met else rest.sizes == state.sizes:
                 state = rest
         return state
 

@@ -156,6 +156,23 @@ def test_a_body_goes_and_the_event_stays(tmp_path: Path) -> None:
     ]
 
 
+def test_a_step_that_another_one_contains_is_not_named_beside_it(tmp_path: Path) -> None:
+    body = {"data": {"key": "value" * 200}}
+    events = repeated(
+        100,
+        OPERATOR,
+        "update",
+        "widgets",
+        "example.org",
+        level="RequestResponse",
+        request_object=body,
+        response_object={"kind": "Status"},
+    )
+    plan = found(tmp_path, events, policy=BODIES).plan
+    assert not plan.met
+    assert [each.split(" to ")[1] for each in chosen(plan)] == ["Metadata"]
+
+
 def test_a_body_that_a_detection_looks_into_stays(tmp_path: Path) -> None:
     events = repeated(100, OPERATOR, "create", "pods", level="Request", code=201, request_object={"spec": "x" * 500})
     policy = read_policy(preset_text("standard"), "standard")
