@@ -63,7 +63,8 @@ def main() -> None:
             for what, each in found.items():
                 print(
                     f"  {what:<32} {each['wall']:7.1f} s  {each['processor']:7.1f} s of processor time  "
-                    f"{each['wall'] / peer['wall']:5.2f} x orjson  {each['megabytes']:5.0f} MB"
+                    f"{each['wall'] / peer['wall']:5.2f} and {each['processor'] / peer['processor']:5.2f} x orjson  "
+                    f"{each['megabytes']:5.0f} MB"
                 )
 
 
