@@ -48,7 +48,10 @@ class Given:
     store: LokiStore
 
 
-@pytest.fixture(scope="module", params=[{}, {"max_query_series": 20}], ids=["as shipped", "few series at once"])
+_FEW = pytest.param({"max_query_series": 20}, id="few series at once", marks=pytest.mark.exhaustive)
+
+
+@pytest.fixture(scope="module", params=[pytest.param({}, id="as shipped"), _FEW])
 def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
     """Two nodes' logs of three hours: the usual mix, and one with an attack in a noisy program's identity."""
     folder = tmp_path_factory.mktemp("tune")
