@@ -129,17 +129,16 @@ def search(tuning: Tuning, nodes: Sequence[NodeKinds]) -> Plan:
     """The smallest change of the policy that was found, or all that may be changed where that is not enough."""
     work = _Work(tuning, nodes)
     allowed, refused = work.candidates()
-    chosen = work.choose(allowed)
-    chosen, more = work.without_blinding(chosen, allowed)
-    chosen = work.milder(work.without_needless(chosen), allowed)
-    policy = changed(tuning.policy, (each.step for each in chosen))
+    state, more = work.without_blinding(work.choose(allowed), allowed)
+    state = work.milder(work.without_needless(state), allowed)
+    policy = changed(tuning.policy, (each.step for each in state.chosen))
     return Plan(
         tuning,
-        tuple(sorted(chosen, key=lambda each: each.order)),
+        tuple(sorted(state.chosen, key=lambda each: each.order)),
         policy,
         work.rates(policy),
-        work.fits(policy),
-        lost(tuning.policy, policy, _rules(chosen)),
+        work.fits(state),
+        lost(tuning.policy, policy, _rules(state.chosen)),
         tuple(sorted((*refused, *more), key=lambda each: (-each.saving.bytes_per_day, each.saving.step.key))),
         work.blockers(policy),
     )
@@ -168,6 +167,15 @@ def _lost_marks(kind: Kind, before: Decision, after: Decision) -> list[str]:
     return [mark.reason for mark in kind.marks if kept >= mark.level and (dropped or after.level < mark.level)]
 
 
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Some steps with what they come to: the decision for each kind, and the bytes of each node's fitted part."""
+
+    chosen: tuple[Saving, ...]
+    decisions: Mapping[Kind, Decision]
+    sizes: tuple[int, ...]
+
+
 class _Work:
     """The kinds of all nodes together, and what is asked of them again and again."""
 
@@ -192,8 +200,12 @@ class _Work:
         found = steps(tuning.policy, list(self.kinds.entries), names, tuning.annotations)
         allowed, refused = [], []
         least = LEAST_SHARE * sum(each.before or 0.0 for each in self.rates(tuning.policy))
+        complete = not (self.kinds.all_blurred or self.kinds.blurred)
         for step in found:
             if step.what in BODIES and not tuning.sizes_bodies:
+                continue
+            # What is for a group or for everybody may touch requests that there was no room for.
+            if step.rule and not step.rule.users and not complete:
                 continue
             size, events = self._saved(step)
             if size <= least:
@@ -213,62 +225,87 @@ class _Work:
                 allowed.append(saving)
         return sorted(allowed, key=lambda each: each.order), refused
 
-    def choose(self, allowed: Sequence[Saving]) -> list[Saving]:
+    def choose(self, allowed: Sequence[Saving]) -> _State:
         """As many of the best as it takes; a step that saves nothing beside those that are taken is left out."""
-        chosen: list[Saving] = []
-        policy = self.tuning.policy
-        size = self._size(policy)
+        state = self.unchanged()
         for saving in allowed:
-            if self.fits(policy):
+            if self.fits(state):
                 break
-            candidate = changed(self.tuning.policy, [each.step for each in (*chosen, saving)])
-            if (smaller := self._size(candidate)) < size:
-                chosen.append(saving)
-                policy, size = candidate, smaller
-        return chosen
+            candidate = self.moved(state, (*state.chosen, saving), (saving,))
+            if sum(candidate.sizes) < sum(state.sizes):
+                state = candidate
+        return state
 
-    def without_blinding(self, chosen: list[Saving], allowed: Sequence[Saving]) -> tuple[list[Saving], list[Refusal]]:
+    def unchanged(self) -> _State:
+        """No step at all."""
+        decisions = self._decisions(self.tuning.policy)
+        return _State((), decisions, tuple(_size(each, decisions, tried=False) for each in self.nodes))
+
+    def moved(self, state: _State, chosen: Sequence[Saving], by: Iterable[Saving]) -> _State:
+        """The state with these steps, which differ from its own `by` some: only what those touch is looked at."""
+        decide = compile_policy(changed(self.tuning.policy, (each.step for each in chosen)))
+        touched = {kind: entry for each in by for kind, entry in self._touched(each.step)}
+        new = {kind: decide(entry.sample.request) for kind, entry in touched.items()}
+        sizes = []
+        for node, size in zip(self.nodes, state.sizes, strict=True):
+            own = ((kind, node.kinds.entries.get(kind)) for kind in touched)
+            sizes.append(
+                size
+                + sum(
+                    written(new[kind], kind.level, kind.stage, entry.fitted).bytes
+                    - written(state.decisions[kind], kind.level, kind.stage, entry.fitted).bytes
+                    for kind, entry in own
+                    if entry is not None
+                )
+            )
+        return _State(tuple(chosen), {**state.decisions, **new}, tuple(sizes))
+
+    def without_blinding(self, state: _State, allowed: Sequence[Saving]) -> tuple[_State, list[Refusal]]:
         """The steps without those by which what is required is lost; others take their place."""
         refused: list[Refusal] = []
-        while reasons := self._blinds(chosen):
+        while reasons := self._blinds(state.chosen):
+            chosen = state.chosen
             # What is lost grows with the steps: the last of the fewest that lose something is the one to leave out.
             fewest = bisect_left(range(len(chosen)), 1, key=lambda count: bool(self._blinds(chosen[: count + 1])))
             refused.append(Refusal(chosen[fewest], reasons))
             gone = {each.saving.step.key for each in refused}
-            chosen = self.choose([each for each in allowed if each.step.key not in gone])
-        return chosen, refused
+            state = self.choose([each for each in allowed if each.step.key not in gone])
+        return state, refused
 
-    def without_needless(self, chosen: list[Saving]) -> list[Saving]:
-        """Without the steps that others made needless, those that lose most tried first."""
-        policy = changed(self.tuning.policy, (each.step for each in chosen))
-        if not self.fits(policy):
-            return chosen
-        for saving in sorted(chosen, key=lambda each: (-each.loss, each.order)):
-            rest = [each for each in chosen if each is not saving]
-            if self.fits(changed(self.tuning.policy, (each.step for each in rest))):
-                chosen = rest
-        return chosen
+    def without_needless(self, state: _State) -> _State:
+        """Without the steps that others made needless, those that lose most tried first.
 
-    def milder(self, chosen: list[Saving], allowed: Sequence[Saving]) -> list[Saving]:
+        Where nothing is enough, these are the steps that save nothing beside the others.
+        """
+        met = self.fits(state)
+        for saving in sorted(state.chosen, key=lambda each: (-each.loss, each.order)):
+            rest = self.moved(state, [each for each in state.chosen if each is not saving], (saving,))
+            if self.fits(rest) if met else rest.sizes == state.sizes:
+                state = rest
+        return state
+
+    def milder(self, state: _State, allowed: Sequence[Saving]) -> _State:
         """Where a step about the same requests that loses less is enough too, that one instead."""
-        if not self.fits(changed(self.tuning.policy, (each.step for each in chosen))):
-            return chosen
-        for saving in sorted(chosen, key=lambda each: (-each.loss, each.order)):
-            others = [each for each in chosen if each is not saving]
+        if not self.fits(state):
+            return state
+        for saving in sorted(state.chosen, key=lambda each: (-each.loss, each.order)):
+            others = [each for each in state.chosen if each is not saving]
             for other in sorted(allowed, key=lambda each: (each.loss, each.order)):
                 if other.step.requests != saving.step.requests or other.loss >= saving.loss:
                     continue
-                candidate = [*others, other]
-                policy = changed(self.tuning.policy, (each.step for each in candidate))
-                if self.fits(policy) and not self._blinds(candidate):
-                    chosen = candidate
+                candidate = self.moved(state, [*others, other], (saving, other))
+                if self.fits(candidate) and not self._blinds(candidate.chosen):
+                    state = candidate
                     break
-        return chosen
+        return state
 
-    def fits(self, policy: Policy) -> bool:
+    def fits(self, state: _State) -> bool:
         """Whether every node keeps its log for the days of the budget, by the part that is fitted on."""
         most = self.tuning.budget.bytes_per_day
-        return all(each.after is not None and each.after <= most for each in self.rates(policy))
+        return all(
+            node.fitted_days and size / node.fitted_days <= most
+            for node, size in zip(self.nodes, state.sizes, strict=True)
+        )
 
     def rates(self, policy: Policy) -> tuple[Rates, ...]:
         """What the nodes write in a day."""
@@ -303,13 +340,6 @@ class _Work:
     def _decisions(self, policy: Policy) -> Mapping[Kind, Decision]:
         decide = compile_policy(policy)
         return {kind: decide(entry.sample.request) for kind, entry in self.kinds.entries.items()}
-
-    def _size(self, policy: Policy) -> int:
-        decisions = self._decisions(policy)
-        return sum(
-            written(decisions[kind], kind.level, kind.stage, entry.fitted).bytes
-            for kind, entry in self.kinds.entries.items()
-        )
 
     def _touched(self, step: Step) -> list[tuple[Kind, Entry]]:
         """The kinds that a step is about, those with the most bytes first."""
@@ -360,12 +390,16 @@ def _rules(chosen: Iterable[Saving]) -> tuple[PolicyRule, ...]:
 
 def _rate(node: NodeKinds, decisions: Mapping[Kind, Decision], *, tried: bool) -> float | None:
     days = node.tried_days if tried else node.fitted_days
-    if not days:
-        return None
+    return _size(node, decisions, tried=tried) / days if days else None
+
+
+def _size(node: NodeKinds, decisions: Mapping[Kind, Decision], *, tried: bool) -> int:
+    """The bytes that are written of one part of a node's log. What there was no room for stays as it is."""
     amounts = ((kind, entry.tried if tried else entry.fitted) for kind, entry in node.kinds.entries.items())
-    size = sum(written(decisions[kind], kind.level, kind.stage, amount).bytes for kind, amount in amounts)
     others = node.kinds.others_tried if tried else node.kinds.others_fitted
-    return (size + others.bytes) / days
+    return others.bytes + sum(
+        written(decisions[kind], kind.level, kind.stage, amount).bytes for kind, amount in amounts
+    )
 
 
 def _in_words(kind: Kind, entry: Entry) -> str:

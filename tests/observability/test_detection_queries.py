@@ -16,6 +16,7 @@ from auditlog.annotations.model import Entry
 from auditlog.annotations.read import catalogue
 from auditlog.detections.catalogue import find
 from auditlog.events import logql
+from auditlog.events.budget import Budget
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
 from auditlog.settings import AlertSettings
@@ -134,6 +135,18 @@ def test_a_silent_node_is_told_from_one_that_speaks(servers: Observability) -> N
     )
     assert speaking == []
     assert [sample["metric"]["node"] for sample in silent] == ["cp2"]
+
+
+def test_a_node_that_writes_more_than_its_budget_holds_is_told_from_one_that_does_not(servers: Observability) -> None:
+    cluster = push(servers.loki.url, FIRES["exec-session"][0])
+    detection = find("audit-budget-missed")
+    assert detection is not None
+    answers = []
+    for size in (300, 3_000_000):
+        (query,) = loki_expressions(RuleScope(cluster, budget=Budget(30, size)), detection)
+        answers.append(loki_api.instant(servers.loki.url, query, time.time_ns()))
+    assert [sample["metric"]["node"] for sample in answers[0]] == ["cp1"]
+    assert answers[1] == []
 
 
 def ask(

@@ -11,14 +11,17 @@ import pytest
 
 from auditlog.annotations.read import catalogue
 from auditlog.events.budget import Budget
+from auditlog.events.kinds import Amount, Kind, Kinds, KindSettings, Mark, Sample
+from auditlog.events.replay import ReplaySettings, count
 from auditlog.events.sources import find_logs
-from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Stage
+from auditlog.policy.model import GroupResources, Level, Policy, PolicyRule, Request, Stage
 from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.presets import preset_text
 from auditlog.policy.read import read_policy
 from auditlog.tuning.knowledge import Area
+from auditlog.tuning.marks import Marks
 from auditlog.tuning.report import overlay, prediction_error
-from auditlog.tuning.search import Plan, Tuning, losses
+from auditlog.tuning.search import NodeKinds, Plan, Tuning, losses, search
 from auditlog.tuning.steps import joined
 from auditlog.tuning.tune import TuneError, TuneReport, tune
 from tests.unit.events.generate import ALICE, METRICS, NODES, OPERATOR, Caller
@@ -153,6 +156,23 @@ def test_a_body_goes_and_the_event_stays(tmp_path: Path) -> None:
     ]
 
 
+def test_a_step_that_another_one_contains_is_not_named_beside_it(tmp_path: Path) -> None:
+    body = {"data": {"key": "value" * 200}}
+    events = repeated(
+        100,
+        OPERATOR,
+        "update",
+        "widgets",
+        "example.org",
+        level="RequestResponse",
+        request_object=body,
+        response_object={"kind": "Status"},
+    )
+    plan = found(tmp_path, events, policy=BODIES).plan
+    assert not plan.met
+    assert [each.split(" to ")[1] for each in chosen(plan)] == ["Metadata"]
+
+
 def test_a_body_that_a_detection_looks_into_stays(tmp_path: Path) -> None:
     events = repeated(100, OPERATOR, "create", "pods", level="Request", code=201, request_object={"spec": "x" * 500})
     policy = read_policy(preset_text("standard"), "standard")
@@ -190,6 +210,29 @@ def test_a_stage_that_repeats_the_next_one_goes_first(tmp_path: Path) -> None:
     assert "omitStages: [RequestReceived]" in overlay(plan)
 
 
+def test_nothing_is_concluded_about_what_there_was_no_room_for() -> None:
+    def kinds(most: int) -> Kinds:
+        found = Kinds(most=most)
+        for caller, agent, groups in (
+            ("system:nodes", "kubelet/1", ("system:nodes",)),
+            ("system:serviceaccount:a:b", "client/1", ("system:serviceaccounts",)),
+            ("mallory", "client/1", ("system:nodes",)),
+        ):
+            user = "system:node:a" if caller == "system:nodes" else caller
+            sent = Request(user, groups, "list", resource="widgets", api_group="example.org")
+            marks = (Mark("of a person"),) if caller == "mallory" else ()
+            kind = Kind(caller, "list", "example.org", "widgets", "", Level.METADATA, Stage.RESPONSE_COMPLETE, 0, marks)
+            found.add(kind, Amount(10, 1000), Sample("2025", sent, agent), tried=False)
+        return found
+
+    tuning = Tuning(EVERYTHING, NOTHING, required=frozenset())
+    whole, cut = (search(tuning, [NodeKinds("cp1", kinds(most), 1, 1)]) for most in (3, 2))
+    of_account = "drop list of widgets.example.org by system:serviceaccount:a:b"
+    assert chosen(whole) == chosen(cut) == [of_account]
+    assert [each.reasons[0][:11] for each in whole.refused] == ["of a person"]
+    assert cut.refused == ()
+
+
 def test_the_overlay_makes_the_policy_that_was_judged(tmp_path: Path) -> None:
     events = [
         *repeated(100, METRICS, "list", "pods"),
@@ -209,10 +252,6 @@ def test_the_overlay_makes_the_policy_that_was_judged(tmp_path: Path) -> None:
 
 def test_every_step_keeps_what_the_evaluator_says_must_stay(tmp_path: Path) -> None:
     """`losses` is the judge: it finds what a policy would lose that drops everything."""
-    from auditlog.events.kinds import KindSettings
-    from auditlog.events.replay import ReplaySettings, count
-    from auditlog.tuning.marks import Marks
-
     path = written(tmp_path, [*repeated(5, ALICE, "list", "pods"), *repeated(5, METRICS, "list", "pods")])
     counted = count(find_logs([path]), ReplaySettings(policy=EVERYTHING), kinds=KindSettings(Marks()))
     entries = list(itertools.chain(*(each.kinds.entries.items() for each in counted.nodes.values())))
