@@ -54,7 +54,7 @@ class Cost:
 def make_log(folder: Path, count: int) -> list[Path]:
     """Files of a log with so many events; the last one has the deletion."""
     content = b"".join(encode(each) for each in islice(events(2025, seconds_between=0.02), DISTINCT))
-    paths = []
+    paths: list[Path] = []
     for number in range(max(1, count // 1_000_000)):
         path = folder / f"{number}.log"
         if number:

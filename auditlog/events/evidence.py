@@ -105,6 +105,7 @@ class Evidence:
     after: dict[str, datetime] = field(default_factory=dict)
     """The first time after the range at which a node wrote: its log reaches over the end."""
     _latest: dict[str, datetime] = field(default_factory=dict)
+    _noted: set[tuple[str, str, str, str | None, str]] = field(default_factory=set)
     _renewed: dict[str, datetime] = field(default_factory=dict)
 
     @property
@@ -153,23 +154,40 @@ class Evidence:
         self._renewed[node] = moment
 
     def _note(self, node: str, event: Event, writers: tuple[_Writer, ...]) -> None:
-        self.verbs.add(event.verb)
-        _keep(self.users, event.user.username)
-        if event.impersonated_user is not None:
-            _keep(self.users, event.impersonated_user.username)
-        reference = event.object_ref
-        if reference is not None:
-            _keep(self.resources, reference.resource)
-            _keep(self.namespaces, reference.namespace)
-        if is_heartbeat(event):
+        reference, other = event.object_ref, event.impersonated_user
+        username = event.user.username
+        names = (
+            event.verb,
+            username,
+            "" if other is None else other.username,
+            None if reference is None else reference.resource,
+            "" if reference is None else reference.namespace,
+        )
+        if names not in self._noted:
+            self._note_names(event, names)
+        if username in _BEATING and is_heartbeat(event):
             self.beats[node] += 1
             if is_renewal(event):
                 self._renewal(node, event.stage_timestamp)
         if writers and not any(writer.writes(event) for writer in writers):
             self.disagreeing += 1
 
+    def _note_names(self, event: Event, names: tuple[str, str, str, str | None, str]) -> None:
+        if len(self._noted) < _REMEMBERED_COMBINATIONS:
+            self._noted.add(names)
+        verb, user, other, resource, namespace = names
+        self.verbs.add(verb)
+        _keep(self.users, user)
+        if event.impersonated_user is not None:
+            _keep(self.users, other)
+        if resource is not None:
+            _keep(self.resources, resource)
+            _keep(self.namespaces, namespace)
+
 
 _REMEMBERED_COMBINATIONS = 50_000
+_BEATING = frozenset({_API_SERVER, "system:anonymous"})
+"""Who sends heartbeats."""
 
 
 class _Writer:
