@@ -5,7 +5,7 @@ COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
 
-.PHONY: help setup requirements build build-tests up demo picture demo-preview demo-destroy down check lint generated test slowest test-unit test-busybox test-engine test-lab test-faults test-crash test-exhaustive test-outsiders test-promotion test-load test-observability test-report test-upgrade test-versions observability test-differential bench bench-preview sdks bench-clusters bench-fleet bench-cost bench-delay bench-ledger outdated clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
 
 help:  ## What there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -121,6 +121,10 @@ test-observability: observability  ## From the log to the answer: Alloy, Loki, e
 test-report: setup  ## The page of `auditlog report` in a real browser; installs Chromium from Debian's packages
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(PYTHON) -m pytest tests/report
+
+incident: up build-tests  ## docs/examples/incident.md and its picture, from a new incident on the lab; installs Chromium
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	INCIDENT_FOLDER=docs/examples $(PYTHON) -m pytest tests/lab/test_incident.py
 
 test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, that takes what was not synced
 	$(PYTHON) -m pytest tests/crash

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -105,6 +105,7 @@ class Evidence:
     after: dict[str, datetime] = field(default_factory=dict)
     """The first time after the range at which a node wrote: its log reaches over the end."""
     _latest: dict[str, datetime] = field(default_factory=dict)
+    _noted: set[tuple[str, str, str, str | None, str]] = field(default_factory=set)
     _renewed: dict[str, datetime] = field(default_factory=dict)
 
     @property
@@ -118,20 +119,19 @@ class Evidence:
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, once they are noted."""
-        decide = compile_policy(self.policy) if self.policy else None
-        deciders: dict[Policy, Callable[[Request], Decision]] = {}
+        writers = tuple(_Writer(policy) for policy in ([self.policy] if self.policy else []))
+        in_history: dict[Policy, _Writer] = {}
         for sighting in sightings:
             self._clock(sighting)
             event = sighting.event
             if self.time.overlaps(event.request_received_timestamp, event.stage_timestamp):
-                if self.history is None:
-                    self._note(sighting.node, event, (decide,) if decide else ())
-                else:
+                if self.history is not None:
                     in_force = self.history.at(sighting.node, event.request_received_timestamp)
-                    for policy in in_force:
-                        if policy not in deciders:
-                            deciders[policy] = compile_policy(policy)
-                    self._note(sighting.node, event, tuple(deciders[policy] for policy in in_force))
+                    for each in in_force:
+                        if each not in in_history:
+                            in_history[each] = _Writer(each)
+                    writers = tuple(in_history[each] for each in in_force)
+                self._note(sighting.node, event, writers)
             yield sighting
 
     def _clock(self, sighting: Sighting) -> None:
@@ -153,27 +153,94 @@ class Evidence:
             self.without_renewal[node] = since_last
         self._renewed[node] = moment
 
-    def _note(self, node: str, event: Event, deciders: tuple[Callable[[Request], Decision], ...]) -> None:
-        self.verbs.add(event.verb)
-        _keep(self.users, event.user.username)
-        if event.impersonated_user is not None:
-            _keep(self.users, event.impersonated_user.username)
-        reference = event.object_ref
-        if reference is not None:
-            _keep(self.resources, reference.resource)
-            _keep(self.namespaces, reference.namespace)
-        if is_heartbeat(event):
+    def _note(self, node: str, event: Event, writers: tuple[_Writer, ...]) -> None:
+        reference, other = event.object_ref, event.impersonated_user
+        username = event.user.username
+        names = (
+            event.verb,
+            username,
+            "" if other is None else other.username,
+            None if reference is None else reference.resource,
+            "" if reference is None else reference.namespace,
+        )
+        if names not in self._noted:
+            self._note_names(event, names)
+        if username in _BEATING and is_heartbeat(event):
             self.beats[node] += 1
             if is_renewal(event):
                 self._renewal(node, event.stage_timestamp)
-        if deciders:
-            request = to_request(event)
-            if not any(_writes(decide(request), event) for decide in deciders):
-                self.disagreeing += 1
+        if writers and not any(writer.writes(event) for writer in writers):
+            self.disagreeing += 1
+
+    def _note_names(self, event: Event, names: tuple[str, str, str, str | None, str]) -> None:
+        if len(self._noted) < _REMEMBERED_COMBINATIONS:
+            self._noted.add(names)
+        verb, user, other, resource, namespace = names
+        self.verbs.add(verb)
+        _keep(self.users, user)
+        if event.impersonated_user is not None:
+            _keep(self.users, other)
+        if resource is not None:
+            _keep(self.resources, resource)
+            _keep(self.namespaces, namespace)
 
 
-def _writes(decision: Decision, event: Event) -> bool:
-    return event.level == decision.level and event.stage not in decision.omit_stages
+_REMEMBERED_COMBINATIONS = 50_000
+_BEATING = frozenset({_API_SERVER, "system:anonymous"})
+"""Who sends heartbeats."""
+
+
+class _Writer:
+    """Whether a policy writes events as they are, decided once for each combination of what decides it.
+
+    Of an object's name only those count that the policy names. A creation's name and a new Namespace's namespace depend
+    on the URL too (`to_request`); where they may matter, the policy is asked anew.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._decide = compile_policy(policy)
+        self._named = frozenset(
+            name for rule in policy.rules for entry in rule.resources for name in entry.resource_names
+        )
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def writes(self, event: Event) -> bool:
+        reference, user = event.object_ref, event.user
+        if reference is None:
+            key: tuple[object, ...] = (
+                event.level,
+                event.stage,
+                event.verb,
+                user.username,
+                user.groups,
+                event.request_uri,
+            )
+        else:
+            name = reference.name if reference.name in self._named else ""
+            if event.verb == "create" and (name or reference.resource == "namespaces"):
+                return self._written(event)
+            key = (
+                event.level,
+                event.stage,
+                event.verb,
+                user.username,
+                user.groups,
+                reference.api_group,
+                reference.resource,
+                reference.subresource,
+                reference.namespace,
+                name,
+            )
+        known = self._known.get(key)
+        if known is None:
+            known = self._written(event)
+            if len(self._known) < _REMEMBERED_COMBINATIONS:
+                self._known[key] = known
+        return known
+
+    def _written(self, event: Event) -> bool:
+        decision = self._decide(to_request(event))
+        return event.level == decision.level and event.stage not in decision.omit_stages
 
 
 def _keep(names: set[str], name: str) -> None:

@@ -84,9 +84,9 @@ def _header(report: Report) -> str:
         ("detections", "Detections"),
         ("activity", "Activity"),
         ("who", "Who and what"),
-        ("story", "Story"),
         ("unknown", "Not recorded"),
         ("volume", "Volume"),
+        ("story", "Story"),
     )
     first = min((node.first for node in findings.coverage.nodes), default=None)
     last = max((node.last for node in findings.coverage.nodes), default=None)
@@ -110,9 +110,9 @@ def _sections(report: Report) -> Iterator[tuple[str, str]]:
     yield "detections", _heading("detections", "Detections that fired") + _detections(report)
     yield "activity", _heading("activity", "Activity") + _activity(report)
     yield "who", _heading("who", "Who and what") + _who(report)
-    yield "story", _heading("story", "Story") + _story(report)
     yield "unknown", _heading("unknown", "What is not recorded") + _unknown(report)
     yield "volume", _heading("volume", "Volume and space") + _volume(report)
+    yield "story", _heading("story", "Story") + _story(report)
 
 
 def _heading(key: str, text: str) -> str:

@@ -72,9 +72,9 @@ class Browser:
                 return time.monotonic() - started
         raise AssertionError(f"the page's script did not end within {SECONDS} s: {self.complaints}")
 
-    def picture(self, target: Path) -> None:
-        """The whole page as a PNG."""
-        shown = self.call("Page.captureScreenshot", captureBeyondViewport=True, format="png")
+    def picture(self, target: Path, *, whole: bool = True) -> None:
+        """The whole page as a PNG, or what the window shows of it."""
+        shown = self.call("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
         target.write_bytes(base64.b64decode(shown["data"]))
 
     def press(self, key: str) -> None:

@@ -16,6 +16,8 @@ from auditlog.events.questions.pattern import any_pattern, pattern
 _SIMILAR_USERS = 10
 """Users that are named when a part of a name fits several."""
 
+_KNOWN_USERS = 10_000
+
 _REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 """API groups whose objects are questions and have no name."""
 
@@ -110,6 +112,7 @@ class _Users:
     asked: str
     exact: int = 0
     similar: Counter[str] = field(default_factory=Counter)
+    _known: dict[tuple[str, str | None], tuple[str, ...]] = field(default_factory=dict)
 
     def note(self, event: Event) -> None:
         """Counts an event."""
@@ -121,9 +124,18 @@ class _Users:
 
     def of(self, event: Event) -> tuple[str, ...]:
         """The names that fit: "" for what was asked for, else a name that holds it."""
-        names = [event.user.username]
-        if event.impersonated_user is not None:
-            names.append(event.impersonated_user.username)
+        if not self.asked:
+            return ("",)
+        other = event.impersonated_user
+        names = (event.user.username, None if other is None else other.username)
+        known = self._known.get(names)
+        if known is None:
+            known = self._of([name for name in names if name is not None])
+            if len(self._known) < _KNOWN_USERS:
+                self._known[names] = known
+        return known
+
+    def _of(self, names: list[str]) -> tuple[str, ...]:
         if any(map(pattern(self.asked), names)):
             return ("",)
         if "*" in self.asked:
@@ -153,7 +165,7 @@ def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
             users.note(sighting.event)
             if leaves_out and is_housekeeping(sighting.event):
                 housekeeping += 1
-            elif users.of(sighting.event) and fits(sighting.event):
+            elif fits(sighting.event) and users.of(sighting.event):
                 yield sighting
 
     for sighting in one_per_request(relevant()):

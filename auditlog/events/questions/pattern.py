@@ -18,5 +18,7 @@ def pattern(text: str) -> Callable[[str], bool]:
 
 def any_pattern(texts: Sequence[str]) -> Callable[[str], bool]:
     """A test for a value that fits one of several patterns; none of them fits everything."""
+    if texts and not any("*" in text or not text for text in texts):
+        return frozenset(texts).__contains__
     patterns = [pattern(text) for text in texts]
     return lambda value: not patterns or any(fits(value) for fits in patterns)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from base64 import b64encode
 from pathlib import Path
 
 from auditlog.manifest.desired import sha256
@@ -87,3 +89,30 @@ def test_the_history_is_read_with_its_texts(tmp_path: Path) -> None:
         env={"PATH": f"{TOOLS}/usr/bin:/bin"},
     ).stdout.decode()
     assert told.splitlines()[:2] == ["text abc dGV4dA==", "observation 1 2 abc 0 0 stack"]
+
+
+def test_what_is_in_force_now_is_read_from_the_process(tmp_path: Path) -> None:
+    """A process of that name; the file counts that it sees at the path of its own flag, the last one given."""
+    (tmp_path / "policy").write_text("in force")
+    program = tmp_path / "kube-apiserver"
+    program.write_text("#!/bin/sh\nread -r end\n")
+    program.chmod(0o755)
+    before = int(time.time())
+    flags = ("--audit-policy-file=/nowhere", f"--audit-policy-file={tmp_path}/policy", "--secure-port=6443")
+    with subprocess.Popen([program, *flags], stdin=subprocess.PIPE) as process:
+        until = time.monotonic() + 30
+        while Path(f"/proc/{process.pid}/comm").read_text().strip() != "kube-apiserver" and time.monotonic() < until:
+            time.sleep(0.01)
+        told = subprocess.run(
+            ["sh", "-s", "policies", f"path={tmp_path}/none"],
+            input=(project_folder("node") / "log_files.sh").read_bytes(),
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        process.communicate(b"\n")
+    assert f"text {sha256('in force')} {b64encode(b'in force').decode()}" in told.splitlines()
+    seen = [line.split() for line in told.splitlines() if line.startswith("observation") and sha256("in force") in line]
+    ((_, first, last, _, changed, started, by),) = seen
+    assert (first, by) == (last, "now")
+    assert before - 2 <= int(changed) <= int(first)
+    assert before - 2 <= int(started) <= int(first) + 1
