@@ -14,12 +14,24 @@ from pathlib import PurePath
 from typing import NoReturn
 
 from auditlog import __version__
-from auditlog.cli import completion, config, detections, fleet, inspect, ledger, policy, questions, replay, summary
+from auditlog.cli import (
+    completion,
+    config,
+    detections,
+    fleet,
+    inspect,
+    ledger,
+    policy,
+    questions,
+    render,
+    replay,
+    summary,
+)
 from auditlog.cli.common import UsageError, print_help
 from auditlog.errors import AuditlogError
 from auditlog.events.layout import safe_lines
 
-COMMAND_GROUPS = (inspect, fleet, config, policy, detections, questions, ledger, replay, summary)
+COMMAND_GROUPS = (inspect, fleet, config, policy, detections, questions, ledger, replay, render, summary)
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""
 
 
