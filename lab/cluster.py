@@ -34,11 +34,12 @@ _SUBNETS = Path("/run/kubernetes-audit-lab-subnets.lock")
 _START_SECONDS = 300
 
 
-def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
+def up(paths: Paths, *, nodes: int, minor: str, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:
     """Make the lab and wait until its API answers and its nodes are Ready.
 
     A running lab is left as it is. A lab that was cut short before kubeadm had finished starts from nothing; one
-    that had finished is started with the cluster it had, as after a reboot.
+    that had finished is started with the cluster it had, as after a reboot. ``before_kubeadm`` is called before each
+    machine becomes a member.
     """
     state = load(paths.state)
     if state and (len(state.nodes), state.kubernetes) != (nodes, minor):
@@ -55,7 +56,7 @@ def up(paths: Paths, *, nodes: int, minor: str) -> LabState:
             state = _plan(paths, nodes, minor)
             save(paths.state, state)
             network.ensure_bridge(state)
-    return _ensure(paths, state)
+    return _ensure(paths, state, before_kubeadm)
 
 
 def join(paths: Paths, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:

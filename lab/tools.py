@@ -148,11 +148,12 @@ def providers() -> tuple[Tool, ...]:
 
 def test_tools() -> tuple[Tool, ...]:
     """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, the
-    language host of programs in YAML, an older kubeadm, the Kubernetes provider, Alloy and Loki."""
+    language host of programs in YAML, an older kubeadm, installers' types, the Kubernetes provider, Alloy and Loki."""
     modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36", "0.37"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
         configmap_writer(),
+        installer_types(),
         Tool(
             name="pulumi-language-yaml",
             module="pulumi-language-yaml",
@@ -175,6 +176,11 @@ def package_sdks() -> Tool:
 def configmap_writer() -> Tool:
     """The client that writes through the API while a test changes the control plane."""
     return Tool(name="configmap-writer", module="configmap-writer", package=".", version="1")
+
+
+def installer_types() -> Tool:
+    """What decodes texts for Cluster API and kind into their own types."""
+    return Tool(name="installer-types", module="installer-types", package=".", version="1")
 
 
 def observability_tools() -> tuple[Tool, ...]:

@@ -26,6 +26,7 @@ from auditlog.cli import (
     policy,
     policy_history,
     questions,
+    render,
     replay,
     report,
     summary,
@@ -51,6 +52,7 @@ COMMAND_GROUPS = (
     replay,
     tune,
     report,
+    render,
     summary,
 )
 """Each module offers `register(subparsers)` and gives its commands a `run(arguments) -> int`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 
-from auditlog.events.layout import table
+from auditlog.events.layout import safe, table
 from auditlog.fleet.row import Audit, Drift, Row
 
 HEADER = ("CLUSTER", "AUDIT", "POLICY", "DRIFT", "EVENT", "DISK", "BLIND", "KUBE", "NODES")
@@ -27,7 +28,9 @@ def text_report(rows: Sequence[Row], width: int | None = None) -> str:
         lines.append("")
     for row in told:
         findings = [*row.findings, *row.problems]
-        lines += [f"{row.cluster}: {finding}" for finding in findings[:_MOST_FINDINGS]]
+        for finding in findings[:_MOST_FINDINGS]:
+            text = f"{row.cluster}: {safe(finding)}"
+            lines += [text] if width is None else textwrap.wrap(text, width, subsequent_indent="  ")
         if len(findings) > _MOST_FINDINGS:
             lines.append(f"{row.cluster}: and {len(findings) - _MOST_FINDINGS} more (-o json has all)")
     return "\n".join([*lines, "", counted(rows), ""])

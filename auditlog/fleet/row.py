@@ -10,19 +10,24 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
 
+from auditlog.checks.audit_state import audit_is_on
 from auditlog.checks.retention import days_held
 from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.cross_check import Sight, sights
-from auditlog.inspection.inspection import NodeReport, inspect_node
+from auditlog.manifest import manifest
+from auditlog.manifest.backends import log_backend
 from auditlog.manifest.desired import sha256
+from auditlog.manifest.manifest import ManifestError
 from auditlog.nodes import node_scripts
 from auditlog.nodes.facts import Facts
+from auditlog.nodes.kubernetes_version import kubernetes_version
 from auditlog.plan.plan import make_plan
 from auditlog.plan.plan_error import PlanError
-from auditlog.policy.model import PolicyError
+from auditlog.policy.model import NEWEST_MINOR, PolicyError
 from auditlog.policy.presets import without_header
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.policy.validate import policy_as_read
+from auditlog.review.topic import some
 from auditlog.settings import Settings
 from auditlog.settings.setting import Encrypted
 
@@ -119,9 +124,9 @@ def _findings(row: Row) -> Iterator[str]:
     if row.has_heartbeat and row.silent_seconds is not None and row.silent_seconds > SILENT_SECONDS:
         yield f"a node has written nothing to its log for {row.silent_seconds // 60} minutes"
     if row.days is not None and row.days < LEAST_DAYS:
-        yield f"rotated files hold {row.days:.1f} days: events are deleted before a day is over"
+        yield f"rotated files hold {row.days * 24:.1f} hours: events are deleted before a day is over"
     if row.blind:
-        yield f"{len(row.blind)} deployed detections can never fire: {', '.join(row.blind)}"
+        yield f"{len(row.blind)} deployed detections can never fire: {some(row.blind)}"
 
 
 def unread_row(stack: str, problem: str) -> Row:
@@ -135,9 +140,9 @@ def row_of(
     """The row of a cluster whose nodes answered so. ``owner`` is what its stack writes on the nodes."""
     facts = {name: found for name, found in readings.items() if not isinstance(found, str)}
     joined = {name: found for name, found in facts.items() if found.manifest is not None}
-    reports = {name: inspect_node(name, found) for name, found in joined.items()}
+    servers = [_Server.of(found) for found in joined.values()]
     drift, differences = _drift(settings, policy, owner, readings, facts)
-    days = [found for name, report in reports.items() if (found := _days(report, joined[name])) is not None]
+    days = [server.days for server in servers if server.days is not None]
     silent = [found.log_silent_seconds for found in joined.values() if found.log_silent_seconds is not None]
     return Row(
         stack=stack,
@@ -145,7 +150,7 @@ def row_of(
         nodes=len(readings),
         reached=len(facts),
         wanted=settings.enabled,
-        audit=_audit(tuple(reports.values())),
+        audit=_audit([server.audits for server in servers]),
         policy=policy.source,
         drift=drift,
         differences=differences,
@@ -153,17 +158,35 @@ def row_of(
         has_heartbeat=bool(joined) and all(_has_heartbeat(found) for found in joined.values()),
         days=min(days, default=None),
         blind=_blind(settings, joined),
-        kubernetes=tuple(sorted({report.kubernetes for report in reports.values() if report.kubernetes})),
+        kubernetes=tuple(sorted({server.version for server in servers if server.version})),
         old_scripts=tuple(name for name, found in facts.items() if _is_old(found)),
         problems=tuple(found for found in readings.values() if isinstance(found, str)),
     )
 
 
-def _audit(reports: Sequence[NodeReport]) -> Audit:
-    on = sum(report.audit_is_on for report in reports)
-    if not reports:
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """One API server, as its manifest and its process have it."""
+
+    version: str | None
+    audits: bool
+    days: float | None
+
+    @classmethod
+    def of(cls, facts: Facts) -> _Server:
+        text = facts.manifest.text if facts.manifest else ""
+        try:
+            version, flags = kubernetes_version(text, facts), manifest.flag_values(manifest.arguments(text))
+        except ManifestError:
+            version, flags = None, {}
+        log = log_backend(flags, int(version.split(".")[1]) if version else NEWEST_MINOR)
+        return cls(version, audit_is_on(facts, flags), None if log is None else days_held(log, facts))
+
+
+def _audit(servers: Sequence[bool]) -> Audit:
+    if not servers:
         return Audit.UNKNOWN
-    return Audit.ON if on == len(reports) else Audit.PARTLY if on else Audit.OFF
+    return Audit.ON if all(servers) else Audit.PARTLY if any(servers) else Audit.OFF
 
 
 def _drift(
@@ -210,10 +233,6 @@ def _since_written(facts: Mapping[str, Facts]) -> tuple[Drift, tuple[str, ...]]:
     if edited:
         return Drift.DRIFTED, tuple(edited)
     return Drift.UNKNOWN, ()
-
-
-def _days(report: NodeReport, facts: Facts) -> float | None:
-    return None if report.log is None else days_held(report.log, facts)
 
 
 def _blind(settings: Settings, facts: Mapping[str, Facts]) -> tuple[str, ...] | None:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from auditlog.checks.api_server import ApiServer
+from auditlog.checks.audit_state import audit_is_on
 from auditlog.checks.between_nodes import NodeTraits, differences
 from auditlog.checks.catalogue import live_findings
 from auditlog.checks.disk import Disk, disk_of
 from auditlog.checks.finding import Finding
 from auditlog.checks.node_state import kind_of_node, kubelet
-from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG
 from auditlog.manifest.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
 from auditlog.manifest.desired import Flag, sha256
@@ -126,13 +126,12 @@ def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
     log, webhook = log_backend(flags, minor), webhook_backend(flags)
     mode = log.mode if log else None
     policy = _inspect_policy(facts.policy, facts.policy_path or flags.get(POLICY_FLAG, ""), minor, mode)
-    running = manifest.flag_values(facts.processes[-1].arguments) if facts.processes else flags
     return NodeReport(
         name=name,
         hostname=facts.hostname,
         kubernetes=version,
         owner=facts.owner,
-        audit_is_on=_is_on(running),
+        audit_is_on=audit_is_on(facts, flags),
         flags=tuple(Flag(flag, value) for flag, value in sorted(flags.items()) if flag.startswith(AUDIT)),
         log=log,
         webhook=webhook,
@@ -144,19 +143,13 @@ def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
 
 
 def _unreadable(name: str, facts: Facts, *found: Finding) -> NodeReport:
-    running = manifest.flag_values(facts.processes[-1].arguments) if facts.processes else {}
-    return NodeReport(
-        name, facts.hostname, None, facts.owner, _is_on(running), (), None, None, None, None, _leading_first(found)
-    )
+    is_on = audit_is_on(facts, {})
+    return NodeReport(name, facts.hostname, None, facts.owner, is_on, (), None, None, None, None, _leading_first(found))
 
 
 def _leading_first(found: Sequence[Finding]) -> tuple[Finding, ...]:
     order = {identifier: place for place, identifier in enumerate(LEADING)}
     return tuple(sorted(found, key=lambda each: order.get(each.id, len(order))))
-
-
-def _is_on(flags: Mapping[str, str]) -> bool:
-    return bool(flags.get(POLICY_FLAG)) and (log_backend(flags, NEWEST_MINOR) or webhook_backend(flags)) is not None
 
 
 def _inspect_policy(file: RemoteFile | None, path: str, minor: int, mode: str | None) -> PolicyReport | None:

@@ -26,10 +26,12 @@ def decide(plan: Plan, settings: Settings, facts: Mapping[str, Facts]) -> Decisi
         return Decision(())
     restarted = [node for node in plan.nodes if node.needs_restart]
     pairs = {node.node.name: policy_pair(node) for node in plan.nodes if not node.policy.secret}
+    is_secret = any(node.policy.secret and not node.policy.in_sync for node in plan.nodes)
     return Decision(
         (
             Topic("changes", tuple(_changes(plan, changed))),
             *_restart(restarted, len(plan.nodes)),
+            *((Topic("recorded", ("not shown, because an argument is secret",)),) if is_secret else ()),
             *recording(pairs),
             *alerts(pairs, settings),
             *disk(plan.nodes, facts),

@@ -14,6 +14,9 @@ LIMIT = 60_000
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#])")
 
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+"""What forges take for a person's name, also after a backslash; not the one in an address."""
+
 
 def marker(environment: str) -> str:
     """The first line of the page, by which the comment of an earlier run is found. It is not shown."""
@@ -125,8 +128,8 @@ def _fenced(message: Message) -> str:
 
 
 def _plain(text: str) -> str:
-    """The text as Markdown that shows it as it is: what a node's files say must not make links or HTML."""
-    return _SPECIAL.sub(r"\\\1", text)
+    """The text as Markdown that shows it as it is: what a node's files say must make no link, no HTML, no mention."""
+    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", text))
 
 
 def _code(text: str) -> str:

@@ -15,6 +15,7 @@ from auditlog.review.sentences import in_order
 from auditlog.review.topic import Decision
 
 _DIGEST = re.compile(r"^plan digest: ((?:[^\s,=]+=)?[0-9a-f]{64})$", re.MULTILINE)
+NOTHING_PRINTED = "pulumi preview ended before it began: the job's log says why"
 _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _NO_CHANGE = ("same", "read", "refresh")
 _STACK_TYPE = "pulumi:pulumi:Stack"
@@ -86,7 +87,12 @@ class Preview:
 
 
 def read_preview(text: str) -> Preview:
-    """Reads the JSON of one preview. Raises PreviewError."""
+    """Reads the JSON of one preview. Raises PreviewError.
+
+    Nothing at all is what Pulumi prints where it ends before the preview begins: a preview that failed.
+    """
+    if not text.strip():
+        return Preview((), (Message("", "error", (NOTHING_PRINTED,), ""),), 0, None)
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:

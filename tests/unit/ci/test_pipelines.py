@@ -90,3 +90,11 @@ def test_on_gitlab_what_reads_runs_elsewhere_and_is_given_another_environments_v
         assert jobs[name]["environment"] == {"name": "prod-preview", "action": "access"}
     assert "tags" not in jobs["comment"]
     assert jobs["comment"]["environment"]["name"] == "comments"
+
+
+def test_on_gitlab_the_jobs_of_a_stack_are_told_what_a_child_pipeline_does_not_know() -> None:
+    """Variables that the jobs of a stack decide by are handed down: they have no other way to them."""
+    handed = yaml.safe_load((REPOSITORY / ".gitlab-ci.yml").read_text())["each-stack"]["variables"]
+    asked = " ".join(rule["if"] for job in gitlab_jobs("prod").values() for rule in job["rules"])
+    assert {word.strip("$") for word in asked.split() if word.startswith("$")} <= handed.keys()
+    assert handed["MERGE_REQUEST_IID"] == "$CI_MERGE_REQUEST_IID"

@@ -13,7 +13,7 @@ from auditlog.nodes.fact_types import KubeadmConfig, Process, StrayManifest, Wri
 from auditlog.nodes.facts import Facts
 from auditlog.plan.reasons import KUBEADM_CONFIG_RECORD_ONLY, RECORD_ONLY
 from tests.unit.components.program import Program, run_program, stack_config
-from tests.unit.plan.nodes import POLICY, applied
+from tests.unit.plan.nodes import POLICY, applied, untouched
 
 STRAYS = (StrayManifest("kube-apiserver.yaml.bak", 4000), StrayManifest("a copy", 4001))
 
@@ -68,3 +68,11 @@ def test_a_process_that_must_end_is_named_with_its_start(monkeypatch: pytest.Mon
     stale = manifest.arguments(facts.manifest.text)[:-1]
     program = preview(monkeypatch, dataclasses.replace(facts, processes=(Process(7, 2500, stale),)))
     assert given(program)["restart"] == "7@2500"
+
+
+def test_what_decides_is_said_first_and_in_previews_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = preview(monkeypatch, untouched())
+    assert program.messages[0].startswith("In short: policy file and manifest of cp1 (1 of 1 node); ")
+    assert not any("In short" in message for message in preview(monkeypatch, applied()).messages)
+    update = run_program(monkeypatch, stack_config(), {"cp1": untouched()})
+    assert not any("In short" in message for message in update.messages)

@@ -93,6 +93,11 @@ def test_what_a_file_says_makes_no_markup() -> None:
     assert "| `cp1-ab` |" in text
 
 
+def test_nobody_is_called_by_what_a_node_says() -> None:
+    text = page(("cp1", "warning", "cp1: flag is @team and alice@example.com"))
+    assert "@\u200bteam and alice@example.com" in text
+
+
 def test_diffs_that_have_no_room_are_named_and_the_rest_stays() -> None:
     long = ("cp2-manifest", "info", DIFF + "+b: 3\n" * 1000)
     text = page(long, CHANGE, DIGEST_MESSAGE, steps=(("cp1-manifest", "update"),), limit=1500)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from auditlog.checks.budget import MISSED
-from auditlog.review.preview import Message, PreviewError, Step, read_preview
+from auditlog.review.preview import NOTHING_PRINTED, Message, PreviewError, Step, read_preview
 from tests.unit.review.documents import DIFF, DIGEST, document, urn
 
 
@@ -46,10 +46,16 @@ def test_a_preview_with_an_error_has_failed() -> None:
     assert preview.digest is None
 
 
-@pytest.mark.parametrize("text", ["", "Previewing update", "[]", '{"steps": 1}'])
+@pytest.mark.parametrize("text", ["Previewing update", "[]", '{"steps": 1}'])
 def test_what_is_no_preview_is_refused(text: str) -> None:
     with pytest.raises(PreviewError, match="pulumi preview --json"):
         read_preview(text)
+
+
+def test_what_pulumi_prints_nothing_of_has_failed() -> None:
+    preview = read_preview("\n")
+    assert preview.failed
+    assert preview.messages[0].sentences == (NOTHING_PRINTED,)
 
 
 def test_a_preview_that_ended_before_its_first_step_has_none() -> None:

@@ -1,0 +1,1 @@
+"""A stack's audit logging in the form of an installer of clusters: policy, flags, mounts and annotations."""
