@@ -19,12 +19,16 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One log entry: nanoseconds since 1970, the line, its stream's labels and its structured metadata."""
+    """One log entry: nanoseconds since 1970, the line, its stream's labels and its structured metadata.
+
+    ``parsed`` is what the query itself has made of the line.
+    """
 
     time: int
     line: str
     labels: dict[str, str]
     metadata: dict[str, str]
+    parsed: dict[str, str]
 
 
 def entries(url: str, query: str, start: int, end: int) -> Iterator[Entry]:
@@ -60,13 +64,13 @@ def _page(url: str, query: str, start: int, end: int) -> list[Entry]:
     result = _get(url, "query_range", parameters)["result"]
     found = [
         Entry(
-            int(value[0]),
-            value[1],
+            int(moment),
+            line,
             stream["stream"],
-            (value[2] if len(value) > 2 else {}).get("structuredMetadata", {}),
+            *((more[0] if more else {}).get(kind, {}) for kind in ("structuredMetadata", "parsed")),
         )
         for stream in result
-        for value in stream["values"]
+        for moment, line, *more in stream["values"]
     ]
     return sorted(found, key=lambda entry: entry.time)
 
