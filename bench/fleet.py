@@ -26,6 +26,7 @@ import asyncssh
 import pytest
 import yaml
 
+from auditlog.fleet.read import AT_ONCE
 from lab.api import Lab
 from lab.paths import REPOSITORY, Paths
 from lab.stack import configuration
@@ -146,14 +147,15 @@ def main() -> None:
         subprocess.run(["ssh-add", "-q", str(folder / "key")], env={**os.environ, **agent}, check=True)
         recorded = fleet(folder, arguments.clusters - len(arguments.lab), key, started)
         files = [*recorded, *(lab_stack(folder, root, agent) for root in arguments.lab)]
-        quarter = measured(files[: len(files) // 4], agent, 20)
-        whole = measured(files, agent, 20)
+        quarter = measured(files[: len(files) // 4], agent, AT_ONCE)
+        whole = measured(files, agent, AT_ONCE)
         turns = measured(files[: len(files) // 4], agent, 1)
     one_by_one = turns.seconds * 4
     print(whole.last_line)
-    print(f"{len(files)} clusters, 20 at a time        {whole.seconds:6.1f} s  {whole.megabytes:6.0f} MB")
-    print(f"{len(files) // 4} clusters, 20 at a time        {quarter.seconds:6.1f} s  {quarter.megabytes:6.0f} MB")
-    print(f"{len(files) // 4} clusters, one after the other {turns.seconds:6.1f} s  {turns.megabytes:6.0f} MB")
+    few = len(files) // 4
+    print(f"{len(files)} clusters, {AT_ONCE} at a time        {whole.seconds:6.1f} s  {whole.megabytes:6.0f} MB")
+    print(f"{few} clusters, {AT_ONCE} at a time        {quarter.seconds:6.1f} s  {quarter.megabytes:6.0f} MB")
+    print(f"{few} clusters, one after the other {turns.seconds:6.1f} s  {turns.megabytes:6.0f} MB")
     print(f"one after the other, all would take {one_by_one:.0f} s: {one_by_one / whole.seconds:.1f} times as long")
 
 

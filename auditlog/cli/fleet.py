@@ -32,7 +32,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     status.add_argument("--identity", metavar="FILE", help="the private key (default: the keys of the SSH agent)")
     status.add_argument(
-        "--at-once", type=int, default=0, metavar="COUNT", help="how many clusters are read at a time (20)"
+        "--at-once", type=int, default=0, metavar="COUNT", help="how many clusters are read at a time (40)"
     )
     status.add_argument("--page", metavar="FILE", help="also write the table as one HTML file")
     add_output(status)
