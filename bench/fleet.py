@@ -152,10 +152,9 @@ def main() -> None:
         turns = measured(files[: len(files) // 4], agent, 1)
     one_by_one = turns.seconds * 4
     print(whole.last_line)
+    few = len(files) // 4
     print(f"{len(files)} clusters, {AT_ONCE} at a time        {whole.seconds:6.1f} s  {whole.megabytes:6.0f} MB")
-    print(
-        f"{len(files) // 4} clusters, {AT_ONCE} at a time        {quarter.seconds:6.1f} s  {quarter.megabytes:6.0f} MB"
-    )
+    print(f"{few} clusters, {AT_ONCE} at a time        {quarter.seconds:6.1f} s  {quarter.megabytes:6.0f} MB")
     print(f"{few} clusters, one after the other {turns.seconds:6.1f} s  {turns.megabytes:6.0f} MB")
     print(f"one after the other, all would take {one_by_one:.0f} s: {one_by_one / whole.seconds:.1f} times as long")
 
