@@ -99,7 +99,7 @@ class Incident:
 
     def kubectl(self, token: str, *words: str, check: bool = True) -> str:
         """As whoever has the token, and with nothing else."""
-        plain = "kubectl --kubeconfig=/dev/null --server=https://127.0.0.1:6443"
+        plain = f"kubectl --kubeconfig=/dev/null --server=https://{self.node.address}:6443"
         trusted = "--certificate-authority=/etc/kubernetes/pki/ca.crt"
         return self.node.run(f"{plain} {trusted} --token={token} {shlex.join(words)}", check=check).stdout.strip()
 
