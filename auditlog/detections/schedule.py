@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditlog.detections.model import Detection, Events, Severity, Volume
+from auditlog.detections.model import Detection, Events, Severity, Unannotated, Volume
 
 LATE = 60
 """Seconds by which an event may arrive late and still be seen by the next evaluation. `auditlog detections --replay`
 finds later ones."""
 
-_HOUR = 3600
+_TIMES_IN_A_WINDOW = 4
 """What counts the bytes of a day reads all of them each time, and they change little in an hour."""
 
 _INTERVALS = {Severity.CRITICAL: 60, Severity.WARNING: 300, Severity.INFO: 900}
@@ -40,7 +40,9 @@ def schedule_of(detection: Detection) -> Schedule:
     interval = _INTERVALS[detection.severity]
     source = detection.source
     if isinstance(source, Volume):
-        return Schedule(_HOUR, source.window)
+        return Schedule(source.window // _TIMES_IN_A_WINDOW, source.window)
+    if isinstance(source, Unannotated):
+        return Schedule(source.window, source.window)
     if not isinstance(source, Events):
         return Schedule(60, 60)
     if detection.threshold:

@@ -98,6 +98,8 @@ DETECTIONS = (
                 ),
             ),
             callers=Callers.ANYONE,
+            # A creation, by a server-side apply too, is answered with 201 and takes nothing away.
+            codes="200",
             lines=(_NO_DRY_RUN_BUT_DELETIONS,),
             # A deleted collection has no name, and may have had ours in it.
             fields=(f'name=~"({POLICY_PREFIX}.*)?"',),
@@ -108,7 +110,7 @@ DETECTIONS = (
             "From now on events may lack what changed, or say something else. Detections that read annotations are "
             "then blind. `pulumi up` makes the policies again."
         ),
-        false_positives="`pulumi up` of this project, when it makes, changes or removes annotations.",
+        false_positives="`pulumi up` of this project, when it changes or removes annotations.",
     ),
     Detection(
         id="write-without-annotations",

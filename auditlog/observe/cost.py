@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditlog.detections.catalogue import DETECTIONS
-from auditlog.detections.model import Events, Silence
+from auditlog.detections.model import Events, Silence, Unannotated, Volume
 from auditlog.detections.schedule import schedule_of
 from auditlog.observe.dashboards.rendered import RenderedDashboard
 
@@ -59,6 +59,8 @@ def rule_costs() -> tuple[RuleCost, ...]:
         if isinstance(each.source, Events):
             expressions = 2 if each.source.distinct else 1
             found.append(RuleCost(each.id, each.severity.value, schedule.interval, expressions * schedule.readings))
+        elif isinstance(each.source, Volume | Unannotated):
+            found.append(RuleCost(each.id, each.severity.value, schedule.interval, schedule.readings))
         elif isinstance(each.source, Silence):
             # A rule for each node, which reads that node's part of the log.
             found.append(RuleCost(each.id, each.severity.value, 60, each.threshold / 60))

@@ -533,6 +533,7 @@ QUIET: dict[str, tuple[Example, ...]] = {
     ),
     "annotation-policy-changed": (
         E(f"{ALICE} get validatingadmissionpolicies audit-annotations-workload"),
+        E(f"{ALICE} patch validatingadmissionpolicies audit-annotations-workload", 201),
         E(f"{ALICE} delete validatingadmissionpolicybindings no-root"),
         E(f"{ALICE} patch validatingadmissionpolicies audit-annotations-workload", query=DRY_RUN),
         E(f"{MANAGER} update validatingadmissionpolicies/status audit-annotations-workload"),

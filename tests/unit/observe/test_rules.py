@@ -201,12 +201,12 @@ def test_silence_is_watched_on_every_node() -> None:
     assert "no-events-from-node" not in rules(loki_rules(RuleScope("prod")).text)
 
 
-def test_the_volume_of_a_day_is_compared_with_the_budget_once_an_hour() -> None:
+def test_the_volume_of_a_day_is_compared_with_the_budget_every_six_hours() -> None:
     (rule,) = rules(loki_rules(SCOPE).text)["audit-budget-missed"]
     query = 'sum by (cluster, node) (bytes_over_time({job="kubernetes-audit", cluster="prod"} [1d]))'
     assert rule["expr"] == f"{query} / 1000000000 > 1"
     intervals = {group["name"]: group["interval"] for group in loki_rules(SCOPE).groups}
-    assert intervals["kubernetes-audit-prod-retention"] == "1h"
+    assert intervals["kubernetes-audit-prod-retention-6h"] == "6h"
     assert "audit-budget-missed" not in rules(loki_rules(RuleScope("prod", NODES)).text)
 
 
