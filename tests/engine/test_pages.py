@@ -160,7 +160,7 @@ def refused(cluster: Cluster) -> str:
 
 CHANGES: dict[str, tuple[Callable[[Cluster], str], tuple[str, ...]]] = {
     "turn-on": (turn_on, ("recorded from now on", "rehearsed", "restores what was there before")),
-    "record-more": (record_more, ("who read a Secret", "24 of 64 see all now")),
+    "record-more": (record_more, ("who read a Secret", "see all now")),
     "record-less": (record_less, ("**recorded no more** | who read a Secret", "can never fire any more")),
     "hand-edit": (hand_edit, ("cp2 (1 of 3 nodes)",)),
     "take-off": (take_off, ("audit logging is taken off", "is never recorded")),
