@@ -116,4 +116,5 @@ def _undo(plan: Plan, restarted: Sequence[NodePlan]) -> Iterator[str]:
     if first:
         yield "later: enabled: false and deploy, which restores what was there before this stack"
     else:
-        yield "later: deploy the settings from before, which restarts the same nodes once more"
+        again = "restarts the same nodes once more" if restarted else "ends no API server either"
+        yield f"later: deploy the settings from before, which {again}"

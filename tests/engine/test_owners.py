@@ -104,7 +104,8 @@ def hand_over(stack: Renamed, node: FakeNode, former: str, owner: str) -> None:
     resources = printed.rpartition("Resources:")[2]
     assert "~ 4 to update" in resources
     assert not re.search(r"create|delete|replace", resources)
-    assert "restart" not in printed
+    assert "API:     no API server restarts" in printed
+    assert "restarts the same nodes" not in printed
     stack.run("up", "--yes", "--skip-preview")
     assert deletions(node) == []
     assert applications(node) == ["apply-manifest", "apply-kubeadm-config"]

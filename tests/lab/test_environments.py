@@ -31,6 +31,7 @@ _TOOLS = (
     "sh awk base64 basename cat chmod chown cp cut date df diff dirname find grep head id ln ls mkdir mktemp mv printf "
     "readlink rm rmdir sed setsid sha256sum sleep sort stat sync tail timeout touch tr uname wc"
 )
+_RESTART = "systemctl restart kubelet && until pgrep -x kubelet >/dev/null; do sleep 0.2; done"
 _ODD_FILES = {
     "binary": "head -c 3000 /dev/urandom >{}",
     ".hidden": f"cp {MANIFEST} {{}}",
@@ -62,18 +63,21 @@ def kubectl_elsewhere(node: Node) -> Iterator[Edit]:
 def pod_logs_elsewhere(node: Node) -> Iterator[Edit]:
     """kubelet has a folder of its own for what containers write."""
     config = "/var/lib/kubelet/config.yaml"
-    restart = "systemctl restart kubelet && until pgrep -x kubelet >/dev/null; do sleep 0.2; done"
-    configured = f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && {restart}"
-    with for_a_while(node, configured, f"mv {config}.kept {config} && {{ {restart}; }} && rm -rf /var/elsewhere"):
+    configured = f"cp -p {config} {config}.kept && echo 'podLogsDir: /var/elsewhere' >>{config} && {_RESTART}"
+    with for_a_while(node, configured, f"mv {config}.kept {config} && {{ {_RESTART}; }} && rm -rf /var/elsewhere"):
         yield unchanged
 
 
 @contextmanager
 def odd_files(node: Node) -> Iterator[Edit]:
-    """The manifest folder has files that are no manifests, and one whose name is no text."""
+    """The manifest folder has files that are no manifests, and one whose name is no text.
+
+    kubelet passes by a pipe that is there when it starts. It opens one that is made while it watches, and then waits
+    for what that says for ever, whatever else becomes of the folder.
+    """
     paths = {f'"{MANIFESTS}/{name}"': made for name, made in _ODD_FILES.items()}
     made = " && ".join(each.format(*(path,) * each.count("{}")) for path, each in paths.items())
-    with for_a_while(node, made, f"rm -r {' '.join(paths)}"):
+    with for_a_while(node, f"{made} && {_RESTART}", f"rm -r {' '.join(paths)}"):
         yield unchanged
 
 
