@@ -154,7 +154,8 @@ ACTIONS: dict[str, str] = {
     "annotation-policy-changed": """
         printf '{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding",
         "metadata":{"name":"audit-annotations-detections","labels":{"detections":"made"}},
-        "spec":{"policyName":"none","validationActions":["Audit"]}}' | $K create -f -
+        "spec":{"policyName":"none","validationActions":["Audit"]}}' | $K create -f - &&
+        $K delete validatingadmissionpolicybinding audit-annotations-detections
     """,
     "api-service-changed": """
         printf '{"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService",
