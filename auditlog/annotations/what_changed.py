@@ -7,13 +7,15 @@ its values are in ``values``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL
 
 NO_CHANGE = "no change"
 """The value of an annotation ``changed`` where an update left alone what its entry looks at."""
+_FROM_A_FILE = ".static.k8s.io"
+"""How the name of an admission policy ends that an API server has from a file (ManifestBasedAdmissionControlConfig)."""
 _KEYS = "keys "
 _ARROW = " -> "
 _NEXT_SUBJECT = re.compile(r", (?=(?:User|Group|ServiceAccount) )")
@@ -113,13 +115,19 @@ class WhatChanged:
         return "; ".join(filter(None, parts))
 
 
+def written(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event."""
+    for name, value in annotations.items():
+        policy, slash, key = name.partition("/")
+        if slash and policy.startswith(POLICY_PREFIX):
+            yield policy.removeprefix(POLICY_PREFIX).removesuffix(_FROM_A_FILE), key, value
+
+
 def what_changed(annotations: Mapping[str, str]) -> WhatChanged:
     """What the ``annotations`` of an event say; those that others wrote are left out."""
     values: dict[str, dict[str, str]] = {}
-    for key, value in annotations.items():
-        policy, slash, name = key.partition("/")
-        if slash and policy.startswith(POLICY_PREFIX):
-            values.setdefault(policy.removeprefix(POLICY_PREFIX), {})[name] = value
+    for entry, key, value in written(annotations):
+        values.setdefault(entry, {})[key] = value
     complete = frozenset(entry for entry, said in values.items() if said.pop(SENTINEL, "") == "yes")
     said = [each["changed"] for each in values.values() if "changed" in each]
     changes = (*_listed(values), *_before_and_now(values))

@@ -1,12 +1,11 @@
-"""What the admission policies of `annotations/` wrote into an event: the one place that knows how their keys look."""
+"""What the admission policies of `annotations/` wrote into an event, in the words of a story."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-_KEY = re.compile(r"audit-annotations-(?P<entry>[a-z0-9-]+)(\.static\.k8s\.io)?/(?P<key>[A-Za-z]+)")
-_SENTINEL = "complete"
+from auditlog.annotations.model import SENTINEL
+from auditlog.annotations.what_changed import written
 
 _WORDS: Mapping[tuple[str, str], str] = {
     ("workload-change", "images"): "image {}",
@@ -42,17 +41,12 @@ OWNERS = ("deleted", "owners")
 
 def facts_of(annotations: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """The values by entry and key, in the order of the event."""
-    found = {}
-    for name, value in annotations.items():
-        match = _KEY.fullmatch(name)
-        if match and match["key"] != _SENTINEL:
-            found[match["entry"], match["key"]] = value
-    return found
+    return {(entry, key): value for entry, key, value in written(annotations) if key != SENTINEL}
 
 
 def is_annotated(annotations: Mapping[str, str]) -> bool:
     """Whether such a policy looked at the request, even if it had nothing to say."""
-    return any(_KEY.fullmatch(name) for name in annotations)
+    return any(written(annotations))
 
 
 def sentences(facts: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
