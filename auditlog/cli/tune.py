@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from auditlog.annotations.read import catalogue
 from auditlog.cli.common import UsageError, add_logs
@@ -15,7 +16,7 @@ from auditlog.cli.output import Output, write
 from auditlog.cli.replay import processes_of
 from auditlog.cli.terminal import progress_bar
 from auditlog.cli.times import add_times, resolve_times
-from auditlog.events.budget import Budget, parse_days, parse_size
+from auditlog.events.budget import Budget, BudgetError, parse_days, parse_size
 from auditlog.policy.model import Policy
 from auditlog.policy.overlay import Overlay, build_policy
 from auditlog.policy.validate import policy_as_read
@@ -27,6 +28,7 @@ from auditlog.tuning.search import Plan, Tuning
 from auditlog.tuning.steps import joined
 from auditlog.tuning.tune import TuneReport, tune
 
+Number = TypeVar("Number", int, float)
 _STACK_PREFIX = "stack:"
 
 
@@ -145,7 +147,9 @@ def _from_loki(arguments: argparse.Namespace, tuning: Tuning) -> TuneReport:
 def _budget(arguments: argparse.Namespace) -> Budget:
     """What the options say, and the stack where they do not."""
     if arguments.keep and arguments.space:
-        return Budget(parse_days(arguments.keep), parse_size(arguments.space))
+        return Budget(
+            _as_written("--keep", parse_days, arguments.keep), _as_written("--in", parse_size, arguments.space)
+        )
     of_stack = None
     if arguments.stack:
         # Half a second to import, for every setting, that no command without a stack has to wait for.
@@ -159,8 +163,8 @@ def _budget(arguments: argparse.Namespace) -> Budget:
             f"tune: {missing} is missing; allowed: --keep 30d --in 10GiB, or a --stack with auditLog.budget"
         )
     return Budget(
-        parse_days(arguments.keep) if arguments.keep else of_stack.days,
-        parse_size(arguments.space) if arguments.space else of_stack.bytes,
+        _as_written("--keep", parse_days, arguments.keep) if arguments.keep else of_stack.days,
+        _as_written("--in", parse_size, arguments.space) if arguments.space else of_stack.bytes,
     )
 
 
@@ -181,3 +185,11 @@ def _changed_text(base: _Base, plan: Plan) -> str:
             omit_stages=plan.policy.omit_stages,
         )
     )
+
+
+def _as_written(option: str, parse: Callable[[str], Number], text: str) -> Number:
+    """What an option says. Raises UsageError with the option's name."""
+    try:
+        return parse(text)
+    except BudgetError as problem:
+        raise UsageError(f"{option}: {problem}") from problem

@@ -118,7 +118,10 @@ def read_history(told: Mapping[str, str], policy_of: Callable[[str, str], Policy
                     _, first, last, policy, changed, started, by = words
                     seen.append(Observation(node, int(first), int(last), policy, int(changed), int(started), by))
             except (ValueError, IndexError) as problem:
-                raise HistoryError(f"the policy history of {node}, line {number}: {problem}") from problem
+                raise HistoryError(
+                    f"the policy history of {node}, line {number} of what it tells, is damaged ({problem}); --policy "
+                    "says which policy was in force instead"
+                ) from problem
     return history_of(seen, texts)
 
 

@@ -106,7 +106,7 @@ def test_a_stack_has_policy_and_budget(log: str, tmp_path: Path, capsys: pytest.
         (BUDGET, "the policy the log was written under is missing; --policy takes a policy file"),
         (("--keep", "30d", *POLICY), "--in is missing; allowed: --keep 30d --in 10GiB, or a --stack with"),
         (("--in", "1GB", *POLICY), "--keep is missing"),
-        (("--keep", "soon", "--in", "1GB", *POLICY), "'soon' is no time; allowed: days or weeks above 0"),
+        (("--keep", "soon", "--in", "1GB", *POLICY), "--keep: 'soon' is no time; allowed: days or weeks above 0"),
         (("--keep", "30d", "--in", "much", *POLICY), "'much' is not a size"),
         ((*BUDGET, *POLICY, "--since", "1h"), "--since and --until are for --loki"),
         ((*BUDGET, *POLICY, "--loki", "http://localhost:1"), "--loki and LOG"),
