@@ -64,8 +64,7 @@ class Answer:
 
 
 def write(logs: Logs) -> None:
-    """Seven files: rotated, compressed, a canary's; a quiet minute; IDs of all sorts; a line that is still under way.
-    Seven files: rotated, compressed, a canary's; a quiet minute; IDs of all sorts; a line that is still under way."""
+    """Seven files: rotated, compressed, a canary's; a quiet minute; IDs of all sorts; a line that is still under way."""
     boundary = [logs.event(logs.begin + timedelta(seconds=60)), logs.event(logs.begin + timedelta(seconds=120))]
     odd = [logs.event(logs.begin + timedelta(seconds=65.5, milliseconds=at), each) for at, each in enumerate(ODD_IDS)]
     again = [logs.event(logs.begin + timedelta(seconds=70, milliseconds=at), "the same") for at in range(20)]
@@ -287,9 +286,9 @@ def test_lines_that_are_no_events(shipped: Shipped, folder: Path) -> None:
     assert answer.of("no-event-lines")["count"] == 1
 
 
-def test_what_was_sent_again_after_a_kill_is_complete(shipped: Shipped, tmp_path: Path) -> None:
+def test_what_was_sent_again_after_a_kill_is_complete(tmp_path: Path) -> None:
     with running(tmp_path / "pipeline") as pipeline:
-        logs = Logs(pipeline.logs, shipped.begin)
+        logs = Logs(pipeline.logs, minutes_ago(MINUTES + 3))
         write(logs)
         pipeline.start_alloy()
         await_count(pipeline, len(logs.written))
@@ -298,8 +297,7 @@ def test_what_was_sent_again_after_a_kill_is_complete(shipped: Shipped, tmp_path
         deadline = time.monotonic() + 30
         while pipeline.counted() == len(logs.written) and time.monotonic() < deadline:
             time.sleep(1)
-        again = Shipped(pipeline, logs, shipped.begin, [])
-        answer = ask(again, logs.folder)
+        answer = ask(Shipped(pipeline, logs, logs.begin, []), logs.folder)
         assert answer.code == 0
         assert answer.kinds == set()
 
