@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-PAUSE = 0.02
+PAUSE = 0.05
 
 
 @dataclass

@@ -21,6 +21,7 @@ from lab.audit_logs import file_lines
 
 CONNECTIONS = ("fresh", "kept")
 """A writer that makes an HTTP/1.1 connection for each request, as scripts do, and one that keeps one of HTTP/2."""
+_PAUSE = "50ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def writing(lab: Lab, folder: Path) -> Iterator[Writing]:
     for connections, output in outputs.items():
         with output.open("w") as lines:
             # A test run that is killed must not leave it writing.
-            command = ["setpriv", "--pdeathsig=KILL", str(program), "-server", lab.state.endpoint]
+            command = ["setpriv", "--pdeathsig=KILL", str(program), "-server", lab.state.endpoint, "-pause", _PAUSE]
             command += ["-connections", connections, "-prefix", f"written-{uuid.uuid4().hex[:8]}", *credentials]
             processes.append(subprocess.Popen(command, stdout=lines))
     result = Writing()
