@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from auditlog.policy.lint.finding import Check, Context, Hit, Severity, writes
 from auditlog.policy.model import Level, Stage
+from auditlog.policy.partition import AxisName, Value, outcomes_of
 from auditlog.policy.validate import validate
 
 BLOCKING_STRICT = "blocking-strict"
@@ -44,6 +45,28 @@ def _outcome_omitted(context: Context) -> Iterator[Hit]:
         if stage in rule.omit_stages and rule.level is not Level.NONE:
             index = rule.omit_stages.index(stage)
             yield Hit(f"{path}.omitStages[{index}]", f"without {stage.value} the answer is not recorded", fix)
+
+
+def _failed_logins_omitted(context: Context) -> Iterator[Hit]:
+    """At this stage alone: staging/src/k8s.io/apiserver/pkg/endpoints/filters/authn_audit.go of Kubernetes."""
+    stage = Stage.RESPONSE_STARTED
+    unknown: dict[AxisName, Callable[[Value], bool]] = {AxisName.USER: lambda user: user is None}
+    deciding = {outcome[0] for diagram in context.partition.diagrams for outcome in outcomes_of(diagram, unknown)}
+    reason = f"requests with credentials that are not accepted leave no trace: {stage.value} is their only stage"
+    fix = f"do not omit {stage.value}; it adds an event for each watch and session, and for no other request"
+    told = set()
+    for index in sorted(index for index in deciding if index is not None):
+        decision = context.decision(index)
+        if decision.level is Level.NONE or stage not in decision.omit_stages:
+            continue
+        if Stage.RESPONSE_COMPLETE in decision.omit_stages:
+            continue  # what it omits is said by another check
+        stages, path = context.policy.omit_stages, "omitStages"
+        if stage not in stages:
+            stages, path = context.policy.rules[index].omit_stages, f"rules[{index}].omitStages"
+        if path not in told:
+            told.add(path)
+            yield Hit(f"{path}[{stages.index(stage)}]", reason, fix)
 
 
 def _every_stage_omitted(context: Context) -> Iterator[Hit]:
@@ -103,6 +126,12 @@ CHECKS = (
         Severity.ERROR,
         "ResponseComplete is omitted, so no answer is recorded.",
         _outcome_omitted,
+    ),
+    Check(
+        "failed-logins-omitted",
+        Severity.WARNING,
+        "ResponseStarted is omitted, so credentials that were not accepted are not recorded.",
+        _failed_logins_omitted,
     ),
     Check(
         "every-stage-omitted",

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from auditlog.policy.evaluate import compile_policy, evaluate
-from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Level, Policy, Request
+from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Level, Policy, Request, Stage
 from auditlog.policy.phrase import parse_phrase
 from auditlog.policy.presets import PresetError, preset_names, preset_parameters, preset_text
 from auditlog.policy.read import read_policy
@@ -149,6 +151,15 @@ LETTERS = {"N": Level.NONE, "M": Level.METADATA, "Q": Level.REQUEST, "R": Level.
 def test_each_preset_records_a_request_at_its_level(phrase: str, levels: str) -> None:
     found = {name: level(name, phrase) for name in PRESETS}
     assert found == {name: LETTERS[letter] for name, letter in zip(PRESETS, levels.split(), strict=True)}
+
+
+@pytest.mark.parametrize("name", ["cis", "forensic", "lean", "standard"])
+@pytest.mark.parametrize("request_", ["get pod prod/web", "list secrets", "create pods prod/"])
+def test_credentials_that_were_not_accepted_are_recorded(name: str, request_: str) -> None:
+    """The API server records them at this stage alone (staging/src/k8s.io/apiserver/pkg/endpoints/filters)."""
+    decision = evaluate(policy(name), replace(parse_phrase(f"- {request_}"), user=None, groups=()))
+    assert decision.level >= Level.METADATA
+    assert Stage.RESPONSE_STARTED not in decision.omit_stages
 
 
 def test_baseline_records_a_person_who_edits_a_leader_election_configmap_of_the_system() -> None:
