@@ -63,7 +63,7 @@ def planned_findings(
         *batch_findings(server.flags),
         *line_findings(server.flags, policy, max_line_bytes),
         *mount_findings(server),
-        *disk_findings(log, server.facts),
+        *disk_findings(log, server.facts, budget),
         *budget_findings(log, budget, server.facts, changes_policy=changes_policy),
         *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )

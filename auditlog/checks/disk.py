@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditlog.checks.finding import Finding, Severity
-from auditlog.events.budget import MEGABYTE
+from auditlog.events.budget import MEGABYTE, Budget
 from auditlog.manifest.audit_flags import MAX_BACKUP_FLAG
 from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.facts import Facts
@@ -42,11 +42,15 @@ def disk_of(log: LogBackend | None, facts: Facts) -> Disk | None:
     return Disk(log.worst_case_bytes, facts.log_used_bytes, facts.log_free_bytes, facts.log_size_bytes)
 
 
-def disk_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding]:
-    """Whether the log's worst case, maxsize x (maxbackup + 1), is bounded, fits, and leaves enough for kubelet."""
+def disk_findings(log: LogBackend | None, facts: Facts, budget: Budget | None = None) -> Iterator[Finding]:
+    """Whether the log's worst case, maxsize x (maxbackup + 1), is bounded, fits, and leaves enough for kubelet.
+
+    ``budget`` is the one that the flags follow, None for flags that are given themselves.
+    """
     disk = disk_of(log, facts)
     if log is None or disk is None:
         return
+    lower = f"lower {'--audit-log-maxbackup or --audit-log-maxsize' if budget is None else 'auditLog.budget.size'}"
     if disk.worst_case is None:
         yield Finding(
             "disk-unbounded",
@@ -60,7 +64,7 @@ def disk_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding]:
             f"the log may take {_most(log)}, and its file system has room for {disk.room // MEGABYTE} MB",
             "the disk is full before the first file is deleted, and a full disk takes the API server and etcd with it",
             Severity.ERROR,
-            "lower --audit-log-maxbackup or --audit-log-maxsize",
+            lower,
         )
     elif disk.room - disk.worst_case < disk.size * IMAGE_COLLECTION_SHARE:
         left = disk.room - disk.worst_case
@@ -69,7 +73,7 @@ def disk_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding]:
             f"the log may take {_most(log)}, which leaves {left // MEGABYTE} MB free, "
             f"{left * 100 // disk.size} % of its file system",
             "with less than 15 % free kubelet deletes images, with less than 10 % it evicts pods",
-            remedy="lower --audit-log-maxbackup or --audit-log-maxsize, or give the log its own disk",
+            remedy=f"{lower}, or give the log its own disk",
         )
 
 

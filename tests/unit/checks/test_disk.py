@@ -8,6 +8,7 @@ import pytest
 
 from auditlog.checks.disk import disk_findings, disk_of
 from auditlog.checks.finding import Finding, Severity
+from auditlog.events.budget import Budget
 from auditlog.manifest.backends import log_backend
 from tests.unit.plan.nodes import applied
 
@@ -28,6 +29,12 @@ def test_the_worst_case_is_all_rotated_files_and_the_open_one() -> None:
     assert "100 MB x (10 + 1) files" in finding.what
     assert "has room for 1099 MB" in finding.what
     assert "lower --audit-log-maxbackup" in finding.remedy
+
+
+def test_a_budget_is_what_is_to_be_lowered_where_the_flags_follow_from_one() -> None:
+    facts = dataclasses.replace(applied(), log_free_bytes=1099 * MB, log_used_bytes=0)
+    (finding,) = disk_findings(log_backend(ROTATED, 36), facts, Budget(30, 1100 * MB))
+    assert finding.remedy == "lower auditLog.budget.size"
 
 
 def test_what_the_log_takes_already_is_room_for_it() -> None:
