@@ -2,12 +2,14 @@
 
 One noisy ServiceAccount lists Pods all the time, and in each incident reads Secrets and tries what it may not. A
 controller has a certificate in a person's name. The log is ten minutes long: what differs by the hour is not in it.
+``TUNE_CYCLES=136`` makes it two hours.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import time
 import urllib.error
@@ -19,6 +21,7 @@ import msgspec
 import pytest
 import yaml
 
+from auditlog.checks.budget import MISSED
 from auditlog.cli import main
 from auditlog.events.event import Event, to_request
 from auditlog.policy.evaluate import evaluate
@@ -82,7 +85,7 @@ def scraper(lab: Lab, node: Node, stack: PulumiStack) -> Caller:
         lab.kubectl(*words.split())
     command = f"kubeadm kubeconfig user --config {kubeadm.CONFIG_FILE} --client-name {CONTROLLER} --org bots"
     node.run(f"{command} >/root/{CONTROLLER}.conf")
-    return Caller(lab, _AGENT, lab.kubectl("-n", "monitoring", "create", "token", "scraper", "--duration=2h").strip())
+    return Caller(lab, _AGENT, lab.kubectl("-n", "monitoring", "create", "token", "scraper", "--duration=6h").strip())
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +97,7 @@ def log(lab: Lab, node: Node, scraper: Caller, tmp_path_factory: pytest.TempPath
         _release(lab, number)
         _incident(scraper)
     path = tmp_path_factory.mktemp("log") / "audit.log"
-    path.write_text(node.run(f"cat {LOG}").stdout)
+    path.write_text(node.run(f"zcat -f {LOG.removesuffix('.log')}-2*.log* {LOG}", check=False).stdout)
     return path
 
 
@@ -126,6 +129,25 @@ def test_the_go_evaluator_confirms_what_is_kept_and_what_is_dropped(
     dropped = [event for event in known if not is_written(new, event)]
     assert dropped
     assert not [event for event in dropped if not event.user.username.startswith("system:") or event.code in (401, 403)]
+
+
+def test_a_preview_tells_what_of_a_budget_the_node_holds_and_from_when_on_that_is_known(
+    log: Path, lab: Lab, stack: PulumiStack
+) -> None:
+    def preview(days: int, size: str) -> str:
+        budget = {"auditLog": {"budget": {"days": days, "size": size}}}
+        stack.configure(lab.state, {"policy": {"preset": PRESET}, **budget})
+        return " ".join(stack.run("preview").stdout.split())
+
+    if _days(log) < 1.02 / 24:
+        assert "whether the log meets auditLog.budget (30 days in 2048 MB) cannot be known" in preview(30, "2GiB")
+        return
+    assert re.search(
+        r"the node writes \d+ MB of events a day.*: auditLog.budget holds \d+ days of it", preview(1, "2GiB")
+    )
+    missed = preview(30, "100MiB")
+    assert re.search(rf"{MISSED} \(30 days in 100 MB\): it holds 0\.\d days of that", missed)
+    assert "older events are deleted" in missed
 
 
 def test_deployed_the_incident_is_recorded_as_before(
