@@ -9,7 +9,8 @@ from pathlib import Path
 
 from auditlog.cli.common import UsageError
 from auditlog.cli.named_policy import POLICY_HELP, named_policy
-from auditlog.events.in_force import HISTORY, read_history, read_kept
+from auditlog.events.history_text import HISTORY, read_kept, told_by
+from auditlog.events.in_force import read_history
 from auditlog.events.judgement import Known
 from auditlog.policy.validate import policy_as_read
 
@@ -52,7 +53,8 @@ def with_history(known: Known, arguments: argparse.Namespace, told: Mapping[str,
 
     A stack's policy stands for nodes that know of no earlier time: an earlier version of this program kept no history.
     """
-    tells = any(" now" not in line for lines in told.values() for line in lines.splitlines() if line[:1] == "o")
-    if arguments.policy or not any(told.values()) or not (tells or known.policy is None):
+    nodes = [told_by(node, lines) for node, lines in told.items()]
+    earlier = any(each.lost or any(look.by != "now" for look in each.observations) for each in nodes)
+    if arguments.policy or not any(told.values()) or not (earlier or known.policy is None):
         return known
     return replace(known, history=read_history(told, policy_as_read))

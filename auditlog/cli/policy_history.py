@@ -14,7 +14,8 @@ from auditlog.cli.logs import add_nodes, given_histories, reads_nodes
 from auditlog.cli.output import Output, add_output, write
 from auditlog.errors import AuditlogError
 from auditlog.events.answer_text import as_json
-from auditlog.events.in_force import Period, kept_text, read_history, read_kept
+from auditlog.events.history_text import kept_text, read_kept
+from auditlog.events.in_force import Period, read_history
 from auditlog.events.layout import paragraph, safe, table, when
 from auditlog.policy.model import Policy
 from auditlog.policy.validate import policy_as_read
@@ -66,6 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.keep:
         told = _kept(Path(arguments.keep), told)
     history = read_history(told, policy_as_read)
+    notes = (*notes, *history.complaints)
     rows = [_row(period) for node in sorted(history.periods) for period in history.periods[node]]
     write(
         arguments.output,

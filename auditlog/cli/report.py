@@ -88,7 +88,7 @@ def _report(arguments: argparse.Namespace, logs: LogSet, known: Known, notes: tu
         tuple(_verdicts(arguments, logs, known, Material(evidence, (), damage.result()), findings)),
         tuple(periods),
         replay(logs, ReplaySettings(recorded=known.policy, disk=disk_budget(arguments))),
-        (*logs.notes, *notes),
+        (*logs.notes, *notes, *known.notes),
         damage.result(),
     )
 

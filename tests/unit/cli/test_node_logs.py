@@ -13,6 +13,7 @@ import yaml
 
 from auditlog.cli import main
 from auditlog.events.sources import find_logs
+from auditlog.manifest.desired import sha256
 from auditlog.nodes import log_files
 from auditlog.nodes.log_files import NodeLog, fetch_logs
 from auditlog.nodes.ssh import Access, Target
@@ -233,3 +234,28 @@ def test_what_cannot_be_meant_is_one_message(
     assert (code, printed.out) == (2, "")
     assert says in printed.err
     assert printed.err.count("\n") == 1
+
+
+def test_a_damaged_line_of_a_nodes_history_refuses_no_question(
+    server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    monkeypatch.setattr(log_files, "POLICIES", str(folder))
+    text = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"
+    name = sha256(text)
+    (folder / f"{name}.yaml").write_text(text)
+    (folder / f"{'0' * 64}.yaml").write_text(text[:40])
+    first, last = int(datetime(2025, 12, 1, tzinfo=UTC).timestamp()), int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    whole = f"{first} {last} {name} {first} {first} stack\n".encode()
+    (folder / "history").write_bytes(whole + b"\xff\xfe\x00 176\n" + whole.replace(b"stack", b"sta"))
+    assert main(["who", "--verb", "delete", "-o", "json", *nodes(server)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (doubt,) = (each for each in told["outcome"]["doubts"] if each["cause"] == "policy unknown")
+    assert doubt["reason"].endswith("a line of its policy history is damaged")
+    assert doubt["spans"][0]["start"] == "2026-01-01T00:00:01Z"
+    assert any(each.startswith("a line of the policy history of cp1 is damaged") for each in told["reading"]["notes"])
+    assert main(["policy-history", *nodes(server)]) == 0
+    shown = capsys.readouterr().out
+    assert "a line of its policy history is damaged" in shown.replace("\n", " ")
+    assert "has a damaged text of policy 000000000000" in " ".join(shown.split())
