@@ -169,7 +169,7 @@ def test_what_is_found_is_exit_code_0(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--verb", "delte"], '"delte" is not a verb, did you mean "delete"'),
-        (["--resource", "podz"], "no such resource is built in or in these logs; did you mean pods?"),
+        (["--resource", "podz"], "--resource podz: no resource podz is built in or in these logs; did you mean pods?"),
         (["--user", "example"], "names hold it, with their events: alice@example.org ("),
     ],
 )
