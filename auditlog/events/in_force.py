@@ -53,11 +53,11 @@ class PolicyHistory:
         """The periods of a node as a log names it; a store puts the cluster's name in front."""
         return self.periods.get(node, ()) or self.periods.get(node.rpartition("/")[2].lower(), ())
 
-    def at(self, node: str, moment: datetime) -> tuple[Policy, ...]:
-        """What may have been in force then; nothing where nobody knows."""
+    def period_at(self, node: str, moment: datetime) -> Period | None:
+        """What is known of that moment; None where the node tells no history."""
         periods = self.of(node)
         index = bisect_right(periods, moment, key=lambda each: each.start or _BEGINNING) - 1
-        return periods[index].policies if index >= 0 else ()
+        return periods[index] if index >= 0 else None
 
     def within(self, node: str, since: datetime, until: datetime) -> Iterator[Period]:
         """The periods that a range of time touches."""

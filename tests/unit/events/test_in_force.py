@@ -81,9 +81,11 @@ def test_a_text_that_was_not_kept_is_unknown() -> None:
 
 def test_a_store_names_nodes_with_their_cluster() -> None:
     history = history_of([look(100, started=10)], TEXTS)
-    assert history.at("prod/CP1", datetime.fromtimestamp(50, UTC)) == (ALL,)
-    assert history.at("cp2", datetime.fromtimestamp(50, UTC)) == ()
-    assert PolicyHistory().at("cp1", datetime.fromtimestamp(50, UTC)) == ()
+    period = history.period_at("prod/CP1", datetime.fromtimestamp(50, UTC))
+    assert period is not None
+    assert period.policies == (ALL,)
+    assert history.period_at("cp2", datetime.fromtimestamp(50, UTC)) is None
+    assert PolicyHistory().period_at("cp1", datetime.fromtimestamp(50, UTC)) is None
 
 
 def test_runs_of_a_watch_add_to_what_was_kept(tmp_path: Path) -> None:
