@@ -326,3 +326,21 @@ class TestAnswer:
         done = auditlog("policy-history", *words)
         assert done.returncode == 2
         assert message in done.stderr
+
+
+def test_a_policy_that_stays_is_named_with_one_time(tmp_path: Path) -> None:
+    """Over restarts, seen and unseen: what it drops, it drops all the time."""
+    zero = int(START.timestamp())
+    looks = ((-1000, 590, -1000, "stack"), (700, 1190, 600, "seen"), (1250, 3000, 1200, "stack"))
+    lines = [f"text drops {base64.b64encode(TestAnswer.DROPS.encode()).decode()}"]
+    lines += [
+        f"observation {zero + first} {zero + last} drops {zero - 2000} {zero + started} {by}"
+        for first, last, started, by in looks
+    ]
+    history, log = tmp_path / "history.json", tmp_path / "audit.log"
+    history.write_text(kept_text({}, {"cp1": "\n".join(lines)}))
+    log.write_bytes(b"".join(encode(request(ALICE, "get", "pods", "x", second)) for second in range(0, 1800, 10)))
+    done = auditlog("secrets", f"--policy=history:{history}", "--nodes", "1", "-o", "json", f"cp1={log}")
+    (doubt,) = (each for each in json.loads(done.stdout)["outcome"]["doubts"] if each["cause"] == "not recorded")
+    (span,) = doubt["spans"]
+    assert (span["start"][:19], span["end"][:19]) == ("2025-02-21T00:00:00", "2025-02-21T00:29:50")
