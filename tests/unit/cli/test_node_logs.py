@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from auditlog.cli import main
+from auditlog.events.history_text import Observation, kept_text, told_lines
 from auditlog.events.sources import find_logs
 from auditlog.manifest.desired import sha256
 from auditlog.nodes import log_files
@@ -259,3 +260,32 @@ def test_a_damaged_line_of_a_nodes_history_refuses_no_question(
     shown = capsys.readouterr().out
     assert "a line of its policy history is damaged" in shown.replace("\n", " ")
     assert "has a damaged text of policy 000000000000" in " ".join(shown.split())
+
+
+def test_a_kept_history_is_added_to_what_the_nodes_tell(
+    server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The node knows what the stack left, the watch what somebody put there by hand for a while."""
+    folder, kept = tmp_path / "policies", tmp_path / "policies.json"
+    folder.mkdir()
+    monkeypatch.setattr(log_files, "POLICIES", str(folder))
+    own, lowered = (f"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{{level: {each}}}]\n" for each in _LEVELS)
+    (folder / f"{sha256(own)}.yaml").write_text(own)
+    first, edit, last = (int(datetime(2026, 1, day, tzinfo=UTC).timestamp()) for day in (1, 2, 3))
+    (folder / "history").write_text(
+        f"{first} {first + 60} {sha256(own)} {first} {first} stack\n{last} {last} {sha256(own)} {first} {last} found\n"
+    )
+    by_hand = Observation("cp1", edit + 3600, edit + 43_200, sha256(lowered), edit, edit, "seen")
+    kept.write_text(kept_text({}, {"cp1": told_lines({sha256(lowered): lowered}, [by_hand])}))
+    during = ("--since", "2026-01-02T09:30:00", "--until", "2026-01-02T10:30:00")
+    reasons = []
+    for policy in ((), ("--policy", f"history:{kept}")):
+        assert main(["secrets", *during, *policy, "-o", "json", *nodes(server)]) == 3
+        doubts = json.loads(capsys.readouterr().out)["outcome"]["doubts"]
+        reasons.append([each["reason"] for each in doubts if each["cause"] in ("policy unknown", "not recorded")])
+    assert "started anew unobserved" in reasons[0][0]
+    assert len(reasons[1]) == 1
+    assert f"rule 1 of policy {sha256(lowered)[:12]} drops reads of Secrets; in force on cp1" in reasons[1][0]
+
+
+_LEVELS = ("Metadata", "None")
