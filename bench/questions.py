@@ -105,7 +105,7 @@ def works(paths: list[Path], duckdb: str) -> dict[str, list[str]]:
     if shutil.which("jq"):
         found["jq"] = ["jq", "-c", f'select(.verb == "delete" and .objectRef.name == "{NAME}")', *map(str, paths)]
     if duckdb:
-        found["DuckDB, 1 thread"] = [duckdb, "-c", _DUCKDB, NAME, *map(str, paths)]
+        found["DuckDB with one thread"] = [duckdb, "-c", _DUCKDB, NAME, *map(str, paths)]
     return found
 
 
