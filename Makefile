@@ -122,7 +122,7 @@ test-report: setup  ## The page of `auditlog report` in a real browser; installs
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(PYTHON) -m pytest tests/report
 
-incident: up build-tests  ## docs/examples/incident.md and its picture, from a new incident on the lab; installs Chromium
+incident: build build-tests  ## docs/examples/incident.md and its picture, from a new incident on three nodes; installs Chromium
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	INCIDENT_FOLDER=docs/examples $(PYTHON) -m pytest tests/lab/test_incident.py
 

@@ -98,7 +98,7 @@ def _answered(question: Question, arguments: argparse.Namespace) -> int:
     else:
         raise UsageError(f"{NO_LOG}, or --loki URL")
     answer = found.answer
-    notes = (*notes, *question.remarks(arguments, answer, found.material.evidence))
+    notes = (*notes, *found.known.notes, *question.remarks(arguments, answer, found.material.evidence))
     outcome = _outcome(question, arguments, found)
     reading = Reading(found.material.empty_nodes, (*found.notes, *notes), found.material.damage)
     write(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from auditlog.cli.common import UsageError
 from auditlog.cli.named_policy import POLICY_HELP, named_policy
-from auditlog.events.in_force import HISTORY, read_history, read_kept
+from auditlog.events.history_text import HISTORY, read_kept, told_by
+from auditlog.events.in_force import read_history
 from auditlog.events.judgement import Known
 from auditlog.policy.validate import policy_as_read
 
@@ -30,7 +31,7 @@ def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]
         raise UsageError(f"--nodes is {nodes}; 1 or more is needed")
     given, policy, history = arguments.policy or "", None, None
     if given.startswith(HISTORY):
-        history = read_history(read_kept(Path(given.removeprefix(HISTORY))), policy_as_read)
+        history = read_history(_kept(given), policy_as_read)
     elif given:
         policy = named_policy(given)
     if arguments.stack is None:
@@ -48,11 +49,22 @@ def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]
 
 
 def with_history(known: Known, arguments: argparse.Namespace, told: Mapping[str, str]) -> Known:
-    """With what the nodes tell of their policies, unless --policy says which one it was.
+    """With what the nodes tell of their policies, unless --policy says which one it was; a kept history is added to.
 
     A stack's policy stands for nodes that know of no earlier time: an earlier version of this program kept no history.
     """
-    tells = any(" now" not in line for lines in told.values() for line in lines.splitlines() if line[:1] == "o")
-    if arguments.policy or not any(told.values()) or not (tells or known.policy is None):
+    if not any(told.values()):
+        return known
+    if (arguments.policy or "").startswith(HISTORY):
+        kept = _kept(arguments.policy)
+        both = {node: f"{kept.get(node, '')}\n{told.get(node, '')}" for node in dict.fromkeys((*kept, *told))}
+        return replace(known, history=read_history(both, policy_as_read))
+    nodes = [told_by(node, lines) for node, lines in told.items()]
+    earlier = any(each.lost or any(look.by != "now" for look in each.observations) for each in nodes)
+    if arguments.policy or not (earlier or known.policy is None):
         return known
     return replace(known, history=read_history(told, policy_as_read))
+
+
+def _kept(given: str) -> dict[str, str]:
+    return read_kept(Path(given.removeprefix(HISTORY)))

@@ -7,6 +7,7 @@ read and that goes when the command ends.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from auditlog.events.sources import LogSet, find_logs
 if TYPE_CHECKING:
     from auditlog.nodes.log_files import NodeLog
     from auditlog.nodes.ssh import Target
+    from auditlog.settings import Settings
 
 NO_LOG = "no log given: name a log file, a folder, - for standard input, or nodes with --nodes or --stack"
 
@@ -125,6 +127,28 @@ def given_histories(arguments: argparse.Namespace) -> tuple[dict[str, str], tupl
     return dict(fetched.histories), tuple(f"a node is missing: {problem}" for problem in problems)
 
 
+def moments(arguments: argparse.Namespace) -> tuple[dict[str, str], tuple[str, ...]]:
+    """As `given_histories`, of this moment alone: what a stack's account that only reads can tell.
+
+    Raises UsageError, ReadError.
+    """
+    from auditlog.cli.hosts import stack_access
+    from auditlog.cli.stack import read_stack
+    from auditlog.nodes.policy_seen import read_moments
+    from auditlog.nodes.read_nodes import ReadError
+
+    if arguments.stack is None or (arguments.nodes and arguments.nodes.hosts):
+        raise UsageError("--reading is for --stack, whose stack file names the account that only reads")
+    settings = read_stack(arguments.stack).settings()
+    _check_machines(arguments, settings)
+    told, problems = read_moments(settings, stack_access(arguments), int(time.time()))
+    if not told:
+        raise ReadError(problems)
+    reader = settings.reading_user or "each node's own user"
+    now_only = f"the nodes were read as {reader}: what they say of now, without the history that they keep"
+    return told, (now_only, *(f"a node is missing: {problem}" for problem in problems))
+
+
 def _of_hosts(arguments: argparse.Namespace) -> tuple[list[NodeLog], Target | None, list[str]]:
     """The logs where the nodes' own manifests have them, the bastion, and why a node could not be asked."""
     from auditlog.cli.hosts import own_access, targets_of
@@ -149,17 +173,23 @@ def _of_stack(arguments: argparse.Namespace) -> tuple[list[NodeLog], Target | No
     from auditlog.cli.stack import read_stack
     from auditlog.nodes.log_files import NodeLog
     from auditlog.nodes.ssh import target_of
-    from auditlog.settings.setting import Encrypted
 
     settings = read_stack(arguments.stack).settings()
     if settings.log_file is None:
         raise UsageError(
             f"--stack {arguments.stack}: it writes no log file; allowed: a stack with auditLog.path, or --loki"
         )
+    _check_machines(arguments, settings)
+    logs = [NodeLog(target_of(node), settings.log_file) for node in settings.nodes_with_manifest]
+    return logs, target_of(settings.bastion) if settings.bastion else None, []
+
+
+def _check_machines(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Whether a stack's nodes can be reached by what its file says. Raises UsageError."""
+    from auditlog.settings.setting import Encrypted
+
     machines = (*settings.nodes_with_manifest, *([settings.bastion] if settings.bastion else []))
     if any(isinstance(value, Encrypted) for each in machines for value in (each.host, each.host_key, each.user)):
         raise UsageError(f"--stack {arguments.stack}: its nodes are encrypted; allowed: --nodes with their hosts")
     if arguments.bastion or arguments.host_key:
         raise UsageError("--bastion and --host-key are for --nodes; a stack has its own")
-    logs = [NodeLog(target_of(node), settings.log_file) for node in settings.nodes_with_manifest]
-    return logs, target_of(settings.bastion) if settings.bastion else None, []

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from auditlog.cli.common import UsageError
-from auditlog.cli.logs import add_nodes, given_histories, reads_nodes
+from auditlog.cli.logs import add_nodes, given_histories, moments, reads_nodes
 from auditlog.cli.output import Output, add_output, write
 from auditlog.errors import AuditlogError
 from auditlog.events.answer_text import as_json
-from auditlog.events.in_force import Period, kept_text, read_history, read_kept
+from auditlog.events.history_text import kept_text, read_kept
+from auditlog.events.in_force import Period, read_history
 from auditlog.events.layout import paragraph, safe, table, when
 from auditlog.policy.model import Policy
 from auditlog.policy.validate import policy_as_read
@@ -50,6 +51,12 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         default="",
         help="also add what the nodes say now to this file. Run regularly, it finds edits by hand between two runs",
     )
+    parser.add_argument(
+        "--reading",
+        action="store_true",
+        help="log in with the stack's account that only reads: it shows what is in force now, without the history that "
+        "the nodes keep",
+    )
     parser.set_defaults(run=_run, logs=[])
 
 
@@ -60,12 +67,13 @@ def _run(arguments: argparse.Namespace) -> int:
         told: Mapping[str, str] = read_kept(Path(arguments.file))
         notes: tuple[str, ...] = ()
     elif reads_nodes(arguments):
-        told, notes = given_histories(arguments)
+        told, notes = moments(arguments) if arguments.reading else given_histories(arguments)
     else:
         raise UsageError("no history given: name nodes with --nodes or --stack, or a file that --keep wrote")
     if arguments.keep:
         told = _kept(Path(arguments.keep), told)
     history = read_history(told, policy_as_read)
+    notes = (*notes, *history.complaints)
     rows = [_row(period) for node in sorted(history.periods) for period in history.periods[node]]
     write(
         arguments.output,

@@ -9,8 +9,9 @@ from typing import Any
 
 from auditlog.cli.asking import Question, add_question, time_of
 from auditlog.cli.common import UsageError
+from auditlog.cli.resource_names import custom_resource
 from auditlog.cli.times import SPAN_HELP, span
-from auditlog.cli.who import add_who, custom_resource, remarks, who_query
+from auditlog.cli.who import add_who, remarks, who_query
 from auditlog.events import questions
 from auditlog.events.event import Sighting
 from auditlog.events.evidence import Evidence
@@ -31,7 +32,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
             lambda arguments: filters.who_filter(who_query(arguments)),
             ("answer.matches", "answer.possible"),
             remarks=_who_remarks,
-            custom_resource=lambda arguments: custom_resource(who_query(arguments)),
+            custom_resource=lambda arguments: custom_resource(who_query(arguments).resource),
         ),
         "show who sent a request",
     )

@@ -11,7 +11,7 @@ from auditlog.cli.asking import Find, Question, add_question, time_of
 from auditlog.cli.asking import run as ask
 from auditlog.cli.common import UsageError
 from auditlog.cli.follow import follow
-from auditlog.cli.who import resource_meant
+from auditlog.cli.resource_names import about_resource, custom_resource, resource_meant
 from auditlog.events.event import FullEvent, Sighting
 from auditlog.events.evidence import Evidence
 from auditlog.events.layout import safe
@@ -44,6 +44,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         lambda arguments: filters.timeline_filter(arguments.subject),
         ("answer.entries",),
         remarks=_remarks,
+        custom_resource=lambda arguments: custom_resource(arguments.subject.resource),
         event_type=FullEvent,
         prepare=_resolve,
     )
@@ -161,6 +162,8 @@ def _resolve(arguments: argparse.Namespace, find: Find) -> None:
 
 def _remarks(arguments: argparse.Namespace, answer: Answer, evidence: Evidence) -> Iterator[str]:
     subject: Subject = arguments.subject
+    if subject.kind is Kind.OBJECT:
+        yield from about_resource(f"{subject.resource}/{subject.name}", subject.resource, evidence)
     if answer.found or not evidence.is_whole or subject.kind is not Kind.USER or "*" in subject.name:
         return
     close = sorted(user for user in evidence.users if subject.name.lower() in user.lower() and user != subject.name)

@@ -8,13 +8,12 @@ import fnmatch
 from collections.abc import Iterator
 
 from auditlog.cli.common import UsageError
+from auditlog.cli.resource_names import about_resource, resource_meant
 from auditlog.events.coverage import TimeRange
 from auditlog.events.evidence import Evidence
 from auditlog.events.layout import safe
 from auditlog.events.questions import WhoAnswer, WhoQuery
-from auditlog.policy.model import NEWEST_MINOR
 from auditlog.policy.phrase import PhraseError, VerbMeaning, verb_meaning
-from auditlog.policy.resources import builtin_groups, closest_resource, find_resource_of_any_version
 
 
 def add_who(parser: argparse.ArgumentParser) -> None:
@@ -62,16 +61,6 @@ def _meaning(word: str) -> VerbMeaning:
         raise UsageError(f"--verb: {problem}") from problem
 
 
-def resource_meant(word: str) -> str:
-    """The plural that the API server writes for `po`, `Pod`, `deploy.apps` or `Pod/exec`; else the word itself."""
-    if "*" in word:
-        return word
-    whole, slash, subresource = word.lower().partition("/")
-    name, dot, group = whole.partition(".")
-    found = find_resource_of_any_version(name, group if dot else None)
-    return f"{found.resource if found else name}{dot}{group}{slash}{subresource}"
-
-
 def _with_subresource(resource: str, meanings: list[VerbMeaning]) -> str:
     """The resource with the subresource that a word such as `exec` stands for."""
     wanted = {meaning.subresource for meaning in meanings}
@@ -85,16 +74,10 @@ def _with_subresource(resource: str, meanings: list[VerbMeaning]) -> str:
     return f"{whole or '*'}/{first}"
 
 
-def custom_resource(query: WhoQuery) -> str:
-    """The plural that is asked for where it is not built in; "" for any other."""
-    name = query.resource.partition("/")[0].partition(".")[0]
-    return "" if "*" in query.resource or find_resource_of_any_version(name) else name
-
-
 def remarks(query: WhoQuery, answer: WhoAnswer, evidence: Evidence) -> Iterator[str]:
     """What people should know about the names they gave. Raises UsageError where one is a slip."""
     yield from _about_user(query, answer, evidence)
-    yield from _about_resource(query, evidence)
+    yield from about_resource(f"--resource {query.resource}", query.resource, evidence)
     is_seen = "*" in query.namespace or query.namespace in evidence.namespaces
     if query.namespace and evidence.is_whole and not is_seen:
         close = difflib.get_close_matches(query.namespace, evidence.namespaces - {""}, n=1)
@@ -122,17 +105,3 @@ def _about_user(query: WhoQuery, answer: WhoAnswer, evidence: Evidence) -> Itera
 
 def _holds(user: str, asked: str) -> bool:
     return asked.lower() in user.lower() if "*" not in asked else fnmatch.fnmatchcase(user, asked)
-
-
-def _about_resource(query: WhoQuery, evidence: Evidence) -> Iterator[str]:
-    name, group = custom_resource(query), query.resource.partition("/")[0].partition(".")[2]
-    if not name or name in evidence.resources:
-        return
-    close = closest_resource(name, NEWEST_MINOR, evidence.resources)
-    if close and (not group or group in builtin_groups(NEWEST_MINOR)):
-        builtin = find_resource_of_any_version(close)
-        raise UsageError(
-            f"--resource {name}: no such resource is built in or in these logs; did you mean "
-            f"{builtin.resource if builtin and close not in evidence.resources else safe(close)}?"
-        )
-    yield f"no event in these logs is about the resource {name}, which is not built in"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 
 from auditlog.detections.catalogue import DETECTIONS
-from auditlog.detections.matching import Matcher, combination, matcher
+from auditlog.detections.matching import Matcher, combination, fields_of, matcher
 from auditlog.detections.model import Detection, Events
 from auditlog.detections.rings import Occurrence
 from auditlog.events.event import Event
@@ -45,9 +45,10 @@ class Watches:
                 self._asking[key] = asking
         if not asking:
             return
-        text = line.decode(errors="replace")
+        text, fields = line.decode(errors="replace"), fields_of(event)
         for detection, source, match in asking:
-            if (fields := match.match(event, text)) is not None:
+            # Who asks for such an event is known by now.
+            if match.passes(event, fields, text):
                 self.counted[detection].append(occurrence(source, event.stage_timestamp, fields.get))
 
 

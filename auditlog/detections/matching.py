@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from auditlog.detections.annotated import counts
 from auditlog.detections.callers import logql_filters
@@ -35,13 +36,6 @@ class Matcher:
 
     asks: Callable[[Event], bool]
     passes: Callable[[Event, Fields, str], bool]
-
-    def match(self, event: Event, line: str) -> Fields | None:
-        """The fields of an event that the detection counts, or None. ``line`` is what the event was read from."""
-        if not self.asks(event):
-            return None
-        fields = fields_of(event)
-        return fields if self.passes(event, fields, line) else None
 
 
 def matcher(events: Events, ignored_users: Collection[str] = ()) -> Matcher:
@@ -93,7 +87,7 @@ def fields_of(event: Event) -> Fields:
     return {
         "verb": event.verb,
         "user": event.user.username,
-        "groups": json.dumps(list(event.user.groups), separators=(",", ":")) if event.user.groups else "",
+        "groups": _as_json(event.user.groups) if event.user.groups else "",
         "sourceIP": event.source_ips[0] if event.source_ips else "",
         "apiGroup": reference.api_group if reference else "",
         "resource": reference.resource if reference else "",
@@ -107,6 +101,11 @@ def fields_of(event: Event) -> Fields:
         "userAgent": event.user_agent,
         "impersonated": event.impersonated_user.username if event.impersonated_user else "",
     }
+
+
+@lru_cache(maxsize=4096)
+def _as_json(groups: tuple[str, ...]) -> str:
+    return json.dumps(groups, separators=(",", ":"))
 
 
 def _is_asked(requests: Requests, event: Event) -> bool:
@@ -134,8 +133,9 @@ def _is_one_of(value: str, values: Sequence[str]) -> bool:
     return not values or "*" in values or value in values
 
 
+@cache
 def _filter(text: str) -> Callable[[Fields], bool]:
-    """A filter on a field. Loki compares regular expressions with the whole value."""
+    """A filter on a field. Loki compares regular expressions with the whole value. Many detections share one."""
     found = _FILTER.fullmatch(text)
     if found is None:
         raise ValueError(f"the filter {text!r} of a detection has a form that cannot be evaluated here")
@@ -144,7 +144,12 @@ def _filter(text: str) -> Callable[[Fields], bool]:
     if "~" not in operator:
         return lambda fields: (fields[field] == value) == (operator == "=")
     pattern = re.compile(value)
-    return lambda fields: (pattern.fullmatch(fields[field]) is not None) == (operator == "=~")
+
+    @lru_cache(maxsize=4096)
+    def fits(text: str) -> bool:
+        return (pattern.fullmatch(text) is not None) == (operator == "=~")
+
+    return lambda fields: fits(fields[field])
 
 
 def _line_filter(text: str) -> Callable[[str], bool]:

@@ -23,6 +23,11 @@ class TimeRange:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has neither end."""
+        return self.since is None and self.until is None
+
     def overlaps(self, first: datetime, last: datetime) -> bool:
         """Whether something that went on from `first` to `last` went on within the range."""
         return (self.since is None or last >= self.since) and (self.until is None or first <= self.until)
@@ -95,9 +100,10 @@ class CoverageWatch:
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, of the asked range only, once they are noted."""
+        is_open = self.asked.is_open
         for sighting in sightings:
             event = sighting.event
-            if not self.asked.overlaps(event.request_received_timestamp, event.stage_timestamp):
+            if not is_open and not self.asked.overlaps(event.request_received_timestamp, event.stage_timestamp):
                 self._outside.add(sighting.node)
                 continue
             self.note(sighting.node, event.stage_timestamp)

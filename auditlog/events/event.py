@@ -6,7 +6,6 @@ need are decoded; everything else in a line is skipped over, which is what makes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import unquote
@@ -89,16 +88,14 @@ class FullEvent(Event, frozen=True, gc=False, rename="camel"):
     impersonated_user: FullUser | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Struct, frozen=True, gc=False):
     """An event, and the node whose API server wrote it."""
 
     node: str
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Sighting):
+class Recorded(Sighting, frozen=True, gc=False):
     """A sighting with the line that it stands in, for questions about the text."""
 
     line: bytes

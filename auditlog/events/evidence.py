@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from auditlog.events.coverage import ANY_TIME, SILENCE, Silence, TimeRange
 from auditlog.events.event import Event, Sighting, to_request
@@ -119,23 +119,44 @@ class Evidence:
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, once they are noted."""
-        writers = tuple(_Writer(policy) for policy in ([self.policy] if self.policy else []))
-        in_history: dict[Policy, _Writer] = {}
+        by_policy: dict[Policy, _Writer] = {}
+        named = self._writers([self.policy] if self.policy else [], by_policy)
+        of_hours: dict[str, _Hour] = {}
+        time, is_open, latest = self.time, self.time.is_open, self._latest
         for sighting in sightings:
-            self._clock(sighting)
-            event = sighting.event
-            if self.time.overlaps(event.request_received_timestamp, event.stage_timestamp):
-                if self.history is not None:
-                    in_force = self.history.at(sighting.node, event.request_received_timestamp)
-                    for each in in_force:
-                        if each not in in_history:
-                            in_history[each] = _Writer(each)
-                    writers = tuple(in_history[each] for each in in_force)
-                self._note(sighting.node, event, writers)
+            node, event = sighting.node, sighting.event
+            moment = event.stage_timestamp
+            last = latest.get(node)
+            if is_open and last is not None and moment > last:
+                # What nearly every event does, without a call.
+                latest[node] = moment
+            else:
+                self._clock(node, moment)
+            if is_open or time.overlaps(event.request_received_timestamp, moment):
+                if self.history is None:
+                    writers = named
+                else:
+                    hour = of_hours.get(node)
+                    if hour is None or not hour.start <= event.request_received_timestamp < hour.end:
+                        hour = of_hours[node] = self._hour(node, event.request_received_timestamp, by_policy)
+                    writers = hour.writers
+                self._note(node, event, writers)
             yield sighting
 
-    def _clock(self, sighting: Sighting) -> None:
-        node, moment = sighting.node, sighting.event.stage_timestamp
+    def _hour(self, node: str, moment: datetime, by_policy: dict[Policy, _Writer]) -> _Hour:
+        """What may have written the events around this moment: consecutive ones are of the same time."""
+        period = self.history.period_at(node, moment) if self.history else None
+        if period is None:
+            return _Hour(_FIRST, _LAST, ())
+        return _Hour(period.start or _FIRST, period.end or _LAST, self._writers(period.policies, by_policy))
+
+    def _writers(self, policies: Iterable[Policy], by_policy: dict[Policy, _Writer]) -> tuple[_Writer, ...]:
+        for policy in policies:
+            if policy not in by_policy:
+                by_policy[policy] = _Writer(policy)
+        return tuple(by_policy[policy] for policy in policies)
+
+    def _clock(self, node: str, moment: datetime) -> None:
         if self.time.since is not None and moment < self.time.since:
             self.before[node] = max(moment, self.before.get(node, moment))
         if self.time.until is not None and moment > self.time.until:
@@ -185,6 +206,16 @@ class Evidence:
             _keep(self.namespaces, namespace)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hour:
+    """A time of one node in which the same policies may have written its events."""
+
+    start: datetime
+    end: datetime
+    writers: tuple[_Writer, ...]
+
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _REMEMBERED_COMBINATIONS = 50_000
 _BEATING = frozenset({_API_SERVER, "system:anonymous"})
 """Who sends heartbeats."""

@@ -7,45 +7,25 @@ process, from its start for as long as it was seen to run. Between two processes
 
 from __future__ import annotations
 
-import base64
-import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
-from pathlib import Path
 
 from auditlog.errors import AuditlogError
+from auditlog.events.history_text import ABSENT, Lost, Observation, told_by
 from auditlog.policy.model import Policy
 
-HISTORY = "history:"
-"""How `--policy` names a kept history."""
-
-FORMAT = 1
-ABSENT = "absent"
 NO_POLICY = Policy(rules=(), source="no policy")
 """An API server without a policy records nothing."""
 
 HANDOVER_SECONDS = 600
 """A change of the stack looks before and after itself, and takes no longer between the two."""
 
+OVERLAP_SECONDS = 60
+"""Two API servers of a node run at once for less: what overlaps for longer was seen by a clock that was set back."""
 
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """One line of a node's history (`node/policy_history.sh`). Times are in seconds since 1970, 0 for not known."""
-
-    node: str
-    first: int
-    last: int
-    policy: str
-    """The SHA-256 of the policy's text, or `absent`."""
-    changed: int
-    """When the file was last changed."""
-    started: int
-    """When the API server started that ran."""
-    by: str
-    """Who looked: stack, found, removed, archive, now."""
+DAMAGED = "a line of its policy history is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +46,18 @@ class PolicyHistory:
     """The periods of every node, without a hole between them."""
 
     periods: Mapping[str, tuple[Period, ...]] = field(default_factory=dict)
+    complaints: tuple[str, ...] = ()
+    """What people should know of lines that could not be read."""
 
     def of(self, node: str) -> tuple[Period, ...]:
         """The periods of a node as a log names it; a store puts the cluster's name in front."""
         return self.periods.get(node, ()) or self.periods.get(node.rpartition("/")[2].lower(), ())
 
-    def at(self, node: str, moment: datetime) -> tuple[Policy, ...]:
-        """What may have been in force then; nothing where nobody knows."""
+    def period_at(self, node: str, moment: datetime) -> Period | None:
+        """What is known of that moment; None where the node tells no history."""
         periods = self.of(node)
         index = bisect_right(periods, moment, key=lambda each: each.start or _BEGINNING) - 1
-        return periods[index].policies if index >= 0 else ()
+        return periods[index] if index >= 0 else None
 
     def within(self, node: str, since: datetime, until: datetime) -> Iterator[Period]:
         """The periods that a range of time touches."""
@@ -92,78 +74,25 @@ def history_of(observations: Iterable[Observation], texts: Mapping[str, Policy])
     by_node: dict[str, list[Observation]] = {}
     for each in observations:
         by_node.setdefault(each.node, []).append(each)
-    known = {**texts, ABSENT: NO_POLICY}
-    return PolicyHistory({node: tuple(_periods(node, seen, known)) for node, seen in by_node.items()})
+    return PolicyHistory({node: tuple(_periods(node, seen, texts, ())) for node, seen in by_node.items()})
 
 
-def read_history(told: Mapping[str, str], policy_of: Callable[[str, str], Policy]) -> PolicyHistory:
+def read_history(lines: Mapping[str, str], policy_of: Callable[[str, str], Policy]) -> PolicyHistory:
     """The history that nodes tell (`policies` of `node/log_files.sh`), by node. `policy_of` reads a text, with a name.
 
-    Raises:
-        HistoryError: a line is none of a history.
+    What is damaged is no error: it stands for a time of which nothing is known, and `complaints` says so.
     """
-    texts: dict[str, Policy] = {}
-    seen: list[Observation] = []
-    for node, lines in told.items():
-        for number, line in enumerate(lines.splitlines(), 1):
-            words = line.split()
-            try:
-                if words[0] == "text":
-                    _, name, encoded = words
-                    if name not in texts:
-                        texts[name] = policy_of(
-                            base64.b64decode(encoded, validate=True).decode(), f"policy {name[:12]}"
-                        )
-                else:
-                    _, first, last, policy, changed, started, by = words
-                    seen.append(Observation(node, int(first), int(last), policy, int(changed), int(started), by))
-            except (ValueError, IndexError) as problem:
-                raise HistoryError(
-                    f"the policy history of {node}, line {number} of what it tells, is damaged ({problem}); --policy "
-                    "says which policy was in force instead"
-                ) from problem
-    return history_of(seen, texts)
-
-
-def read_kept(path: Path) -> dict[str, str]:
-    """What `keep` wrote: what nodes told, by node. Raises HistoryError where the file is none of that."""
-    try:
-        kept = json.loads(path.read_bytes())
-        nodes = kept["nodes"]
-        if kept["format"] != FORMAT:
-            raise HistoryError(f"{path}: format {kept['format']!r}; allowed: {FORMAT}")
-        return {str(node): "\n".join(map(str, lines)) for node, lines in nodes.items()}
-    except OSError as problem:
-        raise HistoryError(f"{path}: {problem.strerror}") from problem
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise HistoryError(f"{path}: no policy history; allowed: a file of auditlog policy-history --keep") from problem
-
-
-def kept_text(earlier: Mapping[str, str], told: Mapping[str, str]) -> str:
-    """A file for `read_kept`, with what was kept earlier and what nodes tell now.
-
-    What they say of now stays as an observation of this moment: an edit by hand between two runs is known to have
-    happened after the first of them.
-    """
-    nodes: dict[str, list[str]] = {}
-    for node in dict.fromkeys((*earlier, *told)):
-        texts: dict[str, None] = {}
-        seen: dict[tuple[str, ...], tuple[int, int]] = {}
-        for line in f"{earlier.get(node, '')}\n{told.get(node, '')}".splitlines():
-            words = line.split()
-            if words[:1] == ["text"]:
-                texts[line] = None
-            elif words[:1] == ["observation"]:
-                what = (*words[3:-1], "seen" if words[-1] == "now" else words[-1])
-                first, last = seen.get(what, (int(words[1]), int(words[2])))
-                seen[what] = min(first, int(words[1])), max(last, int(words[2]))
-        lines = [f"observation {first} {last} {' '.join(what)}" for what, (first, last) in seen.items()]
-        nodes[node] = [*texts, *lines]
-    return json.dumps({"format": FORMAT, "nodes": nodes}, indent=1) + "\n"
-
-
-class HistoryError(AuditlogError):
-    """A history that cannot be read; the message names node and line."""
+    told = {node: told_by(node, text) for node, text in lines.items()}
+    texts = {name: text for each in told.values() for name, text in each.texts.items()}
+    policies: dict[str, Policy] = {}
+    complaints = [complaint for node, each in told.items() for complaint in each.complaints(node)]
+    for name, text in texts.items():
+        try:
+            policies[name] = policy_of(text, f"policy {name[:12]}")
+        except AuditlogError as problem:
+            complaints.append(f"policy {name[:12]} of the policy history cannot be read ({problem.messages[0]})")
+    periods = {node: tuple(_periods(node, each.observations, policies, each.lost)) for node, each in told.items()}
+    return PolicyHistory({node: found for node, found in periods.items() if found}, tuple(complaints))
 
 
 @dataclass(slots=True)
@@ -172,66 +101,100 @@ class _Run:
 
     start: int
     end: int
-    policy: str
-    """"" where the file was changed after the process had started, before anybody looked."""
+    policies: tuple[str, ...]
+    """The one that it had; none where the file was changed after the process had started, before anybody looked."""
     first_by: str
     last_by: str
+    is_process: bool = False
+    unknown: str = ""
+    """Why it is not known which one it was; "" where it is."""
 
 
-def _periods(node: str, seen: list[Observation], texts: Mapping[str, Policy]) -> Iterator[Period]:
+def _periods(
+    node: str, seen: Sequence[Observation], texts: Mapping[str, Policy], lost: Sequence[Lost]
+) -> Iterator[Period]:
+    known = {**texts, ABSENT: NO_POLICY}
     runs = _runs(seen)
+
+    def period(start: int | None, end: int | None, names: Iterable[str], unknown: str) -> Period:
+        # A process keeps its policy, so what is known of it holds whatever a damaged line said.
+        why = DAMAGED if unknown and any(each.touches(start, end) for each in lost) else unknown
+        policies = tuple(dict.fromkeys(known[name] for name in names if name in known))
+        return Period(node, _moment(start), _moment(end), policies, why)
+
     if not runs:
+        if lost:
+            yield Period(node, None, None, (), DAMAGED)
         return
-    yield Period(node, None, _moment(runs[0].start), (), "nobody had looked yet")
+    yield period(None, runs[0].start, (), "nobody had looked yet")
     for index, run in enumerate(runs):
         following = runs[index + 1] if index + 1 < len(runs) else None
         if run.end > run.start:
-            policy = texts.get(run.policy)
-            unknown = "" if policy else _why_unknown(run)
-            yield Period(node, _moment(run.start), _moment(run.end), (policy,) if policy else (), unknown)
+            yield period(run.start, run.end, run.policies, run.unknown or _why_unknown(run, known))
         if following is None:
-            yield Period(node, _moment(run.end), None, (), "nobody has looked since")
+            yield period(run.end, None, (), "nobody has looked since")
         elif following.start > run.end:
-            yield _between(node, run, following, texts)
+            names = (*run.policies, *following.policies)
+            unknown = (
+                "" if _is_handover(run, following, names, known, lost) else "the API server was started anew unobserved"
+            )
+            yield period(run.end, following.start, names, unknown)
 
 
-def _runs(seen: list[Observation]) -> list[_Run]:
+def _runs(seen: Iterable[Observation]) -> list[_Run]:
     """The processes in the order of their starts; looks without a process stand for themselves."""
     processes: dict[int, _Run] = {}
     looks: list[_Run] = []
     for each in sorted(seen, key=lambda each: (each.last, each.first)):
         if not each.started:
-            looks.append(_Run(each.first, each.last + 1, each.policy, each.by, each.by))
+            looks.append(_Run(each.first, each.last + 1, (each.policy,), each.by, each.by))
             continue
         # The kernel counts seconds from the boot, whose time may be told one second apart.
         key = next((start for start in processes if abs(start - each.started) <= 1), each.started)
-        policy = each.policy if each.changed <= key or each.policy == ABSENT else ""
+        policies = (each.policy,) if each.changed <= key or each.policy == ABSENT else ()
         run = processes.get(key)
         if run is None:
-            processes[key] = _Run(key, each.last + 1, policy, each.by, each.by)
+            processes[key] = _Run(key, each.last + 1, policies, each.by, each.by, is_process=True)
             continue
-        run.end, run.last_by, run.policy = max(run.end, each.last + 1), each.by, run.policy or policy
-    ordered = sorted((*processes.values(), *looks), key=lambda run: (run.start, run.end))
-    for earlier, later in pairwise(ordered):
-        earlier.end = min(earlier.end, later.start)
-    return ordered
+        run.end, run.last_by, run.policies = max(run.end, each.last + 1), each.by, run.policies or policies
+    return list(_apart(sorted((*processes.values(), *looks), key=lambda run: (run.start, run.end))))
 
 
-def _between(node: str, run: _Run, following: _Run, texts: Mapping[str, Policy]) -> Period:
-    policies = tuple(dict.fromkeys(texts[name] for name in (run.policy, following.policy) if name in texts))
+def _apart(runs: Sequence[_Run]) -> Iterator[_Run]:
+    """Runs that do not overlap, in order: where a clock was set back, two of them stand for the same time."""
+    earlier: _Run | None = None
+    for run in runs:
+        if earlier is not None and earlier.end > run.start:
+            both = min(earlier.end, run.end)
+            if earlier.is_process and run.is_process and both - run.start > OVERLAP_SECONDS:
+                names = (*earlier.policies, *run.policies)
+                doubtful = _Run(run.start, both, names, run.first_by, run.last_by, unknown="its clock was set back")
+                earlier.end, run.start = run.start, both
+                yield earlier
+                earlier = doubtful
+            else:
+                earlier.end = run.start
+        if earlier is not None:
+            yield earlier
+        earlier = run
+    if earlier is not None:
+        yield earlier
+
+
+def _is_handover(
+    run: _Run, following: _Run, names: Sequence[str], known: Mapping[str, Policy], lost: Sequence[Lost]
+) -> bool:
+    """Whether a change of the stack looked before and after the restart, so that it was one of two."""
     by_stack = run.last_by == "found" and following.first_by in ("stack", "removed")
-    if by_stack and len(policies) > 0 and following.start - run.end <= HANDOVER_SECONDS:
-        return Period(node, _moment(run.end), _moment(following.start), policies)
-    return Period(
-        node, _moment(run.end), _moment(following.start), policies, "the API server was started anew unobserved"
-    )
+    whole = not any(each.touches(run.end, following.start) for each in lost)
+    return by_stack and whole and not known.keys().isdisjoint(names) and following.start - run.end <= HANDOVER_SECONDS
 
 
-def _why_unknown(run: _Run) -> str:
-    if not run.policy:
+def _why_unknown(run: _Run, known: Mapping[str, Policy]) -> str:
+    if not run.policies:
         return "the policy file was changed after the API server had read it, and nobody had looked before"
-    return "the text of the policy was not kept"
+    return "" if known.keys() >= set(run.policies) else "the text of the policy was not kept"
 
 
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

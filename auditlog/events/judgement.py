@@ -57,6 +57,11 @@ class Known:
     history: PolicyHistory | None = None
     """Which policies were in force when; it goes before `policy`."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of it."""
+        return self.history.complaints if self.history else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Material:

@@ -48,7 +48,7 @@ def history_doubts(need: Need, history: PolicyHistory, coverage: Coverage, evide
             if period.unknown:
                 unknown.setdefault(period.unknown, []).append(span)
             for policy in period.policies:
-                spans.setdefault(policy, []).append(span)
+                _add(spans.setdefault(policy, []), span)
     for reason, where in unknown.items():
         yield Doubt(
             Cause.POLICY_UNKNOWN,
@@ -68,6 +68,14 @@ def history_doubts(need: Need, history: PolicyHistory, coverage: Coverage, evide
         for hole in found.holes:
             doubt = _omitted(policy, need, hole) if hole.omitted else _dropped(policy, need, hole, found)
             yield replace(doubt, reason=f"{doubt.reason}; in force {_spans_text(where)}", spans=tuple(where))
+
+
+def _add(spans: list[Span], span: Span) -> None:
+    """Adds a time, or makes the last one longer where it goes on."""
+    if spans and spans[-1].node == span.node and spans[-1].end == span.start:
+        spans[-1] = replace(spans[-1], end=span.end)
+    else:
+        spans.append(span)
 
 
 def _spans_text(spans: Sequence[Span]) -> str:

@@ -136,16 +136,13 @@ def reason_of(line: bytes, problem: Exception, *, ended: bool) -> str:
     return "not JSON" if line[:1] != b"{" else f"broken JSON: {problem}"
 
 
-def lines_of(buffer: bytearray, end: int) -> Iterator[bytes]:
+def lines_of(buffer: bytearray, end: int) -> list[bytes]:
     """The lines in the filled part of a block, without their newlines."""
-    start = 0
     with memoryview(buffer) as view:
-        while start < end:
-            stop = buffer.find(b"\n", start, end)
-            if stop < 0:
-                stop = end
-            yield bytes(view[start:stop])
-            start = stop + 1
+        lines = bytes(view[:end]).split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def read(

@@ -80,7 +80,7 @@ def _moments(file: LogFile, start: int) -> Iterable[datetime]:
         with raw, stream:
             seek_to_line(stream, start, None)
             for buffer, end in blocks(stream):
-                lines = list(lines_of(buffer, end))
+                lines = lines_of(buffer, end)
                 for ordered in (lines, reversed(lines)):
                     moment = next((moment for line in ordered if (moment := _moment(line))), None)
                     if moment:

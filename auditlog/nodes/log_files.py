@@ -169,7 +169,8 @@ class _Session:
         async with self.connection.create_process(
             self._words(command, path), encoding=None, input=_script()
         ) as process:
-            told: str = (await asyncio.wait_for(process.stdout.read(), READ_SECONDS)).decode()
+            # A history that a power cut damaged may hold any bytes.
+            told: str = (await asyncio.wait_for(process.stdout.read(), READ_SECONDS)).decode(errors="replace")
             await self._succeeded(process)
         return told
 

@@ -122,8 +122,13 @@ def find_resource_of_any_version(name: str, group: str | None = None) -> Builtin
 
 def closest_resource(name: str, minor: int, more: Iterable[str] = ()) -> str:
     """The name most like this one among the built-in resources and `more`; "" when none is close."""
+    return next(iter(close_resources(name, minor, more)), "")
+
+
+def close_resources(name: str, minor: int, more: Iterable[str] = ()) -> tuple[str, ...]:
+    """The names like this one among the built-in resources and `more`: at most 3, the closest first."""
     known = sorted({each for resource in builtin_resources(minor) for each in resource.names}.union(more))
-    return next(iter(difflib.get_close_matches(name.lower(), known, n=1)), "")
+    return tuple(difflib.get_close_matches(name.lower(), known))
 
 
 def resource_in_group(group: str, resource: str, minor: int) -> BuiltinResource | None:

@@ -117,6 +117,8 @@ class Report:
     title: str
     made: datetime
     findings: Findings
+    judged_by: str
+    """Which policy the verdicts rest on, as a noun; "" where nobody named one."""
     verdicts: tuple[Verdict, ...]
     periods: tuple[Period, ...]
     volume: ReplayReport
@@ -236,11 +238,6 @@ def _fired(watches: Watches) -> tuple[Fired, ...]:
     found = [Fired(each.detection, ring) for each in rang for ring in each.rings[-MOST_ALERTS:]]
     order = list(Severity)
     return tuple(sorted(found, key=lambda each: (order.index(each.detection.severity), -each.ring.last.timestamp())))
-
-
-def _importance(each: tuple[str, _Caller]) -> tuple[bool, int, int]:
-    user, seen = each
-    return identity(user) in _ROUTINE, -seen.changes, -seen.requests
 
 
 def _as_caller(each: tuple[str, _Caller]) -> Caller:

@@ -242,7 +242,11 @@ def _unknown(report: Report) -> str:
         (Cell(each.question, "wide"), Cell(each.outcome.verdict), Cell(f"{len(each.outcome.doubts)}", "number"))
         for each in report.verdicts
     ]
-    parts = [_table("What these questions answer from this log.", ("Question", "Answer", "Reasons for doubt"), rows)]
+    judged = (
+        f"Judged by {report.judged_by}." if report.judged_by else "No policy was named, so no empty answer is certain."
+    )
+    table = _table("What these questions answer from this log.", ("Question", "Answer", "Reasons for doubt"), rows)
+    parts = [f"<p>{_text(judged)}</p>", table]
     parts += [_doubt(each) for each in report.doubts]
     if report.periods:
         parts.append("<h3>Which policy was in force</h3>")

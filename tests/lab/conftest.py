@@ -13,14 +13,20 @@ from lab.stack import PulumiStack
 from tests.lab.own_lab import OwnLab
 
 # A file's tests share a stack and a lab; these files also share the lab of three nodes, which takes a minute to boot.
-_THREE_NODES = ("test_three_nodes_lab.py", "test_three_nodes_under_load.py", "test_cluster_gates.py")
+_THREE_NODES = (
+    "test_three_nodes_lab.py",
+    "test_three_nodes_under_load.py",
+    "test_cluster_gates.py",
+    "test_incident.py",
+)
 
 # With several workers the longest files go first, so that none is still at work when the others have ended. A worker is
 # given two files at once: behind the two longest come short ones.
 _FIRST = (
-    # The last of the three adds a node to a cluster that it has changed, and no reset takes that back.
+    # The last of the four adds a node to a cluster that it has changed, and no reset takes that back.
     "test_three_nodes_lab.py",
     "test_cluster_gates.py",
+    "test_incident.py",
     "test_three_nodes_under_load.py",
     "test_second_writer.py",
     "test_restart_modes.py",

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from auditlog.events.history_text import read_kept
+from auditlog.events.in_force import read_history
+from auditlog.policy.validate import policy_as_read
 from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
@@ -92,6 +95,12 @@ def test_previewed_again_it_is_deployed_and_a_later_hand_edit_is_drift(
     assert found.returncode == 1
     assert f"the policy file {POLICY} was edited since this stack wrote it" in found.stdout
     assert "-# by hand" in found.stdout
+    # The API server has not read the edit, and every run saw what it runs with.
+    *_, running, since = read_history(read_kept(artifacts / "policies.json"), policy_as_read).of("cp1")
+    assert (running.unknown, since.unknown) == ("", "nobody has looked since")
+    assert running.start is not None
+    assert running.end is not None
+    assert running.end > running.start
 
 
 def test_a_deployment_can_use_a_key_that_only_its_job_has(stack: PulumiStack, node: Node, artifacts: Path) -> None:

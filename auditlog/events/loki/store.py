@@ -62,6 +62,11 @@ class LokiStore:
                 place = f"{node} at {_time(moment).isoformat()}"
                 damage.add(place, reason_of(line.encode(), problem, ended=True))
 
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Node and text of every line, oldest first, and of an hour more, as `read` gives them."""
+        for _, node, line in self._lines(self.selector):
+            yield node, line
+
     def coverage(self) -> Coverage:
         """How far the events of each node reach, and where it was silent, without reading them."""
         watch = CoverageWatch(self.time)

@@ -162,7 +162,8 @@ def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
     def relevant() -> Iterator[Sighting]:
         nonlocal housekeeping
         for sighting in watch.over(sightings):
-            users.note(sighting.event)
+            if query.user:
+                users.note(sighting.event)
             if leaves_out and is_housekeeping(sighting.event):
                 housekeeping += 1
             elif fits(sighting.event) and users.of(sighting.event):

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from auditlog.cli import main
+from auditlog.events.history_text import Observation, kept_text, told_lines
 from auditlog.events.sources import find_logs
+from auditlog.manifest.desired import sha256
 from auditlog.nodes import log_files
 from auditlog.nodes.log_files import NodeLog, fetch_logs
 from auditlog.nodes.ssh import Access, Target
@@ -233,3 +235,57 @@ def test_what_cannot_be_meant_is_one_message(
     assert (code, printed.out) == (2, "")
     assert says in printed.err
     assert printed.err.count("\n") == 1
+
+
+def test_a_damaged_line_of_a_nodes_history_refuses_no_question(
+    server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    monkeypatch.setattr(log_files, "POLICIES", str(folder))
+    text = "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"
+    name = sha256(text)
+    (folder / f"{name}.yaml").write_text(text)
+    (folder / f"{'0' * 64}.yaml").write_text(text[:40])
+    first, last = int(datetime(2025, 12, 1, tzinfo=UTC).timestamp()), int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    whole = f"{first} {last} {name} {first} {first} stack\n".encode()
+    (folder / "history").write_bytes(whole + b"\xff\xfe\x00 176\n" + whole.replace(b"stack", b"sta"))
+    assert main(["who", "--verb", "delete", "-o", "json", *nodes(server)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (doubt,) = (each for each in told["outcome"]["doubts"] if each["cause"] == "policy unknown")
+    assert doubt["reason"].endswith("a line of its policy history is damaged")
+    assert doubt["spans"][0]["start"] == "2026-01-01T00:00:01Z"
+    assert any(each.startswith("a line of the policy history of cp1 is damaged") for each in told["reading"]["notes"])
+    assert main(["policy-history", *nodes(server)]) == 0
+    shown = capsys.readouterr().out
+    assert "a line of its policy history is damaged" in shown.replace("\n", " ")
+    assert "has a damaged text of policy 000000000000" in " ".join(shown.split())
+
+
+def test_a_kept_history_is_added_to_what_the_nodes_tell(
+    server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The node knows what the stack left, the watch what somebody put there by hand for a while."""
+    folder, kept = tmp_path / "policies", tmp_path / "policies.json"
+    folder.mkdir()
+    monkeypatch.setattr(log_files, "POLICIES", str(folder))
+    own, lowered = (f"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{{level: {each}}}]\n" for each in _LEVELS)
+    (folder / f"{sha256(own)}.yaml").write_text(own)
+    first, edit, last = (int(datetime(2026, 1, day, tzinfo=UTC).timestamp()) for day in (1, 2, 3))
+    (folder / "history").write_text(
+        f"{first} {first + 60} {sha256(own)} {first} {first} stack\n{last} {last} {sha256(own)} {first} {last} found\n"
+    )
+    by_hand = Observation("cp1", edit + 3600, edit + 43_200, sha256(lowered), edit, edit, "seen")
+    kept.write_text(kept_text({}, {"cp1": told_lines({sha256(lowered): lowered}, [by_hand])}))
+    during = ("--since", "2026-01-02T09:30:00", "--until", "2026-01-02T10:30:00")
+    reasons = []
+    for policy in ((), ("--policy", f"history:{kept}")):
+        assert main(["secrets", *during, *policy, "-o", "json", *nodes(server)]) == 3
+        doubts = json.loads(capsys.readouterr().out)["outcome"]["doubts"]
+        reasons.append([each["reason"] for each in doubts if each["cause"] in ("policy unknown", "not recorded")])
+    assert "started anew unobserved" in reasons[0][0]
+    assert len(reasons[1]) == 1
+    assert f"rule 1 of policy {sha256(lowered)[:12]} drops reads of Secrets; in force on cp1" in reasons[1][0]
+
+
+_LEVELS = ("Metadata", "None")

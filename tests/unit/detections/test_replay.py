@@ -12,7 +12,7 @@ import pytest
 from auditlog.cli import main
 from auditlog.detections.callers import Callers
 from auditlog.detections.catalogue import DETECTIONS, find
-from auditlog.detections.matching import matcher
+from auditlog.detections.matching import fields_of, matcher
 from auditlog.detections.model import Events
 from auditlog.detections.rings import Occurrence, rings
 from auditlog.events.event import Event
@@ -27,12 +27,12 @@ def counted(detection_id: str, example: Example) -> list[Occurrence]:
     detection = find(detection_id)
     assert detection is not None
     assert isinstance(detection.source, Events)
-    match = matcher(detection.source).match
+    match = matcher(detection.source)
     found = []
     for _, line in example.lines():
         event = msgspec.json.decode(line, type=Event)
-        fields = match(event, line)
-        if fields is not None:
+        fields = fields_of(event)
+        if match.asks(event) and match.passes(event, fields, line):
             labels = tuple(fields[name] for name in detection.source.by)
             found.append(Occurrence(event.stage_timestamp, labels, fields.get(detection.source.distinct, "")))
     return found

@@ -169,7 +169,7 @@ def test_what_is_found_is_exit_code_0(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--verb", "delte"], '"delte" is not a verb, did you mean "delete"'),
-        (["--resource", "podz"], "no such resource is built in or in these logs; did you mean pods?"),
+        (["--resource", "podz"], "--resource podz: no resource podz is built in or in these logs; did you mean pods?"),
         (["--user", "example"], "names hold it, with their events: alice@example.org ("),
     ],
 )
@@ -436,3 +436,14 @@ def test_control_characters_from_clients_do_not_reach_the_terminal() -> None:
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e12, "2.5 TB")])
 def test_bytes_for_people(size: float, text: str) -> None:
     assert human_bytes(size) == text
+
+
+@pytest.mark.parametrize("command", ["who", "timeline", "report", "replay"])
+def test_a_command_that_reads_files_waits_for_no_library_that_reads_nodes(command: str) -> None:
+    program = (
+        "import sys\nfrom auditlog.cli import main\n"
+        f"try: main([{command!r}, '--help'])\nexcept SystemExit: pass\n"
+        "print(*({'asyncssh', 'cryptography', 'pulumi'} & sys.modules.keys()), end='', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

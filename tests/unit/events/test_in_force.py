@@ -9,17 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.events.in_force import (
-    NO_POLICY,
-    HistoryError,
-    Observation,
-    Period,
-    PolicyHistory,
-    history_of,
-    kept_text,
-    read_history,
-    read_kept,
-)
+from auditlog.events.history_text import HistoryError, Observation, kept_text, read_kept
+from auditlog.events.in_force import DAMAGED, NO_POLICY, Period, PolicyHistory, history_of, read_history
 from auditlog.policy.model import Level, Policy, PolicyRule
 from auditlog.policy.validate import policy_as_read
 from tests.unit.events.generate import ALICE, START, encode
@@ -90,9 +81,11 @@ def test_a_text_that_was_not_kept_is_unknown() -> None:
 
 def test_a_store_names_nodes_with_their_cluster() -> None:
     history = history_of([look(100, started=10)], TEXTS)
-    assert history.at("prod/CP1", datetime.fromtimestamp(50, UTC)) == (ALL,)
-    assert history.at("cp2", datetime.fromtimestamp(50, UTC)) == ()
-    assert PolicyHistory().at("cp1", datetime.fromtimestamp(50, UTC)) == ()
+    period = history.period_at("prod/CP1", datetime.fromtimestamp(50, UTC))
+    assert period is not None
+    assert period.policies == (ALL,)
+    assert history.period_at("cp2", datetime.fromtimestamp(50, UTC)) is None
+    assert PolicyHistory().period_at("cp1", datetime.fromtimestamp(50, UTC)) is None
 
 
 def test_runs_of_a_watch_add_to_what_was_kept(tmp_path: Path) -> None:
@@ -112,8 +105,141 @@ def test_a_file_that_is_no_history_is_refused(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(HistoryError, match=r"history\.json: (no policy history|format 2)"):
         read_kept(path)
-    with pytest.raises(HistoryError, match="the policy history of cp1, line 1"):
-        read_history({"cp1": "observation 1 2"}, policy_as_read)
+
+
+RECORDS = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
+TEXT = f"text all {base64.b64encode(RECORDS.encode()).decode()}"
+
+
+def seen(first: int, last: int, started: int, by: str = "stack", policy: str = "all", changed: int = 5) -> str:
+    return f"observation {first} {last} {policy} {changed} {started} {by}"
+
+
+def unknown(*lines: str, node: str = "cp1") -> list[tuple[int | None, int | None, str]]:
+    """The times of a node that nobody knows, and why."""
+
+    def seconds(moment: datetime | None) -> int | None:
+        return None if moment is None else int(moment.timestamp())
+
+    periods = read_history({"cp1": "\n".join(lines)}, policy_as_read).of(node)
+    return [(seconds(each.start), seconds(each.end), each.unknown) for each in periods if each.unknown]
+
+
+NOT_YET, NOT_SINCE = "nobody had looked yet", "nobody has looked since"
+ANEW = "the API server was started anew unobserved"
+
+
+class TestDamage:
+    """A history that a power cut, a full disk or an editor damaged: the rest of it counts."""
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "observation ",
+            "observation",
+            "observation 150",
+            "observation 150 160 all 5 120",
+            "observation 150 160 all 5 120 sta",
+            "observation 150 160 all 5 120 stack more",
+            "observation 160 150 all 5 120 stack",
+            "observation 150 160 all 5 9000 stack",
+            "observation 0 0 all 5 120 stack",
+            "observation -150 160 all 5 120 stack",
+            "observation 150 99999999999999999999 all 5 120 stack",
+            "observation \0\0\0\0\0",
+            "observation \ufffd\x1c\x85",
+            "something else",
+            "lost 1",
+        ],
+    )
+    def test_a_damaged_line_between_two_processes_leaves_that_time_unknown(self, line: str) -> None:
+        lines = (TEXT, seen(10, 100, 10), line, seen(500, 600, 400))
+        assert unknown(*lines) == [(None, 10, NOT_YET), (101, 400, DAMAGED), (601, None, NOT_SINCE)]
+        (complaint,) = read_history({"cp1": "\n".join(lines)}, policy_as_read).complaints
+        assert complaint.startswith("a line of the policy history of cp1 is damaged")
+        assert complaint.endswith("from 1970-01-01 00:01:40Z to 1970-01-01 00:08:20Z")
+
+    def test_a_process_keeps_its_policy_whatever_a_damaged_line_said(self) -> None:
+        lines = (TEXT, seen(10, 100, 10), "observation 150 1", seen(500, 600, 10))
+        assert unknown(*lines) == [(None, 10, NOT_YET), (601, None, NOT_SINCE)]
+
+    def test_the_stacks_two_looks_are_no_longer_two_with_a_damaged_line_between(self) -> None:
+        around = (TEXT, seen(10, 100, 10, "found")), (seen(160, 200, 150, "stack"),)
+        assert (101, 150, DAMAGED) not in unknown(*around[0], *around[1])
+        assert (101, 150, DAMAGED) in unknown(*around[0], "observation 1", *around[1])
+
+    def test_at_the_ends_of_the_history(self) -> None:
+        assert unknown(TEXT, "observation x", seen(50, 100, 10)) == [(None, 10, DAMAGED), (101, None, NOT_SINCE)]
+        assert unknown(TEXT, seen(50, 100, 10), "observation x") == [(None, 10, NOT_YET), (101, None, DAMAGED)]
+
+    def test_without_a_whole_line_nothing_is_known(self) -> None:
+        assert unknown("observation x") == [(None, None, DAMAGED)]
+        assert unknown("") == []
+
+    def test_a_clock_that_was_set_back_makes_a_time_doubtful(self) -> None:
+        lines = (TEXT, seen(10, 1000, 10), seen(450, 5000, 400))
+        assert unknown(*lines) == [(None, 10, NOT_YET), (400, 1001, "its clock was set back"), (5001, None, NOT_SINCE)]
+        # Two of them run at once for moments only.
+        assert (990, 1001, "its clock was set back") not in unknown(TEXT, seen(10, 1000, 10), seen(1000, 5000, 990))
+
+    @pytest.mark.parametrize("text", ["text all", "text all ", "text all !!!", "text all /w==", "text"])
+    def test_a_damaged_text_is_not_known(self, text: str) -> None:
+        assert unknown(text, seen(10, 100, 10))[1] == (10, 101, "the text of the policy was not kept")
+
+    def test_a_text_that_is_not_of_its_hash_is_damaged(self) -> None:
+        name = "0" * 64
+        half = TEXT.replace("text all", f"text {name}")
+        assert unknown(half, seen(10, 100, 10, policy=name))[1][1:] == (101, "the text of the policy was not kept")
+        (complaint,) = read_history({"cp1": half}, policy_as_read).complaints
+        assert complaint == "the policy history of cp1 has a damaged text of policy 000000000000"
+
+    def test_a_text_that_is_no_policy_is_not_known(self) -> None:
+        # Somebody is editing the file by hand, and the node tells what is in it at the moment.
+        half = f"text half {base64.b64encode(b'rules: [').decode()}"
+        lines = (TEXT, half, seen(10, 100, 10), seen(150, 150, 10, "now", "half", 120))
+        history = read_history({"cp1": "\n".join(lines)}, policy_as_read)
+        assert unknown(*lines) == [(None, 10, NOT_YET), (151, None, NOT_SINCE)]
+        assert [each.partition(" (")[0] for each in history.complaints] == [
+            "policy half of the policy history cannot be read"
+        ]
+
+    def test_one_node_of_two_without_a_history(self) -> None:
+        history = read_history({"cp1": f"{TEXT}\n{seen(10, 100, 10)}", "cp2": ""}, policy_as_read)
+        assert len(history.of("cp1")) == 3
+        assert history.of("cp2") == ()
+
+    def test_what_is_kept_has_the_damaged_time_once(self, tmp_path: Path) -> None:
+        path, told = tmp_path / "history.json", f"{TEXT}\n{seen(10, 100, 10)}\nobservation x"
+        path.write_text(kept_text({}, {"cp1": f"{told}\n{seen(500, 500, 400, 'now')}"}))
+        path.write_text(kept_text(read_kept(path), {"cp1": f"{told}\n{seen(900, 900, 400, 'now')}"}))
+        kept = read_kept(path)["cp1"]
+        assert kept.split("\n")[1:] == [seen(10, 100, 10), seen(500, 900, 400, "seen"), "lost 100 500"]
+        assert unknown(kept) == [(None, 10, NOT_YET), (101, 400, DAMAGED), (901, None, NOT_SINCE)]
+
+    @pytest.mark.parametrize("filling", ["", "\0"])
+    def test_damage_anywhere_never_makes_something_known(self, filling: str) -> None:
+        """A history that ends early, or has a hole of zeros, says the same as the whole one or "not known"."""
+        lines = (TEXT, seen(10, 100, 10), seen(150, 160, 10, "found"), seen(190, 300, 170), seen(900, 950, 800))
+        whole = "\n".join((*lines, ""))
+        now, rest = seen(1000, 1000, 800, "now"), whole.index("observation")
+        truth = known(f"{whole}{now}")
+        for start in range(rest, len(whole)):
+            for length in (1, 2, 5, 17, 60) if filling else (len(whole) - start,):
+                hole = min(length, len(whole) - start)
+                left = f"{whole[:start]}{filling * hole}{whole[start + hole :]}\n{now}"
+                assert known(left) <= truth, (start, length, left)
+
+
+def known(lines: str) -> set[tuple[int, str]]:
+    """Every ten seconds at which the policy is known, and which one."""
+    history = read_history({"cp1": lines}, lambda *_: ALL)
+    return {
+        (second, period.policies[0].source)
+        for period in history.of("cp1")
+        if not period.unknown and period.start and period.end
+        for second in range(0, 1100, 10)
+        if period.start.timestamp() <= second < period.end.timestamp()
+    }
 
 
 class TestAnswer:
@@ -200,3 +326,21 @@ class TestAnswer:
         done = auditlog("policy-history", *words)
         assert done.returncode == 2
         assert message in done.stderr
+
+
+def test_a_policy_that_stays_is_named_with_one_time(tmp_path: Path) -> None:
+    """Over restarts, seen and unseen: what it drops, it drops all the time."""
+    zero = int(START.timestamp())
+    looks = ((-1000, 590, -1000, "stack"), (700, 1190, 600, "seen"), (1250, 3000, 1200, "stack"))
+    lines = [f"text drops {base64.b64encode(TestAnswer.DROPS.encode()).decode()}"]
+    lines += [
+        f"observation {zero + first} {zero + last} drops {zero - 2000} {zero + started} {by}"
+        for first, last, started, by in looks
+    ]
+    history, log = tmp_path / "history.json", tmp_path / "audit.log"
+    history.write_text(kept_text({}, {"cp1": "\n".join(lines)}))
+    log.write_bytes(b"".join(encode(request(ALICE, "get", "pods", "x", second)) for second in range(0, 1800, 10)))
+    done = auditlog("secrets", f"--policy=history:{history}", "--nodes", "1", "-o", "json", f"cp1={log}")
+    (doubt,) = (each for each in json.loads(done.stdout)["outcome"]["doubts"] if each["cause"] == "not recorded")
+    (span,) = doubt["spans"]
+    assert (span["start"][:19], span["end"][:19]) == ("2025-02-21T00:00:00", "2025-02-21T00:29:50")

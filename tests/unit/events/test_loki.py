@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import socket
@@ -406,3 +407,47 @@ def test_stories_are_the_same_as_from_files(
             (link["issued"] or {}).pop("node", None)
     assert codes[0] == codes[1]
     assert from_loki["answer"] == from_files["answer"]
+
+
+def report_of(capsys: pytest.CaptureFixture[str], page: Path, *words: str) -> str:
+    """What the page says, without what only files or only Loki can."""
+    assert main(["report", *words, "-o", str(page)]) == 0
+    assert capsys.readouterr().err == ""
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page.read_text().partition("<main")[2].partition("</main>")[0]))
+    return " ".join(text.split())
+
+
+def test_a_report_says_the_same_as_of_files(
+    loki: FakeLoki, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--since", SINCE, "--until", UNTIL, "--policy", "preset:baseline", "--nodes", "2")
+    from_files = report_of(capsys, tmp_path / "files.html", *words, f"test={files}")
+    from_loki = report_of(capsys, tmp_path / "loki.html", *words, "--loki", loki.url)
+    # Loki orders what happened at the same moment by its text.
+    assert sorted(from_loki.split()) == sorted(from_files.split())
+    assert "Judged by preset:baseline." in from_loki
+    assert "Test/cp1 is silent for over 60 seconds" in from_loki
+
+
+def test_a_report_of_loki_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    with serve([("cp1", LOG[0][1][:-1]), *LOG[1:2]]) as fake:
+        said = report_of(capsys, page, "--since", SINCE, "--until", UNTIL, "--loki", fake.url)
+        assert "No policy was named, so no empty answer is certain." in said
+        assert "test/cp1 in Loki, line 2: broken JSON" in said
+    with serve([("cp1", LOG[0][1])]) as fake:
+        said = report_of(capsys, page, "--since", "2025-02-22", "--until", "2025-02-23", "--loki", fake.url)
+        assert "Loki has no event of" in said
+        assert "The log of test/cp1 has no event." in said
+
+
+def test_a_report_names_one_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = str(tmp_path / "report.html")
+    for words, message in (
+        (["--loki", "http://127.0.0.1:1", "a.log"], "--loki and LOG (a.log) are both given"),
+        ([], "or --loki URL"),
+        (["--loki", "http://127.0.0.1:1/loki/api/v1"], "allowed: the address up to /loki/api/"),
+    ):
+        assert main(["report", *words, "-o", page]) == 2
+        assert message in capsys.readouterr().err
+    assert not Path(page).exists()

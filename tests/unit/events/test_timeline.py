@@ -258,12 +258,27 @@ class TestCommand:
             (("user:alice", "--limit", "0"), "--limit is 0; 1 or more is needed"),
             (("user:alice", "--follow", "--until", "today"), "--follow and --until are both given"),
             (("session:dddddddd-1111-4111-8111-111111111111",), "no request in this log has this auditID"),
+            (("dploy/web", "-n", "prod"), "dploy/web: no resource dploy is built in or in these logs; did you mean "),
         ],
     )
     def test_a_slip_is_answered_with_what_is_allowed(self, log: Path, words: tuple[str, ...], message: str) -> None:
         done = auditlog("timeline", *words, log)
         assert done.returncode == 2
         assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_a_kind_that_is_not_built_in(self, log: Path) -> None:
+        widget = request(ALICE, "create", "configmaps", "w", 100)
+        widget["objectRef"] |= {"resource": "widgets", "apiGroup": "x.io"}
+        log.write_bytes(log.read_bytes() + encode(widget))
+        assert auditlog("timeline", "widgets/w", "-n", "prod", log).returncode == 0
+        slip = auditlog("timeline", "widget/w", "-n", "prod", log)
+        assert (slip.returncode, slip.stdout) == (2, "")
+        assert "did you mean widgets" in slip.stderr
+        # Like a built-in one, but of a group that is none: it may exist.
+        other = auditlog("timeline", "ingressroutes.traefik.io/w", "-n", "prod", log)
+        assert other.returncode == 3
+        assert "no event in these logs is about the resource ingressroutes" in " ".join(other.stdout.split())
 
     def test_an_unknown_user_is_answered_with_close_names(self, log: Path) -> None:
         done = auditlog("timeline", "user:alice", log)
