@@ -20,7 +20,6 @@ from auditlog.cli.output import Output, add_output, fitted, write
 from auditlog.cli.stack import read_stack
 from auditlog.cli.times import add_times, resolve_times
 from auditlog.detections.promql import api_server_selector
-from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
 from auditlog.events.loki.access import secret_from_file
 from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
@@ -28,6 +27,7 @@ from auditlog.ledger.chain_file import ChainFile, locked
 from auditlog.ledger.counter import Window
 from auditlog.ledger.finding import EXIT_CODES
 from auditlog.ledger.loki_reader import LokiReader
+from auditlog.ledger.loki_route import service_of
 from auditlog.ledger.minutes import Span, whole_minutes
 from auditlog.ledger.node_reader import LocalReader
 from auditlog.ledger.prometheus_reader import PrometheusReader
@@ -35,7 +35,6 @@ from auditlog.ledger.report import Report, json_report, text_report
 from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_nodes, read_files
 from auditlog.ledger.session import Session, logged_in, stack_loki
 from auditlog.nodes.ssh import Access, Account, access_of
-from auditlog.proof.loki_route import service_of
 from auditlog.settings import STDOUT, AlloyMode, LogFormat, Settings
 
 DEFAULT_RANGE = timedelta(hours=24)
@@ -140,7 +139,7 @@ async def _run(arguments: argparse.Namespace, file: ChainFile | None) -> Report:
         readings = Readings(readings.nodes, {**readings.problems, **asked.session.problems})
         async with _loki(arguments, asked, readings) as access:
             client = LokiClient(access) if access else None
-            loki = LokiReader(client, _selector(asked.cluster)) if client else None
+            loki = LokiReader(client, asked.cluster) if client else None
             known = {node.name: node for node in asked.session.nodes}
             names = [*known, *(name for name in asked.session.problems if name not in known)]
             nodes = [known.get(name, Node(name, "", LocalReader())) for name in names]
@@ -199,7 +198,10 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
         if loki or arguments.loki
         else ("the stack ships to no Loki that it knows: only files and counters are compared",)
     )
-    async with _keys(arguments, settings) as keys, logged_in(settings, keys) as session:
+    async with (
+        _keys(arguments, settings) as keys,
+        logged_in(settings, settings.nodes_with_manifest, keys, settings.reading_user) as session,
+    ):
         yield _Asked(session, question, arguments.cluster or settings.cluster, settings, notes)
 
 
@@ -293,7 +295,3 @@ def _span(since: datetime, until: datetime) -> Span:
     if not len(span):
         raise UsageError(f"from {since} to {until} there is no whole minute; allowed: a longer range")
     return span
-
-
-def _selector(cluster: str) -> str:
-    return f"{SELECTOR[:-1]}, cluster=`{cluster}`}}"
