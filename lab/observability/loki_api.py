@@ -14,7 +14,7 @@ from lab.errors import LabError
 
 _PAGE = 1000
 """Loki allows 5000 entries, but its parts exchange at most 4 MiB: 1.5 kB an event with its structured metadata."""
-_SECONDS = 60
+_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,7 +326,7 @@ def test_no_alarm_over_rotations_restarts_an_outage_and_quiet(
             pipeline.stop_alloy()
             pipeline.start_alloy()
             time.sleep(seconds / 5)
-        outcome(pipeline, writer, 120)
+        outcome(pipeline, writer)
         time.sleep(66 - time.time() % 60)
         log = f"cp1={pipeline.logs / 'audit.log'}"
         code = main(["ledger", log, "--loki", pipeline.loki_url, "--cluster", "lab", "-o", "json"])
