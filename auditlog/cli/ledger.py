@@ -17,11 +17,12 @@ from auditlog.cli.common import UsageError
 from auditlog.cli.hosts import stack_access
 from auditlog.cli.loki import add_loki_access
 from auditlog.cli.output import Output, add_output, fitted, write
+from auditlog.cli.prometheus import add_prometheus_access, prometheus_access
 from auditlog.cli.stack import read_stack
 from auditlog.cli.times import add_times, resolve_times
 from auditlog.detections.promql import api_server_selector
+from auditlog.events.http_access import secret_from_file
 from auditlog.events.loki import LokiAccess, LokiClient
-from auditlog.events.loki.access import secret_from_file
 from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
 from auditlog.ledger.chain_file import ChainFile, locked
 from auditlog.ledger.counter import Window
@@ -68,12 +69,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     loki = parser.add_argument_group("Loki", "In place of what the stack file says.")
     add_loki_access(loki, "the label cluster")
-    parser.add_argument(
-        "--prometheus",
-        metavar="URL",
-        default="",
-        help="take the API servers' counters from there, and not from the last run of the chain",
-    )
+    prometheus = parser.add_argument_group("Prometheus", "For the API servers' own count.")
+    add_prometheus_access(prometheus, "take the counters from there, and not from the last run of the chain")
     add_output(parser)
     parser.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
     parser.set_defaults(run=run)
@@ -178,7 +175,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
     if arguments.logs:
         nodes = tuple(_local(arguments.logs))
         names = {node.name: frozenset({node.name}) for node in nodes}
-        question = replace(question, windows=_windows(arguments.prometheus, None, span, names))
+        question = replace(question, windows=_windows(arguments, None, span, names))
         yield _Asked(Session(nodes, {}), question, arguments.cluster)
         return
     settings = read_stack(arguments.stack).settings()
@@ -190,7 +187,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
         counter=True,
         service=service_of(loki) if loki else "",
         alloy=settings.alloy.namespace if own else "",
-        windows=_windows(arguments.prometheus, settings, span, _names(settings)),
+        windows=_windows(arguments, settings, span, _names(settings)),
         longest_line=settings.loki.max_line_size if settings.loki else question.longest_line,
     )
     notes = (
@@ -210,12 +207,13 @@ def _names(settings: Settings) -> Mapping[str, frozenset[str]]:
 
 
 def _windows(
-    url: str, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
+    arguments: argparse.Namespace, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
 ) -> Mapping[str, tuple[Window, ...]] | None:
-    if not url:
+    access = prometheus_access(arguments)
+    if access is None:
         return None
     selectors = settings.alerts.selectors if settings else {}
-    return PrometheusReader(url, api_server_selector(selectors)).windows(span, names)
+    return PrometheusReader(access, api_server_selector(selectors)).windows(span, names)
 
 
 def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:
