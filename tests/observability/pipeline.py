@@ -142,6 +142,8 @@ class Pipeline:
     alloy: subprocess.Popen[bytes] | None = None
     limits: Mapping[str, object] = field(default_factory=dict)
     """Of Loki's ``limits_config``, beside those that the lab has."""
+    catch_up_minutes: int = 15
+    """How far back the first start of Alloy sends."""
 
     def __post_init__(self) -> None:
         self.logs.mkdir(parents=True)
@@ -199,7 +201,7 @@ class Pipeline:
         own = {NODE_VARIABLE: "cp1", "POD_IP": "127.0.0.1", "PORT": str(self.alloy_port)}
         with (self.folder / "alloy.said").open("ab") as output:
             self.alloy = subprocess.Popen(
-                [shell, self.folder / script, self.storage, "15", *run],
+                [shell, self.folder / script, self.storage, str(self.catch_up_minutes), *run],
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **own},
@@ -305,9 +307,9 @@ def _counted(pipeline: Pipeline, writer: Writer) -> Outcome:
 
 
 @contextmanager
-def running(folder: Path, limits: Mapping[str, object] | None = None) -> Iterator[Pipeline]:
+def running(folder: Path, limits: Mapping[str, object] | None = None, catch_up_minutes: int = 15) -> Iterator[Pipeline]:
     """Loki and no Alloy yet; all ended at the end."""
-    pipeline = Pipeline(folder, limits=limits or {})
+    pipeline = Pipeline(folder, limits=limits or {}, catch_up_minutes=catch_up_minutes)
     pipeline.start_loki()
     try:
         yield pipeline
