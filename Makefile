@@ -143,7 +143,7 @@ test-promotion: build-tests  ## One policy change through ci/check, ci/preview a
 
 test-load: observability  ## Everything on the way to Loki fails, for an hour: nothing lost, nothing shown twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py
-	PIPELINE_SECONDS=900 PIPELINE_RATE=1000 $(PYTHON) -m pytest -s tests/observability/test_pipeline_faults.py
+	PIPELINE_SECONDS=1200 PIPELINE_RATE=1000 $(PYTHON) -m pytest -s tests/observability/test_pipeline_faults.py
 
 test-differential: build-tests  ## 200,000 random policies and requests per version against the API server's own code
 	$(PYTHON) -m tests.differential --cases 200000 --version all

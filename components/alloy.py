@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pulumi
 from pulumi_command import remote
@@ -28,7 +28,7 @@ class Alloy(pulumi.ComponentResource):
 
     ``provider`` is the cluster's. ``depends_on`` is what must be there for events to ship. ``state`` is what the
     stack says about it: the mode, the namespace, and in mode ``snippet`` the text. ``last`` is what changes last,
-    ``change`` whether this run changes any of it.
+    ``change`` whether this run changes any of it; ``before_change`` is done before it does.
     """
 
     state: dict[str, str]
@@ -43,10 +43,11 @@ class Alloy(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
         provider: pulumi.ProviderResource,
+        before_change: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__("kubernetes-audit:index:Alloy", scope.name(name), None, scope.options(provider))
         self._name, self._settings, self._scope = scope.name(name), settings, scope
-        self.change = Change(name, scope)
+        self.change = Change(name, scope, before_change)
         source = source_of(settings.log.path if settings.log else STDOUT)
         namespace = self._namespace()
         self.state = {"mode": settings.alloy.mode, "namespace": settings.alloy.namespace}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pulumi
 from pulumi_command import remote
@@ -13,6 +14,7 @@ from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.policy.validate import policy_as_read
+from auditlog.proof.prove import owe_proof
 from components.alerts import Alerts
 from components.alloy import Alloy
 from components.annotations import Annotations
@@ -53,7 +55,9 @@ def declare_in_cluster(
     )
     alloy: Alloy | None = None
     if settings.ships:
-        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider)
+        owe = partial(owe_proof, settings.nodes_with_manifest, settings, configuration.account)
+        owed = owe if settings.enabled and settings.proof.enabled else None
+        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owed)
     shown: Sequence[pulumi.Resource] = ()
     if dashboards:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects

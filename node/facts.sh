@@ -17,7 +17,8 @@ recorded_facts() {
 # live manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
 # Without kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with
 # it comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own
-# account of its flags, and with annotations for the admission policies of the cluster; each starts kubectl once more.
+# account of its flags and for dead APIs, and with annotations for the admission policies of the cluster; each starts kubectl
+# once or twice more.
 facts() {
     [ "$(id -u)" = 0 ] || fail "reading the node needs root; got user $(id -un)"
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
@@ -29,7 +30,7 @@ facts() {
         fact_kubeadm_config "$(given nodes "$@" || node_name "$(processes_named kubelet)")" &
     fi
     others=$(facts_without_kubectl)
-    if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz); else said=; fi
+    if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz && fact_dead_apis); else said=; fi
     if [ "$(given annotations "$@")" = yes ]; then policies=$(fact_annotations); else policies=; fi
     wait
     say "$others"
@@ -271,6 +272,16 @@ fact_flagz() {
     command -v kubectl >/dev/null || return 0
     named=$(GOGC=off api "$(own_api)" --request-timeout=5s get --raw /flagz 2>/dev/null | grep '^audit-')
     [ -z "$named" ] || say "flagz $(printf '%s\n' "$named" | base64 -w 0)"
+}
+
+# fact_dead_apis: the aggregated APIs of the cluster whose backends do not answer, each with the reason. Until they do, Kubernetes
+# finishes the deletion of no namespace.
+fact_dead_apis() {
+    command -v kubectl >/dev/null || return 0
+    available='{.status.conditions[?(@.type=="Available")]'
+    GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=5s get apiservices.apiregistration.k8s.io \
+        -o "jsonpath={range .items[*]}{.metadata.name} $available.status} $available.reason}{\"\\n\"}{end}" 2>/dev/null |
+        sed -n 's/^\([^ ]*\) False /dead-api \1 /p'
 }
 
 # fact_annotations: the admission policies and bindings of annotations that the cluster has, a line each: KIND/NAME and what it

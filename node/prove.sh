@@ -87,7 +87,8 @@ alloy_state() {
 }
 
 # owe_proof: from now on events of this node are unproven, until the stack has kept a proof or its failure. Each update that
-# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too.
+# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too. A change of
+# Alloy alone asks for it before it begins.
 owe_proof() { printf '%s %s\n' "$(seconds_now)" "$$" | keep_record "$STATE/unproven"; }
 
 # keep_proof proof=TEXT: for previews to show it again.

@@ -7,6 +7,7 @@ from typing import Any
 
 from auditlog.cli.loki import add_loki_access
 from auditlog.cli.output import add_output
+from auditlog.cli.prometheus import add_prometheus_access
 from auditlog.cli.times import add_times
 from auditlog.ledger.finding import EXIT_CODES
 
@@ -38,12 +39,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     loki = parser.add_argument_group("Loki", "In place of what the stack file says.")
     add_loki_access(loki, "the label cluster")
-    parser.add_argument(
-        "--prometheus",
-        metavar="URL",
-        default="",
-        help="take the API servers' counters from there, and not from the last run of the chain",
-    )
+    prometheus = parser.add_argument_group("Prometheus", "For the API servers' own count.")
+    add_prometheus_access(prometheus, "take the counters from there, and not from the last run of the chain")
     add_output(parser)
     parser.add_argument("--report", metavar="FILE", help="also write the result as JSON to this file")
     parser.set_defaults(run=_run)

@@ -15,16 +15,17 @@ from pathlib import Path
 from auditlog.cli.common import UsageError
 from auditlog.cli.hosts import stack_access
 from auditlog.cli.output import Output, fitted, write
+from auditlog.cli.prometheus import prometheus_access
 from auditlog.cli.stack import read_stack
 from auditlog.cli.times import resolve_times
 from auditlog.detections.promql import api_server_selector
-from auditlog.events.logql import SELECTOR
+from auditlog.events.http_access import secret_from_file
 from auditlog.events.loki import LokiAccess, LokiClient
-from auditlog.events.loki.access import secret_from_file
 from auditlog.ledger.chain import Chain, judge_chain, next_record, read_chain, vouches
 from auditlog.ledger.chain_file import ChainFile, locked
 from auditlog.ledger.counter import Window
 from auditlog.ledger.loki_reader import LokiReader
+from auditlog.ledger.loki_route import service_of
 from auditlog.ledger.minutes import Span, whole_minutes
 from auditlog.ledger.node_reader import LocalReader
 from auditlog.ledger.prometheus_reader import PrometheusReader
@@ -32,7 +33,6 @@ from auditlog.ledger.report import Report, json_report, text_report
 from auditlog.ledger.run import Node, NodeResult, Question, Readings, compare_nodes, read_files
 from auditlog.ledger.session import Session, logged_in, stack_loki
 from auditlog.nodes.ssh import Access, Account, access_of
-from auditlog.proof.loki_route import service_of
 from auditlog.settings import STDOUT, AlloyMode, LogFormat, Settings
 
 DEFAULT_RANGE = timedelta(hours=24)
@@ -99,7 +99,7 @@ async def _run(arguments: argparse.Namespace, file: ChainFile | None) -> Report:
         readings = Readings(readings.nodes, {**readings.problems, **asked.session.problems})
         async with _loki(arguments, asked, readings) as access:
             client = LokiClient(access) if access else None
-            loki = LokiReader(client, _selector(asked.cluster)) if client else None
+            loki = LokiReader(client, asked.cluster) if client else None
             known = {node.name: node for node in asked.session.nodes}
             names = [*known, *(name for name in asked.session.problems if name not in known)]
             nodes = [known.get(name, Node(name, "", LocalReader())) for name in names]
@@ -138,7 +138,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
     if arguments.logs:
         nodes = tuple(_local(arguments.logs))
         names = {node.name: frozenset({node.name}) for node in nodes}
-        question = replace(question, windows=_windows(arguments.prometheus, None, span, names))
+        question = replace(question, windows=_windows(arguments, None, span, names))
         yield _Asked(Session(nodes, {}), question, arguments.cluster)
         return
     settings = read_stack(arguments.stack).settings()
@@ -150,7 +150,7 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
         counter=True,
         service=service_of(loki) if loki else "",
         alloy=settings.alloy.namespace if own else "",
-        windows=_windows(arguments.prometheus, settings, span, _names(settings)),
+        windows=_windows(arguments, settings, span, _names(settings)),
         longest_line=settings.loki.max_line_size if settings.loki else question.longest_line,
     )
     notes = (
@@ -158,7 +158,10 @@ async def _asked(arguments: argparse.Namespace, chain: Chain | None) -> AsyncIte
         if loki or arguments.loki
         else ("the stack ships to no Loki that it knows: only files and counters are compared",)
     )
-    async with _keys(arguments, settings) as keys, logged_in(settings, keys) as session:
+    async with (
+        _keys(arguments, settings) as keys,
+        logged_in(settings, settings.nodes_with_manifest, keys, settings.reading_user) as session,
+    ):
         yield _Asked(session, question, arguments.cluster or settings.cluster, settings, notes)
 
 
@@ -167,12 +170,13 @@ def _names(settings: Settings) -> Mapping[str, frozenset[str]]:
 
 
 def _windows(
-    url: str, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
+    arguments: argparse.Namespace, settings: Settings | None, span: Span, names: Mapping[str, frozenset[str]]
 ) -> Mapping[str, tuple[Window, ...]] | None:
-    if not url:
+    access = prometheus_access(arguments)
+    if access is None:
         return None
     selectors = settings.alerts.selectors if settings else {}
-    return PrometheusReader(url, api_server_selector(selectors)).windows(span, names)
+    return PrometheusReader(access, api_server_selector(selectors)).windows(span, names)
 
 
 def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:
@@ -252,7 +256,3 @@ def _span(since: datetime, until: datetime) -> Span:
     if not len(span):
         raise UsageError(f"from {since} to {until} there is no whole minute; allowed: a longer range")
     return span
-
-
-def _selector(cluster: str) -> str:
-    return f"{SELECTOR[:-1]}, cluster=`{cluster}`}}"

@@ -6,9 +6,9 @@ import argparse
 from datetime import UTC, datetime, timedelta
 
 from auditlog.cli.common import UsageError
+from auditlog.events.http_access import secret_from_file
 from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
-from auditlog.events.loki.access import secret_from_file
 from auditlog.events.loki.store import LokiStore
 
 DEFAULT_RANGE = timedelta(hours=24)

@@ -59,7 +59,8 @@ class NodeReport:
     """One node. ``kubernetes`` is the API server's version, None where nothing tells it; ``owner`` the Pulumi stack.
 
     ``audit_is_on`` says whether the running API server, or without one the manifest, has a policy and a backend.
-    ``flagz`` says whether the API server's own account of its audit flags agrees with that.
+    ``flagz`` says whether the API server's own account of its audit flags agrees with that. ``dead_apis`` are the
+    cluster's aggregated APIs whose backends do not answer, each with the reason.
     """
 
     name: str
@@ -74,6 +75,7 @@ class NodeReport:
     disk: Disk | None
     disagreements: tuple[Finding, ...]
     flagz: Witness = Witness.UNKNOWN
+    dead_apis: tuple[str, ...] = ()
 
     @property
     def trouble(self) -> Finding | None:
@@ -139,6 +141,7 @@ def _inspect(name: str, facts: Facts, live: RemoteFile) -> NodeReport:
         disk=disk_of(log, facts),
         disagreements=_leading_first((*_policy_problems(policy), *live_findings(server))),
         flagz=witness(facts, flags),
+        dead_apis=facts.dead_apis,
     )
 
 

@@ -23,6 +23,8 @@ _LABEL = 12
 _SAID = (*FILE_FLAGS, *ROTATION_FLAGS, *(backend.flag("mode") for backend in BACKENDS))
 """The flags whose values stand in the lines on backends and policy."""
 
+_BLOCKS_REMOVAL = "Kubernetes finishes the deletion of no namespace until they answer, so pulumi destroy would fail"
+
 _FLAGZ = {
     Witness.AGREES: "the API server itself names the same audit flags",
     Witness.DIFFERS: "the API server itself names other audit flags, see below",
@@ -68,6 +70,8 @@ def _node(node: NodeReport) -> list[str]:
         lines += _line("disk", _disk(node.disk))
     if node.owner is not None:
         lines += _line("managed by", f"the Pulumi stack {node.owner}")
+    if node.dead_apis:
+        lines += _line("dead APIs", f"{', '.join(node.dead_apis)}: {_BLOCKS_REMOVAL}")
     found = [*_disagreements(node.disagreements), *(_lint(node.policy) if node.policy else [])]
     if found:
         lines += ["  found:", *found]

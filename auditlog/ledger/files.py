@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from auditlog.errors import AuditlogError
+from auditlog.ledger.alloy import AlloyPod, AlloyState, parse_pod
 from auditlog.ledger.counter import Count
 from auditlog.ledger.marks import Mark
 from auditlog.ledger.minutes import parse_minute, parse_stamp
@@ -117,8 +118,7 @@ class Reading:
 
     ``detached`` is what its API server writes to instead of the log: the path as the kernel has it, "" where it writes
     to the log. ``unreadable`` are files that could not be opened. ``service`` is the address of the Service that was
-    asked for. ``complaint`` is the last error in the log of the node's Alloy, ``pods`` say which pods of Alloy there
-    are.
+    asked for, ``alloy`` what the node knows of the Alloy that was asked for.
     """
 
     clock: int
@@ -129,8 +129,7 @@ class Reading:
     detached: str = ""
     unreadable: tuple[str, ...] = ()
     service: str = ""
-    pods: tuple[str, ...] = ()
-    complaint: str = ""
+    alloy: AlloyState = field(default_factory=AlloyState)
 
     @property
     def own_files(self) -> tuple[LogFile, ...]:
@@ -169,7 +168,7 @@ class _Draft:
     sums: list[tuple[Key, Sum]] = field(default_factory=list)
     flags: dict[str, str] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
-    pods: list[str] = field(default_factory=list)
+    pods: list[AlloyPod] = field(default_factory=list)
     count: Count | None = None
     marks: list[Mark] = field(default_factory=list)
 
@@ -187,16 +186,24 @@ def parse_reading(output: str) -> Reading:
             detached=draft.facts.get("detached", ""),
             unreadable=tuple(draft.unreadable),
             service=draft.facts.get("service", ""),
-            pods=tuple(draft.pods),
-            complaint=draft.facts.get("complaint", ""),
+            alloy=_alloy(draft),
         )
     except KeyError as error:
         raise AnswerError(f"the answer lacks the line {error.args[0]}") from error
 
 
+def parse_alloy_state(output: str) -> AlloyState:
+    """The answer to ``alloy-state``. Raises AnswerError."""
+    return _alloy(_parse(output))
+
+
 def parse_marks(output: str) -> tuple[Mark, ...]:
     """The answer to ``ledger-events``. Raises AnswerError."""
     return tuple(_parse(output).marks)
+
+
+def _alloy(draft: _Draft) -> AlloyState:
+    return AlloyState(tuple(draft.pods), draft.facts.get("complaint", ""))
 
 
 def _parse(output: str) -> _Draft:
@@ -302,7 +309,7 @@ _LINES: Mapping[str, Callable[[_Draft, str], None]] = {
     "detached": _fact("detached", encoded=True, word=1),
     "unreadable": lambda draft, rest: draft.unreadable.append(_text(rest)),
     "service": _fact("service"),
-    "pod": lambda draft, rest: draft.pods.append(rest),
+    "pod": lambda draft, rest: draft.pods.append(parse_pod(rest.split(" "))),
     "complaint": _fact("complaint", encoded=True),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from auditlog.ledger.alloy import alloy_trouble
 from auditlog.ledger.counter import Comparison
 from auditlog.ledger.examine import Examined, surplus_counted
 from auditlog.ledger.files import Kind as FileKind
@@ -28,15 +29,15 @@ class Context:
     """What is known of one node besides its events. ``longest_line`` is what Loki takes, in bytes.
 
     ``loki_has_earlier`` says whether Loki has events of this node from before the range, ``newest_in_loki`` when the
-    newest was made of those in it; None without any. ``knows_pods`` says whether the node's API server was asked for
-    the pods of Alloy and answers.
+    newest was made of those in it; None without any. ``alloy`` is the namespace of the Alloy that the node's API server
+    was asked for and knows of, "" where it was not or does not answer.
     """
 
     reading: Reading
     longest_line: int
     loki_has_earlier: bool = False
     newest_in_loki: datetime | None = None
-    knows_pods: bool = False
+    alloy: str = ""
 
 
 def judge(examined: Examined, difference: Difference, context: Context) -> Iterator[Finding]:
@@ -180,11 +181,11 @@ def _not_shipped(
     events: tuple[Mark, ...],
     context: Context,
 ) -> Finding:
-    reading = context.reading
-    if context.knows_pods and not any(pod.split(" ")[:1] == [examined.node] for pod in reading.pods):
-        why = "no pod of Alloy is on this node"
-    elif reading.complaint:
-        why = f"Alloy's last complaint: {reading.complaint}"
+    state = context.reading.alloy
+    if context.alloy:
+        why = alloy_trouble(state, examined.node, context.alloy)
+    elif state.complaint:
+        why = f"Alloy's last complaint: {state.complaint}"
     else:
         why = "Alloy does not run or cannot send, or Loki refuses what it sends"
     return Finding(
@@ -238,7 +239,20 @@ def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
 
 
 def _twice(examined: Examined, difference: Difference) -> Iterator[Finding]:
-    node = examined.node
+    yield from judge_lines(examined.node, difference)
+    named = {mark.minute for marks in (difference.missing, difference.surplus) for mark in marks}
+    equal = tuple(minute for minute in examined.read if minute not in named)
+    if again := surplus_counted(examined, equal):
+        yield Finding(
+            examined.node,
+            Kind.COUNTED_TWICE,
+            "metric queries count lines that were sent again after a restart; log queries show them once",
+            again,
+        )
+
+
+def judge_lines(node: str, difference: Difference) -> Iterator[Finding]:
+    """The findings about events that both sides hold."""
     if difference.altered:
         marks = tuple(pair[0] for pair in difference.altered)
         yield _about(
@@ -257,15 +271,6 @@ def _twice(examined: Examined, difference: Difference) -> Iterator[Finding]:
             Kind.DOUBLED_IN_FILES,
             "the files hold events more than once, which the API server does not do: somebody copied lines or a file",
             difference.doubled_in_files,
-        )
-    named = {mark.minute for marks in (difference.missing, difference.surplus) for mark in marks}
-    equal = tuple(minute for minute in examined.read if minute not in named)
-    if again := surplus_counted(examined, equal):
-        yield Finding(
-            node,
-            Kind.COUNTED_TWICE,
-            "metric queries count lines that were sent again after a restart; log queries show them once",
-            again,
         )
 
 

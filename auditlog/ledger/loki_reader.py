@@ -6,10 +6,12 @@ line that was sent again as often as it is stored, so a minute that differs is r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from auditlog.events import logql
 from auditlog.events.loki.access import DeniedError, LokiError
 from auditlog.events.loki.client import LokiClient, TooLargeError
 from auditlog.ledger.checksum import loki_template
@@ -31,13 +33,36 @@ _BY = "sum by (node, stage)"
 _ID_LINE = "{{ .auditID }} {{ .stage }} {{ len __line__ }}"
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as Loki shows it. ``labels`` are the stream's together with its structured metadata.
+
+    ``nanoseconds`` is its time, since 1970.
+    """
+
+    labels: Mapping[str, str]
+    nanoseconds: int
+    line: str
+
+    @property
+    def mark(self) -> Mark:
+        """The event that it holds."""
+        size = len(self.line.encode(errors="surrogateescape"))
+        return Mark(_moment(self.nanoseconds), self.labels.get("auditID", ""), self.labels.get("stage", ""), size)
+
+
 @dataclass(slots=True)
 class LokiReader:
-    """Asks for the streams of ``selector``. ``queries`` counts what was asked."""
+    """Asks for the streams of a cluster. ``queries`` counts what was asked."""
 
     client: LokiClient
-    selector: str
+    cluster: str
     queries: int = 0
+
+    @property
+    def selector(self) -> str:
+        """What selects them."""
+        return logql.streams(f"cluster={json.dumps(self.cluster, ensure_ascii=False)}")
 
     def sums(self, span: Span) -> dict[str, dict[Key, Sum]]:
         """The sums of every node, by its name. Raises LokiError."""
@@ -83,6 +108,12 @@ class LokiReader:
             if found[-1][0] == start:
                 raise LokiError(f"more than {limit} events at one moment of {node}; they cannot be told apart")
             start = found[-1][0]
+
+    def shown(self, text: str, since: int, until: int) -> tuple[Entry, ...]:
+        """The few entries with a text in their line, from one nanosecond to before another. Raises LokiError."""
+        self.queries += 1
+        found = self.client.lines(f"{self.selector} |= `{text}`", since, until, PAGE)
+        return tuple(Entry(stream.stream, int(moment), line) for stream in found for moment, line in stream.values)
 
     def has_earlier(self, node: str, minute: Minute) -> bool:
         """Whether Loki has anything of a node in the week before a minute. Its index tells. Raises LokiError."""
@@ -140,9 +171,12 @@ def _of_size(counts: Mapping[Minute, int], events: int) -> Iterator[Span]:
 
 def _mark(nanoseconds: int, line: str) -> Mark:
     audit_id, stage, size = line.rsplit(" ", 2)
+    return Mark(_moment(nanoseconds), audit_id, stage, int(size))
+
+
+def _moment(nanoseconds: int) -> datetime:
     seconds, rest = divmod(nanoseconds, _SECOND)
-    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
-    return Mark(moment, audit_id, stage, int(size))
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def _quoted(template: str) -> str:

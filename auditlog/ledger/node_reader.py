@@ -51,6 +51,7 @@ class SshReader:
     connection: asyncssh.SSHClientConnection
     user: str
     installed: bool
+    seconds: int = SECONDS
     received: int = field(default=0, init=False)
 
     async def ask(self, command: str, arguments: Mapping[str, str]) -> str:
@@ -64,7 +65,7 @@ class SshReader:
             given = node_scripts.bundle()
         # IDs are any bytes that a client sent.
         try:
-            result = await self.connection.run(line, input=given, timeout=SECONDS, errors="surrogateescape")
+            result = await self.connection.run(line, input=given, timeout=self.seconds, errors="surrogateescape")
         except LOGIN_ERRORS as error:
             raise AnswerError(f"{command}: the connection ended ({str(error) or type(error).__name__})") from error
         printed = str(result.stdout or "")

@@ -11,17 +11,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
-from auditlog.errors import AuditlogError
+from auditlog.events.http_access import AccessError, HttpAccess, Names
+from auditlog.events.http_connection import opener
 from auditlog.ledger.counter import Count, Window
 from auditlog.ledger.minutes import MINUTE, Span, stamp_of
 
 METRIC = "apiserver_audit_event_total"
-SECONDS = 60
-"""How long a query may take."""
 LONGEST_SCRAPE = 10.0
 """Seconds that a scrape takes at most where Prometheus does not say how long it took: its default timeout."""
 
@@ -31,8 +30,25 @@ HALVES = 5
 NONE_IN_PROMETHEUS = "Prometheus has no two samples of it without a restart between"
 
 
-class PrometheusError(AuditlogError):
+class PrometheusError(AccessError):
     """Prometheus cannot be asked; the message names its address."""
+
+
+OPTIONS = Names(
+    "--prometheus", "--prometheus-tenant", "--prometheus-user", "--prometheus-token-file", "--prometheus-ca"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusAccess(HttpAccess):
+    """Address and credentials of a Prometheus, or of what answers like one."""
+
+    API = "/api/v1"
+    EXAMPLE = "http://prometheus:9090"
+    ERROR = PrometheusError
+
+    timeout: float = 60
+    names: Names = OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +76,7 @@ class _Answer(msgspec.Struct, frozen=True):
 class PrometheusReader:
     """Asks one Prometheus for the series of a selector, such as ``job="apiserver"``."""
 
-    url: str
+    access: PrometheusAccess
     selector: str
 
     def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, tuple[Window, ...]]:
@@ -69,8 +85,7 @@ class PrometheusReader:
         How far back the files of a node reach is known only when they are read, and by then the times have to be known
         up to which events are counted. ``nodes`` are the names and addresses of each. Raises PrometheusError.
         """
-        if urlsplit(self.url).scheme not in ("http", "https"):
-            raise PrometheusError(f"--prometheus is {self.url!r}; allowed: an address such as http://prometheus:9090")
+        self.access.check()
         counted = self._samples(METRIC, span)
         durations = self._samples("scrape_duration_seconds", span)
         found = {}
@@ -90,18 +105,24 @@ class PrometheusReader:
 
     def _samples(self, metric: str, span: Span) -> list[tuple[dict[str, str], list[Sample]]]:
         query = {"query": f"{metric}{{{self.selector}}}[{len(span) * MINUTE}s]", "time": span.until}
-        url = f"{self.url.rstrip('/')}/api/v1/query?{urlencode(query)}"
+        url, access = self.access.url, self.access
+        request = urllib.request.Request(  # noqa: S310 - http or https, checked
+            f"{url.rstrip('/')}{access.API}/query?{urlencode(query)}", headers=access.headers()
+        )
         try:
-            with urllib.request.urlopen(url, timeout=SECONDS) as response:  # noqa: S310 - http or https, checked
+            with opener(access).open(request, timeout=access.timeout) as response:
                 answer = msgspec.json.decode(response.read(), type=_Answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise PrometheusError(f"{self.url} answers {error.code}: {error.read(500).decode()}") from error
+                said = error.read(500).decode(errors="replace").strip()
+            if 300 <= error.code < 400:
+                said = f"it redirects to {error.headers.get('Location')}; allowed: Prometheus' own address"
+            raise PrometheusError(f"{url} answers {error.code}: {said}{access.hint(error.code)}") from error
         except (OSError, http.client.HTTPException) as error:
-            raise PrometheusError(f"{self.url} cannot be reached: {getattr(error, 'reason', error)}") from error
+            raise PrometheusError(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from error
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise PrometheusError(
-                f"{self.url} does not answer as Prometheus does; allowed: Prometheus' own address"
+                f"{url} does not answer as Prometheus does; allowed: Prometheus' own address"
             ) from error
         return [(each.metric, [Sample(at, float(value)) for at, value in each.values]) for each in answer.data.result]
 

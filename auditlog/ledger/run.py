@@ -164,7 +164,7 @@ async def _compare(
             difference = compare(await _marks_of_files(node, reading, examined.read), in_loki)
         newest = _newest(examined, in_loki)
     context = Context(
-        reading, question.longest_line, has_earlier, newest, bool(question.alloy) and reading.count is not None
+        reading, question.longest_line, has_earlier, newest, question.alloy if reading.count is not None else ""
     )
     findings = list(judge(examined, difference, context))
     comparison: Comparison | str = NO_EARLIER

@@ -1,4 +1,4 @@
-"""A run against the nodes of a stack, over SSH, and against its Loki."""
+"""The nodes of a stack over SSH, and the way to its Loki."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from auditlog.events.loki import LokiAccess, LokiError
-from auditlog.ledger.node_reader import SshReader
+from auditlog.ledger.loki_route import access, through_node
+from auditlog.ledger.node_reader import SECONDS, SshReader
 from auditlog.ledger.run import Node
 from auditlog.nodes.ssh import LOGIN_ERRORS, Access, Login, bastion_of, target_of
-from auditlog.proof.loki_route import access, through_node
 from auditlog.settings import Host, LokiSettings, Settings
 
 
@@ -24,8 +24,14 @@ class Session:
 
 
 @asynccontextmanager
-async def logged_in(settings: Settings, keys: Access) -> AsyncIterator[Session]:
-    """Every control-plane node of the stack, until the block ends. Raises SshError when nobody can be logged in."""
+async def logged_in(
+    settings: Settings, hosts: Sequence[Host], keys: Access, reading_user: str | None = None, seconds: int = SECONDS
+) -> AsyncIterator[Session]:
+    """Some control-plane nodes of the stack, until the block ends. Raises SshError when nobody can be logged in.
+
+    ``reading_user`` may start the installed script and nothing else; None for the nodes' own users. ``seconds`` is how
+    long a node may take for an answer.
+    """
     log = settings.log.path if settings.log else ""
     bastion = target_of(settings.bastion) if settings.bastion else None
     async with AsyncExitStack() as opened:
@@ -33,15 +39,14 @@ async def logged_in(settings: Settings, keys: Access) -> AsyncIterator[Session]:
 
         async def log_in(host: Host) -> Node | str:
             """The node, or why it is not logged in to."""
-            login = Login(target_of(host, settings.reading_user), keys)
+            login = Login(target_of(host, reading_user), keys)
             try:
                 connection = await opened.enter_async_context(login.connect(tunnel))
             except LOGIN_ERRORS as error:
                 return f"{login.address}: {login.reason(error)}"
-            user = settings.reading_user or host.user
-            return Node(host.name, log, SshReader(connection, user, settings.reading_user is not None))
+            reader = SshReader(connection, reading_user or host.user, reading_user is not None, seconds)
+            return Node(host.name, log, reader)
 
-        hosts = settings.nodes_with_manifest
         found = await asyncio.gather(*(log_in(host) for host in hosts))
         problems = {host.name: each for host, each in zip(hosts, found, strict=True) if isinstance(each, str)}
         yield Session(tuple(each for each in found if isinstance(each, Node)), problems)
@@ -65,7 +70,7 @@ async def stack_loki(loki: LokiSettings, session: Session, addresses: Sequence[s
             try:
                 way = await opened.enter_async_context(through_node(loki, node.reader.connection, address))
             except LokiError as error:
-                reasons.append(f"{node.name}: {error}")
+                reasons.append(f"{node.name}: {error}" if len(session.nodes) > 1 else str(error))
             except LOGIN_ERRORS as error:
                 reasons.append(f"{node.name}: no way to Loki through it ({error})")
             else:

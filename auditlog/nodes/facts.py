@@ -64,6 +64,10 @@ def _by_name(words: Sequence[str]) -> dict[str, str]:
     return {name: said for name, _, said in found}
 
 
+def _dead_api(words: Sequence[str]) -> str:
+    return f"{words[0]} ({words[1]})"
+
+
 def _has_journal(journal: RemoteFile | None) -> bool:
     return journal is not None
 
@@ -166,6 +170,8 @@ class Facts:
     flagz: Annotated[str | None, One("flagz", text)] = None
     """The lines of /flagz on audit flags (`auditlog.nodes.flagz`); None if the API server was not asked or did not
     say."""
+    dead_apis: Annotated[tuple[str, ...], Each("dead-api", _dead_api)] = ()
+    """The cluster's aggregated APIs whose backends do not answer, each with the reason; empty if nobody asked."""
     pod_logs: Annotated[str, One("pod-logs", text)] = POD_LOGS
     """The folder where kubelet keeps what containers write."""
     memory_available_bytes: Annotated[int | None, One("memory-available-bytes", number)] = None

@@ -12,6 +12,7 @@ import msgspec
 
 from auditlog.events.event import NO_BODY, Event, request_path
 from auditlog.events.logql import JOB
+from auditlog.ledger.marks import Mark
 from auditlog.plan.marker import Marker
 from auditlog.policy.model import Level
 
@@ -72,6 +73,12 @@ def wrong_in_loki(event: Event, cluster: str, labels: Mapping[str, str], nanosec
     # An event's time has microseconds.
     if nanoseconds // 1000 != event_nanoseconds(event) // 1000:
         yield f"its time is {nanoseconds}, not stageTimestamp's, {event_nanoseconds(event)}"
+
+
+def mark_of(event: Event, line: str) -> Mark:
+    """The event without its content, as the ledger compares it; ``line`` is that of the log which holds it."""
+    size = len(line[max(line.find("{"), 0) :].encode())
+    return Mark(event.stage_timestamp, event.audit_id, event.stage, size)
 
 
 def event_nanoseconds(event: Event) -> int:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auditlog.errors import AuditlogError
-
-
-class AnswerError(AuditlogError):
-    """The node's answer cannot be understood."""
+from auditlog.ledger.files import AnswerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +26,15 @@ class LogAnswer:
     service: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AlloyPod:
-    """A pod of Alloy and the node that it is on; ``reason`` is why its container waits, "" where it does not."""
-
-    node: str
-    phase: str
-    ready: bool
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AlloyState:
-    """The pods of Alloy in the whole cluster, and the last error or warning in the log of the one on this node."""
-
-    pods: tuple[AlloyPod, ...] = ()
-    complaint: str = ""
-
-
 def parse_log_answer(output: str) -> LogAnswer:
     """Raises AnswerError."""
     line: str | None = None
     path = said = service = ""
     seen, errors = 0.0, None
-    for kind, words in _facts(output):
+    lines = output.splitlines()
+    if not lines or lines[0] != "format 1" or lines[-1] != "end":
+        raise AnswerError("the answer is not whole")
+    for kind, *words in (each.split(" ") for each in lines[1:-1]):
         try:
             match kind:
                 case "event":
@@ -66,34 +46,10 @@ def parse_log_answer(output: str) -> LogAnswer:
                 case "service":
                     service = words[0]
                 case _:
-                    raise AnswerError(f"the answer has an unknown line {kind!r}")
+                    raise ValueError("unknown")
         except (IndexError, ValueError, binascii.Error) as error:
             raise AnswerError(f"the answer's line {kind!r}: {error}") from error
     return LogAnswer(line, path, seen, said, errors, service)
-
-
-def parse_alloy_state(output: str) -> AlloyState:
-    """Raises AnswerError."""
-    pods: list[AlloyPod] = []
-    complaint = ""
-    for kind, words in _facts(output):
-        if kind == "pod":
-            node, phase, ready, reason = (*words, "", "", "", "")[:4]
-            pods.append(AlloyPod(node, phase, ready == "true", reason))
-        elif kind == "complaint":
-            complaint = _text(words[0])
-        else:
-            raise AnswerError(f"the answer has an unknown line {kind!r}")
-    return AlloyState(tuple(pods), complaint)
-
-
-def _facts(output: str) -> Iterator[tuple[str, list[str]]]:
-    lines = output.splitlines()
-    if not lines or lines[0] != "format 1" or lines[-1] != "end":
-        raise AnswerError("the answer is not whole")
-    for line in lines[1:-1]:
-        kind, *words = line.split(" ")
-        yield kind, words
 
 
 def _text(encoded: str) -> str:

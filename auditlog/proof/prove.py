@@ -1,4 +1,7 @@
-"""Makes the proof: on all nodes at once, one SSH connection each."""
+"""Makes the proof: the ledger's question about one event of each node, which the proof itself has made.
+
+On all nodes at once, one SSH connection each.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +10,34 @@ import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from auditlog.errors import AuditlogError
 from auditlog.events.event import Event
-from auditlog.events.logql import streams
 from auditlog.events.loki import DeniedError, LokiClient, LokiError
-from auditlog.nodes import node_scripts
-from auditlog.nodes.ssh import (
-    LOGIN_ERRORS,
-    READ_SECONDS,
-    Access,
-    Account,
-    Login,
-    SshError,
-    access_of,
-    bastion_of,
-    target_of,
-)
-from auditlog.nodes.ssh_library import asyncssh
-from auditlog.proof.event import decode_event, event_nanoseconds, wrong_in_event, wrong_in_loki
-from auditlog.proof.loki_route import access, query_url, service_of, through_node
-from auditlog.proof.node_answer import AnswerError, LogAnswer, parse_alloy_state, parse_log_answer
+from auditlog.ledger.alloy import alloy_trouble
+from auditlog.ledger.files import AnswerError, parse_alloy_state
+from auditlog.ledger.judge import judge_lines
+from auditlog.ledger.loki_reader import Entry, LokiReader
+from auditlog.ledger.loki_route import query_url, service_of
+from auditlog.ledger.marks import compare
+from auditlog.ledger.run import Node
+from auditlog.ledger.session import Session, logged_in, stack_loki
+from auditlog.nodes.ssh import READ_SECONDS, Account, SshError, access_of
+from auditlog.proof.event import decode_event, event_nanoseconds, mark_of, wrong_in_event, wrong_in_loki
+from auditlog.proof.node_answer import LogAnswer, parse_log_answer
 from auditlog.proof.tasks import MARKER, Task
 from auditlog.proof.verdict import (
     SNIPPET_MISSING,
     Failure,
     Proven,
-    alloy_trouble,
     not_as_it_should_be,
     not_in_log,
     not_in_loki,
     proven,
 )
-from auditlog.settings import AlloyMode, LokiSettings, Settings
+from auditlog.settings import AlloyMode, Host, LokiSettings, Settings
 
 LOG_SECONDS = 20
 """How long an event may take to the log on its own node: a batch of an API server that gathers them, no longer."""
@@ -64,29 +59,31 @@ async def prove_nodes(tasks: Sequence[Task], settings: Settings, account: Accoun
     Gives what became of it by the node's name. It changes nothing but each node's note of its last proof, and raises
     nothing that a node or Loki does.
     """
-    bastion = target_of(settings.bastion) if settings.bastion else None
+    hosts = [task.node for task in tasks]
     try:
-        async with access_of(account) as keys, bastion_of(bastion, keys) as (tunnel, _):
-            found = await asyncio.gather(*(_prove(task, settings, keys, tunnel) for task in tasks))
+        async with (
+            access_of(account) as keys,
+            logged_in(settings, hosts, keys, seconds=READ_SECONDS) as session,
+        ):
+            nodes = {node.name: node for node in session.nodes}
+            provers = [_Prover(task, settings, nodes[task.node.name]) for task in tasks if task.node.name in nodes]
+            found = await asyncio.gather(*(each.prove_and_keep() for each in provers))
+            proofs = dict(zip((each.node.name for each in provers), found, strict=True))
+            failures = {name: Failure(problem) for name, problem in session.problems.items()}
+            return {host.name: (proofs | failures)[host.name] for host in hosts}
     except SshError as error:
-        found = [Failure(str(error))] * len(tasks)
-    return {task.node.name: result for task, result in zip(tasks, found, strict=True)}
+        return {host.name: Failure(str(error)) for host in hosts}
 
 
-async def _prove(
-    task: Task, settings: Settings, keys: Access, tunnel: asyncssh.SSHClientConnection | None
-) -> Proven | Failure:
-    login = Login(target_of(task.node), keys)
-    try:
-        async with login.connect(tunnel) as connection:
-            prover = _Prover(task, settings, connection)
-            found = await prover.prove()
-            await prover.keep(found)
-            return found
-    except AnswerError as error:
-        return Failure(str(error))
-    except LOGIN_ERRORS as error:
-        return Failure(f"{login.address}: {login.reason(error)}")
+async def owe_proof(hosts: Sequence[Host], settings: Settings, account: Account) -> None:
+    """Has nodes note that their events go another way from now on, which no proof has followed yet.
+
+    The next proof takes the note away. Raises SshError or AnswerError, of the first node that does not do it.
+    """
+    async with access_of(account) as keys, logged_in(settings, hosts, keys, seconds=READ_SECONDS) as session:
+        for name, problem in session.problems.items():
+            raise SshError(f"{name}: {problem}")
+        await asyncio.gather(*(node.reader.ask("owe-proof", {}) for node in session.nodes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +92,22 @@ class _Prover:
 
     task: Task
     settings: Settings
-    connection: asyncssh.SSHClientConnection
+    node: Node
 
-    async def prove(self) -> Proven | Failure:
+    async def prove_and_keep(self) -> Proven | Failure:
+        """The proof, of which the node has a note for previews to show the outputs as they are."""
+        try:
+            found = await self._prove()
+            await self._ask("keep-proof", proof=json.dumps(found.outputs(), separators=(",", ":")))
+        except AnswerError as error:
+            return Failure(str(error))
+        return found
+
+    async def _prove(self) -> Proven | Failure:
         try:
             return await self._follow()
         except _StoppedError as stopped:
             return replace(stopped.failure, at=datetime.now(UTC).isoformat(timespec="seconds"))
-
-    async def keep(self, found: Proven | Failure) -> None:
-        """Leaves a note on the node, for previews to show the outputs as they are."""
-        await self._run("keep-proof", proof=json.dumps(found.outputs(), separators=(",", ":")))
 
     async def _follow(self) -> Proven:
         name = f"{MARKER}-{secrets.token_hex(6)}"
@@ -115,11 +117,12 @@ class _Prover:
         found = proven(event, answer, None)
         if loki is None:
             return found
-        return proven(event, answer, await self._wait_for_loki(loki, found, event, answer, name))
+        seconds = await self._wait_for_loki(loki, found, event, answer)
+        return proven(event, answer, seconds)
 
     async def _ask_node(self, name: str, service: str) -> LogAnswer:
         task = self.task
-        printed = await self._run(
+        printed = await self._ask(
             "prove",
             endpoint=task.endpoint,
             log=task.log,
@@ -144,28 +147,22 @@ class _Prover:
             raise _StoppedError(not_as_it_should_be(event, answer.path, wrong))
         return event
 
-    async def _wait_for_loki(
-        self, loki: LokiSettings, found: Proven, event: Event, answer: LogAnswer, name: str
-    ) -> float:
+    async def _wait_for_loki(self, loki: LokiSettings, found: Proven, event: Event, answer: LogAnswer) -> float:
         """Seconds from now until Loki had the event."""
         began, seconds, problem = time.monotonic(), self.settings.proof.loki_seconds, ""
         while True:
+            entries: tuple[Entry, ...] = ()
             try:
-                way = (
-                    through_node(loki, self.connection, answer.service)
-                    if loki.query_through_nodes
-                    else nullcontext(access(loki))
-                )
-                async with way as there:
-                    entry = await self._wait_for_entry(LokiClient(there), event, name, began + seconds)
+                async with stack_loki(loki, Session((self.node,), {}), [answer.service]) as way:
+                    reader = LokiReader(LokiClient(way), self.settings.cluster)
+                    entries = await self._wait_for_entries(reader, event, began + seconds)
                 problem = ""
             except DeniedError as error:
                 raise _StoppedError(not_in_loki(found, query_url(loki), seconds, str(error), "")) from error
             except LokiError as error:
-                entry, problem = None, str(error)
-            if entry is not None:
-                wrong = tuple(wrong_in_loki(event, self.settings.cluster, *entry))
-                if wrong:
+                problem = str(error)
+            if entries:
+                if wrong := self._wrong(event, answer, entries):
                     raise _StoppedError(not_as_it_should_be(event, f"Loki ({query_url(loki)})", wrong))
                 return time.monotonic() - began
             if time.monotonic() >= began + seconds:
@@ -176,34 +173,34 @@ class _Prover:
                 )
             await asyncio.sleep(_PAUSE)
 
-    async def _wait_for_entry(
-        self, client: LokiClient, event: Event, name: str, deadline: float
-    ) -> tuple[dict[str, str], int] | None:
-        """Labels and time of the entry that holds the event."""
+    async def _wait_for_entries(self, reader: LokiReader, event: Event, deadline: float) -> tuple[Entry, ...]:
+        """The entries that hold the event, none if there are none in time."""
         second, moment = 1_000_000_000, event_nanoseconds(event)
-        query = f"{streams(f'cluster={json.dumps(self.settings.cluster)}')} |= `{name}`"
         while True:
-            found = await asyncio.to_thread(client.lines, query, moment - second, moment + second, 10)
-            for stream in found:
-                for nanoseconds, line in stream.values:
-                    if event.audit_id in line and f'"stage":"{event.stage}"' in line:
-                        return stream.stream, int(nanoseconds)
-            if time.monotonic() >= deadline:
-                return None
+            found = await asyncio.to_thread(reader.shown, event.audit_id, moment - second, moment + second)
+            entries = tuple(each for each in found if f'"stage":"{event.stage}"' in each.line)
+            if entries or time.monotonic() >= deadline:
+                return entries
             await asyncio.sleep(_PAUSE)
+
+    def _wrong(self, event: Event, answer: LogAnswer, entries: Sequence[Entry]) -> tuple[str, ...]:
+        """What is not as it should be in Loki, one clause each."""
+        of_fields = [
+            clause
+            for entry in entries
+            for clause in wrong_in_loki(event, self.settings.cluster, entry.labels, entry.nanoseconds)
+        ]
+        difference = compare([mark_of(event, answer.line or "")], (entry.mark for entry in entries))
+        of_lines = [finding.sentence for finding in judge_lines(self.node.name, difference)]
+        return tuple(dict.fromkeys([*of_fields, *of_lines]))
 
     async def _why_not_shipped(self) -> str:
         if self.settings.alloy.mode is AlloyMode.SNIPPET:
             return SNIPPET_MISSING
         namespace = self.settings.alloy.namespace
-        state = parse_alloy_state(await self._run("alloy-state", namespace=namespace))
-        return alloy_trouble(state, self.task.hostname, namespace)
+        state = parse_alloy_state(await self._ask("alloy-state", namespace=namespace))
+        return alloy_trouble(state, self.task.hostname, namespace, "proof.lokiSeconds")
 
-    async def _run(self, command: str, **arguments: str) -> str:
+    async def _ask(self, command: str, **arguments: str) -> str:
         """What the node prints. Raises AnswerError when the command fails."""
-        line = node_scripts.sent_command(self.task.node.user, command, **arguments)
-        result = await self.connection.run(line, input=node_scripts.bundle(), timeout=READ_SECONDS)
-        if result.exit_status != 0:
-            said = str(result.stderr or result.stdout or "").strip().splitlines()
-            raise AnswerError(f"{command} ended with status {result.exit_status}: {said[-1] if said else 'no message'}")
-        return str(result.stdout)
+        return await self.node.reader.ask(command, arguments)

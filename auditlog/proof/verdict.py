@@ -11,7 +11,7 @@ from typing import Any
 from auditlog.events.event import Event
 from auditlog.plan.reasons import PROOF_AGAIN, PROOF_OWED
 from auditlog.proof.event import event_nanoseconds
-from auditlog.proof.node_answer import AlloyState, LogAnswer
+from auditlog.proof.node_answer import LogAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +127,3 @@ def not_in_loki(proof: Proven, url: str, seconds: int, problem: str, why: str) -
 
 
 SNIPPET_MISSING = "your Alloy ships it once it runs the snippet (pulumi stack output alloy)"
-
-
-def alloy_trouble(state: AlloyState, hostname: str, namespace: str) -> str:
-    """What is the matter with the Alloy that ships from the node called ``hostname``."""
-    if not state.pods:
-        return f"there is no pod of Alloy; kubectl -n {namespace} describe daemonset alloy-audit says why"
-    here = [pod for pod in state.pods if pod.node == hostname.lower()]
-    if not here:
-        others = ", ".join(sorted(pod.node or "no node" for pod in state.pods))
-        return f"no pod of Alloy is on this node, only on {others}; its labels have to fit alloy.nodeSelector"
-    if not all(pod.ready for pod in here):
-        seen = ", ".join(f"{pod.phase}{f' ({pod.reason})' if pod.reason else ''}" for pod in here if not pod.ready)
-        return f"the pod of Alloy is not ready: {seen}; kubectl -n {namespace} describe pods says why"
-    if state.complaint:
-        return f"Alloy runs, and last complained: {state.complaint}"
-    return (
-        f"Alloy runs and complains of nothing; kubectl -n {namespace} logs daemonset/alloy-audit, or proof.lokiSeconds"
-    )

@@ -14,7 +14,7 @@ from lab.errors import LabError
 
 _PAGE = 1000
 """Loki allows 5000 entries, but its parts exchange at most 4 MiB: 1.5 kB an event with its structured metadata."""
-_SECONDS = 60
+_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +31,34 @@ class Entry:
     parsed: dict[str, str]
 
 
-def entries(url: str, query: str, start: int, end: int) -> Iterator[Entry]:
+def entries(url: str, query: str, start: int, end: int, size: int = _PAGE) -> Iterator[Entry]:
     """All entries of a log query from ``start`` to before ``end``, both nanoseconds since 1970, oldest first.
 
-    Loki answers in pages. Entries of one nanosecond may lie on two of them, so each page begins with the last
+    Loki answers in pages of ``size``. Entries of one nanosecond may lie on two, so each page begins with the last
     nanosecond of the one before, and what was seen of it is left out.
     """
     seen: list[tuple[str, str]] = []
     while True:
-        page = _page(url, query, start, end)
+        page = _page(url, query, start, end, size)
         for entry in page:
             if entry.time == start and (entry.line, entry.metadata.get("auditID", "")) in seen:
                 seen.remove((entry.line, entry.metadata.get("auditID", "")))
                 continue
             yield entry
-        if len(page) < _PAGE:
+        if len(page) < size:
             return
         if page[-1].time == start:
-            raise LabError(f"Loki has more than {_PAGE} entries at one nanosecond, {start}")
+            raise LabError(f"Loki has more than {size} entries at one nanosecond, {start}")
         start = page[-1].time
         seen = [(each.line, each.metadata.get("auditID", "")) for each in page if each.time == start]
 
 
-def _page(url: str, query: str, start: int, end: int) -> list[Entry]:
+def _page(url: str, query: str, start: int, end: int, size: int) -> list[Entry]:
     parameters: dict[str, str | int] = {
         "query": query,
         "start": start,
         "end": end,
-        "limit": _PAGE,
+        "limit": size,
         "direction": "forward",
     }
     result = _get(url, "query_range", parameters)["result"]

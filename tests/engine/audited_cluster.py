@@ -29,7 +29,7 @@ case $* in *"sh -s facts "*)
     echo end ;;
 esac
 [ ! -e refused ] || case $* in *"$(cat refused)"*) echo "refused" >&2; exit 1 ;; esac
-case $* in *"node.sh apply-manifest "*) date +%s.%N >unproven ;; esac"""
+case $* in *"node.sh apply-manifest "* | *"sh -s owe-proof"*) date +%s.%N >unproven ;; esac"""
 
 
 @dataclasses.dataclass
@@ -37,12 +37,15 @@ class Cluster:
     """Two nodes, each a folder with an SSH server, and a proof whose outcome the test chooses.
 
     ``proven`` are the nodes that were proven, in the order of the runs; ``more`` are further arguments of the program.
+    ``kubeconfig`` leads to where what goes into the cluster is made. With ``cut_off`` a run ends before its proof.
     """
 
     servers: Mapping[str, SshServer]
     outcome: Proven | Failure
     proven: list[str] = dataclasses.field(default_factory=list)
     more: dict[str, Any] = dataclasses.field(default_factory=dict)
+    kubeconfig: str = ""
+    cut_off: bool = False
 
     def agree(self, facts: Facts, *nodes: str) -> None:
         """From now on these are the facts of the nodes, of all when none are named."""
@@ -73,6 +76,8 @@ class Cluster:
         ]
         key = pulumi.Output.secret(next(iter(self.servers.values())).private_key)
         arguments = {"cluster": "test", "nodes": nodes, "policy": {"preset": "low-write"}, "sshPrivateKey": key}
+        if self.kubeconfig:
+            arguments["kubeconfig"] = pulumi.Output.secret(self.kubeconfig)
         audit = AuditLogging("east", {**arguments, **self.more})
         for name in ("nodes", "proof"):
             pulumi.export(name, audit.outputs[name])
@@ -82,7 +87,9 @@ class Cluster:
         self.servers[node].folder.joinpath("refused").write_text(command)
 
     async def prove(self, tasks: Sequence[Task], *_: object) -> Mapping[str, Proven | Failure]:
-        """Stands for the proof. Each node keeps that it was made."""
+        """Stands for the proof. Each node keeps that it was made, unless the run is cut off before."""
+        if self.cut_off:
+            raise RuntimeError("cut off")
         for task in tasks:
             self.proven.append(task.node.name)
             (self.servers[task.node.name].folder / "unproven").unlink()

@@ -94,7 +94,7 @@ def test_loki_is_asked_through_the_node(server: SshServer, node: FakeNode, loki:
     assert f"http://{server.tunnels[0]}" == loki.url
     ((_, parameters, sent),) = loki.requests
     headers = {name.lower(): value for name, value in sent.items()}
-    assert parameters["query"] == '{job="kubernetes-audit", cluster="test"} |= `kubernetes-audit-proof-0`'
+    assert parameters["query"] == '{job="kubernetes-audit", cluster="test"} |= `e1`'
     assert headers["x-scope-orgid"] == "ops"
     assert headers["authorization"] == f"Basic {base64.b64encode(b'reader:p').decode()}"
     assert headers["host"] == loki.url.removeprefix("http://")

@@ -10,8 +10,9 @@ from auditlog.plan.reasons import PROOF_OWED
 from auditlog.proof.verdict import Failure, Proven
 from tests.engine.audited_cluster import NODES, Cluster, operations, succeed
 from tests.engine.engine_stack import EngineStack, Run
+from tests.engine.kubernetes_api import KubernetesApi
 
-pytest_plugins = ("tests.engine.cluster_fixtures",)
+pytest_plugins = ("tests.engine.cluster_fixtures", "tests.engine.kubernetes_fixtures")
 
 
 def test_an_update_that_changes_nothing_proves_nothing_and_keeps_every_output(
@@ -101,6 +102,29 @@ def test_a_node_whose_update_ended_before_the_proof_is_proven_by_the_next_update
     succeed(engine_stack.up(cluster.program))
     assert sorted(cluster.proven) == list(NODES)
     assert operations(succeed(engine_stack.preview(cluster.program))) == {"same"}
+
+
+def test_what_ends_between_the_change_of_alloy_and_the_proof_is_proven_by_the_next_update(
+    audited: EngineStack, cluster: Cluster, kubernetes_api: KubernetesApi, namespace: str
+) -> None:
+    cluster.kubeconfig = kubernetes_api.kubeconfig()
+    alloy = {"mode": "snippet", "namespace": f"{namespace}-alloy"}
+    cluster.more |= {"loki": {"url": "http://loki.invalid"}, "alloy": alloy, "dashboards": {"mode": "off"}}
+    cluster.cut_off = True
+    error = audited.up(cluster.program).error or ""
+    assert "cut off" in error, error
+    cluster.cut_off = False
+    preview = succeed(audited.preview(cluster.program))
+    assert any(f"cp1: {PROOF_OWED}" in text for text in preview.messages("info"))
+    succeed(audited.up(cluster.program))
+    assert sorted(cluster.proven) == list(NODES)
+    assert operations(succeed(audited.preview(cluster.program))) == {"same"}
+    del cluster.proven[:]
+    cluster.more["loki"] = {"url": "http://loki.invalid", "tenant": "ops"}
+    cluster.refuse("cp2", " owe-proof")
+    error = audited.up(cluster.program).error or ""
+    assert "owe-proof ended with status 1: refused" in error, error
+    assert cluster.proven == []
 
 
 def digest_in(run: Run) -> str:

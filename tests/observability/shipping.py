@@ -40,11 +40,18 @@ def entries(observability: Observability, query: str, since: float) -> list[Entr
     return list(loki_api.entries(observability.loki.url, query, int(since * 1e9), now))
 
 
-def eventually(read: Callable[[], Value], wanted: Callable[[Value], bool], seconds: float = 300) -> Value:
-    """The first value that is wanted, or the last one after so many seconds."""
-    deadline = time.monotonic() + seconds
+def eventually(
+    read: Callable[[], Value],
+    wanted: Callable[[Value], bool],
+    seconds: float = 300,
+    progress: Callable[[Value], object] = lambda _: None,
+) -> Value:
+    """The first value that is wanted, or the last one, after so many seconds without ``progress``."""
+    deadline, before = time.monotonic() + seconds, None
     while True:
         value = read()
+        if (now := progress(value)) != before:
+            deadline, before = time.monotonic() + seconds, now
         if wanted(value) or time.monotonic() > deadline:
             return value
         time.sleep(1)

@@ -35,7 +35,7 @@ def count_rotated(lab: Lab) -> int:
     return len(list((lab.paths.node(lab.nodes[0].name) / compare.LOGS).glob("audit-2*")))
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(5400)
 def test_every_event_of_the_files_is_in_loki_once(
     lab: Lab, observability: Observability, stack: PulumiStack, tmp_path: Path
 ) -> None:
@@ -65,7 +65,7 @@ def test_every_event_of_the_files_is_in_loki_once(
         def compared() -> compare.Comparison:
             return compare.compare(lab, observability.loki.url, started, until)
 
-        found = eventually(compared, lambda result: result.equal, 300)
+        found = eventually(compared, lambda result: result.equal, 300, lambda result: result.loki.total())
         print("\n".join(found.lines()))
         rotations = count_rotated(lab)
         stack.run("destroy", "--yes", "--skip-preview")

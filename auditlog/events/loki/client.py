@@ -7,14 +7,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct, field
 
+from auditlog.events.http_connection import opener
 from auditlog.events.loki.access import DeniedError, LokiAccess, LokiError
-from auditlog.events.loki.connection import ways
 
 Decoded = TypeVar("Decoded")
 
@@ -61,13 +61,6 @@ class TooLargeError(LokiError):
     """Loki's parts may not exchange an answer of this size; fewer lines may pass."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the credentials to where it points; urllib raises it as an error instead."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 class LokiClient:
     """Asks one Loki. Every method raises LokiError with a message for people.
 
@@ -79,7 +72,7 @@ class LokiClient:
         self.received = 0
         self._access = access
         self._headers = access.headers()
-        self._opener = urllib.request.build_opener(_NoRedirect(), *ways(access))
+        self._opener = opener(access)
 
     def lines(self, query: str, start: int, end: int, limit: int, *, newest_first: bool = False) -> list[Stream]:
         """Lines from `start` to before `end`, both in nanoseconds, at most `limit` of all streams together."""

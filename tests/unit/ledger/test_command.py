@@ -12,6 +12,7 @@ from auditlog.cli import main
 from tests.observability.ledger_logs import Logs
 
 LOKI = "http://127.0.0.1:1"
+PROMETHEUS = "cp1={log} --chain {chain} --prometheus http://127.0.0.1:1 "
 STACK = """config:
   kubernetes-audit:cluster: prod
   kubernetes-audit:nodes:
@@ -50,6 +51,16 @@ def logs(tmp_path: Path) -> Logs:
         (f"cp1={{log}} --loki {LOKI} --cluster x --loki-user a", "--loki-user and --loki-password-file are needed"),
         (f"cp1={{log}} --loki {LOKI} --cluster x", "cannot be reached"),
         ("cp1={log} --chain {chain} --prometheus prom", "--prometheus is 'prom'; allowed: an address"),
+        ("cp1={log} --chain {chain} --prometheus http://a:b@prom", "allowed: --prometheus-user with --prometheus-pass"),
+        ("cp1={log} --chain {chain} --prometheus http://p/api/v1/query", "allowed: the address up to /api/v1"),
+        ("cp1={log} --chain {chain} --prometheus-token-file {log}", "--prometheus-token-file is for --prometheus URL"),
+        (PROMETHEUS + "--prometheus-user a", "--prometheus-user and --prometheus-password-file are needed together"),
+        (
+            PROMETHEUS + "--prometheus-user a --prometheus-password-file {log} --prometheus-token-file {log}",
+            "--prometheus-user and --prometheus-token-file are both given",
+        ),
+        (PROMETHEUS + "--prometheus-token-file {folder}/no", "--prometheus-token-file {folder}/no: No such file"),
+        (PROMETHEUS.replace("http", "https") + "--prometheus-ca {folder}/no", "--prometheus-ca {folder}/no: No such"),
         ("cp1={log} --chain {chain} --report {folder}", "--report"),
         ("--stack {folder}/none.yaml", "none.yaml: "),
         ("--stack {stack} --identity {folder}/none", "--identity"),
@@ -75,7 +86,7 @@ def test_a_mistake_is_one_message(
     filled = words.format(log=logs.live, chain=tmp_path / "chain.jsonl", folder=tmp_path, **places)
     assert main(["ledger", *filled.split()]) == 2
     printed = capsys.readouterr().err
-    assert said in printed
+    assert said.replace("{folder}", str(tmp_path)) in printed
     assert printed.count("\n") == 1
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from auditlog.ledger.alloy import AlloyPod, AlloyState
 from auditlog.ledger.examine import Examined, examine
 from auditlog.ledger.files import Kind as FileKind
 from auditlog.ledger.files import Limits, Reading
@@ -122,17 +121,16 @@ def test_what_loki_lacks(minutes: tuple[float, ...], newest: float, size: int, k
 def test_why_nothing_is_shipped_is_said_as_far_as_the_node_knows() -> None:
     missing = Difference(missing=(mark(59),))
 
-    def sentence(knows_pods: bool = True, **of: Any) -> str:
-        (found,) = judged(
-            examined(EVERY, EVERY), missing, reading(*WHOLE, **of), newest_in_loki=at(50), knows_pods=knows_pods
-        )
+    def sentence(namespace: str, *pods: AlloyPod, complaint: str = "") -> str:
+        there = reading(*WHOLE, alloy=AlloyState(pods, complaint))
+        (found,) = judged(examined(EVERY, EVERY), missing, there, newest_in_loki=at(50), alloy=namespace)
         return found.sentence
 
-    assert "status code 429" in sentence(False, complaint="server returned HTTP status code 429")
-    assert "no pod of Alloy is on this node" in sentence(pods=("cp2 Running true ",))
-    assert "no pod of Alloy is on this node" in sentence()
-    assert "Alloy does not run or cannot send" in sentence(pods=("cp1 Running true ",))
-    assert "Alloy does not run or cannot send" in sentence(knows_pods=False)
+    assert "status code 429" in sentence("", complaint="server returned HTTP status code 429")
+    assert "no pod of Alloy is on this node, only on cp2" in sentence("audit", AlloyPod("cp2", "Running", True))
+    assert "there is no pod of Alloy; kubectl -n audit" in sentence("audit")
+    assert "Alloy runs and complains of nothing" in sentence("audit", AlloyPod("cp1", "Running", True))
+    assert "Alloy does not run or cannot send" in sentence("")
 
 
 @pytest.mark.parametrize(

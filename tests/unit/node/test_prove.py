@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auditlog.proof.node_answer import AlloyPod, AlloyState, LogAnswer, parse_alloy_state, parse_log_answer
+from auditlog.ledger.alloy import AlloyPod, AlloyState
+from auditlog.ledger.files import parse_alloy_state
+from auditlog.proof.node_answer import LogAnswer, parse_log_answer
 from tests.unit.node.shell import run
 from tests.unit.proof.events import NAME, line
 

@@ -108,6 +108,10 @@ def _missing_tools(_: Facts, tools: tuple[str, ...]) -> Iterator[str]:
     yield from (f"missing-tool {tool}" for tool in tools)
 
 
+def _dead_apis(_: Facts, apis: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"dead-api {api.replace('(', '').rstrip(')')}" for api in apis)
+
+
 def _with_another(*_: object) -> Iterator[str]:
     """Nothing: the line of another fact holds it, or no test writes it."""
     yield from ()
@@ -134,6 +138,7 @@ _WRITERS: Mapping[str, Callable[[Facts, Any], Iterator[str]]] = {
     "lost_owner": _with_another,
     "kubeadm_config": _kubeadm_config,
     "missing_tools": _missing_tools,
+    "dead_apis": _dead_apis,
 }
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Facts)}
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from auditlog.proof.event import decode_event
-from auditlog.proof.node_answer import AlloyPod, AlloyState, LogAnswer
-from auditlog.proof.verdict import Failure, alloy_trouble, kept_outputs, not_in_log, not_in_loki, proven
+from auditlog.proof.node_answer import LogAnswer
+from auditlog.proof.verdict import Failure, kept_outputs, not_in_log, not_in_loki, proven
 from tests.unit.proof.events import line
 
 LOG = "/var/log/audit.log"
@@ -69,20 +69,3 @@ def test_a_loki_that_does_not_have_it_and_one_that_cannot_be_asked() -> None:
         not_in_loki(found, "http://loki", 60, "it answers 401", "")
         == f"{arrived}, and Loki cannot be asked for it: it answers 401"
     )
-
-
-READY, WAITING = AlloyPod("cp1", "Running", True), AlloyPod("cp1", "Pending", False, "ImagePullBackOff")
-
-
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        (AlloyState(), "there is no pod of Alloy; kubectl -n audit describe daemonset alloy-audit says why"),
-        (AlloyState((AlloyPod("cp2", "Running", True),)), "no pod of Alloy is on this node, only on cp2"),
-        (AlloyState((WAITING,)), "the pod of Alloy is not ready: Pending (ImagePullBackOff)"),
-        (AlloyState((READY,), "status=401"), "Alloy runs, and last complained: status=401"),
-        (AlloyState((READY,)), "Alloy runs and complains of nothing"),
-    ],
-)
-def test_what_is_the_matter_with_alloy(state: AlloyState, words: str) -> None:
-    assert alloy_trouble(state, "CP1", "audit").startswith(words)

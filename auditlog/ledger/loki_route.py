@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from auditlog.events.http_access import Names
 from auditlog.events.loki import LokiAccess, LokiError
-from auditlog.events.loki.access import Names
 from auditlog.nodes.ssh_library import asyncssh
 from auditlog.settings import LokiSettings
 
