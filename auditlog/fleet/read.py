@@ -59,6 +59,7 @@ async def _row(cluster: Cluster, access: Access) -> Row:
             settings.policy.path,
             settings.log_file or "",
             settings.webhook.path if settings.webhook else "",
+            settings.annotations.static_path if settings.annotations.in_files else "",
         )
     except ReadError as error:
         readings = {node.name: f"{node.name}: {error}" for node in settings.nodes_to_read}
