@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, Entry, Operation, Requests
 from auditlog.detections.logql import duration, quoted, selector
 from auditlog.detections.model import CHANGES, NO_DRY_RUN, Unannotated
+from auditlog.events.logql import STATIC, annotation_paths
 
 _SETTLING = "6m"
 """How long ago a policy was changed while writes without its sentinel are still in the window; a policy takes seconds
@@ -23,8 +24,10 @@ def unannotated_query(
 ) -> str:
     """How many such writes there are, by the fields of ``source``. ``entries`` are those in use, one or more."""
     wanted = {f"sentinel{number}": entry for number, entry in enumerate(entries)}
-    paths = ", ".join(f'{name}="annotations[\\"{entry.key(SENTINEL)}\\"]"' for name, entry in wanted.items())
-    lacking = " or ".join(f'({_any_of(entry.requests)} and {name}="")' for name, entry in wanted.items())
+    paths = ", ".join(annotation_paths(name, entry.name, SENTINEL) for name, entry in wanted.items())
+    lacking = " or ".join(
+        f'({_any_of(entry.requests)} and {name}="" and {STATIC}{name}="")' for name, entry in wanted.items()
+    )
     filters = [
         'stage="ResponseComplete"',
         'code=~"[12].."',

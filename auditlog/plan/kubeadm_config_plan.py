@@ -45,7 +45,7 @@ def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, F
     set_since = admission_set_since(configuration, keeper) if keeper else None
     try:
         # Only where kubeadm-config has a volume for it: a flag without one would keep the next upgrade from starting.
-        if set_since is not None and kubeadm_config.sees(before, set_since.flags[0].value):
+        if set_since is not None and kubeadm_config.sees(live, set_since.flags[0].value):
             before = kubeadm_config.edit(before, set_since)
         owned = owned_by(configuration, kubeadm_config.present(before))
         retired = owned_kubeadm_config(keeper, live).beyond(owned) if keeper else Owned()

@@ -5,7 +5,7 @@ What a real API server writes into them is found out by `tests/engine/test_annot
 
 from __future__ import annotations
 
-from auditlog.annotations.model import POLICY_PREFIX, SENTINEL
+from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, STATIC_SUFFIX
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import ALICE, CONTROLLER, DRY_RUN
 
@@ -17,10 +17,10 @@ _SERVICE = f"{ALICE} update services default/web"
 _NAMESPACE = f"{ALICE} patch namespaces default"
 
 
-def annotated(phrase: str, query: str = "", code: int = 200, **entries: dict[str, str]) -> Example:
-    """An event with annotations, by entry, with `_` for `-`; all are complete."""
+def annotated(phrase: str, query: str = "", code: int = 200, suffix: str = "", **entries: dict[str, str]) -> Example:
+    """An event with annotations, by entry, with `_` for `-`; all are complete. ``suffix`` is that of a file's."""
     said = {
-        f"{POLICY_PREFIX}{entry.replace('_', '-')}/{key}": value
+        f"{POLICY_PREFIX}{entry.replace('_', '-')}{suffix}/{key}": value
         for entry, values in entries.items()
         for key, value in {**values, SENTINEL: "yes"}.items()
     }
@@ -34,6 +34,7 @@ FIRES = {
     "privileged-container": (
         annotated(_DEPLOYMENT, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(f"{ALICE} create pods default/web", code=201, workload={"privileged": "main, second"}),
+        annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={"privileged": "main"}, workload_change=_CHANGED),
     ),
     "host-namespace": (annotated(_DEPLOYMENT, workload={"hostNamespaces": "hostPID"}, workload_change=_CHANGED),),
     "sensitive-host-path": tuple(
@@ -82,6 +83,7 @@ QUIET = {
     "privileged-container": (
         annotated(_DEPLOYMENT, workload={"privileged": "main"}, workload_change=_SAME),
         annotated(_DEPLOYMENT, workload={"serviceAccount": "privileged"}, workload_change=_CHANGED),
+        annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={"privileged": "main"}, workload_change=_SAME),
         annotated(_DEPLOYMENT, query=DRY_RUN, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(_DEPLOYMENT, code=403, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(f"{CONTROLLER} create pods default/web", code=201, workload={"privileged": "main"}),
@@ -137,6 +139,7 @@ UNANNOTATED = (
 
 ANNOTATED = (
     annotated(_DEPLOYMENT, workload={}, workload_change=_SAME),
+    annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={}, workload_change=_SAME),
     annotated(f"{ALICE} create pods default/web", code=201, workload={}),
     # A server-side apply that creates is no update.
     annotated(f"{ALICE} patch deployments.apps default/new", code=201, workload={}),
