@@ -63,22 +63,18 @@ def annotated_form(events: Events, annotated: Annotated) -> Events:
 
 def counts(annotated: Annotated, annotations: Mapping[str, str]) -> bool:
     """Whether an event with these annotations counts, as in the LogQL."""
-    if annotated.changed and _said(annotations, annotated.changed, _CHANGED) == NO_CHANGE:
+    suffix = STATIC_SUFFIX if annotations.get(_key(annotated, STATIC_SUFFIX)) else ""
+    changed = f"{POLICY_PREFIX}{annotated.changed}{suffix}/{_CHANGED}"
+    if annotated.changed and annotations.get(changed) == NO_CHANGE:
         return False
-    return re.fullmatch(f"(?s){annotated.value}", _said(annotations, annotated.entry, annotated.key)) is not None
+    return re.fullmatch(f"(?s){annotated.value}", annotations.get(_key(annotated, suffix), "")) is not None
 
 
-def _key(annotated: Annotated) -> str:
-    return f"{POLICY_PREFIX}{annotated.entry}/{annotated.key}"
+def _key(annotated: Annotated, suffix: str = "") -> str:
+    return f"{POLICY_PREFIX}{annotated.entry}{suffix}/{annotated.key}"
 
 
 def _lines(annotated: Annotated) -> Iterator[str]:
     """What is in every line that counts, whichever way its annotation came."""
     yield f'|= `"{POLICY_PREFIX}{annotated.entry}`'
     yield f'|= `/{annotated.key}":`'
-
-
-def _said(annotations: Mapping[str, str], entry: str, key: str) -> str:
-    """The value of an annotation; that of a file counts, because nobody can write it through the API."""
-    api, static = (f"{POLICY_PREFIX}{entry}{suffix}/{key}" for suffix in ("", STATIC_SUFFIX))
-    return annotations.get(static) or annotations.get(api, "")

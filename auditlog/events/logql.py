@@ -64,10 +64,14 @@ def annotation_paths(name: str, entry: str, key: str) -> str:
 def read_from_either(asked: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
     """The stages that read annotations into fields of these names, each by entry and key, whichever way they came.
 
-    That of a file comes first: nobody can write it through the API.
+    Where the first comes from a file, all do: whoever may write admission policies can make the others say anything.
     """
     paths = ", ".join(annotation_paths(name, entry, key) for name, (entry, key) in asked.items())
-    formats = ", ".join(f"{name}=`{{{{ or .{STATIC}{name} .{name} }}}}`" for name in asked)
+    first = next(iter(asked))
+    formats = ", ".join(
+        f"{name}=`{{{{ if .{STATIC}{first} }}}}{{{{ .{STATIC}{name} }}}}{{{{ else }}}}{{{{ .{name} }}}}{{{{ end }}}}`"
+        for name in asked
+    )
     return f"json {paths}", f"label_format {formats}"
 
 

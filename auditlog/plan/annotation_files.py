@@ -28,8 +28,6 @@ from auditlog.plan.plan_error import PlanError
 from auditlog.plan.startup_files import ADMISSION_CONFIGURATION, STATIC_POLICIES, StartupFile
 from auditlog.settings.annotations import AnnotationSettings
 
-_SETTING = "annotations.delivery is 'files'"
-
 
 @dataclass(frozen=True, slots=True)
 class AnnotationFiles:
@@ -144,7 +142,7 @@ def _too_old(minor: int) -> list[str]:
     if minor >= FIRST_MINOR:
         return []
     return [
-        f"{_SETTING}, and this node runs Kubernetes 1.{minor}; "
+        f"annotations.delivery is 'files', and this node runs Kubernetes 1.{minor}; "
         f"allowed before 1.{FIRST_MINOR}: annotations.delivery: api"
     ]
 
@@ -154,13 +152,13 @@ def _switched_off(flags: Mapping[str, str]) -> list[str]:
     found = []
     if gates.get(FEATURE, gates.get("AllBeta", "true")).strip().lower() in ("false", "f", "0"):
         found.append(
-            f"{_SETTING}, and --feature-gates={flags['feature-gates']} switches {FEATURE} off; "
+            f"annotations.delivery is 'files', and --feature-gates={flags['feature-gates']} switches {FEATURE} off; "
             f"allowed: {FEATURE}=true, or annotations.delivery: api"
         )
     disabled = [each.strip() for each in flags.get("disable-admission-plugins", "").split(",")]
     if PLUGIN in disabled:
         found.append(
-            f"{_SETTING}, and --disable-admission-plugins={flags['disable-admission-plugins']} has {PLUGIN}; "
+            f"annotations.delivery is 'files', and --disable-admission-plugins={flags['disable-admission-plugins']} has {PLUGIN}; "
             f"allowed: a list without it"
         )
     return found
@@ -174,7 +172,7 @@ def _source(facts: Facts, live_manifest: str) -> RemoteFile | None:
         if given not in (None, "", ADMISSION_PATH):
             raise PlanError(
                 [
-                    f"{_SETTING}, and the node's scripts do not say what --{ADMISSION_FLAG}={given} holds; "
+                    f"annotations.delivery is 'files', and the node's scripts do not say what --{ADMISSION_FLAG}={given} holds; "
                     "allowed: a preview as a user that may change the node, or the scripts of this version on it"
                 ]
             )
@@ -183,10 +181,14 @@ def _source(facts: Facts, live_manifest: str) -> RemoteFile | None:
     if on_node != path:
         raise PlanError(
             [
-                f"{_SETTING}, and the API server has {path} (--{ADMISSION_FLAG}) from {on_node or 'its own image'}; "
+                f"annotations.delivery is 'files', and the API server has {path} (--{ADMISSION_FLAG}) from {on_node or 'its own image'}; "
                 "allowed: a file that is mounted at its own path"
             ]
         )
     if facts.admission_source is None:
-        raise PlanError([f"{_SETTING}, and {path}, which the API server had before, is not there; allowed: that file"])
+        raise PlanError(
+            [
+                f"annotations.delivery is 'files', and {path}, which the API server had before, is not there; allowed: that file"
+            ]
+        )
     return facts.admission_source

@@ -5,6 +5,8 @@ What a real API server writes into them is found out by `tests/engine/test_annot
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, STATIC_SUFFIX
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import ALICE, CONTROLLER, DRY_RUN
@@ -25,6 +27,12 @@ def annotated(phrase: str, query: str = "", code: int = 200, suffix: str = "", *
         for key, value in {**values, SENTINEL: "yes"}.items()
     }
     return Example(phrase, code, query=query, annotations=said)
+
+
+def _from_both(phrase: str, code: int, static: dict[str, str], forged: dict[str, str]) -> Example:
+    """A file's annotations of a binding, and what somebody's policy of the API says under the same entry."""
+    ours, theirs = annotated(phrase, code=code, suffix=STATIC_SUFFIX, binding=static), annotated(phrase, binding=forged)
+    return replace(ours, annotations={**theirs.annotations, **ours.annotations})
 
 
 _CHANGED = {"changed": "specification"}
@@ -59,6 +67,12 @@ FIRES = {
     "cluster-admin-bound": (
         annotated(_BINDING, binding={"role": "ClusterRole cluster-admin", "subjects": "User a", "changed": "subjects"}),
         annotated(f"{ALICE} create clusterrolebindings", code=201, binding={"role": "ClusterRole cluster-admin"}),
+        _from_both(
+            f"{ALICE} create clusterrolebindings",
+            201,
+            {"role": "ClusterRole cluster-admin"},
+            {"role": "ClusterRole view", "changed": "no change"},
+        ),
     ),
     "binding-to-everyone": (
         annotated(_BINDING, binding={"subjects": "User a, Group system:authenticated, User b", "changed": "subjects"}),
