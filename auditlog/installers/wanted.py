@@ -21,8 +21,8 @@ WEBHOOK_LOST = (
     "before the stack is deployed"
 )
 ANNOTATIONS_LOST = (
-    "annotations.delivery: files is left out: each API server gets the files when the stack is deployed, because they are "
-    "merged with its own AdmissionConfiguration; until then no event says what changed"
+    "annotations.delivery: files is left out: they are merged with each API server's own AdmissionConfiguration when "
+    "the stack is deployed; until then no event says what changed"
 )
 
 

@@ -158,8 +158,8 @@ def _switched_off(flags: Mapping[str, str]) -> list[str]:
     disabled = [each.strip() for each in flags.get("disable-admission-plugins", "").split(",")]
     if PLUGIN in disabled:
         found.append(
-            f"annotations.delivery is 'files', and --disable-admission-plugins={flags['disable-admission-plugins']} has {PLUGIN}; "
-            f"allowed: a list without it"
+            f"annotations.delivery is 'files', and --disable-admission-plugins={flags['disable-admission-plugins']} "
+            f"has {PLUGIN}; allowed: a list without it"
         )
     return found
 
@@ -172,7 +172,8 @@ def _source(facts: Facts, live_manifest: str) -> RemoteFile | None:
         if given not in (None, "", ADMISSION_PATH):
             raise PlanError(
                 [
-                    f"annotations.delivery is 'files', and the node's scripts do not say what --{ADMISSION_FLAG}={given} holds; "
+                    f"annotations.delivery is 'files', and the node's scripts do not say what "
+                    f"--{ADMISSION_FLAG}={given} holds; "
                     "allowed: a preview as a user that may change the node, or the scripts of this version on it"
                 ]
             )
@@ -181,14 +182,16 @@ def _source(facts: Facts, live_manifest: str) -> RemoteFile | None:
     if on_node != path:
         raise PlanError(
             [
-                f"annotations.delivery is 'files', and the API server has {path} (--{ADMISSION_FLAG}) from {on_node or 'its own image'}; "
+                f"annotations.delivery is 'files', and the API server has {path} (--{ADMISSION_FLAG}) "
+                f"from {on_node or 'its own image'}; "
                 "allowed: a file that is mounted at its own path"
             ]
         )
     if facts.admission_source is None:
         raise PlanError(
             [
-                f"annotations.delivery is 'files', and {path}, which the API server had before, is not there; allowed: that file"
+                f"annotations.delivery is 'files', and {path}, which the API server had before, is not there; "
+                "allowed: that file"
             ]
         )
     return facts.admission_source
