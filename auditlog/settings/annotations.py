@@ -9,6 +9,7 @@ from typing import Annotated
 
 from auditlog.annotations.model import Entry
 from auditlog.annotations.read import catalogue_names, selected_entries
+from auditlog.annotations.render import static_manifests
 from auditlog.settings.kinds import Choice
 from auditlog.settings.kinds_of_many import Names, Texts
 from auditlog.settings.reader import Reader
@@ -99,3 +100,8 @@ def parse_annotations(reader: Reader | None) -> AnnotationSettings:
 def used_entries(settings: AnnotationSettings, project: Path = Path()) -> tuple[Entry, ...]:
     """The entries in use; none if delivery is off. Paths start from ``project``. Raises AnnotationError."""
     return selected_entries(settings.leave_out, settings.files, project) if settings.are_on else ()
+
+
+def static_policies(settings: AnnotationSettings, project: Path = Path()) -> str:
+    """The file of admission policies on the nodes; empty where files deliver none. Raises AnnotationError."""
+    return static_manifests(used_entries(settings, project)) if settings.in_files else ""
