@@ -157,6 +157,7 @@ def test_nobody_takes_them_away_through_the_api(lab: Lab, node: Node) -> None:
     assert json.loads(lines[-1])["annotations"][f"{name}/said"] == "second"
 
 
+@pytest.mark.exhaustive
 def test_an_edited_file_is_seen_and_written_again_without_a_restart(node: Node, stack: PulumiStack) -> None:
     running = process_ids(node)
     node.run(f"sed -i s/second/forged/ {FILE}")
@@ -167,6 +168,7 @@ def test_an_edited_file_is_seen_and_written_again_without_a_restart(node: Node, 
     assert process_ids(node) == running
 
 
+@pytest.mark.exhaustive
 def test_a_broken_file_never_costs_an_api_server(
     lab: Lab, node: Node, stack: PulumiStack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_broken_file_never_costs_an_api_server(
     node.run(f"rm {FOLDER}/theirs.yaml")
 
 
+@pytest.mark.exhaustive
 def test_no_write_goes_without_annotations_while_the_delivery_changes(
     lab: Lab, node: Node, stack: PulumiStack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
