@@ -114,10 +114,15 @@ class WhatChanged:
 
 
 def written(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event."""
+    """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event.
+
+    Where an entry's policy comes from a file, only that one counts: whoever may write admission policies can make
+    another of its name say anything.
+    """
+    policies = {name.partition("/")[0] for name in annotations}
     for name, value in annotations.items():
         policy, slash, key = name.partition("/")
-        if slash and policy.startswith(POLICY_PREFIX):
+        if slash and policy.startswith(POLICY_PREFIX) and f"{policy}{STATIC_SUFFIX}" not in policies:
             yield policy.removeprefix(POLICY_PREFIX).removesuffix(STATIC_SUFFIX), key, value
 
 
