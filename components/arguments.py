@@ -94,15 +94,19 @@ class AlloyResourcesArgs(TypedDict, total=False):
 class AnnotationsArgs(TypedDict, total=False):
     """Settings of Annotations."""
 
-    delivery: Input[Literal["off", "api"]]
+    delivery: Input[Literal["off", "api", "files"]]
     """How annotations get into events. With `api`, admission policies in the cluster write them; requires the
-    secret `kubeconfig` or `kubeconfigFile`. Allowed: one of off, api. Default: off."""
+    secret `kubeconfig` or `kubeconfigFile`. With `files`, each API server reads them from its node; requires
+    Kubernetes 1.37. Allowed: one of off, api, files. Default: off."""
     leaveOut: Input[Sequence[Input[str]]]
     """Entries of the catalogue that are not used. Allowed: the name of a file in `annotations/`, without
     `.yaml`."""
     files: Input[Sequence[Input[str]]]
     """Your own entries, besides the catalogue. A file is named as its entry. Allowed: paths of files like those in
     `annotations/`, relative to the project."""
+    folder: Input[str]
+    """The folder on the nodes for `delivery: files`. An API server reads one: name the one that it has, if any.
+    Allowed: an absolute path on the nodes. Default: /etc/kubernetes/audit-annotations."""
 
 
 class AuditLogArgs(TypedDict, total=False):

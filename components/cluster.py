@@ -13,7 +13,7 @@ from auditlog.nodes.facts import Facts
 from auditlog.nodes.read_nodes import read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.settings import Settings
-from auditlog.settings.annotations import used_entries
+from auditlog.settings.annotations import AnnotationDelivery, used_entries
 from components.cluster_resources import ClusterResources
 from components.command_provider import start_command_provider
 from components.configuration import Configuration
@@ -104,7 +104,8 @@ def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
         settings.policy.path,
         settings.log_file or "",
         settings.webhook.path if settings.webhook else "",
-        annotations=settings.annotations.are_on and settings.enabled,
+        settings.annotations.static_path if settings.annotations.in_files else "",
+        annotations=settings.annotations.delivery is AnnotationDelivery.API and settings.enabled,
     )
     thread.shutdown(wait=False)
     return reading

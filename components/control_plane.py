@@ -17,6 +17,7 @@ from auditlog.plan.plan import Plan
 from auditlog.plan.removal import RemovalPlan
 from auditlog.proof.verdict import DueProof
 from auditlog.settings import Host, Settings
+from components.annotation_files import KINDS, AnnotationFiles
 from components.audit_policy import AuditPolicy
 from components.audit_webhook import AuditWebhook
 from components.change import Change
@@ -43,21 +44,26 @@ def audited_nodes(
     connections: Mapping[str, remote.ConnectionArgs],
     due_proofs: Mapping[str, DueProof],
     written: frozenset[str],
+    first: Sequence[pulumi.Resource] = (),
 ) -> ControlPlane:
     """Declares audit logging on every node; gives what the stack knows of them.
 
     ``due_proofs`` are those of the nodes that are to be proven although nothing else changes on them; ``written`` the
-    keys that annotations write into events.
+    keys that annotations write into events. ``first`` is what must be there before an API server changes.
     """
     scripts = NodeScripts("node-scripts", plan, connections, scope)
     policy = AuditPolicy("audit-policy", plan, connections, scripts.commands, written, scope)
     webhook: Mapping[str, remote.Command] = {}
     if settings.webhook is not None:
         webhook = AuditWebhook("audit-webhook", settings.webhook, plan, connections, policy.files, scope).files
+    annotations: Mapping[str, remote.Command] = {}
+    if any(node.annotations for node in plan.nodes) or any(machine.annotations for machine in plan.joining):
+        staged = {**policy.files, **webhook}
+        annotations = AnnotationFiles("annotation-files", plan, connections, staged, scope).files
     nodes: list[ControlPlaneNode] = []
     for node in plan.nodes:
-        files = [staged[node.node.name] for staged in (policy.files, webhook) if node.node.name in staged]
-        after = [*files, *(previous.command for previous in nodes[-1:])]
+        files = [each[node.node.name] for each in (policy.files, webhook, annotations) if node.node.name in each]
+        after = [*files, *first, *(previous.command for previous in nodes[-1:])]
         name = node.node.name
         due = due_proofs.get(name)
         turn = _turn(name, [each.node.name for each in plan.nodes], plan.gone)
@@ -92,8 +98,9 @@ def say_unread(settings: Settings) -> None:
 def unread_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
     """Declares the same for nodes that were not read. It compares nothing, so a preview shows no false change."""
     with_manifest = settings.nodes_with_manifest
-    for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
-        _untouched(scope, kind, name, {f"{node.name}-{suffix}": connections[node.name] for node in settings.nodes})
+    for kind, name, suffixes in _file_groups_of(settings):
+        commands = {f"{node.name}-{suffix}": connections[node.name] for suffix in suffixes for node in settings.nodes}
+        _untouched(scope, kind, name, commands)
     for node in with_manifest:
         _untouched(scope, ControlPlaneNode.TYPE, node.name, {f"{node.name}-manifest": connections[node.name]})
     writer = connections[with_manifest[0].name]
@@ -106,8 +113,8 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
     if pulumi.runtime.is_dry_run():
         for where, reasons, change in plan.changes:
             pulumi.log.info(diff_message(where, change, reasons))
-    for kind, name, suffix in _file_groups(has_webhook=plan.has_webhook):
-        forgotten = {f"{host.name}-{suffix}": connections[host.name] for host in plan.gone}
+    for kind, name, suffixes in _file_groups(has_webhook=plan.has_webhook, has_annotations=plan.has_annotation_files):
+        forgotten = {f"{host.name}-{suffix}": connections[host.name] for suffix in suffixes for host in plan.gone}
         _untouched(scope, kind, name, forgotten, forget=True)
     _forget_manifests(plan.gone, connections, scope)
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in plan.gone})
@@ -115,8 +122,8 @@ def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.Connectio
 
 def forgotten_nodes(settings: Settings, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
     """Declares everything so that it is forgotten without contacting a node: every one of them is gone."""
-    for kind, name, suffix in _file_groups(has_webhook=settings.webhook is not None):
-        forgotten = {f"{host.name}-{suffix}": connections[host.name] for host in settings.nodes}
+    for kind, name, suffixes in _file_groups_of(settings):
+        forgotten = {f"{host.name}-{suffix}": connections[host.name] for suffix in suffixes for host in settings.nodes}
         _untouched(scope, kind, name, forgotten, forget=True)
     _forget_manifests(settings.nodes, connections, scope)
     writer = connections[settings.nodes[0].name]
@@ -124,12 +131,18 @@ def forgotten_nodes(settings: Settings, connections: Mapping[str, remote.Connect
     return ControlPlane({host.name: {"host": host.host, "state": "gone"} for host in settings.nodes})
 
 
-def _file_groups(*, has_webhook: bool) -> Iterator[tuple[str, str, str]]:
-    """The components with one Command for each node: type, name, and what their Commands' names end in."""
-    yield NodeScripts.TYPE, "node-scripts", "scripts"
-    yield AuditPolicy.TYPE, "audit-policy", "policy"
+def _file_groups_of(settings: Settings) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    return _file_groups(has_webhook=settings.webhook is not None, has_annotations=settings.annotations.in_files)
+
+
+def _file_groups(*, has_webhook: bool, has_annotations: bool) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """The components with Commands for each node: type, name, and what their Commands' names end in."""
+    yield NodeScripts.TYPE, "node-scripts", ("scripts",)
+    yield AuditPolicy.TYPE, "audit-policy", ("policy",)
     if has_webhook:
-        yield AuditWebhook.TYPE, "audit-webhook", "webhook"
+        yield AuditWebhook.TYPE, "audit-webhook", ("webhook",)
+    if has_annotations:
+        yield AnnotationFiles.TYPE, "annotation-files", KINDS
 
 
 def _forget_manifests(gone: Sequence[Host], connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> None:

@@ -80,6 +80,7 @@ class ControlPlaneNode(pulumi.ComponentResource):
                 owned=node.owned.record(),
                 **({"edits_back": "yes"} if node.edits_back else {}),
                 **_webhook(node),
+                **(node.annotations.arguments if node.annotations else {}),
                 **dict(node.transaction),
                 **turn,
                 **({due_proof.argument: due_proof.name} if due_proof else {}),

@@ -32,7 +32,6 @@ class InCluster:
     rule_groups: Mapping[str, list[str]] = field(default_factory=dict)
     dashboards: Sequence[pulumi.Resource] = ()
     alerts: Sequence[pulumi.Resource] = ()
-    annotations: Sequence[pulumi.Resource] = ()
 
 
 def declare_in_cluster(
@@ -41,18 +40,15 @@ def declare_in_cluster(
     connections: Mapping[str, remote.ConnectionArgs],
     dashboards: Sequence[RenderedDashboard],
     entries: Sequence[Entry],
-    admission_policies: Mapping[str, str] | None,
+    provider: pulumi.ProviderResource,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
 ) -> InCluster:
-    """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away.
+    """Declares what the settings ask for, but for annotations. ``provider`` is the cluster's.
 
-    ``admission_policies`` are those of annotations that the cluster has, and their bindings, as in `Facts`.
+    ``depends_on`` are the nodes: while they change, the API server is away. ``entries`` are what annotates.
     """
     settings = configuration.settings
-    provider = kubernetes_provider(
-        configuration.kubeconfig or "", settings.cluster, scope, is_path=settings.kubeconfig_file is not None
-    )
     alloy: Alloy | None = None
     if settings.ships:
         owe = partial(owe_proof, settings.nodes_with_manifest, settings, configuration.account)
@@ -61,11 +57,29 @@ def declare_in_cluster(
     shown: Sequence[pulumi.Resource] = ()
     if dashboards:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
-    annotations: Sequence[pulumi.Resource] = ()
-    if entries:
-        annotations = Annotations("annotations", entries, admission_policies, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
-        return InCluster(alloy, dashboards=shown, annotations=annotations)
+        return InCluster(alloy, dashboards=shown)
     rules = policy_as_read(policy.text, policy.source)
     alerts = Alerts("alerts", RuleScope.of(settings, entries), rules, depends_on, scope, provider)
-    return InCluster(alloy, alerts.groups, shown, alerts.objects, annotations)
+    return InCluster(alloy, alerts.groups, shown, alerts.objects)
+
+
+def provider_of(configuration: Configuration, scope: Scope) -> pulumi.ProviderResource:
+    """Reaches the cluster."""
+    settings = configuration.settings
+    is_path = settings.kubeconfig_file is not None
+    return kubernetes_provider(configuration.kubeconfig or "", settings.cluster, scope, is_path=is_path)
+
+
+def declare_annotations(
+    entries: Sequence[Entry],
+    admission_policies: Mapping[str, str] | None,
+    provider: pulumi.ProviderResource,
+    depends_on: Sequence[pulumi.Resource],
+    scope: Scope,
+) -> Sequence[pulumi.Resource]:
+    """Declares the admission policies that annotate; gives their objects.
+
+    ``admission_policies`` are those of annotations that the cluster has, and their bindings, as in `Facts`.
+    """
+    return Annotations("annotations", entries, admission_policies, depends_on, scope, provider).objects

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
+from auditlog.annotations.render import static_manifests
 from auditlog.detections.annotated import written_keys
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
+from auditlog.plan.annotation_files import delivers_by_files
 from auditlog.plan.digest import plan_digest
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
@@ -52,22 +54,37 @@ def declare_cluster(
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
-    there = _admission_policies(facts)
+    in_files = settings.annotations.in_files
+    static_policies = static_manifests(entries) if in_files else ""
     kept = in_cluster_texts(settings, dashboards, entries)
+    provider: pulumi.ProviderResource | None = None
+    if settings.in_cluster:
+        # Nothing else needs Kubernetes' own resources, and they take long to be imported.
+        from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
+
+        provider = provider_of(configuration, scope)
+    annotations: Sequence[pulumi.Resource] = ()
+    comes_first = False
+    if provider is not None and entries and not in_files:
+        # Where files deliver until now, they stay until the cluster's own policies are in force.
+        comes_first = any(map(delivers_by_files, (facts or {}).values()))
+        if comes_first:
+            annotations = declare_annotations(entries, _admission_policies(facts), provider, (), scope)
 
     if not settings.nodes_to_read:
         control_plane = forgotten_nodes(settings, connection, scope)
     elif facts is None:
         control_plane = unread_nodes(settings, connection, scope)
     elif settings.enabled:
-        plan = _plan(settings, policy.text, facts, scope.owner)
+        plan = _plan(settings, policy.text, facts, scope.owner, static_policies)
         plan = secret_plan(plan) if scope.hides_texts else plan
         say_in_short(lambda: decide(plan, settings, facts), scope)
         check_plan_digest(plan_digest(plan, settings, kept), scope)
         with hold_declared(plan, configuration) as held:
             tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
             due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
-            control_plane = audited_nodes(plan, settings, scope, connection, due, written_keys(entries))
+            keys = written_keys(entries)
+            control_plane = audited_nodes(plan, settings, scope, connection, due, keys, annotations)
             held.until(control_plane.last)
     else:
         removal = plan_removal(settings, facts, scope.owner)
@@ -77,20 +94,20 @@ def declare_cluster(
         control_plane = released_nodes(removal, connection, scope)
 
     in_cluster: InCluster | None = None
-    if settings.in_cluster:
-        # Nothing else needs Kubernetes' own resources, and they take long to be imported.
-        from components.in_cluster import declare_in_cluster
-
+    if provider is not None:
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, there, control_plane.last, scope
+            configuration, policy, connection, dashboards, entries, provider, control_plane.last, scope
         )
+        if entries and not in_files and not comes_first:
+            there = _admission_policies(facts)
+            annotations = declare_annotations(entries, there, provider, control_plane.last, scope)
     alloy = in_cluster.alloy if in_cluster else None
     last: dict[Part, Sequence[pulumi.Resource]] = {
         Part.NODES: control_plane.last,
         Part.SHIPPING: [alloy.last] if alloy else [],
         Part.DASHBOARDS: in_cluster.dashboards if in_cluster else [],
         Part.ALERTS: in_cluster.alerts if in_cluster else [],
-        Part.ANNOTATIONS: in_cluster.annotations if in_cluster else [],
+        Part.ANNOTATIONS: annotations,
     }
 
     proof: Any = None
@@ -133,10 +150,10 @@ def _due_proofs(facts: Mapping[str, Facts]) -> Mapping[str, DueProof]:
     return {node: due for node, due in found.items() if due is not None}
 
 
-def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str) -> Plan:
+def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str, static_policies: str) -> Plan:
     """The plan. Raises PlanError, after a preview has shown what is known of it."""
     try:
-        return make_plan(settings, policy_text, facts, owner)
+        return make_plan(settings, policy_text, facts, owner, static_policies)
     except PlanError as error:
         if pulumi.runtime.is_dry_run():
             for edit in error.edits:

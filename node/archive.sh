@@ -1,26 +1,24 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # Copies of the manifest and the files that it names: one of each for every change, and those that removal gives back.
 
-# back_up POLICY WEBHOOK: the manifest, the policy and the webhook's kubeconfig as they are now, in a folder of the archive;
-# sets $backup. It gets its name once it is whole: people look there when all else fails.
+# back_up: the manifest and the files of this change as they are now, in a folder of the archive; sets $backup. It gets its name
+# once it is whole: people look there when all else fails.
 back_up() {
     backup=$ARCHIVE/$(date -u +%Y%m%dT%H%M%SZ)
     while [ -e "$backup" ]; do backup=$backup.1; done
     sequence=$(cat "$ARCHIVE"/*/sequence 2>/dev/null | sort -n | tail -n 1)
     making=$ARCHIVE/.unfinished
     if ! { rm -rf "$making" && mkdir -p "$making" && chmod 700 "$ARCHIVE" "$making" &&
-        cp -p "$MANIFEST" "$making/kube-apiserver.yaml" &&
-        { [ ! -f "$1" ] || cp -p "$1" "$making/audit-policy.yaml"; } &&
-        { [ ! -f "$2" ] || cp -p "$2" "$making/audit-webhook.yaml"; } &&
+        cp -p "$MANIFEST" "$making/kube-apiserver.yaml" && copy_files_to "$making" &&
         echo "$((${sequence:-0} + 1))" >"$making/sequence" && sync "$making"/* "$making" &&
         mv -T "$making" "$backup" && sync "$ARCHIVE" "${ARCHIVE%/*}"; }; then
         rm -rf "$making"
         problem="cannot back up $MANIFEST and the files that it names to $ARCHIVE"
         return 1
     fi
-    if ! is_among "$(hash_of "$backup/kube-apiserver.yaml")" "$read_texts" || ! is_as_read audit-policy.yaml "$1" ||
-        ! is_as_read audit-webhook.yaml "$2"; then
-        changed_by_others "" "${changed:-$MANIFEST}"
+    changed=$MANIFEST
+    if ! is_among "$(hash_of "$backup/kube-apiserver.yaml")" "$read_texts" || ! files_are_as_read; then
+        changed_by_others "" "$changed"
         return 1
     fi
     keep_way_back "$backup" || return 1
@@ -29,12 +27,21 @@ back_up() {
     say "backup: $backup"
 }
 
-# is_as_read NAME TARGET: whether the backup NAME of TARGET is what this run has read. A change that does not replace the
-# file takes it as it is.
-is_as_read() {
-    case $1 in audit-policy.yaml) wanted=$policy_desired ;; *) wanted=$webhook_desired ;; esac
-    changed=$2
-    [ -z "$wanted" ] || [ ! -f "$backup/$1" ] || is_among "$(hash_of "$backup/$1")" "$read_texts"
+# copy_files_to FOLDER: those of this change that there are.
+copy_files_to() {
+    for kind in $KINDS; do
+        live=$(journal "$kind")
+        [ ! -f "$live" ] || cp -p "$live" "$1/audit-$kind.yaml" || return 1
+    done
+}
+
+# files_are_as_read: whether the backup holds what this run has read; $changed is the first that does not. A change that does
+# not replace a file takes it as it is.
+files_are_as_read() {
+    for kind in $KINDS; do
+        changed=$(journal "$kind") copy=$backup/audit-$kind.yaml
+        [ -z "$(journal "$kind-desired")" ] || [ ! -f "$copy" ] || is_among "$(hash_of "$copy")" "$read_texts" || return 1
+    done
 }
 
 # Keeps the newest backups, and every one of a time before audit logging. Which is newer their numbers tell, the clock does
@@ -63,26 +70,27 @@ forget_credentials() {
     done
 }
 
-# keep_before MANIFEST POLICY WEBHOOK: what is there before the stack's first change, for removal to give back. A webhook that
-# a later change brings is kept then, and none is when the stack wrote it.
+# keep_before ARGUMENTS...: what is there before the stack's first change, for removal to give back; the arguments name the
+# files. One that a later change brings is kept then, and none is when the stack wrote it.
 keep_before() {
     problem="cannot write $STATE/before"
     mkdir -p "$STATE/before" || return 1
     if [ -n "${begins_anew:-}" ] && [ ! -e "$STATE/owner" ] && [ -e "$STATE/before/kube-apiserver.yaml" ]; then return 0; fi
     if [ ! -e "$STATE/owner" ]; then
         rm -f "$STATE/before/kube-apiserver.yaml"
-        put "$1" "$STATE/before/kube-apiserver.yaml" 600 || return 1
-        if ! is_left_over policy "$2"; then
-            rm -f "$STATE/before/audit-policy.yaml"
-            [ ! -f "$2" ] || put "$2" "$STATE/before/audit-policy.yaml" 600 || return 1
-        fi
-        if is_left_over webhook "$3"; then return 0; fi
-    else
-        keep_moved policy audit-policy.yaml "$2" && keep_moved webhook audit-webhook.yaml "$3" || return 1
-        if [ -z "$3" ] || [ -n "$(path_of webhook)" ]; then return 0; fi
+        put "$MANIFEST" "$STATE/before/kube-apiserver.yaml" 600 || return 1
     fi
-    rm -f "$STATE/before/audit-webhook.yaml"
-    [ ! -f "$3" ] || put "$3" "$STATE/before/audit-webhook.yaml" 600
+    for kind in $KINDS; do
+        live=$(given "$kind" "$@")
+        if [ ! -e "$STATE/owner" ]; then
+            if is_left_over "$kind" "$live"; then continue; fi
+        else
+            keep_moved "$kind" "$live" || return 1
+            if [ -z "$live" ] || [ -n "$(path_of "$kind")" ]; then continue; fi
+        fi
+        rm -f "$STATE/before/audit-$kind.yaml"
+        [ ! -f "$live" ] || put "$live" "$STATE/before/audit-$kind.yaml" 600 || return 1
+    done
 }
 
 # is_left_over NAME FILE: whether the file is one that the stack wrote, and a removal that was cut off has not come to.
@@ -91,8 +99,8 @@ is_left_over() { is_whole "$STATE/written/$1" && [ "$(hash_of "$2")" = "$(cat "$
 # keep_way_back BACKUP: copies of its files that restore_files only has to rename. A disk that fills up while the API
 # server is away then does not keep the earlier one from coming back.
 keep_way_back() {
-    for name in kube-apiserver.yaml audit-policy.yaml audit-webhook.yaml; do
-        [ ! -f "$1/$name" ] || keep_copy "$1/$name" "$STATE/staged/put-back-$name" || return 1
+    for copy in "$1"/*.yaml; do
+        keep_copy "$copy" "$STATE/staged/put-back-${copy##*/}" || return 1
     done
 }
 
@@ -103,15 +111,19 @@ keep_copy() {
         { cp -p "$1" "$2.new" && sync "$2.new" && mv -f "$2.new" "$2" && sync "$(dirname "$2")"; }
 }
 
-# restore_files BACKUP POLICY WEBHOOK: the files as they are in BACKUP. What somebody else wrote meanwhile stays: $left_alone
+# restore_files BACKUP: the files of this change as they are in BACKUP. What somebody else wrote meanwhile stays: $left_alone
 # names it, and $edited says whether they wrote into a file that came back. The manifest comes first, then the files go that
 # it no longer needs; they stay where the manifest is somebody else's.
 restore_files() {
     left_alone='' edited=''
-    put_back "$1/audit-policy.yaml" "$2" && put_back "$1/audit-webhook.yaml" "$3" &&
-        put_back "$1/kube-apiserver.yaml" "$MANIFEST" || return 1
+    for kind in $KINDS; do
+        put_back "$1/audit-$kind.yaml" "$(journal "$kind")" || return 1
+    done
+    put_back "$1/kube-apiserver.yaml" "$MANIFEST" || return 1
     case " $left_alone " in *" $MANIFEST "*) return 0 ;; esac
-    take_back "$1/audit-policy.yaml" "$2" && take_back "$1/audit-webhook.yaml" "$3"
+    for kind in $KINDS; do
+        take_back "$1/audit-$kind.yaml" "$(journal "$kind")" || return 1
+    done
 }
 
 # put_back FILE TARGET: FILE's text becomes TARGET again; nothing where FILE is not there. What came out of TARGET when the
@@ -162,11 +174,13 @@ leave() {
     say "left: $1 stays as somebody else wrote it meanwhile"
 }
 
-# clear_slots POLICY WEBHOOK: the change is over. What somebody wrote into a file that it displaced is kept.
+# clear_slots: the change of the journal is over. What somebody wrote into a file that it displaced is kept.
 clear_slots() {
     known=$(known_texts)
-    for target in "$MANIFEST" "$1" "$2"; do
+    for kind in $KINDS; do
+        target=$(journal "$kind")
         [ -z "$target" ] || clear_slot "$target" "$known"
     done
+    clear_slot "$MANIFEST" "$known"
     clear_slot "$MANIFEST" "$known" "$(slot_of_first)"
 }

@@ -14,6 +14,10 @@ STATE=/etc/kubernetes/audit-logging
 ARCHIVE=/etc/kubernetes/apiserver-manifest-archive
 MANIFESTS=/etc/kubernetes/manifests
 MANIFEST=$MANIFESTS/kube-apiserver.yaml
+# The stack's AdmissionConfiguration; auditlog/manifest/admission_configuration.py has it too.
+ADMISSION=/etc/kubernetes/audit-admission.yaml
+# What changes together with the manifest. Staged, in backups and in $STATE/before each is audit-KIND.yaml.
+KINDS="policy webhook admission static-policies"
 ADMIN_CONF=/etc/kubernetes/admin.conf
 KUBELET_CONF=/etc/kubernetes/kubelet.conf
 ARCHIVE_KEEPS=20

@@ -13,8 +13,8 @@ recorded_facts() {
     facts "$@" annotations=yes
 }
 
-# facts [policy=PATH] [log=PATH] [webhook=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes] [annotations=yes]: the paths are those of the
-# live manifest's own flags where they are not given. Of the webhook's kubeconfig only the hash is told: it holds credentials.
+# facts [policy=PATH] [log=PATH] [webhook=PATH] [static-policies=PATH] [kubeadm-config=no] [nodes=NAME,...] [flagz=yes] [annotations=yes]: the paths are those of the
+# live manifest's own flags where they are not given; no flag names that of the admission policies. Of the webhook's kubeconfig only the hash is told: it holds credentials.
 # Without kubeadm-config where another node of the cluster is asked for it, unless a change of this node was cut off. Along with
 # it comes whether the nodes NAME are Ready, or this one where none is given. With flagz the API server is asked for its own
 # account of its flags and for dead APIs, and with annotations for the admission policies of the cluster; each starts kubectl
@@ -24,6 +24,7 @@ facts() {
     policy=$(given policy "$@") || policy=$(manifest_flag audit-policy-file)
     log=$(given log "$@") || log=$(manifest_flag audit-log-path)
     webhook=$(given webhook "$@") || webhook=$(manifest_flag audit-webhook-config-file)
+    static_policies=$(given static-policies "$@")
     echo "format 1"
     # kubectl takes about as long as everything else. Only it writes until it is done, so that no line gets into another.
     if [ -e "$STATE/journal" ] || [ "$(given kubeadm-config "$@")" != no ]; then
@@ -49,16 +50,18 @@ facts_without_kubectl() {
     say "webhook-path $(printf %s "$webhook" | base64 -w 0)"
     say "role $(role)"
     if [ -n "$kubelet" ]; then say "kubelet running"; else say "kubelet stopped"; fi
+    source=$(admission_source)
+    say "admission-source-path $(printf %s "$source" | base64 -w 0)"
     fact_files manifest "$MANIFEST" policy "$policy" \
+        admission "$ADMISSION" admission-source "$source" static-policies "$static_policies" \
         before-manifest "$(kept_from_before kube-apiserver.yaml)" before-policy "$STATE/before/audit-policy.yaml" \
         before-kubeadm-config "$STATE/before/cluster-configuration.yaml" \
         owner "$STATE/owner" entry "$STATE/entry" former-owner "$STATE/former-owner" edits-back "$STATE/edits-back" owned "$STATE/owned" \
         owned-kubeadm-config "$STATE/owned-kubeadm-config"
     fact_scripts
-    say "staged-policy $(hash_of "$STATE/staged/audit-policy.yaml")"
     if [ -f "$webhook" ]; then say "webhook $(hash_of "$webhook") $(stat -c '%Z %Y' "$webhook")"; else say "webhook absent"; fi
-    say "staged-webhook $(hash_of "$STATE/staged/audit-webhook.yaml")"
-    for name in manifest policy kubeadm-config; do
+    for name in $KINDS; do say "staged-$name $(hash_of "$STATE/staged/audit-$name.yaml")"; done
+    for name in manifest $KINDS kubeadm-config; do
         if [ -f "$STATE/written/$name" ] && read -r hash <"$STATE/written/$name"; then say "written $name $hash"; fi
     done
     if [ -f "$STATE/proof" ]; then say "proof $(base64 -w 0 <"$STATE/proof")"; fi
@@ -86,6 +89,20 @@ facts_without_kubectl() {
     for tool in kubectl flock base64 sha256sum setsid; do
         command -v "$tool" >/dev/null || say "missing-tool $tool"
     done
+}
+
+# admission_source: where the AdmissionConfiguration is that the API server has, or would have, without the stack's; nothing where
+# it has none. The stack's own says in its first line what it was made of.
+admission_source() {
+    found=$(manifest_flag admission-control-config-file)
+    if [ "$found" = "$ADMISSION" ]; then
+        if [ -f "$ADMISSION" ]; then
+            found=$(sed -n "1s/^# The API server's admission configuration: that of \\(\\/.*\\), and the policies .*/\\1/p" "$ADMISSION")
+        else
+            found=$(manifest_flag admission-control-config-file "$(kept_from_before kube-apiserver.yaml)")
+        fi
+    fi
+    say "$found"
 }
 
 # node_name KUBELET-PID: the machine's name in its cluster: kubelet's --hostname-override, which kubeadm sets where the node has
@@ -197,12 +214,13 @@ fact_manifests() {
     done
 }
 
-# manifest_flag NAME: what the live manifest gives --NAME, the last time it does; empty without it. It sees arguments one a
+# manifest_flag NAME [FILE]: what the live manifest, or FILE, gives --NAME, the last time it does; empty without it. It sees arguments one a
 # line or in a flow list, plain or quoted, and a value that is joined by "=" or the next item; comments do not count.
 # The operator's side reads the manifest as YAML, and asks again by path where it finds another one.
 manifest_flag() {
-    [ -f "$MANIFEST" ] || return 0
-    sed 's/^[[:space:]]*#.*//; s/[[:space:]]#.*//' "$MANIFEST" | tr ',[]' '[\n*]' |
+    manifest_file=${2-$MANIFEST}
+    [ -f "$manifest_file" ] || return 0
+    sed 's/^[[:space:]]*#.*//; s/[[:space:]]#.*//' "$manifest_file" | tr ',[]' '[\n*]' |
         sed "s/^[[:space:]]*\\(-[[:space:]]\\{1,\\}\\)\\{0,1\\}//; s/[[:space:]]*\$//; s/^[\"']//; s/[\"']\$//" |
         awk -v flag="--$1" '
             index($0, flag "=") == 1 { value = substr($0, length(flag) + 2) }

@@ -42,8 +42,10 @@ bring_in_order() {
 
 # desired_are_live: whether the files of the journal are the live ones.
 desired_are_live() {
-    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] && is_as_desired "$(journal policy)" "$(journal policy-desired)" &&
-        is_as_desired "$(journal webhook)" "$(journal webhook-desired)"
+    [ "$(hash_of "$MANIFEST")" = "$(journal desired)" ] || return 1
+    for kind in $KINDS; do
+        is_as_desired "$(journal "$kind")" "$(journal "$kind-desired")" || return 1
+    done
 }
 
 # files_are_in_place: the same, and kubelet sees a new manifest.
@@ -63,7 +65,7 @@ new_one_gets_ready() {
 go_back() {
     step put-back
     backup=$(journal backup)
-    restore_files "$backup" "$(journal policy)" "$(journal webhook)" && return_strays || return 1
+    restore_files "$backup" && return_strays || return 1
     rm -f "$STATE/kube-apiserver.logs"
     # Of a manifest that somebody else has written, or where kubelet has two, only health can be waited for.
     earlier=
@@ -75,7 +77,7 @@ go_back() {
     fi
     stuck=
     dismiss_canary "$DRAIN_SECONDS" || stuck=$problem
-    clear_slots "$(journal policy)" "$(journal webhook)"
+    clear_slots
     if [ -n "$left_alone" ]; then record edited=yes || :; fi
     # A full disk takes no entry: the next run then looks at the files once more.
     step restored || :

@@ -10,9 +10,8 @@
 #   placed-first=SHA256   the manifest that a quick restart puts in place before the new one
 #   known=SHA256...       further texts that this change has read or written, such as those of the run before it
 #   edited=yes            the way back left a manifest in place that somebody else wrote meanwhile
-#   arguments=SHA256, arguments-before=SHA256, desired=SHA256, policy=PATH, policy-desired=SHA256, webhook=PATH,
-#   webhook-desired=SHA256, endpoint=URL, timeout=SECONDS
-#                         what the operator asked for
+#   arguments=SHA256, arguments-before=SHA256, desired=SHA256, endpoint=URL, timeout=SECONDS, KIND=PATH, KIND-desired=SHA256
+#                         what the operator asked for; KIND is one of KINDS
 
 # journal NAME: what the journal says of NAME; nothing without a journal.
 journal() { sed -n "s/^$1=//p" "$STATE/journal" 2>/dev/null; }
@@ -44,16 +43,22 @@ files_may_have_changed() {
 # of this change is somebody else's.
 known_texts() {
     {
-        for known_entry in known desired placed-first policy-desired webhook-desired; do journal "$known_entry"; done
-        for known_file in kube-apiserver audit-policy audit-webhook; do hash_of "$(journal backup)/$known_file.yaml"; done
+        for known_entry in known desired placed-first; do journal "$known_entry"; done
+        hash_of "$(journal backup)/kube-apiserver.yaml"
+        for kind in $KINDS; do
+            journal "$kind-desired"
+            hash_of "$(journal backup)/audit-$kind.yaml"
+        done
     } | tr '\n' ' '
 }
 
-# is_nobody_elses: whether manifest, policy and webhook's kubeconfig are all texts of this change.
+# is_nobody_elses: whether the manifest and the files beside it are all texts of this change.
 is_nobody_elses() {
     known=$(known_texts)
-    [ -f "$MANIFEST" ] && is_expected "$MANIFEST" "$known" && is_expected "$(journal policy)" "$known" &&
-        is_expected "$(journal webhook)" "$known"
+    [ -f "$MANIFEST" ] && is_expected "$MANIFEST" "$known" || return 1
+    for kind in $KINDS; do
+        is_expected "$(journal "$kind")" "$known" || return 1
+    done
 }
 
 close_journal() { rm -f "$STATE/journal" && sync "$STATE" && withdraw_recovery; }

@@ -24,12 +24,12 @@ case $command in
     facts) facts "$@" ;;
     recorded-facts) recorded_facts ;;
     uninstall) drain && uninstall "$@" ;;
-    stage-policy) stage_policy "$@" ;;
+    stage-policy | stage-webhook | stage-admission | stage-static-policies) stage "${command#stage-}" "$@" ;;
     prepare-join) prepare_join "$@" ;;
-    remove-policy) drain && remove_policy "$@" ;;
-    stage-webhook) stage_webhook "$@" ;;
-    prepare-webhook) prepare_webhook "$@" ;;
-    remove-webhook) drain && remove_webhook "$@" ;;
+    prepare-webhook | prepare-admission | prepare-static-policies) prepare_file "${command#prepare-}" "$@" ;;
+    remove-policy | remove-webhook | remove-admission | remove-static-policies)
+        drain && take_away "${command#remove-}" "$@"
+        ;;
     apply-manifest) apply_manifest "$@" ;;
     restore-manifest) restore_manifest "$@" ;;
     apply-kubeadm-config) apply_kubeadm_config "$@" ;;

@@ -8,18 +8,14 @@
 
 # apply_manifest live=SHA256@CTIME desired=SHA256 arguments=SHA256 arguments-before=SHA256 endpoint=URL timeout=SECONDS
 #   owner=NAME [former-owner=NAME] owned=RECORD policy=PATH policy-live=SHA256@CTIME policy-desired=SHA256 log=PATH marker=yes|no
-#   restart=no|PID:START,... quarantine=none|NAME@CTIME/...
-#   [webhook=PATH webhook-live=SHA256@CTIME webhook-desired=SHA256] [earlier=NAME,... later=NAME,... without=NAME,...] (other nodes)
+#   restart=no|PID:START,... quarantine=none|NAME@CTIME/... [reloads=yes] (nothing ends: the API server reads what changes by itself)
+#   [KIND=PATH KIND-live=SHA256@CTIME KIND-desired=SHA256]... for each other of KINDS [earlier=NAME,... later=NAME,... without=NAME,...] (other nodes)
 # The desired manifest on standard input. "arguments" is the hash of /proc/PID/cmdline that the manifest leads to.
 apply_manifest() {
     desired=$(argument desired "$@") || exit 1
     live=$(argument live "$@") || exit 1
     policy=$(argument policy "$@") || exit 1
-    policy_live=$(argument policy-live "$@") || exit 1
-    policy_desired=$(argument policy-desired "$@") || exit 1
     restart=$(argument restart "$@") || exit 1
-    webhook=$(given webhook "$@")
-    webhook_desired=$(given webhook-desired "$@")
     take_lock
     check_owner "$@"
     owe_proof || fail "cannot write $STATE/unproven"
@@ -27,10 +23,9 @@ apply_manifest() {
     there=$(hash_of "$MANIFEST")
     strays=$(given quarantine "$@") || strays=none
     for_strays stray_is_as_read "$strays" || fail "$problem; run again"
-    if [ "$there" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
-        is_as_desired "$webhook" "$webhook_desired" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ] &&
+    if [ "$there" = "$desired" ] && given_are_live "$@" && ! still_runs "$restart" && [ ! -e "$STATE/journal" ] &&
         for_strays false "$strays"; then
-        keep_before "$MANIFEST" "$policy" "$webhook" || fail "$problem"
+        keep_before "$@" || fail "$problem"
         [ "$(hash_of "$MANIFEST")" = "$desired" ] || fail "$MANIFEST changed after it was read for this plan; run again"
         { own "$@" && record_change "$@"; } || fail "cannot write $STATE/owner"
         say "manifest: in sync"
@@ -39,11 +34,12 @@ apply_manifest() {
     if [ "$there" != "${live%@*}" ] && [ "$there" != "$desired" ] && ! is_half_way "$there"; then
         fail "$MANIFEST changed after it was read for this plan; run again to see its present text"
     fi
-    check_staged policy audit-policy.yaml "$policy" "$policy_live" "$policy_desired"
-    if [ -n "$webhook" ]; then
-        webhook_live=$(argument webhook-live "$@") || exit 1
-        check_staged "webhook's kubeconfig" audit-webhook.yaml "$webhook" "$webhook_live" "$webhook_desired"
-    fi
+    for kind in $KINDS; do
+        path=$(given "$kind" "$@") && [ -n "$path" ] || continue
+        read_as=$(argument "$kind-live" "$@") && wants=$(argument "$kind-desired" "$@") || exit 1
+        check_staged "$kind" "$path" "$read_as" "$wants"
+    done
+    stage_folder "$@" || fail "$problem"
     [ "$(stat -c %d "$STATE")" = "$(stat -c %d "$MANIFESTS")" ] ||
         fail "$STATE and $MANIFESTS are on different file systems: a rename between them is not atomic"
     detached transaction enable "$@"
@@ -128,12 +124,14 @@ check_owner() {
     fi
 }
 
-# own owner=NAME policy=PATH log=PATH [webhook=PATH] [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from
+# own owner=NAME log=PATH [KIND=PATH]... [owned=RECORD] [entry=NAME] [former-owner=NAME] [edits-back=yes]...: from
 # now on this node's audit logging is the stack's; RECORD says what of the manifest is, and the entry by which name the stack
 # has the node.
 own() {
-    { say "policy=$(argument policy "$@")" && say "log=$(argument log "$@")" && say "webhook=$(given webhook "$@")"; } |
-        keep_record "$STATE/paths" || return 1
+    {
+        say "log=$(argument log "$@")"
+        for kind in $KINDS; do say "$kind=$(given "$kind" "$@")"; done
+    } | keep_record "$STATE/paths" || return 1
     for kept_record in owned entry former-owner edits-back; do
         ! given "$kept_record" "$@" >/dev/null || given "$kept_record" "$@" | keep_record "$STATE/$kept_record" || return 1
     done
@@ -148,9 +146,11 @@ give_up_ownership() {
     sync "$STATE"
 }
 
-# record_change desired=SHA256 policy-desired=SHA256 [webhook-desired=SHA256]...: the files are as the stack wants them.
+# record_change desired=SHA256 [KIND-desired=SHA256]...: the files are as the stack wants them.
 record_change() {
-    record_written manifest "$(argument desired "$@")" && record_written policy "$(argument policy-desired "$@")" &&
-        { ! given webhook-desired "$@" >/dev/null || record_written webhook "$(given webhook-desired "$@")"; } || return 1
+    record_written manifest "$(argument desired "$@")" || return 1
+    for kind in $KINDS; do
+        ! given "$kind-desired" "$@" >/dev/null || record_written "$kind" "$(given "$kind-desired" "$@")" || return 1
+    done
     note_policy stack "$(argument policy "$@")"
 }

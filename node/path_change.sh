@@ -2,34 +2,38 @@
 # A policy or webhook's kubeconfig for which the settings name another path than before. The new path's own file is kept
 # for removal to give back; the earlier path gets back what it had, when the change cannot be put back any more.
 
-# path_of NAME: where the stack's last change put the policy or the webhook; nothing before the first.
-# The manifest names it too, for where the record of the paths is lost.
+# path_of KIND: where the stack's last change put that file; nothing before the first. The manifest names policy and webhook too,
+# for where the record of the paths is lost.
 path_of() {
     if [ ! -e "$STATE/owner" ]; then
         return
     elif is_whole "$STATE/paths" && grep -q "^$1=" "$STATE/paths"; then
         sed -n "s/^$1=//p" "$STATE/paths"
     else
-        case $1 in webhook) manifest_flag audit-webhook-config-file ;; *) manifest_flag audit-policy-file ;; esac
+        case $1 in
+            policy) manifest_flag audit-policy-file ;;
+            webhook) manifest_flag audit-webhook-config-file ;;
+        esac
     fi
 }
 
-# keep_moved NAME FILE PATH: before the change. An empty copy tells that nothing is at PATH.
+# keep_moved KIND PATH: before the change. An empty copy tells that nothing is at PATH.
 keep_moved() {
-    settle_moved "$1" "$2" || return 1
-    rm -f "$STATE/moved-$1" "$STATE/before/moved-$2"
+    settle_moved "$1" || return 1
+    moved=$STATE/before/moved-audit-$1.yaml
+    rm -f "$STATE/moved-$1" "$moved"
     left=$(path_of "$1")
-    if [ -z "$3" ] || [ -z "$left" ] || [ "$left" = "$3" ]; then return 0; fi
-    if [ -f "$3" ]; then put "$3" "$STATE/before/moved-$2" 600; else : >"$STATE/before/moved-$2"; fi &&
-        printf '%s\n' "$left" "$3" "$(cat "$STATE/written/$1" 2>/dev/null)" | keep_record "$STATE/moved-$1"
+    if [ -z "$2" ] || [ -z "$left" ] || [ "$left" = "$2" ]; then return 0; fi
+    if [ -f "$2" ]; then put "$2" "$moved" 600; else : >"$moved"; fi &&
+        printf '%s\n' "$left" "$2" "$(cat "$STATE/written/$1" 2>/dev/null)" | keep_record "$STATE/moved-$1"
 }
 
-# settle_moved NAME FILE: after it. The next change does what this one does not come to.
+# settle_moved KIND: after it. The next change does what this one does not come to.
 settle_moved() {
     [ -e "$STATE/moved-$1" ] || return 0
     { IFS= read -r left && IFS= read -r now && read -r last; } <"$STATE/moved-$1"
     [ "$(path_of "$1")" = "$now" ] || return 0
-    earlier=$STATE/before/$2 moved=$STATE/before/moved-$2
+    earlier=$STATE/before/audit-$1.yaml moved=$STATE/before/moved-audit-$1.yaml
     if [ "$(hash_of "$left")" != "$last" ]; then
         say "$1: $now is in use now; $left is not as this stack wrote it, and stays"
     elif [ -f "$earlier" ]; then

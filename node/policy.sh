@@ -1,47 +1,60 @@
 # shellcheck shell=sh disable=SC2154
-# The files that the API server reads at its start: the policy and the webhook's kubeconfig. Staging one touches nothing
-# that the API server reads: the file in use changes together with the manifest, in apply_manifest, so that they are always
-# a set that is known to work.
+# The files beside the manifest (KINDS): what the API server reads at its start, and the admission policies, which it reads
+# again by itself. Staging one touches nothing that the API server reads: the file in use changes together with the manifest,
+# in apply_manifest, so that they are always a set that is known to work.
 
-# stage_policy live=SHA256@CTIME staged=SHA256 desired=SHA256 path=PATH, the policy on standard input. What is live and
-# staged is there to make its loss a diff.
-stage_policy() { stage policy audit-policy.yaml "$@"; }
+# stage KIND live=SHA256@CTIME staged=SHA256 desired=SHA256 path=PATH, the file on standard input. What is live and staged is
+# there to make its loss a diff. Of a webhook's kubeconfig nothing is shown.
+stage() {
+    kind=$1 staged=$STATE/staged/audit-$1.yaml
+    shift
+    desired=$(argument desired "$@") || exit 1
+    path=$(argument path "$@") || exit 1
+    take_lock
+    receive_desired "$staged" "$desired" "$path" "$kind"
+    if [ "$(hash_of "$path")" = "$desired" ]; then say "$kind: in sync"; else say "$kind: staged for $path"; fi
+}
 
-# stage_webhook: the same for the webhook's kubeconfig, of which nothing is shown.
-stage_webhook() { stage webhook audit-webhook.yaml "$@"; }
-
-# prepare_webhook path=PATH live=SHA256@CTIME desired=SHA256, the kubeconfig on standard input: it goes where the API server
-# that kubeadm join will start here reads it.
-prepare_webhook() {
+# prepare_file KIND path=PATH live=SHA256@CTIME desired=SHA256, the file on standard input: it goes where the API server that
+# kubeadm join will start here reads it.
+prepare_file() {
     [ ! -e "$MANIFEST" ] || fail "$MANIFEST is there now: the machine has joined; run again"
-    stage_webhook "$@"
+    stage "$@"
+    shift
     live=$(argument live "$@") || exit 1
-    check_staged "webhook's kubeconfig" audit-webhook.yaml "$path" "$live" "$desired"
-    place "$STATE/staged/audit-webhook.yaml" "$path" 600 "${live%@*} $desired" || fail "$problem"
+    check_staged "$kind" "$path" "$live" "$desired"
+    if [ "$kind" = static-policies ]; then make_folder "$path" || fail "$problem"; fi
+    place "$staged" "$path" 600 "${live%@*} $desired" || fail "$problem"
     clear_slot "$path" "${live%@*} $desired"
     say "prepared: $path is there for kubeadm join"
 }
 
-# stage WHAT NAME ARGUMENTS...: takes standard input to the staged file NAME.
-stage() {
-    what=$1 staged=$STATE/staged/$2
-    shift 2
-    desired=$(argument desired "$@") || exit 1
-    path=$(argument path "$@") || exit 1
-    take_lock
-    receive_desired "$staged" "$desired" "$path" "$what"
-    if [ "$(hash_of "$path")" = "$desired" ]; then say "$what: in sync"; else say "$what: staged for $path"; fi
+# what_is KIND: what people call it.
+what_is() {
+    case $1 in
+        webhook) say "webhook's kubeconfig" ;;
+        admission) say "admission configuration" ;;
+        static-policies) say "file of admission policies" ;;
+        *) say "$1" ;;
+    esac
 }
 
-# check_staged WHAT NAME PATH LIVE DESIRED: the file at PATH is as the plan has seen it (LIVE, SHA256@CTIME), or as it shall
-# be (DESIRED), and that waits as the staged file NAME.
+# check_staged KIND PATH LIVE DESIRED: the file at PATH is as the plan has seen it (LIVE, SHA256@CTIME), or as it shall be
+# (DESIRED), and that is staged.
 check_staged() {
-    seen=$(hash_of "$3")
-    if [ "$seen" != "${4%@*}" ] && [ "$seen" != "$5" ]; then
-        fail "$3 changed after it was read for this plan; run again to see its present text"
+    seen=$(hash_of "$2") waits=$STATE/staged/audit-$1.yaml
+    if [ "$seen" != "${3%@*}" ] && [ "$seen" != "$4" ]; then
+        fail "$2 changed after it was read for this plan; run again to see its present text"
     fi
-    if [ "$seen" = "$5" ]; then cp "$3" "$STATE/staged/$2"; fi
-    [ "$(hash_of "$STATE/staged/$2")" = "$5" ] || fail "the $1 of this plan is not staged on the node; run again"
+    if [ "$seen" = "$4" ]; then cp "$2" "$waits"; fi
+    [ "$(hash_of "$waits")" = "$4" ] || fail "the $(what_is "$1") of this plan is not staged on the node; run again"
+}
+
+# given_are_live ARGUMENTS...: whether every file that they name is the one that they ask for.
+given_are_live() {
+    for kind in $KINDS; do
+        is_as_desired "$(given "$kind" "$@")" "$(given "$kind-desired" "$@")" || return 1
+    done
 }
 
 # is_as_desired PATH SHA256: whether the file is the one that is asked for; true when none is.
@@ -69,20 +82,23 @@ prepare_join() {
     say "prepared: $policy and the folder of $log are there for kubeadm join"
 }
 
-# remove_policy path=PATH written=SHA256 owner=NAME: the file goes, or the earlier one comes back.
-remove_policy() { take_away policy audit-policy.yaml audit-policy-file "$@"; }
+# needed_by KIND PATH: the argument of the API server by which it needs the file.
+needed_by() {
+    case $1 in
+        policy) say "--audit-policy-file=$2" ;;
+        webhook) say "--audit-webhook-config-file=$2" ;;
+        *) say "--admission-control-config-file=$ADMISSION" ;;
+    esac
+}
 
-# remove_webhook path=PATH written=SHA256 owner=NAME: the same for the webhook's kubeconfig.
-remove_webhook() { take_away webhook audit-webhook.yaml audit-webhook-config-file "$@"; }
-
-# take_away WHAT NAME FLAG ARGUMENTS...: NAME is that of the earlier file, FLAG the API server's flag for it.
+# take_away KIND path=PATH written=SHA256 owner=NAME: the file goes, or the earlier one comes back.
 take_away() {
-    what=$1 earlier=$STATE/before/$2 flag=$3
-    shift 3
+    what=$1 earlier=$STATE/before/audit-$1.yaml
+    shift
     path=$(argument path "$@") || exit 1
     written=$(argument written "$@") || exit 1
     take_lock
-    if is_needed "$what" "--$flag=$path" "$@"; then return; fi
+    if is_needed "$what" "$(needed_by "$what" "$path")" "$@"; then return; fi
     there=$(hash_of "$path")
     if [ "$there" != absent ] && [ "$there" != "$written" ]; then
         if [ "$there" = "$(hash_of "$earlier")" ]; then
@@ -91,7 +107,7 @@ take_away() {
         fi
         fail "$path was changed since this stack last wrote it; nothing was removed. Run 'pulumi up' first, or remove the file by hand"
     fi
-    if [ -f "$MANIFEST" ] && [ ! -f "$earlier" ] && grep -q -e "--$flag=$path" "$MANIFEST"; then
+    if [ -f "$MANIFEST" ] && [ ! -f "$earlier" ] && grep -q -F -e "$(needed_by "$what" "$path")" "$MANIFEST"; then
         fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
             "Run 'pulumi up' first, to finish what was cut off"
     fi
@@ -104,5 +120,6 @@ take_away() {
         say "$what: $path removed"
     fi
     clear_slot "$path" "$written"
+    if [ "$what" = static-policies ]; then remove_made_folder; fi
     rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}" "$STATE/written/$what"
 }

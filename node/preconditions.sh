@@ -67,8 +67,8 @@ give it to that user (chown $runs_as $file) and run again"
 let_it_read() {
     [ "$runs_as" != 0:0 ] || return 0
     problem="cannot give $STATE/staged to the user ${runs_as%:*}"
-    for file in "$STATE/staged/audit-policy.yaml" "$STATE/staged/audit-webhook.yaml"; do
-        [ ! -f "$file" ] || chown "$runs_as" "$file" || return 1
+    for file in "$STATE/staged"/audit-*.yaml "$STATE/staged/static-policies" "$STATE/staged/static-policies"/*; do
+        [ ! -e "$file" ] || chown "$runs_as" "$file" || return 1
     done
     case $log in
         /*) [ -d "$(dirname "$log")" ] || { mkdir -p "$(dirname "$log")" && chown "$runs_as" "$(dirname "$log")"; } ;;

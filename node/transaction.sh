@@ -4,7 +4,7 @@
 # Every step is written to the journal before it is done; at whatever step the worker, its guard or the machine ends,
 # the journal says what to do. Up to quarantine nothing has been changed; from there on a failure puts everything back.
 
-STEPS="back-up rehearse stand-in quarantine swap old-gone new-running healthy marker hand-back own finish"
+STEPS="back-up rehearse stand-in quarantine swap old-gone new-running healthy policies marker hand-back own finish"
 # How long an API server may take to end with the requests that it still has.
 DRAIN_SECONDS=45
 
@@ -14,9 +14,10 @@ transaction() {
     purpose=$1
     shift
     policy=$(argument policy "$@") || exit 1
-    policy_desired=$(given policy-desired "$@")
-    webhook=$(given webhook "$@")
-    webhook_desired=$(given webhook-desired "$@")
+    asked_for=$(for kind in $KINDS; do
+        say "$kind=$(given "$kind" "$@")"
+        say "$kind-desired=$(given "$kind-desired" "$@")"
+    done)
     arguments=$(argument arguments "$@") || exit 1
     endpoint=$(argument endpoint "$@") || exit 1
     timeout=$(argument timeout "$@") || exit 1
@@ -30,17 +31,16 @@ transaction() {
     canary_log=$(given canary-log "$@")
     placed_first=$(given placed-first "$@")
     restart=$(given restart "$@") || restart=no
+    reloads=$(given reloads "$@")
     strays=$(given quarantine "$@") || strays=none
     runs_as=$(given runs-as "$@") || runs_as=0:0
     desired=$(hash_of "$STATE/staged/kube-apiserver.yaml")
-    read_texts="$desired $policy_desired $webhook_desired $(given written "$@")"
-    for name in live policy-live webhook-live; do
-        seen=$(given "$name" "$@") && read_texts="$read_texts ${seen%@*}"
-    done
+    read_texts="$desired $(given written "$@") $(read_text live "$@")"
+    for kind in $KINDS; do read_texts="$read_texts $(given "$kind-desired" "$@") $(read_text "$kind-live" "$@")"; done
     # A change that was cut off is brought to an end in any case: there may be no API server to lose.
-    { preconditions "$(given images "$@")" "$policy" "$webhook" "$log" && log_is_writable "$log"; } ||
+    { with_paths preconditions "$(given images "$@")" "$log" && log_is_writable "$log"; } ||
         files_may_have_changed || fail "$problem; nothing was changed"
-    files_may_have_changed || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
+    files_may_have_changed || [ -n "${reloads:-}" ] || await_cluster "$timeout" "$@" || fail "$problem; $(turns "$@")"
     begin "$(given arguments-before "$@" || running_arguments)"
     install_recovery
     keep_guard
@@ -51,6 +51,26 @@ transaction() {
         if [ -z "$reached" ]; then continue; fi
         take_step "$name" "$@" || give_up "$@"
     done
+}
+
+# read_text NAME ARGUMENTS...: the hash in the argument NAME=SHA256@CTIME; nothing without it.
+read_text() {
+    seen=$(given "$@")
+    say "${seen%@*}"
+}
+
+# with_asked COMMAND...: COMMAND with what the operator asked for of the files, KIND=PATH and KIND-desired=SHA256, as arguments.
+with_asked() {
+    while IFS= read -r asked; do set -- "$@" "$asked"; done <<ASKED
+$asked_for
+ASKED
+    "$@"
+}
+
+# with_paths COMMAND...: COMMAND with the paths of these files; an empty one for each that the change does not have.
+with_paths() {
+    for kind in $KINDS; do set -- "$@" "$(say "$asked_for" | sed -n "s/^$kind=//p")"; done
+    "$@"
 }
 
 # take_step NAME ARGUMENTS...: records the step and does it. Once files have changed, a journal that cannot be written, as on a
@@ -65,8 +85,7 @@ take_step() {
     case $name in
         back-up)
             note_policy found "$(manifest_flag audit-policy-file)"
-            back_up "$policy" "$webhook" && keep_before "$MANIFEST" "$policy" "$webhook" && record "backup=$backup" &&
-                keep_kubeadm_config
+            back_up && keep_before "$@" && record "backup=$backup" && keep_kubeadm_config
             ;;
         rehearse) let_it_read && rehearse ;;
         stand-in) stand_in ;;
@@ -75,6 +94,7 @@ take_step() {
         old-gone) await_old_gone ;;
         new-running) await_new_running ;;
         healthy) wait_for_health "$endpoint" "$arguments" "$timeout" && say "health: /livez and /readyz say ok three times" ;;
+        policies) await_policies ;;
         marker) prove_recording ;;
         hand-back) hand_back ;;
         own) check_result && take_or_leave "$@" ;;
@@ -101,14 +121,13 @@ begin() {
             say "resume: an earlier change of this node was cut off; the files are as they were before it"
         fi
         dismiss_canary 0 || fail "$problem; nothing was changed"
-        clear_slots "$(journal policy)" "$(journal webhook)"
+        clear_slots
         archive_strays || fail "$problem; nothing was changed"
         rm -f "$STATE/journal"
     fi
     first_step=${STEPS%% *} resumed_at=
-    record step="$first_step" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
-        arguments-before="$1" desired="$desired" policy="$policy" policy-desired="$policy_desired" \
-        webhook="$webhook" webhook-desired="$webhook_desired" endpoint="$endpoint" timeout="$timeout" ||
+    with_asked record step="$first_step" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
+        arguments-before="$1" desired="$desired" endpoint="$endpoint" timeout="$timeout" ||
         fail "cannot write $STATE/journal; nothing was changed"
 }
 
@@ -125,21 +144,18 @@ resume() {
         resumed_at=put-back
     fi
     # The texts of the earlier change are still this stack's, wherever they are found.
-    record known="$(known_texts)" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" desired="$desired" policy="$policy" \
-        policy-desired="$policy_desired" webhook="$webhook" webhook-desired="$webhook_desired" endpoint="$endpoint" \
-        timeout="$timeout" || fail "cannot write $STATE/journal; the node stays as it is"
+    with_asked record known="$(known_texts)" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
+        desired="$desired" endpoint="$endpoint" timeout="$timeout" || fail "cannot write $STATE/journal; the node stays as it is"
 }
 
 # is_in_place: whether the files are the ones of this change already.
-is_in_place() {
-    [ "$(hash_of "$MANIFEST")" = "$desired" ] && is_as_desired "$policy" "$policy_desired" &&
-        is_as_desired "$webhook" "$webhook_desired"
-}
+is_in_place() { [ "$(hash_of "$MANIFEST")" = "$desired" ] && with_asked given_are_live; }
 
 # check_others: whether the files are still as this run has read them, right before the first of them changes.
 check_others() {
     known=$(known_texts)
-    for file in "$MANIFEST" "$policy" "$webhook"; do
+    for kind in manifest $KINDS; do
+        if [ "$kind" = manifest ]; then file=$MANIFEST; else file=$(journal "$kind"); fi
         if ! is_expected "$file" "$known"; then
             changed_by_others "" "$file"
             return 1
@@ -153,7 +169,10 @@ check_others() {
 
 # check_result: whether the files are those of this change, and nobody wrote into the ones that they displaced.
 check_result() {
-    check_file "$MANIFEST" "$desired" && check_file "$policy" "$policy_desired" && check_file "$webhook" "$webhook_desired"
+    check_file "$MANIFEST" "$desired" || return 1
+    for kind in $KINDS; do
+        check_file "$(journal "$kind")" "$(journal "$kind-desired")" || return 1
+    done
 }
 
 # check_file TARGET SHA256: true where this change has no such file.
@@ -178,7 +197,7 @@ manifest_is_ours() {
     return 1
 }
 
-# put_in_place: policy and manifest, one exchange each. Where the manifest stays the same kubelet restarts nothing, and the
+# put_in_place: the manifest and the files beside it, one exchange each. Where the manifest stays the same kubelet restarts nothing, and the
 # process that has the old policy must end. A quick restart puts another manifest in place first, see end_old_at_once.
 # Where nothing but a stray goes, kubelet ends what it ran from it within two seconds, and else nothing has to end.
 put_in_place() {
@@ -189,17 +208,24 @@ put_in_place() {
         record "processes=$before" && say "swap: nothing else is to change"
         return
     fi
-    if [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
+    if [ -n "${reloads:-}" ]; then
+        before=
+        record processes= || return 1
+    elif [ "$(hash_of "$MANIFEST")" = "$desired" ]; then
         case $resumed_at in
             "" | quarantine | put-back) ends=TERM ;;
             swap) if [ "$(hash_of "$backup/kube-apiserver.yaml")" = "$desired" ]; then ends=TERM; fi ;;
         esac
     fi
     note_logs kube-apiserver || return 1
-    staged_is_whole kube-apiserver.yaml "$desired" && staged_is_whole audit-policy.yaml "$policy_desired" &&
-        staged_is_whole audit-webhook.yaml "$webhook_desired" || return 1
-    put_startup_file audit-policy.yaml "$policy" "$policy_desired" || return 1
-    put_startup_file audit-webhook.yaml "$webhook" "$webhook_desired" || return 1
+    staged_is_whole kube-apiserver.yaml "$desired" || return 1
+    for kind in $KINDS; do staged_is_whole "audit-$kind.yaml" "$(journal "$kind-desired")" || return 1; done
+    note_refusals
+    for kind in $KINDS; do put_file "$kind" || return 1; done
+    if [ -n "${reloads:-}" ]; then
+        say "swap: done; the API server runs on, and reads the admission policies again by itself"
+        return
+    fi
     if [ -n "$ends" ]; then
         say "restart: the manifest is the same, the process is ended for kubelet to start it anew"
         if [ "$mode" = quick ]; then ends=KILL; fi
@@ -224,11 +250,17 @@ staged_is_whole() {
     [ -z "$2" ] || is_among "$(hash_of "$STATE/staged/$1")" "$known"
 }
 
-# put_startup_file NAME PATH DESIRED: the staged file NAME goes to PATH, where this change has such a file.
-put_startup_file() {
-    [ -n "$3" ] || return 0
+# put_file KIND: the staged file goes where the journal has it, where this change has such a file.
+put_file() {
+    wants=$(journal "$1-desired") target=$(journal "$1")
+    [ -n "$wants" ] || return 0
+    if [ "$1" = static-policies ]; then make_folder "$target" || return 1; fi
     # What is there already came in an earlier run; what it displaced waits in the slot. The user may be another one since.
-    if [ "$(hash_of "$2")" = "$3" ]; then chown "$runs_as" "$2"; else place "$STATE/staged/$1" "$2" 600 "$known"; fi
+    if [ "$(hash_of "$target")" = "$wants" ]; then
+        chown "$runs_as" "$target"
+    else
+        place "$STATE/staged/audit-$1.yaml" "$target" 600 "$known"
+    fi
 }
 
 # end_processes SIGNAL: to the API servers that must go.
@@ -265,11 +297,11 @@ finish() {
     archive_strays || fail "the new manifest runs and is healthy, but $problem. Run again"
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
-    clear_slots "$policy" "$webhook"
+    clear_slots
+    policy_desired=$(journal policy-desired)
     close_journal || return 1
     forget_credentials
-    settle_moved policy audit-policy.yaml
-    settle_moved webhook audit-webhook.yaml
+    for kind in $KINDS; do settle_moved "$kind"; done
     stop_prober
     await_ready_node
     say_cut_off_writes "$log"
@@ -295,7 +327,7 @@ give_up() {
     if ! files_may_have_changed; then
         words=$(last_words "$starting")
         dismiss_canary 0 || stuck=$problem
-        clear_slots "$policy" "$webhook"
+        clear_slots
         end_change
         fail "$why; nothing was changed${stuck:+, but $stuck. Run again}${words:+. Its last words:
 $words}"

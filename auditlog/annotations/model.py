@@ -13,6 +13,9 @@ SENTINEL = "complete"
 """The annotation that is there if and only if all others of its policy are in the event, whole."""
 POLICY_PREFIX = "audit-annotations-"
 """How the names of our admission policies and bindings begin."""
+STATIC_SUFFIX = ".static.k8s.io"
+"""How the name of each policy and binding ends that an API server reads from a file; no other may end so
+(k8s.io/apiserver pkg/admission/plugin/manifest)."""
 LONGEST_VALUE = 10 * 1024
 """Bytes of a value; the API server cuts longer ones
 (https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/validating-admission-policy-v1/)."""
@@ -73,8 +76,13 @@ class Entry:
         """The name of the ValidatingAdmissionPolicy, which stands before the ``/`` of its keys in an event."""
         return f"{POLICY_PREFIX}{self.name}"
 
+    @property
+    def static_name(self) -> str:
+        """The name of the same policy in a file of a node."""
+        return f"{self.policy_name}{STATIC_SUFFIX}"
+
     def key(self, annotation: str) -> str:
-        """The key of one of its annotations in an event."""
+        """The key of one of its annotations in an event, where the policy is an object of the cluster."""
         return f"{self.policy_name}/{annotation}"
 
 

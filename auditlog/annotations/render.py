@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import yaml
+
 from auditlog.annotations.model import LONGEST_VALUE, SENTINEL, Entry
 
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
@@ -78,3 +80,24 @@ def policy_spec(entry: Entry) -> Mapping[str, Any]:
 def binding_spec(entry: Entry) -> Mapping[str, Any]:
     """The specification of the binding: the policy is in force for the audit log alone."""
     return {"policyName": entry.policy_name, "validationActions": ["Audit"]}
+
+
+def static_manifests(entries: Iterable[Entry]) -> str:
+    """All policies and bindings as one file that an API server reads from a node; empty without entries.
+
+    One file, so that a rename changes them together.
+    """
+    documents = [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": entry.static_name},
+            "spec": spec,
+        }
+        for entry in entries
+        for kind, spec in (
+            (POLICY, policy_spec(entry)),
+            (BINDING, {**binding_spec(entry), "policyName": entry.static_name}),
+        )
+    ]
+    return yaml.safe_dump_all(documents, sort_keys=False, width=120, allow_unicode=True) if documents else ""

@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from auditlog.annotations.model import POLICY_PREFIX, SENTINEL
+from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, STATIC_SUFFIX
 
 NO_CHANGE = "no change"
 """The value of an annotation ``changed`` where an update left alone what its entry looks at."""
-_FROM_A_FILE = ".static.k8s.io"
-"""How the name of an admission policy ends that an API server has from a file (ManifestBasedAdmissionControlConfig)."""
 _KEYS = "keys "
 _ARROW = " -> "
 _NEXT_SUBJECT = re.compile(r", (?=(?:User|Group|ServiceAccount) )")
@@ -116,11 +114,16 @@ class WhatChanged:
 
 
 def written(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event."""
+    """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event.
+
+    Where an entry's policy comes from a file, only that one counts: whoever may write admission policies can make
+    another of its name say anything.
+    """
+    policies = {name.partition("/")[0] for name in annotations}
     for name, value in annotations.items():
         policy, slash, key = name.partition("/")
-        if slash and policy.startswith(POLICY_PREFIX):
-            yield policy.removeprefix(POLICY_PREFIX).removesuffix(_FROM_A_FILE), key, value
+        if slash and policy.startswith(POLICY_PREFIX) and f"{policy}{STATIC_SUFFIX}" not in policies:
+            yield policy.removeprefix(POLICY_PREFIX).removesuffix(STATIC_SUFFIX), key, value
 
 
 def what_changed(annotations: Mapping[str, str]) -> WhatChanged:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from auditlog.checks.api_server import ApiServer
 from auditlog.checks.finding import Finding
 from auditlog.manifest import manifest
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
 from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
 from auditlog.manifest.manifest import MANIFEST_PATH
 from auditlog.nodes.fact_types import Process
@@ -20,6 +21,7 @@ class Lag(StrEnum):
     OTHER_ARGUMENTS = "the running API server has other arguments than the manifest"
     OLDER_THAN_POLICY = "the running API server is older than its policy file"
     OLDER_THAN_WEBHOOK = "the running API server is older than its webhook's kubeconfig"
+    OLDER_THAN_ADMISSION = "the running API server is older than its admission configuration"
 
 
 def process_lag(server: ApiServer) -> Lag | None:
@@ -36,9 +38,12 @@ def process_lag(server: ApiServer) -> Lag | None:
         return Lag.OTHER_ARGUMENTS
     started = max(process.started for process in matching)
     policy = facts.policy.hashed if facts.policy else None
+    is_ours = server.flags.get(ADMISSION_FLAG) == ADMISSION_PATH
+    admission = facts.admission.hashed if facts.admission and is_ours else None
     for lag, flag, file, named in (
         (Lag.OLDER_THAN_POLICY, POLICY_FLAG, policy, manifest.policy_annotation(server.text)),
         (Lag.OLDER_THAN_WEBHOOK, WEBHOOK_FLAG, facts.webhook, manifest.webhook_annotation(server.text)),
+        (Lag.OLDER_THAN_ADMISSION, ADMISSION_FLAG, admission, manifest.admission_annotation(server.text)),
     ):
         if flag in server.flags and file is not None and named != file.sha256 and started < file.modified:
             return lag
@@ -63,6 +68,12 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
                 "process-older-than-webhook",
                 "the webhook's kubeconfig was changed after the API server started, and it is read at the start only",
                 "events go on to the server that it named before, with the earlier credentials, until the next restart",
+            )
+        case Lag.OLDER_THAN_ADMISSION:
+            yield Finding(
+                "process-older-than-admission",
+                "the admission configuration was changed after the API server started, and is read at the start only",
+                "what it says comes into force with the next restart, whenever that is",
             )
 
 

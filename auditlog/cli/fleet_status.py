@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from auditlog.annotations.read import AnnotationError
 from auditlog.cli.common import UsageError
 from auditlog.cli.hosts import stack_access
 from auditlog.cli.output import Output, write
@@ -18,6 +19,7 @@ from auditlog.fleet.read import AT_ONCE, Cluster, read_fleet
 from auditlog.fleet.report import exit_code, json_report, text_report
 from auditlog.fleet.row import Row, unread_row
 from auditlog.nodes.ssh import Access, Account, access_of
+from auditlog.settings.annotations import static_policies
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,8 +53,10 @@ def _clusters(names: Sequence[str]) -> tuple[list[Cluster], list[Row]]:
         try:
             read = read_stack(name)
             owner = f"{project_name(read.folder / PROJECT_FILE)}/{stack}"
-            clusters.append(Cluster(stack, read.settings(), read.policy(), owner))
-        except UsageError as error:
+            settings = read.settings()
+            policies = static_policies(settings.annotations, read.folder) if settings.enabled else ""
+            clusters.append(Cluster(stack, settings, read.policy(), owner, policies))
+        except (UsageError, AnnotationError) as error:
             unread.append(unread_row(stack, str(error)))
     return clusters, unread
 

@@ -7,14 +7,17 @@ hide (`Events.unseen`) it sees.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from enum import StrEnum
 
-from auditlog.annotations.model import POLICY_PREFIX, Entry
+from auditlog.annotations.model import POLICY_PREFIX, STATIC_SUFFIX, Entry
 from auditlog.annotations.what_changed import NO_CHANGE
 from auditlog.detections.model import NO_DRY_RUN, Annotated, Events
+from auditlog.events.logql import read_from_either
 from auditlog.policy.model import Level
+
+_CHANGED = "changed"
 
 
 class Form(StrEnum):
@@ -39,16 +42,17 @@ def forms(events: Events, written: Set[str]) -> Mapping[Form, Events]:
 
 def annotated_form(events: Events, annotated: Annotated) -> Events:
     """The events that count by their annotation, which are at Metadata or more."""
-    asked = {"found": _key(annotated), **({"changed": _changed_key(annotated)} if annotated.changed else {})}
-    paths = ", ".join(f'{name}="annotations[\\"{key}\\"]"' for name, key in asked.items())
+    asked = {"found": (annotated.entry, annotated.key)}
+    if annotated.changed:
+        asked["changed"] = (annotated.changed, _CHANGED)
     value = annotated.value.replace("\\", "\\\\").replace('"', '\\"')
     return replace(
         events,
         requests=tuple(replace(each, level=Level.METADATA) for each in events.requests),
-        lines=(f"|= `{_key(annotated)}`", *(line for line in events.lines if line == NO_DRY_RUN)),
+        lines=(*_lines(annotated), *(line for line in events.lines if line == NO_DRY_RUN)),
         fields=(
             *events.fields,
-            f"json {paths}",
+            *read_from_either(asked),
             f'found=~"(?s){value}"',
             *([f'changed!="{NO_CHANGE}"'] if annotated.changed else []),
         ),
@@ -59,14 +63,18 @@ def annotated_form(events: Events, annotated: Annotated) -> Events:
 
 def counts(annotated: Annotated, annotations: Mapping[str, str]) -> bool:
     """Whether an event with these annotations counts, as in the LogQL."""
-    if annotated.changed and annotations.get(_changed_key(annotated)) == NO_CHANGE:
+    suffix = STATIC_SUFFIX if annotations.get(_key(annotated, STATIC_SUFFIX)) else ""
+    changed = f"{POLICY_PREFIX}{annotated.changed}{suffix}/{_CHANGED}"
+    if annotated.changed and annotations.get(changed) == NO_CHANGE:
         return False
-    return re.fullmatch(f"(?s){annotated.value}", annotations.get(_key(annotated), "")) is not None
+    return re.fullmatch(f"(?s){annotated.value}", annotations.get(_key(annotated, suffix), "")) is not None
 
 
-def _key(annotated: Annotated) -> str:
-    return f"{POLICY_PREFIX}{annotated.entry}/{annotated.key}"
+def _key(annotated: Annotated, suffix: str = "") -> str:
+    return f"{POLICY_PREFIX}{annotated.entry}{suffix}/{annotated.key}"
 
 
-def _changed_key(annotated: Annotated) -> str:
-    return f"{POLICY_PREFIX}{annotated.changed}/changed"
+def _lines(annotated: Annotated) -> Iterator[str]:
+    """What is in every line that counts, whichever way its annotation came."""
+    yield f'|= `"{POLICY_PREFIX}{annotated.entry}`'
+    yield f'|= `/{annotated.key}":`'

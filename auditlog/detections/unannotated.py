@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, Entry, Operation, Requests
 from auditlog.detections.logql import duration, quoted, selector
 from auditlog.detections.model import CHANGES, NO_DRY_RUN, Unannotated
+from auditlog.events.logql import STATIC, annotation_paths
 
 _SETTLING = "6m"
 """How long ago a policy was changed while writes without its sentinel are still in the window; a policy takes seconds
@@ -19,12 +20,23 @@ _MADE = f'resource=~"validatingadmissionpolic.*" and name=~"{POLICY_PREFIX}.*"'
 
 
 def unannotated_query(
-    source: Unannotated, entries: Sequence[Entry], cluster: str = "", ignored_users: Sequence[str] = ()
+    source: Unannotated,
+    entries: Sequence[Entry],
+    cluster: str = "",
+    ignored_users: Sequence[str] = (),
+    *,
+    from_files: bool = False,
 ) -> str:
-    """How many such writes there are, by the fields of ``source``. ``entries`` are those in use, one or more."""
+    """How many such writes there are, by the fields of ``source``. ``entries`` are those in use, one or more.
+
+    ``from_files``: only a sentinel from a file counts. Whoever may write admission policies could make the other one.
+    """
     wanted = {f"sentinel{number}": entry for number, entry in enumerate(entries)}
-    paths = ", ".join(f'{name}="annotations[\\"{entry.key(SENTINEL)}\\"]"' for name, entry in wanted.items())
-    lacking = " or ".join(f'({_any_of(entry.requests)} and {name}="")' for name, entry in wanted.items())
+    paths = ", ".join(annotation_paths(name, entry.name, SENTINEL) for name, entry in wanted.items())
+    prefixes = (STATIC,) if from_files else (STATIC, "")
+    lacking = " or ".join(
+        f"({_any_of(entry.requests)} and {_without(name, prefixes)})" for name, entry in wanted.items()
+    )
     filters = [
         'stage="ResponseComplete"',
         'code=~"[12].."',
@@ -37,6 +49,10 @@ def unannotated_query(
     counted = f"sum by ({', '.join(('cluster', *source.by))}) (count_over_time({lines} [{duration(source.window)}]))"
     changed = f'{selector(cluster)} {NO_DRY_RUN} | {_MADE} | verb=~"{"|".join(CHANGES)}" | code=~"[12].."'
     return f"{counted} unless on (cluster) sum by (cluster) (count_over_time({changed} [{_SETTLING}]))"
+
+
+def _without(name: str, prefixes: Iterable[str]) -> str:
+    return " and ".join(f'{prefix}{name}=""' for prefix in prefixes)
 
 
 def _any_of(requests: Iterable[Requests]) -> str:

@@ -7,7 +7,9 @@ field that an event does not have is missing, and LogQL compares it as "". The l
 
 from __future__ import annotations
 
-from auditlog.annotations.model import POLICY_PREFIX
+from collections.abc import Mapping
+
+from auditlog.annotations.model import POLICY_PREFIX, STATIC_SUFFIX
 
 JOB = "kubernetes-audit"
 """The label `job` of every stream, which is how the log is found beside others."""
@@ -52,17 +54,37 @@ WITH_DEPRECATION = '| json removedIn="annotations[\\"k8s.io/removed-release\\"]"
 WITH_LATENCY = '| json latency="annotations[\\"apiserver.latency.k8s.io/total\\"]"'
 
 
-def _annotation(key: str) -> str:
-    return f'annotations[\\"{POLICY_PREFIX}{key}\\"]'
+def annotation_paths(name: str, entry: str, key: str) -> str:
+    """The fields ``NAME`` and ``static_NAME`` of a `json` stage: an annotation from an object of the cluster, and the
+    same from a file of the node."""
+    api, static = (f'annotations[\\"{POLICY_PREFIX}{entry}{suffix}/{key}\\"]' for suffix in ("", STATIC_SUFFIX))
+    return f'{name}="{api}", {STATIC}{name}="{static}"'
 
 
+def read_from_either(asked: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """The stages that read annotations into fields of these names, each by entry and key, whichever way they came.
+
+    Where the first comes from a file, all do: whoever may write admission policies can make the others say anything.
+    """
+    paths = ", ".join(annotation_paths(name, entry, key) for name, (entry, key) in asked.items())
+    first = next(iter(asked))
+    formats = ", ".join(
+        f"{name}=`{{{{ if .{STATIC}{first} }}}}{{{{ .{STATIC}{name} }}}}{{{{ else }}}}{{{{ .{name} }}}}{{{{ end }}}}`"
+        for name in asked
+    )
+    return f"json {paths}", f"label_format {formats}"
+
+
+STATIC = "static_"
+"""How the field begins that holds an annotation from a file."""
 WITH_ROLE = (
     '| json boundRole="responseObject.roleRef.name", requestedRole="requestObject.roleRef.name",'
     ' sentSubjects="requestObject.subjects", rules="requestObject.rules",'
-    f' saidRole="{_annotation("binding/role")}", saidSubjects="{_annotation("binding/subjects")}"'
-    ' | label_format role=`{{ or .boundRole .requestedRole (.saidRole | trimPrefix "Cluster" | trimPrefix "Role ") }}`,'
-    " subjects=`{{ or .saidSubjects .sentSubjects }}`"
-    " | drop saidRole, saidSubjects, sentSubjects"
+    f" {annotation_paths('saidRole', 'binding', 'role')}, {annotation_paths('saidSubjects', 'binding', 'subjects')}"
+    " | label_format role=`{{ or .boundRole .requestedRole"
+    f' (or .{STATIC}saidRole .saidRole | trimPrefix "Cluster" | trimPrefix "Role ") }}}}`,'
+    f" subjects=`{{{{ or .{STATIC}saidSubjects .saidSubjects .sentSubjects }}}}`"
+    f" | drop saidRole, saidSubjects, sentSubjects, {STATIC}saidRole, {STATIC}saidSubjects"
 )
 """The role that a binding binds, and whom, from whichever body the policy keeps or from annotations; else empty."""
 
@@ -88,14 +110,15 @@ _SAID = {f"said{number}": key for number, key in enumerate(key for keys in _CHAN
 def _shown(what: str, keys: tuple[str, ...]) -> str:
     names = [name for name, key in _SAID.items() if key in keys]
     return "".join(
-        f"{{{{ if .{name} }}}}{'' if what == 'keys' else what + ' '}{{{{ .{name} }}}} {{{{ end }}}}" for name in names
+        f"{{{{ with or .{STATIC}{name} .{name} }}}}{'' if what == 'keys' else what + ' '}{{{{ . }}}} {{{{ end }}}}"
+        for name in names
     )
 
 
-_EACH_SAID = ", ".join(f'{name}="{_annotation(key)}"' for name, key in _SAID.items())
+_EACH_SAID = ", ".join(annotation_paths(name, *key.split("/")) for name, key in _SAID.items())
 WITH_CHANGES = (
     f"| json {_EACH_SAID} | label_format changed=`{''.join(_shown(what, keys) for what, keys in _CHANGES.items())}`"
-    f" | drop {', '.join(_SAID)}"
+    f" | drop {', '.join([*_SAID, *(f'{STATIC}{name}' for name in _SAID)])}"
 )
 """What annotations say of a request, as the field `changed`; `auditlog.annotations.what_changed` reads more of them."""
 

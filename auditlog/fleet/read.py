@@ -30,6 +30,8 @@ class Cluster:
     """The policy."""
     owner: str
     """What the stack writes on its nodes."""
+    static_policies: str = ""
+    """The file of admission policies on its nodes; empty where files deliver none."""
 
 
 async def read_fleet(
@@ -59,11 +61,14 @@ async def _row(cluster: Cluster, access: Access) -> Row:
             settings.policy.path,
             settings.log_file or "",
             settings.webhook.path if settings.webhook else "",
+            settings.annotations.static_path if settings.annotations.in_files else "",
         )
     except ReadError as error:
         readings = {node.name: f"{node.name}: {error}" for node in settings.nodes_to_read}
     try:
         # Comparing takes a tenth of a second of this process: meanwhile others answer.
-        return await asyncio.to_thread(row_of, cluster.stack, settings, cluster.policy, cluster.owner, readings)
+        return await asyncio.to_thread(
+            row_of, cluster.stack, settings, cluster.policy, cluster.owner, readings, cluster.static_policies
+        )
     except AuditlogError as error:
         return unread_row(cluster.stack, f"what its nodes say cannot be compared: {error}")

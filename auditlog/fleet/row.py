@@ -135,13 +135,21 @@ def unread_row(stack: str, problem: str) -> Row:
 
 
 def row_of(
-    stack: str, settings: Settings, policy: SelectedPolicy, owner: str, readings: Mapping[str, Facts | str]
+    stack: str,
+    settings: Settings,
+    policy: SelectedPolicy,
+    owner: str,
+    readings: Mapping[str, Facts | str],
+    static_policies: str = "",
 ) -> Row:
-    """The row of a cluster whose nodes answered so. ``owner`` is what its stack writes on the nodes."""
+    """The row of a cluster whose nodes answered so. ``owner`` is what its stack writes on the nodes.
+
+    ``static_policies`` as in ``make_plan``.
+    """
     facts = {name: found for name, found in readings.items() if not isinstance(found, str)}
     joined = {name: found for name, found in facts.items() if found.manifest is not None}
     servers = [_Server.of(found) for found in joined.values()]
-    drift, differences = _drift(settings, policy, owner, readings, facts)
+    drift, differences = _drift(settings, policy, owner, readings, facts, static_policies)
     days = [server.days for server in servers if server.days is not None]
     silent = [found.log_silent_seconds for found in joined.values() if found.log_silent_seconds is not None]
     return Row(
@@ -195,6 +203,7 @@ def _drift(
     owner: str,
     readings: Mapping[str, Facts | str],
     facts: Mapping[str, Facts],
+    static_policies: str,
 ) -> tuple[Drift, tuple[str, ...]]:
     if len(facts) < len(readings) or not readings:
         return Drift.UNKNOWN, ()
@@ -204,7 +213,7 @@ def _drift(
     if _has_secrets(settings):
         return _since_written(facts)
     try:
-        plan = make_plan(settings, policy.text, facts, owner)
+        plan = make_plan(settings, policy.text, facts, owner, static_policies)
     except PlanError as error:
         return Drift.REFUSED, tuple(error.problems)
     reasons = [f"{node.node.name}: {reason}" for node in plan.nodes for reason in node.reasons]

@@ -20,6 +20,10 @@ WEBHOOK_LOST = (
     "the webhook is left out: its kubeconfig holds a secret that the stack file keeps encrypted, and nothing is sent "
     "before the stack is deployed"
 )
+ANNOTATIONS_LOST = (
+    "annotations.delivery: files is left out: they are merged with each API server's own AdmissionConfiguration when "
+    "the stack is deployed; until then no event says what changed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Wanted:
     """What of the machine the API server sees."""
     has_webhook: bool = False
     """Whether the stack has a webhook, which ``flags`` leave out."""
+    has_annotation_files: bool = False
+    """Whether files of the nodes annotate, which ``flags`` leave out."""
 
     @property
     def policy(self) -> Policy:
@@ -49,7 +55,8 @@ class Wanted:
     @property
     def lost(self) -> tuple[str, ...]:
         """What no installer can bring."""
-        return (WEBHOOK_LOST,) if self.has_webhook else ()
+        lost = ((WEBHOOK_LOST, self.has_webhook), (ANNOTATIONS_LOST, self.has_annotation_files))
+        return tuple(sentence for sentence, is_lost in lost if is_lost)
 
     @property
     def log_path(self) -> str | None:
@@ -84,7 +91,12 @@ def wanted(settings: Settings, policy: SelectedPolicy) -> Wanted:
     """What these settings ask of an API server, without the webhook, whose kubeconfig holds a secret."""
     configuration = audit_configuration(settings.policy, settings.log)
     return Wanted(
-        policy.text, settings.policy.path, configuration.flags, configuration.mounts, settings.webhook is not None
+        policy.text,
+        settings.policy.path,
+        configuration.flags,
+        configuration.mounts,
+        settings.webhook is not None,
+        settings.annotations.in_files,
     )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
 from auditlog.manifest.audit_flags import AUDIT_FLAGS, AuditSettings
 from auditlog.manifest.flag_values import written
 from auditlog.settings import LogSettings, PolicySettings, WebhookSettings
 
 POLICY_ANNOTATION = "kubernetes-audit/policy-sha256"
 WEBHOOK_ANNOTATION = "kubernetes-audit/webhook-sha256"
+ADMISSION_ANNOTATION = "kubernetes-audit/admission-sha256"
 
 LOG_MOUNT = "audit-logs"
 
@@ -55,16 +57,28 @@ class AuditConfiguration:
 
 
 def audit_configuration(
-    policy: PolicySettings, log: LogSettings | None, webhook: WebhookSettings | None = None
+    policy: PolicySettings,
+    log: LogSettings | None,
+    webhook: WebhookSettings | None = None,
+    annotations_folder: str | None = None,
 ) -> AuditConfiguration:
     """The flags and mounts that these settings ask for, and no flag that they do not name.
 
-    A log file's path and rotation are always named.
+    A log file's path and rotation are always named. ``annotations_folder`` is where the nodes have the admission
+    policies of audit annotations; None where files deliver none.
     """
     settings = AuditSettings(policy, log, webhook)
     values = ((flag.name, flag.setting(settings)) for flag in AUDIT_FLAGS)
     flags = tuple(Flag(name, written(value)) for name, value in values if value is not None)
-    return AuditConfiguration(flags, tuple(_mounts(settings)))
+    mounts = tuple(_mounts(settings))
+    if annotations_folder is None:
+        return AuditConfiguration(flags, mounts)
+    # The folder, and not the file: a file that is replaced by another one would not be seen any more.
+    folder = HostMount("audit-annotations", annotations_folder, read_only=True, path_type="DirectoryOrCreate")
+    return AuditConfiguration(
+        (*flags, Flag(ADMISSION_FLAG, ADMISSION_PATH)),
+        (*mounts, _file_mount("audit-admission", ADMISSION_PATH), folder),
+    )
 
 
 def sha256(text: str) -> str:

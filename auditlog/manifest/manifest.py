@@ -11,7 +11,7 @@ from typing import Any
 from auditlog.errors import AuditlogError
 from auditlog.manifest import yaml_edit
 from auditlog.manifest.arguments import read_arguments
-from auditlog.manifest.desired import POLICY_ANNOTATION, WEBHOOK_ANNOTATION
+from auditlog.manifest.desired import ADMISSION_ANNOTATION, POLICY_ANNOTATION, WEBHOOK_ANNOTATION
 from auditlog.manifest.ownership import Present
 from auditlog.manifest.yaml_edit import Path, YamlEditError
 
@@ -58,6 +58,11 @@ def policy_annotation(text: str) -> str | None:
 def webhook_annotation(text: str) -> str | None:
     """The hash of the webhook's kubeconfig that the manifest names in its annotations, None when it names none."""
     return _annotation(text, WEBHOOK_ANNOTATION)
+
+
+def admission_annotation(text: str) -> str | None:
+    """The hash of the AdmissionConfiguration that the manifest names in its annotations, None when it names none."""
+    return _annotation(text, ADMISSION_ANNOTATION)
 
 
 def present(text: str) -> Present:

@@ -14,14 +14,24 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from auditlog.manifest import manifest, yaml_edit
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG
 from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.audit_flags import WEBHOOK_FLAG, means_the_same
-from auditlog.manifest.desired import POLICY_ANNOTATION, WEBHOOK_ANNOTATION, AuditConfiguration, Flag, HostMount
+from auditlog.manifest.desired import (
+    ADMISSION_ANNOTATION,
+    POLICY_ANNOTATION,
+    WEBHOOK_ANNOTATION,
+    AuditConfiguration,
+    Flag,
+    HostMount,
+)
 from auditlog.manifest.manifest import CONTAINER, ManifestError
 from auditlog.manifest.ownership import Owned
 from auditlog.manifest.yaml_edit import Path, YamlEditError
 
-_ANNOTATIONS = (POLICY_ANNOTATION, WEBHOOK_ANNOTATION)
+_ANNOTATIONS = (POLICY_ANNOTATION, WEBHOOK_ANNOTATION, ADMISSION_ANNOTATION)
+_OF_FLAG = {WEBHOOK_FLAG: WEBHOOK_ANNOTATION, ADMISSION_FLAG: ADMISSION_ANNOTATION}
+"""Annotations that go with a flag."""
 _BARE = f"kind: Pod\nspec: {{containers: [{{name: {CONTAINER}}}]}}\n"
 
 
@@ -43,12 +53,16 @@ class _Occurrence:
 
 
 def edit(
-    text: str, configuration: AuditConfiguration, policy_sha256: str | None, webhook_sha256: str | None = None
+    text: str,
+    configuration: AuditConfiguration,
+    policy_sha256: str | None,
+    webhook_sha256: str | None = None,
+    admission_sha256: str | None = None,
 ) -> str:
     """The manifest with these flags and mounts in it; the same text when it has them already, however written.
 
-    The hashes go into the pod's annotations, so that a changed policy or kubeconfig changes the pod and kubelet
-    restarts it; None leaves an annotation as it is. Raises ManifestError.
+    The hashes of the files that are read at the start go into the pod's annotations, so that one that changes changes
+    the pod and kubelet restarts it; None leaves an annotation as it is. Raises ManifestError.
     """
     try:
         edited = text
@@ -56,7 +70,7 @@ def edit(
             edited = _set_flag(edited, flag)
         for mount in configuration.mounts:
             edited = _add_mount(edited, mount)
-        for name, value in zip(_ANNOTATIONS, (policy_sha256, webhook_sha256), strict=True):
+        for name, value in zip(_ANNOTATIONS, (policy_sha256, webhook_sha256, admission_sha256), strict=True):
             if value is not None:
                 edited = _annotate(edited, name, value)
     except YamlEditError as error:
@@ -72,7 +86,7 @@ def retire(text: str, before: str, owned: Owned) -> str:
     ``before`` is the manifest as it was before the stack's first change. Only audit logging is taken from it: an
     image or flag that somebody changed since stays as it is now. Raises ManifestError.
     """
-    return _give_back(text, before, owned, (WEBHOOK_ANNOTATION,) if WEBHOOK_FLAG in owned.flags else ())
+    return _give_back(text, before, owned, [name for flag, name in _OF_FLAG.items() if flag in owned.flags])
 
 
 def revert(text: str, before: str, owned: Owned) -> str:

@@ -162,6 +162,10 @@ class Written:
     """Of the policy; None if it never did."""
     kubeadm_config: str | None = None
     """Of ClusterConfiguration; None if it never did."""
+    admission: str | None = None
+    """Of the AdmissionConfiguration; None if it never did."""
+    static_policies: str | None = None
+    """Of the file of admission policies; None if it never did."""
 
 
 class Health(StrEnum):

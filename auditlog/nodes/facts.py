@@ -59,6 +59,10 @@ def _second_number(words: Sequence[str]) -> int:
     return int(words[1])
 
 
+def _path_or_none(words: Sequence[str]) -> str | None:
+    return text(words) or None
+
+
 def _by_name(words: Sequence[str]) -> dict[str, str]:
     found = (line.partition(" ") for line in text(words).splitlines())
     return {name: said for name, _, said in found}
@@ -74,7 +78,7 @@ def _has_journal(journal: RemoteFile | None) -> bool:
 
 def _put_in_place(journal: RemoteFile | None) -> frozenset[str]:
     """Hashes of what the change of the journal (node/journal.sh) writes; a quick restart has two manifests."""
-    keys = "desired|placed-first|policy-desired"
+    keys = "desired|placed-first|policy-desired|admission-desired|static-policies-desired"
     found = re.findall(rf"^(?:{keys})=([0-9a-f]{{64}})$", journal.text, re.MULTILINE) if journal else ()
     return frozenset(found)
 
@@ -117,6 +121,19 @@ class Facts:
     """The webhook's kubeconfig, as a hash; None if there is none."""
     webhook_path: Annotated[str | None, One("webhook-path", text)] = None
     """Where the node looked for it, empty for nowhere; None if the installed script predates this fact."""
+    admission: Annotated[RemoteFile | None, file_of("admission")] = None
+    """The stack's AdmissionConfiguration; None if there is none, or the installed script predates this fact."""
+    admission_folder_changed: Annotated[int, One("file admission", folder_changed)] = 0
+    """The ctime of its folder, if the file is absent."""
+    admission_source_path: Annotated[str | None, One("admission-source-path", _path_or_none)] = None
+    """Where the API server's AdmissionConfiguration is without this stack; None for nowhere, or if the installed script
+    predates this fact."""
+    admission_source: Annotated[RemoteFile | None, file_of("admission-source")] = None
+    """That AdmissionConfiguration; None if it is not there."""
+    static_policies: Annotated[RemoteFile | None, file_of("static-policies")] = None
+    """The file of admission policies that annotate; None if there is none, or the node was not asked."""
+    static_policies_folder_changed: Annotated[int, One("file static-policies", folder_changed)] = 0
+    """The ctime of its folder, if the file is absent."""
     stray_manifests: Annotated[
         tuple[StrayManifest, ...], Together(_strays, Each("static-pod", StaticPod.read), file_of("journal"))
     ] = ()
@@ -147,7 +164,12 @@ class Facts:
     written: Annotated[
         Written,
         Together(
-            Written, One("written manifest", word), One("written policy", word), One("written kubeadm-config", word)
+            Written,
+            One("written manifest", word),
+            One("written policy", word),
+            One("written kubeadm-config", word),
+            One("written admission", word),
+            One("written static-policies", word),
         ),
     ] = field(default_factory=Written)
     """What the stack wrote last."""
@@ -160,10 +182,14 @@ class Facts:
     """Of the policy that waits for its manifest; None if none does."""
     staged_webhook_sha256: Annotated[str | None, One("staged-webhook", sha256_or_none)] = None
     """Of the kubeconfig that waits for its manifest; None if none does."""
+    staged_admission_sha256: Annotated[str | None, One("staged-admission", sha256_or_none)] = None
+    """Of the AdmissionConfiguration that waits for its manifest; None if none does."""
+    staged_static_policies_sha256: Annotated[str | None, One("staged-static-policies", sha256_or_none)] = None
+    """Of the admission policies that wait for their manifest; None if none do."""
     unfinished_change: Annotated[bool, Together(_has_journal, file_of("journal"))] = False
     """Whether a change began and did not end."""
     unfinished_sha256: Annotated[frozenset[str], Together(_put_in_place, file_of("journal"))] = frozenset()
-    """Hashes of the manifests and the policy that the unfinished change may have left."""
+    """Hashes of the manifests and the files beside them that the unfinished change may have left."""
 
     processes: Annotated[tuple[Process, ...], Each("process", Process.read)] = ()
     """The API servers that run."""

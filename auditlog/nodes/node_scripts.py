@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from auditlog.manifest.line_edits import line_edits
@@ -57,6 +57,7 @@ _PARTS = (
     "after_boot.sh",
     "transaction.sh",
     "facts.sh",
+    "static_policies.sh",
     "policy.sh",
     "quarantine.sh",
     "manifest.sh",
@@ -85,7 +86,7 @@ def bundle() -> str:
 
 def facts_command(
     user: str,
-    paths: tuple[str, str, str] | None,
+    paths: Mapping[str, str] | None,
     *,
     kubeadm_config: bool = True,
     nodes: Sequence[str] = (),
@@ -94,8 +95,10 @@ def facts_command(
 ) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
-    ``paths`` are those of policy, log and the webhook's kubeconfig; None for the ones that the node's own manifest
-    names in its flags. Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
+    ``paths`` are those of ``policy``, ``log`` and ``webhook``, and of ``static-policies`` where files deliver
+    annotations; None for the ones that the node's own manifest names in its flags.
+
+    Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
     whether ``nodes`` are Ready, or the node itself if there are none. With ``flagz`` the API server is asked for its
     flags too, and with ``annotations`` for the admission policies of the cluster.
     """
@@ -201,9 +204,8 @@ def sent_command(user: str, command: str, **arguments: str) -> str:
     return " ".join([f"{as_root(user)}sh -s {command}", *pairs])
 
 
-def _path_pairs(paths: tuple[str, str, str] | None) -> list[str]:
-    names = ("policy", "log", "webhook")
-    return [] if paths is None else [_pair(name, path) for name, path in zip(names, paths, strict=True)]
+def _path_pairs(paths: Mapping[str, str] | None) -> list[str]:
+    return [] if paths is None else [_pair(name, path) for name, path in paths.items()]
 
 
 def as_root(user: str) -> str:

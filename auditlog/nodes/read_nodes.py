@@ -69,20 +69,22 @@ def read_nodes(
     policy_path: str,
     log_path: str,
     webhook_path: str = "",
+    static_policies_path: str = "",
     *,
     annotations: bool = False,
 ) -> Mapping[str, Facts]:
     """The facts of every node, by its name. A path is empty where the settings ask for no such file.
 
-    With ``annotations`` one node is asked for the admission policies of the cluster.
+    ``static_policies_path`` is that of the admission policies in a file. With ``annotations`` one node is asked for the
+    admission policies of the cluster.
 
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.
     """
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
     names = tuple(target.name for target in targets)
-    paths, installed = (policy_path, log_path, webhook_path), account.user is not None
-    question = _Question(paths, installed=installed, nodes=names, annotations=annotations)
+    paths = _paths(policy_path, log_path, webhook_path, static_policies_path)
+    question = _Question(paths, installed=account.user is not None, nodes=names, annotations=annotations)
     readings = completed(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
@@ -100,6 +102,7 @@ async def read_cluster(
     policy_path: str,
     log_path: str,
     webhook_path: str = "",
+    static_policies_path: str = "",
 ) -> Mapping[str, Facts | str]:
     """The same as ``read_nodes`` for one of many clusters, with what is wrong in place of a node's facts.
 
@@ -108,7 +111,8 @@ async def read_cluster(
     """
     targets = [target_of(node, user) for node in nodes]
     names = tuple(target.name for target in targets)
-    question = _Question((policy_path, log_path, webhook_path), installed=user is not None, nodes=names)
+    paths = _paths(policy_path, log_path, webhook_path, static_policies_path)
+    question = _Question(paths, installed=user is not None, nodes=names)
     readings = await _read_all(targets, target_of(bastion) if bastion else None, access, question)
     return {
         name: found if isinstance(found, str) else _at_paths(found.facts, policy_path, webhook_path)
@@ -124,6 +128,11 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
     return completed(_read_all(targets, bastion, access, _Question(None, flagz=True)))
 
 
+def _paths(policy: str, log: str, webhook: str, static_policies: str) -> Mapping[str, str]:
+    paths = {"policy": policy, "log": log, "webhook": webhook}
+    return {**paths, "static-policies": static_policies} if static_policies else paths
+
+
 def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
     # The installed script looks where the stack's last change put the files; of another place it says nothing.
     if facts.policy_path not in (None, policy_path):
@@ -137,7 +146,7 @@ class _Question:
     them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, the API server's own account of
     its flags, and the admission policies of the cluster as well."""
 
-    paths: tuple[str, str, str] | None
+    paths: Mapping[str, str] | None
     installed: bool = False
     kubeadm_config: bool = True
     nodes: tuple[str, ...] = ()
@@ -245,7 +254,7 @@ async def _facts(connection: asyncssh.SSHClientConnection, user: str, question: 
     return parse_facts(str(result.stdout))
 
 
-def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
+def _mounted_from_elsewhere(facts: Facts) -> Mapping[str, str] | None:
     """Where the files are on the node when that is not where its flags say; flags hold paths in the container."""
     if facts.manifest is None:
         return None
@@ -256,5 +265,7 @@ def _mounted_from_elsewhere(facts: Facts) -> tuple[str, str, str] | None:
         policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
     except ManifestError:
         return None
-    found = (policy, log, webhook)
-    return None if found == (facts.policy_path, facts.log_path, facts.webhook_path or "") else found
+    found = _paths(policy, log, webhook, "")
+    return (
+        None if found == _paths(facts.policy_path or "", facts.log_path or "", facts.webhook_path or "", "") else found
+    )

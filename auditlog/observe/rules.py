@@ -37,6 +37,7 @@ class RuleScope:
     `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes. `tenant` is
     that of the events in Loki, "" where it is not known. `is_in_loki` is false where no rule is given to Loki, whose
     silence would then be no fault. `budget` is what the stack promises of its log, None where it promises nothing.
+    `from_files` says whether the annotations come from files of the nodes.
     """
 
     cluster: str = ""
@@ -48,6 +49,7 @@ class RuleScope:
     tenant: str = ""
     is_in_loki: bool = True
     budget: Budget | None = None
+    from_files: bool = False
 
     @classmethod
     def of(cls, settings: Settings, entries: Sequence[Entry] = ()) -> RuleScope:
@@ -64,6 +66,7 @@ class RuleScope:
             tenant=(settings.loki.tenant or _WITHOUT_TENANTS) if settings.loki is not None else "",
             is_in_loki=settings.alerts.loki is not LokiRules.OFF,
             budget=settings.log.budget if settings.log else None,
+            from_files=settings.annotations.in_files,
         )
 
     @property

@@ -34,7 +34,10 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
     if isinstance(detection.source, Unannotated):
         if not scope.entries:
             return []
-        return [f"({unannotated_query(detection.source, scope.entries, scope.cluster, ignored)}) > {threshold}"]
+        lacking = unannotated_query(
+            detection.source, scope.entries, scope.cluster, ignored, from_files=scope.from_files
+        )
+        return [f"({lacking}) > {threshold}"]
     if isinstance(detection.source, Volume) and scope.budget is not None:
         window = detection.source.window
         held = scope.budget.bytes_per_day * window / _DAY

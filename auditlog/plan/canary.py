@@ -16,6 +16,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from auditlog.errors import AuditlogError
@@ -28,6 +29,7 @@ from auditlog.manifest.yaml_edit import YamlEditError
 from auditlog.nodes.fact_types import CANARY
 from auditlog.nodes.second_api_server import PORTS
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _LEFT_OUT = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources")
 
 
@@ -48,22 +50,25 @@ class Canary:
     log: str | None
 
 
-def canary(text: str, staged: Mapping[str, str], *, loopback: bool) -> Canary:
+def canary(text: str, staged: Mapping[str, str], *, loopback: bool, folders: Mapping[str, str] = _NONE) -> Canary:
     """The canary of the manifest ``text``.
 
     ``staged`` maps a flag that names a file which changes together with the manifest, such as ``audit-policy-file``, to
-    the path on the node where that file waits. ``loopback``: only the node itself can reach the canary, as a rehearsal
-    needs; otherwise it listens on the addresses of the manifest. Raises CanaryError.
+    the path on the node where that file waits; ``folders`` does the same for folders, by their paths in the container.
+    ``loopback``: only the node itself can reach the canary, as a rehearsal needs; otherwise it listens on the addresses
+    of the manifest. Raises CanaryError.
     """
-    return _canary(text, tuple(staged.items()), loopback=loopback)
+    return _canary(text, tuple(staged.items()), tuple(folders.items()), loopback=loopback)
 
 
 @functools.lru_cache(maxsize=16)
-def _canary(text: str, staged: tuple[tuple[str, str], ...], *, loopback: bool) -> Canary:
+def _canary(
+    text: str, staged: tuple[tuple[str, str], ...], folders: tuple[tuple[str, str], ...], *, loopback: bool
+) -> Canary:
     # A node's plan asks whether there can be one before it knows which way the node restarts.
     source = text if text.endswith("\n") else text + "\n"
     try:
-        made = _canary_manifest(source, dict(staged), loopback=loopback)
+        made = _with_folders(_canary_manifest(source, dict(staged), loopback=loopback), dict(folders))
     except (ManifestError, YamlEditError) as error:
         raise CanaryError(f"no canary can be made from the manifest: {error}") from error
     return Canary(
@@ -113,6 +118,23 @@ def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) ->
         text = yaml_edit.set_scalar(text, ("metadata", "labels", "component"), CANARY)
     text = yaml_edit.set_scalar(text, ("metadata", "name"), CANARY)
     return yaml_edit.set_scalar(text, ("spec", "containers", 0, "name"), CANARY)
+
+
+def _with_folders(text: str, folders: Mapping[str, str]) -> str:
+    """With other folders of the node at these paths of the container."""
+    for path, waiting in folders.items():
+        volume = _volume_of(yaml_edit.load(text), path)
+        if volume is not None:
+            text = yaml_edit.set_scalar(text, ("spec", "volumes", volume, "hostPath", "path"), waiting)
+            continue
+        # It is seen through the mount of a folder above it.
+        name = f"canary-{PurePosixPath(path).name}"
+        mount = {"mountPath": path, "name": name, "readOnly": True}
+        text = yaml_edit.append_item(text, ("spec", "containers", 0, "volumeMounts"), mount)
+        text = yaml_edit.append_item(
+            text, ("spec", "volumes"), {"hostPath": {"path": waiting, "type": "Directory"}, "name": name}
+        )
+    return text
 
 
 def _volume_of(document: Any, path: str) -> int | None:

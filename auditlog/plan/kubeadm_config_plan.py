@@ -11,6 +11,7 @@ from auditlog.manifest.kubeadm_config import KubeadmConfigError
 from auditlog.manifest.ownership import Owned, OwnershipError, owned_by, recorded
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange, given_back
+from auditlog.plan.manifest_plan import admission_set_since
 from auditlog.plan.plan_error import PlanError
 
 
@@ -41,7 +42,11 @@ def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, F
     live = found.text
     keeper = next((each for each in facts.values() if each.before_kubeadm_config), None)
     before = keeper.before_kubeadm_config.text if keeper and keeper.before_kubeadm_config else live
+    set_since = admission_set_since(configuration, keeper) if keeper else None
     try:
+        # Only where kubeadm-config has a volume for it: a flag without one would keep the next upgrade from starting.
+        if set_since is not None and kubeadm_config.sees(live, set_since.flags[0].value):
+            before = kubeadm_config.edit(before, set_since)
         owned = owned_by(configuration, kubeadm_config.present(before))
         retired = owned_kubeadm_config(keeper, live).beyond(owned) if keeper else Owned()
         desired = kubeadm_config.edit(kubeadm_config.retire(live, before, retired), configuration)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditlog.manifest import manifest, manifest_edit
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
 from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.audit_flags import means_the_same
-from auditlog.manifest.desired import AuditConfiguration
+from auditlog.manifest.desired import AuditConfiguration, Flag
 from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
 from auditlog.manifest.ownership import Owned, OwnershipError, Present, owned_by, recorded
 from auditlog.nodes.fact_types import RemoteFile
@@ -33,18 +34,22 @@ def plan_manifest(
     facts: Facts,
     policy_sha256: str | None,
     webhook_sha256: str | None = None,
+    admission_sha256: str | None = None,
 ) -> ManifestPlan:
     """The edit of the live manifest; the hashes are those of ``manifest_edit.edit``. Raises ManifestError."""
     text = live.text
+    set_since = admission_set_since(configuration, facts)
     earlier = facts.before_manifest.text if facts.changed_by_stack and facts.before_manifest else None
     if earlier is None and facts.owner is not None:
         # A machine that was prepared to join: kubeadm wrote audit logging into its first manifest already.
         earlier = manifest_edit.strip(text, owned_by(configuration, Present({}, {})))
+    if earlier is not None and set_since is not None:
+        earlier = manifest_edit.edit(earlier, set_since, None)
     before = text if earlier is None else earlier
     owned = owned_by(configuration, manifest.present(before))
     retired = Owned() if earlier is None else _owned_until_now(facts, text).beyond(owned)
     kept = manifest_edit.retire(text, before, retired)
-    desired = manifest_edit.edit(kept, configuration, policy_sha256, webhook_sha256)
+    desired = manifest_edit.edit(kept, configuration, policy_sha256, webhook_sha256, admission_sha256)
     if earlier is not None:
         before = given_back(manifest_edit.revert(desired, earlier, owned), earlier)
     change = FileChange(MANIFEST_PATH, text, desired, before, live.token)
@@ -55,6 +60,20 @@ def plan_manifest(
     if change.in_sync and facts.owned is not None and retired != Owned():
         reasons = (*reasons, f"{OWNED_PATH} still names what the stack no longer sets; only that record changes")
     return ManifestPlan(change, owned, reasons)
+
+
+def admission_set_since(configuration: AuditConfiguration, facts: Facts) -> AuditConfiguration | None:
+    """The flag of an AdmissionConfiguration that is not the stack's, as an edit of the text that removal gives back.
+
+    Somebody may have set it after the stack's first change; the stack's own flag then stands in its place. None where
+    the stack sets no such flag.
+    """
+    source, live = facts.admission_source_path, facts.manifest
+    if source is None or live is None:
+        return None
+    is_set = any(flag.name == ADMISSION_FLAG for flag in configuration.flags)
+    is_set = is_set or manifest.flag_value(manifest.arguments(live.text), ADMISSION_FLAG) == ADMISSION_PATH
+    return AuditConfiguration((Flag(ADMISSION_FLAG, source),), ()) if is_set else None
 
 
 def _owned_until_now(facts: Facts, live: str) -> Owned:

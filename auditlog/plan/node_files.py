@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditlog.checks.api_server import ApiServer
@@ -15,9 +16,16 @@ from auditlog.nodes.answer import ABSENT
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.kubernetes_version import kubernetes_version
+from auditlog.plan.annotation_files import AnnotationFiles, plan_annotation_files
 from auditlog.plan.manifest_plan import ManifestPlan, plan_manifest
 from auditlog.plan.plan_error import PlanError
-from auditlog.plan.startup_files import POLICY_FILE, WEBHOOK_KUBECONFIG, StartupFile, webhook_startup_file
+from auditlog.plan.startup_files import (
+    ADMISSION_CONFIGURATION,
+    POLICY_FILE,
+    WEBHOOK_KUBECONFIG,
+    StartupFile,
+    webhook_startup_file,
+)
 from auditlog.policy.model import NEWEST_MINOR, SUPPORTED_MINORS, Policy, PolicyError
 from auditlog.policy.presets import without_header
 from auditlog.policy.selection import policy_source
@@ -37,6 +45,8 @@ class NodeFiles:
     """The policy file."""
     webhook: StartupFile | None
     """The webhook's kubeconfig; None without a webhook."""
+    annotations: AnnotationFiles | None
+    """The files that annotate; None where none do."""
     manifest: ManifestPlan
     """The edit of the manifest."""
     lag: Lag | None
@@ -47,11 +57,12 @@ class NodeFiles:
 
     @property
     def startup_files(self) -> tuple[StartupFile, ...]:
-        return (self.policy_file,) if self.webhook is None else (self.policy_file, self.webhook)
+        admission = self.annotations.startup if self.annotations else None
+        return tuple(file for file in (self.policy_file, self.webhook, admission) if file is not None)
 
     @property
     def in_sync(self) -> bool:
-        """Whether every file is as it shall be, whatever runs."""
+        """Whether every file that is read at the start is as it shall be, whatever runs."""
         return self.manifest.change.in_sync and all(file.in_sync for file in self.startup_files)
 
     def problems(self, facts: Facts) -> list[str]:
@@ -68,17 +79,30 @@ class NodeFiles:
 
 
 def plan_files(
-    settings: Settings, configuration: AuditConfiguration, policy_text: str, facts: Facts, live: RemoteFile
+    settings: Settings,
+    configuration: AuditConfiguration,
+    policy_text: str,
+    static_policies: str,
+    facts: Facts,
+    live: RemoteFile,
 ) -> NodeFiles:
     """The files of a node whose manifest is ``live``. Raises PlanError where one of them cannot be read or edited."""
     try:
-        minor = _minor(live.text, facts)
+        version = kubernetes_version(live.text, facts)
+        known = None if version is None else int(version.split(".")[1])
+        # The newest one that is known when nothing tells.
+        minor = NEWEST_MINOR if known is None else known
+        annotations = (
+            plan_annotation_files(settings.annotations, static_policies, facts, live.text, known)
+            if static_policies
+            else None
+        )
         policy = _policy_for(nearest_known(minor), policy_text, settings)
         policy_file = _policy_file(settings, live.text, policy_text, facts)
         webhook = webhook_startup_file(settings.webhook, facts, manifest.webhook_annotation(live.text))
-        files = (policy_file, webhook) if webhook is not None else (policy_file,)
-        lag = _lag(ApiServer.of(facts, live.text, minor), files)
-        stamps = [file.stamp(behind=lag is not None) for file in files]
+        files = (policy_file, webhook, annotations.startup if annotations else None)
+        lag = _lag(ApiServer.of(facts, live.text, minor), [file for file in files if file is not None])
+        stamps = [None if file is None else file.stamp(behind=lag is not None) for file in files]
         edit = plan_manifest(configuration, live, facts, *stamps)
         server = ApiServer.of(facts, edit.change.desired, minor)
         line = settings.loki.max_line_size if settings.loki else None
@@ -92,7 +116,7 @@ def plan_files(
         )
     except ManifestError as error:
         raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
-    return NodeFiles(server, policy, policy_file, webhook, edit, lag, findings)
+    return NodeFiles(server, policy, policy_file, webhook, annotations, edit, lag, findings)
 
 
 def policy_text_for(settings: Settings, chosen: str, facts: Facts) -> str:
@@ -119,19 +143,17 @@ def _policy_file(settings: Settings, live: str, policy_text: str, facts: Facts) 
     )
 
 
-def _lag(live: ApiServer, files: tuple[StartupFile, ...]) -> Lag | None:
+def _lag(live: ApiServer, files: Sequence[StartupFile]) -> Lag | None:
     """In what the process is behind. A file that is to be written anyway brings its own restart."""
     lag = process_lag(live)
-    older_than = {Lag.OLDER_THAN_POLICY: POLICY_FILE, Lag.OLDER_THAN_WEBHOOK: WEBHOOK_KUBECONFIG}
+    older_than = {
+        Lag.OLDER_THAN_POLICY: POLICY_FILE,
+        Lag.OLDER_THAN_WEBHOOK: WEBHOOK_KUBECONFIG,
+        Lag.OLDER_THAN_ADMISSION: ADMISSION_CONFIGURATION,
+    }
     if lag in older_than and not all(file.in_sync for file in files if file.what == older_than[lag]):
         return None
     return lag
-
-
-def _minor(manifest_text: str, facts: Facts) -> int:
-    """The node's minor version; the newest one that is known when nothing tells."""
-    version = kubernetes_version(manifest_text, facts)
-    return NEWEST_MINOR if version is None else int(version.split(".")[1])
 
 
 def _policy_for(minor: int, policy_text: str, settings: Settings) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from auditlog.checks.finding import Finding, errors, warnings
 from auditlog.checks.node_name import name_findings
@@ -15,6 +15,7 @@ from auditlog.manifest.desired import AuditConfiguration, sha256
 from auditlog.manifest.ownership import Owned
 from auditlog.nodes.fact_types import Process, StrayManifest, Written
 from auditlog.nodes.facts import Facts
+from auditlog.plan.annotation_files import AnnotationFiles
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import former_name, taken_over
 from auditlog.plan.marker import transaction_marker
@@ -23,8 +24,9 @@ from auditlog.plan.plan_error import PlanError
 from auditlog.plan.reasons import TAKEN_OVER, node_reasons
 from auditlog.plan.restart import Restart, RestartError, choose_restart
 from auditlog.plan.startup_files import StartupFile
-from auditlog.plan.transaction import no_canary, staged_files, transaction_arguments
+from auditlog.plan.transaction import Staged, no_canary, staged_files, transaction_arguments
 from auditlog.settings import Host, LogFormat, RestartSettings, Settings
+from auditlog.settings.restart import RestartMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ class NodePlan:
     """The webhook's kubeconfig, without its text; None without a webhook."""
     staged_webhook_sha256: str | None = None
     """Of the kubeconfig that waits on the node for its manifest; None if none does."""
+    annotations: AnnotationFiles | None = None
+    """The files that annotate the audit log; None where none do."""
+    reloads: str | None = None
+    """What happens in place of a restart where only the file of admission policies changes; None otherwise."""
     former: str | None = None
     """The name under which the stack may have had the machine until now; None if it has not changed."""
     entry: str | None = None
@@ -134,25 +140,37 @@ class _RestartPlan:
     """What the node's script gets for the change; empty without a restart."""
     removal: Mapping[str, str]
     """What it gets for the removal of audit logging."""
+    reloads: str | None = None
+    """What happens in its place where the API server takes the change as it runs."""
 
 
 def plan_node(
-    node: Host, settings: Settings, configuration: AuditConfiguration, policy_text: str, facts: Facts, owner: str
+    node: Host,
+    settings: Settings,
+    configuration: AuditConfiguration,
+    policy_text: str,
+    static_policies: str,
+    facts: Facts,
+    owner: str,
 ) -> NodePlan:
-    """Raises PlanError with every problem of the node."""
+    """``static_policies`` as in ``make_plan``. Raises PlanError with every problem of the node."""
     facts, taken_over_from = taken_over(facts, owner, settings.take_over)
     name = tuple(name_findings(node.name, facts, owner))
     problems = errors((*name, *obstacles(facts, owner, quarantine=settings.quarantine_strays)))
     if problems or facts.manifest is None:
         raise PlanError(problems)
     policy_text = policy_text_for(settings, policy_text, facts)
-    files = plan_files(settings, configuration, policy_text, facts, facts.manifest)
+    files = plan_files(settings, configuration, policy_text, static_policies, facts, facts.manifest)
     problems = files.problems(facts)
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()
-    restart = _plan_restart(settings.restart, files, facts, bool(quarantined), problems)
+    folder = settings.annotations.folder if files.annotations else None
+    restart = _plan_restart(settings.restart, files, facts, bool(quarantined), folder, problems)
     if problems:
         raise PlanError(problems)
     reasons = node_reasons(node.name, files.startup_files, files.manifest, configuration, files.lag, quarantined, facts)
+    reloaded = files.annotations.reloaded.reason() if files.annotations else None
+    if reloaded is not None:
+        reasons = (reloaded, *reasons)
     if taken_over_from is not None:
         reasons = (*reasons, TAKEN_OVER.format(former=taken_over_from, owner=owner))
     log = log_backend(files.server.flags, files.server.minor)
@@ -183,6 +201,8 @@ def plan_node(
         warnings=warnings((*name, *files.findings)),
         webhook=files.webhook,
         staged_webhook_sha256=facts.staged_webhook_sha256,
+        annotations=files.annotations,
+        reloads=restart.reloads,
         former=former_name(node, facts, owner, {each.name for each in settings.nodes}),
         entry=facts.entry,
         edits_back_recorded=facts.edits_back,
@@ -193,22 +213,35 @@ def plan_node(
 
 
 def _plan_restart(
-    wanted: RestartSettings, files: NodeFiles, facts: Facts, moves_strays: bool, problems: list[str]
+    wanted: RestartSettings,
+    files: NodeFiles,
+    facts: Facts,
+    moves_strays: bool,
+    annotations_folder: str | None,
+    problems: list[str],
 ) -> _RestartPlan:
     """Raises PlanError with the other ``problems`` too, where the wanted restart cannot be made."""
     needed = not files.in_sync or files.lag is not None or facts.unfinished_change or moves_strays
-    change, staged = files.manifest.change, staged_files(webhook=files.webhook is not None)
+    reloads = not needed and files.annotations is not None and not files.annotations.reloaded.in_sync
+    removal_mode = wanted.mode
+    if reloads:
+        # Nothing is to answer in the API server's place: it runs on.
+        wanted = replace(wanted, mode=RestartMode.DRAIN)
+    change = files.manifest.change
+    staged = staged_files(webhook=files.webhook is not None, annotations_folder=annotations_folder)
     try:
-        # Making a canary takes as long as all the rest of a node's plan, and is for a restart only.
-        lacking = no_canary(change.desired, staged, wanted.mode) if needed else None
+        # Making a canary takes as long as all the rest of a node's plan, and is for a rehearsal or a restart only.
+        lacking = no_canary(change.desired, staged, wanted.mode) if needed or reloads else None
         restart = choose_restart(wanted, facts, files.server.arguments, files.policy, lacking)
     except RestartError as error:
         raise PlanError([*problems, str(error)]) from error
-    removal = transaction_arguments(change.before or "", wanted.mode, rehearsal=wanted.rehearsal, staged={})
-    if not needed:
+    removal = transaction_arguments(change.before or "", removal_mode, rehearsal=wanted.rehearsal, staged=Staged())
+    if not (needed or reloads):
         return _RestartPlan(needed, restart, {}, removal)
     transaction = transaction_arguments(change.desired, restart.mode, rehearsal=restart.rehearses, staged=staged)
-    return _RestartPlan(needed, restart, transaction, removal)
+    if not reloads:
+        return _RestartPlan(needed, restart, transaction, removal)
+    return _RestartPlan(needed, restart, {**transaction, "reloads": "yes"}, removal, restart.in_place_of_it)
 
 
 def _policy_change(path: str, desired: str, facts: Facts) -> FileChange:

@@ -57,22 +57,30 @@ class Plan:
         return node.scripts_sha256 is not None and node.in_sync and not writes_kubeadm_config
 
 
-def make_plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str) -> Plan:
+def make_plan(
+    settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str, static_policies: str = ""
+) -> Plan:
     """The plan for these settings on nodes with these facts.
 
     ``policy_text`` is a policy that was read and validated; it is checked once more for each node's own version.
+    ``static_policies`` are the admission policies that annotate, as one file; empty where files deliver none.
     ``owner`` names this stack in the marker on the nodes. Raises PlanError with every problem of every node.
     """
-    configuration = audit_configuration(settings.policy, settings.log, settings.webhook)
+    folder = settings.annotations.folder if static_policies else None
+    configuration = audit_configuration(settings.policy, settings.log, settings.webhook, folder)
+    joined = {node.name: facts[node.name] for node in settings.nodes_to_read if facts[node.name].manifest is not None}
     problems = list(same_machines(settings.nodes_to_read, facts))
     nodes: list[NodePlan] = []
     joining: list[PreparationPlan] = []
     for node in settings.nodes_to_read:
         try:
             if node.joining and facts[node.name].manifest is None:
-                joining.append(plan_preparation(node, settings, policy_text, facts[node.name], owner))
+                own = facts[node.name]
+                joining.append(plan_preparation(node, settings, policy_text, own, owner, static_policies, joined))
                 continue
-            nodes.append(plan_node(node, settings, configuration, policy_text, facts[node.name], owner))
+            nodes.append(
+                plan_node(node, settings, configuration, policy_text, static_policies, facts[node.name], owner)
+            )
         except PlanError as error:
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
     problems.extend(_unreadable_once_joined(joining, nodes))

@@ -6,12 +6,15 @@ them there the new API server cannot start, and the join fails.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from auditlog.checks.finding import errors
 from auditlog.checks.node_name import name_findings
 from auditlog.checks.node_state import other_owner
 from auditlog.nodes.facts import Facts
+from auditlog.plan.annotation_files import AnnotationFiles, prepare_annotation_files
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import former_name, taken_over
 from auditlog.plan.plan_error import PlanError
@@ -22,9 +25,9 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig if there is one;
-    reasons when something is to be done. ``former`` and ``taken_over_from`` are as in
-    ``NodePlan``.
+    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig if there is one,
+    ``annotations`` where files deliver them; reasons when something is to be done. ``former`` and ``taken_over_from``
+    are as in ``NodePlan``.
 
     ``log_path`` is empty where the log is no file.
     """
@@ -38,14 +41,26 @@ class PreparationPlan:
     webhook: StartupFile | None = None
     former: str | None = None
     taken_over_from: str | None = None
+    annotations: AnnotationFiles | None = None
 
     @property
     def in_sync(self) -> bool:
         return not self.reasons
 
 
-def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Facts, owner: str) -> PreparationPlan:
-    """The plan for a machine that has no kube-apiserver manifest yet. Raises PlanError."""
+def plan_preparation(
+    node: Host,
+    settings: Settings,
+    policy_text: str,
+    facts: Facts,
+    owner: str,
+    static_policies: str = "",
+    members: Mapping[str, Facts] = MappingProxyType({}),
+) -> PreparationPlan:
+    """The plan for a machine that has no kube-apiserver manifest yet.
+
+    ``static_policies`` as in ``make_plan``; ``members`` are the nodes that have joined. Raises PlanError.
+    """
     facts, taken_over_from = taken_over(facts, owner, settings.take_over)
     problems = errors((*name_findings(node.name, facts, owner), *other_owner(facts, owner)))
     if problems:
@@ -65,6 +80,12 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
     webhook = webhook_startup_file(settings.webhook, facts, None)
     if webhook is not None and not webhook.in_sync:
         reasons.append(f"to be prepared for kubeadm join: {webhook.path} is not there or differs")
+    annotations = (
+        prepare_annotation_files(settings.annotations, static_policies, facts, members) if static_policies else None
+    )
+    for file in (annotations.startup, annotations.reloaded) if annotations else ():
+        if not file.in_sync:
+            reasons.append(f"to be prepared for kubeadm join: {file.path} is not there or differs")
     if taken_over_from is not None:
         reasons.append(TAKEN_OVER.format(former=taken_over_from, owner=owner))
     return PreparationPlan(
@@ -77,4 +98,5 @@ def plan_preparation(node: Host, settings: Settings, policy_text: str, facts: Fa
         webhook,
         former_name(node, facts, owner, {each.name for each in settings.nodes}),
         taken_over_from,
+        annotations,
     )

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.finding import errors
 from auditlog.checks.node_state import other_owner
+from auditlog.manifest.admission_configuration import ADMISSION_PATH
 from auditlog.manifest.manifest import MANIFEST_PATH
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
+from auditlog.plan.annotation_files import delivers_by_files
 from auditlog.plan.file_change import FileChange
 from auditlog.plan.identity import taken_over
 from auditlog.plan.plan_error import PlanError
@@ -25,12 +27,14 @@ from auditlog.settings import Host, Settings
 class RemovalPlan:
     """Each edit with the node or cluster it is on and what to say about it, in the order in which they are made.
 
-    ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too.
+    ``has_webhook`` says whether the nodes that are ``gone`` had the webhook's kubeconfig too, and
+    ``has_annotation_files`` whether they had the files that annotate.
     """
 
     changes: tuple[tuple[str, tuple[str, ...], FileChange], ...]
     gone: tuple[Host, ...]
     has_webhook: bool = False
+    has_annotation_files: bool = False
 
 
 def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> RemovalPlan:
@@ -56,10 +60,17 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
         if each.changed_by_stack and each.policy is not None:
             change = _given_back(settings.policy.path, each.policy, each.before_policy)
             changes.append((name, ("the policy file is removed after the restart",), change))
+        if each.changed_by_stack and delivers_by_files(each):
+            paths = {ADMISSION_PATH: each.admission, settings.annotations.static_path: each.static_policies}
+            for path, live in paths.items():
+                if live is not None:
+                    change = _given_back(path, live, None)
+                    changes.append((name, ("the file is removed after the restart",), change))
     return RemovalPlan(
         tuple(change for change in changes if not change[2].in_sync),
         tuple(node for node in settings.nodes if node.gone),
         settings.webhook is not None,
+        settings.annotations.in_files,
     )
 
 

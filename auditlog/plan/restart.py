@@ -53,6 +53,12 @@ class Restart:
         return self.no_rehearsal is None
 
     @property
+    def in_place_of_it(self) -> str:
+        """What a preview tells where the API server takes the change as it runs."""
+        rehearsal = "rehearsed by a second API server first" if self.rehearses else f"no rehearsal: {self.no_rehearsal}"
+        return f"no restart: the API server reads the admission policies again by itself; {rehearsal}"
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """What a preview tells of it."""
         instead = f" and not {RestartMode.SEAMLESS}, because {self.reason}" if self.reason else ""

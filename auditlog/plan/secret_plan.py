@@ -13,9 +13,24 @@ def secret_plan(plan: Plan) -> Plan:
     """The plan with every text of a node and of kubeadm-config kept from view."""
     return replace(
         plan,
-        nodes=tuple(replace(node, policy=_secret(node.policy), manifest=_secret(node.manifest)) for node in plan.nodes),
+        nodes=tuple(
+            replace(
+                node,
+                policy=_secret(node.policy),
+                manifest=_secret(node.manifest),
+                annotations=node.annotations.kept_from_view if node.annotations else None,
+            )
+            for node in plan.nodes
+        ),
         kubeadm_config=_secret(plan.kubeadm_config),
-        joining=tuple(replace(machine, policy=_secret(machine.policy)) for machine in plan.joining),
+        joining=tuple(
+            replace(
+                machine,
+                policy=_secret(machine.policy),
+                annotations=machine.annotations.kept_from_view if machine.annotations else None,
+            )
+            for machine in plan.joining
+        ),
     )
 
 

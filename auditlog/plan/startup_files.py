@@ -1,4 +1,4 @@
-"""The files that the API server reads once, at its start: the policy, and the kubeconfig of the webhook.
+"""The files that the API server reads once, at its start: policy, webhook's kubeconfig, AdmissionConfiguration.
 
 They change together with the manifest. A change in one of them alone needs a restart, and so the manifest names its
 hash in the pod's annotations. A manifest without it, as kubeadm writes it, is in sync when the file
@@ -18,6 +18,8 @@ from auditlog.settings import WebhookSettings
 
 POLICY_FILE = "policy file"
 WEBHOOK_KUBECONFIG = "webhook's kubeconfig"
+ADMISSION_CONFIGURATION = "admission configuration"
+STATIC_POLICIES = "file of admission policies"
 
 
 @dataclass(frozen=True, slots=True)

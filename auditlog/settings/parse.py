@@ -173,12 +173,17 @@ class Settings:
         """The settings that keep something in the cluster itself, with their values: they need a kubeconfig."""
         modes: dict[str, StrEnum] = {
             "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
-            "annotations.delivery": self.annotations.delivery if self.enabled else AnnotationDelivery.OFF,
+            "annotations.delivery": self._annotations_in_cluster,
             "dashboards.mode": self.dashboards.mode,
             "alerts.loki": self.alerts.loki,
             "alerts.prometheus": self.alerts.prometheus,
         }
         return {key: mode.value for key, mode in modes.items() if mode.value != "off"}
+
+    @property
+    def _annotations_in_cluster(self) -> AnnotationDelivery:
+        is_kept_there = self.enabled and not self.annotations.in_files
+        return self.annotations.delivery if is_kept_there else AnnotationDelivery.OFF
 
 
 STACK = group_of(Settings)
@@ -281,6 +286,8 @@ def _check_paths(settings: Settings, mistakes: list[Mistake]) -> None:
         paths["webhook.path"] = settings.webhook.path
     if settings.log_file is not None:
         paths["auditLog.path"] = settings.log_file
+    if settings.annotations.in_files:
+        paths["annotations.folder"] = settings.annotations.static_path
     manifests = PurePosixPath("/etc/kubernetes/manifests")
     seen: dict[str, str] = {}
     for key, path in paths.items():

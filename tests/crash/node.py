@@ -225,7 +225,7 @@ class CrashNode:
 
     def facts(self, policy: str, webhook: str) -> Facts:
         """What the program reads of the files at these paths. The live manifest's API server runs."""
-        paths = (policy, "/var/log/kubernetes/audit/audit.log", webhook)
+        paths = {"policy": policy, "log": "/var/log/kubernetes/audit/audit.log", "webhook": webhook}
         answer = self.run(node_scripts.facts_command("root", paths), node_scripts.bundle())
         assert answer.status == 0, answer.printed
         arguments = "".join(f"{argument}\0" for argument in manifest.arguments(self.manifest.read_text()))

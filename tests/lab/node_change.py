@@ -49,7 +49,11 @@ class NodeChanger:
     policy: str
 
     def facts(self) -> Facts:
-        paths = ("/etc/kubernetes/audit-policy.yaml", "/var/log/kubernetes/audit/audit.log", "")
+        paths = {
+            "policy": "/etc/kubernetes/audit-policy.yaml",
+            "log": "/var/log/kubernetes/audit/audit.log",
+            "webhook": "",
+        }
         return parse_facts(self._run(node_scripts.facts_command("root", paths), node_scripts.bundle()).stdout)
 
     def plan(self, **settings: Any) -> NodePlan:

@@ -15,6 +15,7 @@ from lab.api import Lab, Node
 from lab.kubeadm import OIDC_FLAGS
 from lab.stack import PulumiStack
 from tests.lab.own_lab import OwnLab
+from tests.lab.test_annotations import annotated
 from tests.lab.test_first_stack import FLAGS, MANIFEST, cluster_configuration, hashes, process_arguments, process_ids
 
 # The first test makes the lab, which on a busy machine alone takes minutes.
@@ -57,6 +58,27 @@ def announced_changes(node: Node, version: str) -> list[str]:
     return [line.strip() for line in lines if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))]
 
 
+def deliver(lab: Lab, stack: PulumiStack, delivery: str) -> None:
+    settings = {"annotations": {"delivery": delivery}, "kubeconfigFile": str(lab.paths.kubeconfig)}
+    stack.configure(lab.state, settings)
+
+
+def said_of_a_deletion(lab: Lab, node: Node, name: str) -> set[str]:
+    """The keys of annotations in the event of a ConfigMap's deletion."""
+    lab.kubectl("-n", "default", "create", "configmap", name)
+    lab.kubectl("-n", "default", "delete", "configmap", name)
+    return set(annotated(node, name))
+
+
+def test_annotations_from_files_are_refused_before_the_upgrade(lab: Lab, node: Node, stack: PulumiStack) -> None:
+    before = hashes(node)
+    deliver(lab, stack, "files")
+    said = " ".join(stack.run("up", "--yes", "--skip-preview", check=False).stdout.split())
+    assert "this node runs Kubernetes 1.36; allowed before 1.37: annotations.delivery: api" in said
+    assert hashes(node) == before
+    deliver(lab, stack, "api")
+
+
 def test_kubeadm_means_to_change_the_image_of_an_audited_api_server_and_no_flag(
     node: Node, stack: PulumiStack, old_image: str, version: str
 ) -> None:
@@ -77,6 +99,7 @@ def test_audit_and_oidc_flags_survive_the_upgrade(lab: Lab, node: Node, old_imag
     assert running == manifest.arguments(node.run(f"cat {MANIFEST}").stdout)
     for name, value in {**FLAGS, **OIDC_FLAGS}.items():
         assert manifest.flag_value(running, name) == value
+    assert "deleted/uid" in said_of_a_deletion(lab, node, "after-upgrade")
 
 
 def test_destroy_before_the_next_up_refuses_since_it_would_give_back_the_old_image(
@@ -98,6 +121,15 @@ def test_the_next_up_edits_no_file_of_the_node_and_restarts_nothing(node: Node, 
     printed = stack.run("up", "--yes", "--skip-preview").stdout
     assert "manifest: in sync; only the stack's record of it changes" in printed
     assert (hashes(node), process_ids(node)) == (before, running)
+    stack.run("preview", "--expect-no-changes")
+
+
+def test_after_the_upgrade_annotations_come_from_files(lab: Lab, node: Node, stack: PulumiStack) -> None:
+    deliver(lab, stack, "files")
+    stack.run("up", "--yes", "--skip-preview")
+    keys = said_of_a_deletion(lab, node, "from-files")
+    assert "deleted.static.k8s.io/uid" in keys
+    assert "deleted/uid" not in keys
     stack.run("preview", "--expect-no-changes")
 
 

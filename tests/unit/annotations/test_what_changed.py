@@ -96,3 +96,15 @@ def test_the_summary_is_one_line() -> None:
     assert said(session={"command": "id"}).summary == "ran: id"
     assert said(deleted={"uid": "1", "owners": "Job j"}).summary == "was: UID 1 of Job j"
     assert said(secret={"changed": "no change"}).summary == "no change"
+
+
+def test_a_policy_of_the_same_name_says_nothing_beside_one_from_a_file() -> None:
+    found = what_changed(
+        {
+            "audit-annotations-binding.static.k8s.io/role": "ClusterRole cluster-admin",
+            "audit-annotations-binding/changed": "no change",
+            "audit-annotations-binding/role": "ClusterRole view",
+            "audit-annotations-scale/replicas": "1 -> 2",
+        }
+    )
+    assert (found.role, found.changed) == ("ClusterRole cluster-admin", "replicas 1 -> 2")

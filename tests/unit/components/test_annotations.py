@@ -11,10 +11,16 @@ import pulumi
 import pytest
 
 from auditlog.annotations.read import AnnotationError, catalogue
-from auditlog.annotations.render import astray, declared
+from auditlog.annotations.render import astray, declared, static_manifests
+from auditlog.manifest import manifest, manifest_edit
+from auditlog.manifest.desired import audit_configuration
 from auditlog.nodes import expressions
+from auditlog.nodes.fact_types import Process
+from auditlog.nodes.facts import Facts
+from auditlog.settings.annotations import DEFAULT_FOLDER
 from tests.unit.components.program import PROJECT, Program, run_program, stack_config
-from tests.unit.plan.nodes import untouched
+from tests.unit.manifest.kubeadm_files import MANIFEST
+from tests.unit.plan.nodes import remote, settings, untouched
 
 BINDING = "audit-annotations-secret-binding"
 
@@ -84,3 +90,48 @@ def test_what_is_gone_or_changed_is_replaced_and_what_is_there_or_unknown_stays(
         assert made.deleted_before_replaced is is_replaced
         assert made.ignore_changes == (() if is_replaced else ("metadata.annotations",))
         assert any(gone in message for message in program.messages) is is_replaced
+
+
+FLAG = "--admission-control-config-file=/etc/kubernetes/audit-admission.yaml"
+
+
+def on_1_37(text: str) -> Facts:
+    """An untouched node with this manifest, of Kubernetes 1.37."""
+    newer = text.replace(":v1.36.3", ":v1.37.2")
+    return dataclasses.replace(
+        untouched(), manifest=remote(newer), processes=(Process(1, 1100, manifest.arguments(newer)),)
+    )
+
+
+@pytest.mark.usefixtures("asked")
+def test_files_come_before_the_manifest_that_names_them_and_take_no_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(annotations={"delivery": "files"})
+    program = run_program(monkeypatch, config, {"cp1": on_1_37(MANIFEST)})
+    assert "audit-annotations-secret" not in program.resources
+    policies = program.resources["cp1-static-policies"]
+    assert policies.inputs["stdin"] == static_manifests(catalogue())
+    assert "stage-static-policies" in policies.inputs["create"]
+    assert "remove-static-policies" in policies.inputs["delete"]
+    assert "staticManifestsDir" in program.resources["cp1-admission"].inputs["stdin"]
+    change = program.resources["cp1-manifest"]
+    assert FLAG in change.inputs["stdin"]
+    assert "static-policies=/etc/kubernetes/audit-annotations/audit-annotations.yaml" in change.inputs["create"]
+    assert "cp1-static-policies" in program.resources["cp1-manifest"].depends_on
+    assert policies.depends_on == {"cp1-admission"}
+    assert program.resources["cp1-admission"].depends_on == {"cp1-policy"}
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("by_files_until_now", [True, False])
+def test_the_clusters_own_policies_come_before_the_files_go(
+    monkeypatch: pytest.MonkeyPatch, *, by_files_until_now: bool
+) -> None:
+    files = audit_configuration(settings().policy, None, None, DEFAULT_FOLDER)
+    live = manifest_edit.edit(MANIFEST, files, None)
+    config = {
+        **stack_config(annotations={"delivery": "api"}),
+        f"{PROJECT}:kubeconfig": "apiVersion: v1\nkind: Config\n",
+    }
+    program = run_program(monkeypatch, config, {"cp1": on_1_37(live if by_files_until_now else MANIFEST)})
+    assert (BINDING in program.resources["cp1-manifest"].depends_on) is by_files_until_now
+    assert ("cluster-configuration" in program.resources[BINDING].depends_on) is not by_files_until_now

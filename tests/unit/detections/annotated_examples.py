@@ -5,7 +5,9 @@ What a real API server writes into them is found out by `tests/engine/test_annot
 
 from __future__ import annotations
 
-from auditlog.annotations.model import POLICY_PREFIX, SENTINEL
+from dataclasses import replace
+
+from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, STATIC_SUFFIX
 from tests.unit.detections.events import Example
 from tests.unit.detections.examples import ALICE, CONTROLLER, DRY_RUN
 
@@ -17,14 +19,20 @@ _SERVICE = f"{ALICE} update services default/web"
 _NAMESPACE = f"{ALICE} patch namespaces default"
 
 
-def annotated(phrase: str, query: str = "", code: int = 200, **entries: dict[str, str]) -> Example:
-    """An event with annotations, by entry, with `_` for `-`; all are complete."""
+def annotated(phrase: str, query: str = "", code: int = 200, suffix: str = "", **entries: dict[str, str]) -> Example:
+    """An event with annotations, by entry, with `_` for `-`; all are complete. ``suffix`` is that of a file's."""
     said = {
-        f"{POLICY_PREFIX}{entry.replace('_', '-')}/{key}": value
+        f"{POLICY_PREFIX}{entry.replace('_', '-')}{suffix}/{key}": value
         for entry, values in entries.items()
         for key, value in {**values, SENTINEL: "yes"}.items()
     }
     return Example(phrase, code, query=query, annotations=said)
+
+
+def _from_both(phrase: str, code: int, static: dict[str, str], forged: dict[str, str]) -> Example:
+    """A file's annotations of a binding, and what somebody's policy of the API says under the same entry."""
+    ours, theirs = annotated(phrase, code=code, suffix=STATIC_SUFFIX, binding=static), annotated(phrase, binding=forged)
+    return replace(ours, annotations={**theirs.annotations, **ours.annotations})
 
 
 _CHANGED = {"changed": "specification"}
@@ -34,6 +42,7 @@ FIRES = {
     "privileged-container": (
         annotated(_DEPLOYMENT, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(f"{ALICE} create pods default/web", code=201, workload={"privileged": "main, second"}),
+        annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={"privileged": "main"}, workload_change=_CHANGED),
     ),
     "host-namespace": (annotated(_DEPLOYMENT, workload={"hostNamespaces": "hostPID"}, workload_change=_CHANGED),),
     "sensitive-host-path": tuple(
@@ -58,6 +67,12 @@ FIRES = {
     "cluster-admin-bound": (
         annotated(_BINDING, binding={"role": "ClusterRole cluster-admin", "subjects": "User a", "changed": "subjects"}),
         annotated(f"{ALICE} create clusterrolebindings", code=201, binding={"role": "ClusterRole cluster-admin"}),
+        _from_both(
+            f"{ALICE} create clusterrolebindings",
+            201,
+            {"role": "ClusterRole cluster-admin"},
+            {"role": "ClusterRole view", "changed": "no change"},
+        ),
     ),
     "binding-to-everyone": (
         annotated(_BINDING, binding={"subjects": "User a, Group system:authenticated, User b", "changed": "subjects"}),
@@ -82,6 +97,7 @@ QUIET = {
     "privileged-container": (
         annotated(_DEPLOYMENT, workload={"privileged": "main"}, workload_change=_SAME),
         annotated(_DEPLOYMENT, workload={"serviceAccount": "privileged"}, workload_change=_CHANGED),
+        annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={"privileged": "main"}, workload_change=_SAME),
         annotated(_DEPLOYMENT, query=DRY_RUN, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(_DEPLOYMENT, code=403, workload={"privileged": "main"}, workload_change=_CHANGED),
         annotated(f"{CONTROLLER} create pods default/web", code=201, workload={"privileged": "main"}),
@@ -137,6 +153,7 @@ UNANNOTATED = (
 
 ANNOTATED = (
     annotated(_DEPLOYMENT, workload={}, workload_change=_SAME),
+    annotated(_DEPLOYMENT, suffix=STATIC_SUFFIX, workload={}, workload_change=_SAME),
     annotated(f"{ALICE} create pods default/web", code=201, workload={}),
     # A server-side apply that creates is no update.
     annotated(f"{ALICE} patch deployments.apps default/new", code=201, workload={}),

@@ -9,6 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from auditlog.annotations.read import catalogue
+from auditlog.annotations.render import static_manifests
 from auditlog.fleet.page import html_page
 from auditlog.fleet.report import exit_code, in_order, json_report, text_report
 from auditlog.fleet.row import Audit, Drift, Row, row_of, unread_row
@@ -16,6 +18,7 @@ from auditlog.nodes.facts import Facts
 from auditlog.policy.presets import preset_text
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import AlertSettings, LokiRules, PolicySettings, Settings, WebhookSettings
+from auditlog.settings.annotations import AnnotationDelivery, AnnotationSettings
 from auditlog.settings.setting import Encrypted
 from tests.unit.fleet.clusters import states, well
 from tests.unit.plan.nodes import settings
@@ -149,3 +152,11 @@ def test_the_page_shows_what_a_node_says_as_text_and_loads_nothing() -> None:
     assert "no &lt;YAML&gt;" in page
     assert not any({"src", "href"} & attributes.keys() for _, attributes in tags)
     assert sum(tag == "tr" for tag, _ in tags) > len(ROWS)
+
+
+def test_annotations_from_files_that_a_node_cannot_read_are_a_difference() -> None:
+    files = wanted(annotations=AnnotationSettings(AnnotationDelivery.FILES))
+    text = static_manifests(catalogue())
+    found = row_of("prod", files, STANDARD, "kubernetes-audit/prod", {"cp1": well("prod")}, text)
+    assert found.drift is Drift.REFUSED
+    assert any("this node runs Kubernetes 1.36; allowed before 1.37" in each for each in found.differences)

@@ -27,7 +27,7 @@ def node(tmp_path: Path) -> Path:
 
 def test_the_way_back_needs_no_room_once_it_is_kept(node: Path) -> None:
     kept = f"keep_way_back {node}/backup"
-    result = run(node, f'{kept} && {{ {FULL_DISK} restore_files {node}/backup {node}/policy ""; }}')
+    result = run(node, f"{kept} && {{ {FULL_DISK} restore_files {node}/backup; }}")
     assert result.returncode == 0, result.stderr
     assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("old", "old")
 
@@ -35,12 +35,12 @@ def test_the_way_back_needs_no_room_once_it_is_kept(node: Path) -> None:
 def test_the_way_back_of_another_backup_is_copied_anew(node: Path) -> None:
     (node / "state/staged/put-back-kube-apiserver.yaml").write_text("older")
     (node / "state/staged/put-back-audit-policy.yaml").write_text("older")
-    assert run(node, f'restore_files {node}/backup {node}/policy ""').returncode == 0
+    assert run(node, f"restore_files {node}/backup").returncode == 0
     assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("old", "old")
 
 
 def test_without_room_the_way_back_says_so_and_leaves_whole_files(node: Path) -> None:
-    result = run(node, f'{FULL_DISK}restore_files {node}/backup {node}/policy "" || echo "$problem"')
+    result = run(node, f'{FULL_DISK}restore_files {node}/backup || echo "$problem"')
     assert result.stdout == f"cannot write {node}/state/staged/put-back-audit-policy.yaml\n"
     assert ((node / "manifest").read_text(), (node / "policy").read_text()) == ("new", "new")
 
@@ -48,7 +48,7 @@ def test_without_room_the_way_back_says_so_and_leaves_whole_files(node: Path) ->
 def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Path) -> None:
     script = "stat() { case $3 in */state/*) echo 1 ;; *) echo 2 ;; esac; }\n"
     script += 'swap_in() { echo "$1"; exchange "$2" "$1"; }\n'
-    result = run(node, f'{script}chown() {{ :; }}\nrestore_files {node}/backup {node}/policy ""')
+    result = run(node, f"{script}chown() {{ :; }}\nrestore_files {node}/backup")
     assert f"{node}/.policy.kubernetes-audit" in result.stdout
     assert (node / "policy").read_text() == "old"
 
@@ -56,8 +56,8 @@ def test_a_policy_on_another_file_system_comes_back_by_a_copy_beside_it(node: Pa
 @pytest.mark.parametrize(
     "call",
     [
-        'restore_files {node}/backup {node}/policy "" && clear_slots {node}/policy ""',
-        "remove_policy path={node}/policy written=$(hash_of {node}/policy) owner=mine",
+        "restore_files {node}/backup && clear_slots",
+        "take_away policy path={node}/policy written=$(hash_of {node}/policy) owner=mine",
     ],
 )
 def test_what_a_power_cut_left_of_a_put_goes_with_the_file(node: Path, call: str) -> None:
@@ -108,6 +108,6 @@ def test_only_the_owners_policy_is_removed_and_after_its_manifest(
     if not api_server:
         (node / "manifest").unlink()
     written = run(node, f"hash_of {node}/policy").stdout.strip()
-    result = run(node, f"remove_policy path={node}/policy written={written} owner={owner}")
+    result = run(node, f"take_away policy path={node}/policy written={written} owner={owner}")
     assert result.returncode == 0, result.stderr
     assert (node / "policy").exists() is kept

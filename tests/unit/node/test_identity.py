@@ -89,8 +89,8 @@ HAND_OVER = "owner=stack/new former-owner=stack/old entry=cp1 policy=/p log=/l o
 DELETIONS = {
     "manifest": "restore_manifest {}entry=cp1 "
     f"written={sha256('new manifest')} restore={sha256('old manifest')} arguments=a endpoint=e timeout=0 policy=/p",
-    "policy": "remove_policy {}path=/p " + f"written={sha256('p')}",
-    "webhook": "remove_webhook {}path=/w " + f"written={sha256('w')}",
+    "policy": "take_away policy {}path=/p " + f"written={sha256('p')}",
+    "webhook": "take_away webhook {}path=/w " + f"written={sha256('w')}",
     "node scripts": "uninstall {}",
     "kubeadm-config": "restore_kubeadm_config {}" + f"written={sha256('c')} restore={sha256('old manifest')}",
 }

@@ -65,9 +65,9 @@ def test_a_change_that_is_put_back_leaves_the_file_that_is_in_use(node: Node, ea
 
 
 def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, earlier: Path) -> None:
-    node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
+    node.run(f"keep_moved policy {node.policy}")
     node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook=\n")
-    node.run(f"keep_moved policy audit-policy.yaml {node.policy}")
+    node.run(f"keep_moved policy {node.policy}")
     assert not earlier.exists()
     assert (node.folder / "state/before/audit-policy.yaml").read_text() == "old policy"
 

@@ -165,8 +165,7 @@ def test_backups_are_kept_by_their_number_though_the_clock_is_behind(tmp_path: P
     (tmp_path / "manifest").write_text("the manifest")
     said = run(
         tmp_path,
-        "policy= webhook= policy_desired= webhook_desired=; mkdir -p $STATE/staged; echo me >$STATE/owner\n"
-        'read_texts=$(hash_of "$MANIFEST"); back_up "" ""',
+        'mkdir -p $STATE/staged; echo me >$STATE/owner\nread_texts=$(hash_of "$MANIFEST"); back_up',
     ).stdout
     made = Path(said.split()[-1])
     assert (made / "sequence").read_text() == "25\n"

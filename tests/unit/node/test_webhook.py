@@ -34,7 +34,7 @@ def enable(node: Node, path: Path) -> str:
 def test_it_is_staged_and_the_file_in_use_stays(tmp_path: Path) -> None:
     path = tmp_path / "webhook"
     path.write_text("old")
-    result = run(tmp_path, f"stage_webhook path={path} live=x staged=none desired={sha256('new')}", "new")
+    result = run(tmp_path, f"stage webhook path={path} live=x staged=none desired={sha256('new')}", "new")
     assert (result.returncode, result.stdout) == (0, f"webhook: staged for {path}\n")
     assert path.read_text() == "old"
     staged = tmp_path / "state/staged/audit-webhook.yaml"
@@ -80,7 +80,7 @@ def test_it_is_placed_only_over_the_file_that_the_plan_has_seen(
 ) -> None:
     kubeconfig.write_text(there)
     seen, desired = sha256("old kubeconfig"), sha256("new kubeconfig")
-    result = run(node.folder, f"check_staged webhook audit-webhook.yaml {kubeconfig} {seen}@7 {desired}")
+    result = run(node.folder, f"check_staged webhook {kubeconfig} {seen}@7 {desired}")
     assert result.returncode == status
     assert ("changed after it was read for this plan" in result.stderr) is (status == 1)
 
@@ -104,7 +104,7 @@ def test_removal_takes_only_what_the_stack_wrote_and_gives_the_earlier_file_back
         path.write_text(there)
     if earlier is not None:
         (tmp_path / "state/before/audit-webhook.yaml").write_text(earlier)
-    result = run(tmp_path, f"{STAND_INS}remove_webhook path={path} written={sha256('ours')}")
+    result = run(tmp_path, f"{STAND_INS}take_away webhook path={path} written={sha256('ours')}")
     assert result.returncode == status, result.stderr
     assert (path.read_text() if path.exists() else None) == left
 
@@ -113,7 +113,7 @@ def test_a_manifest_that_still_names_it_keeps_it(tmp_path: Path) -> None:
     path = tmp_path / "webhook"
     path.write_text("ours")
     (tmp_path / "manifest").write_text(f"    - --audit-webhook-config-file={path}\n")
-    result = run(tmp_path, f"remove_webhook path={path} written={sha256('ours')}")
+    result = run(tmp_path, f"take_away webhook path={path} written={sha256('ours')}")
     assert result.returncode == 1
     assert "without it the API server cannot start" in result.stderr
     assert path.exists()
@@ -122,12 +122,12 @@ def test_a_manifest_that_still_names_it_keeps_it(tmp_path: Path) -> None:
 def test_a_machine_that_is_to_join_gets_it_where_it_will_be_read(tmp_path: Path) -> None:
     path = tmp_path / "kubernetes" / "webhook"
     arguments = f"path={path} live=absent desired={sha256('new')}"
-    result = run(tmp_path, f"{STAND_INS}prepare_webhook {arguments}", "new")
+    result = run(tmp_path, f"{STAND_INS}prepare_file webhook {arguments}", "new")
     assert result.returncode == 0, result.stderr
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
     (tmp_path / "manifest").touch()
-    assert run(tmp_path, f"{STAND_INS}prepare_webhook {arguments}", "new").returncode == 1
+    assert run(tmp_path, f"{STAND_INS}prepare_file webhook {arguments}", "new").returncode == 1
 
 
 def test_after_a_rotation_no_copy_of_the_earlier_credentials_is_left(node: Node, kubeconfig: Path) -> None:
@@ -170,7 +170,7 @@ def test_what_waits_to_be_put_in_place_goes_with_the_file(tmp_path: Path) -> Non
     (tmp_path / "webhook").write_text("secret")
     for name in ("audit-webhook.yaml", "put-back-audit-webhook.yaml"):
         (staged / name).write_text("secret")
-    removed = run(tmp_path, f"{STAND_INS}remove_webhook path={tmp_path}/webhook written={sha256('secret')}")
+    removed = run(tmp_path, f"{STAND_INS}take_away webhook path={tmp_path}/webhook written={sha256('secret')}")
     assert removed.returncode == 0, removed.stderr
     assert holding(tmp_path, "secret") == []
 

@@ -37,6 +37,14 @@ def _policy(facts: Facts, policy: RemoteFile | None) -> Iterator[str]:
     yield f"file policy {_file(policy, facts.policy_folder_changed)}"
 
 
+def _admission(facts: Facts, file: RemoteFile | None) -> Iterator[str]:
+    yield f"file admission {_file(file, facts.admission_folder_changed)}"
+
+
+def _static_policies(facts: Facts, file: RemoteFile | None) -> Iterator[str]:
+    yield f"file static-policies {_file(file, facts.static_policies_folder_changed)}"
+
+
 def _scripts(facts: Facts, sha256: str | None) -> Iterator[str]:
     yield f"scripts {sha256 or f'absent {facts.scripts_folder_changed}'}"
 
@@ -120,6 +128,10 @@ def _with_another(*_: object) -> Iterator[str]:
 _WRITERS: Mapping[str, Callable[[Facts, Any], Iterator[str]]] = {
     "policy": _policy,
     "policy_folder_changed": _with_another,
+    "admission": _admission,
+    "admission_folder_changed": _with_another,
+    "static_policies": _static_policies,
+    "static_policies_folder_changed": _with_another,
     "scripts_sha256": _scripts,
     "scripts_folder_changed": _with_another,
     "staged_policy_sha256": _staged,
