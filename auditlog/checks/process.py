@@ -9,7 +9,7 @@ from auditlog.checks.api_server import ApiServer
 from auditlog.checks.finding import Finding
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import MANIFEST, api_server_logs
 from auditlog.nodes.fact_types import Process
 
 
@@ -73,7 +73,7 @@ def no_process(pod_logs: str) -> Finding:
         "no API server runs on this node",
         "it is down or just starting",
         remedy="kubelet's log says why (journalctl -u kubelet), and the API server's own last words are in "
-        f"{pod_logs}/kube-system_kube-apiserver-*",
+        f"{api_server_logs(pod_logs)}",
     )
 
 
@@ -87,7 +87,7 @@ def _other_arguments(server: ApiServer, process: Process) -> Finding:
     effect = ", ".join(changes) or "the same in another order"
     return Finding(
         "process-differs",
-        f"the running API server has other arguments than {MANIFEST_PATH}",
+        f"the running API server has other arguments than {MANIFEST}",
         f"kubelet has not taken the file, or does so at the next restart, with {effect}",
     )
 

@@ -18,7 +18,8 @@ from auditlog.checks.node_state import kind_of_node, kubelet
 from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG
 from auditlog.manifest.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
 from auditlog.manifest.desired import Flag, sha256
-from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
+from auditlog.manifest.manifest import ManifestError
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.flagz import Witness, witness
@@ -114,7 +115,7 @@ def inspect_node(name: str, facts: Facts) -> NodeReport:
     try:
         return _inspect(name, facts, facts.manifest)
     except ManifestError as error:
-        problem = Finding("manifest-unreadable", f"{MANIFEST_PATH} {error}", "nothing more can be said about this node")
+        problem = Finding("manifest-unreadable", f"{MANIFEST} {error}", "nothing more can be said about this node")
         return _unreadable(name, facts, problem)
 
 

@@ -63,7 +63,7 @@ def rke2(wanted: Wanted) -> Rendered:
     """/etc/rancher/rke2/config.yaml.d, and the policy, which RKE2 mounts by itself."""
     folder = wanted.log_folder
     config: dict[str, Any] = {
-        "audit-policy-file": wanted.policy_path,
+        POLICY_FLAG: wanted.policy_path,
         "kube-apiserver-arg+": wanted.arguments(POLICY_FLAG),
         **({"kube-apiserver-extra-mount+": [f"{folder}:{folder}"]} if folder not in (None, ".") else {}),
     }

@@ -17,12 +17,13 @@ from auditlog.manifest import manifest, yaml_edit
 from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.audit_flags import WEBHOOK_FLAG, means_the_same
 from auditlog.manifest.desired import POLICY_ANNOTATION, WEBHOOK_ANNOTATION, AuditConfiguration, Flag, HostMount
-from auditlog.manifest.manifest import CONTAINER, ManifestError
+from auditlog.manifest.manifest import ManifestError
 from auditlog.manifest.ownership import Owned
 from auditlog.manifest.yaml_edit import Path, YamlEditError
+from auditlog.node_paths import API_SERVER
 
 _ANNOTATIONS = (POLICY_ANNOTATION, WEBHOOK_ANNOTATION)
-_BARE = f"kind: Pod\nspec: {{containers: [{{name: {CONTAINER}}}]}}\n"
+_BARE = f"kind: Pod\nspec: {{containers: [{{name: {API_SERVER}}}]}}\n"
 
 
 @dataclass(frozen=True, slots=True)

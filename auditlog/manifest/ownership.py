@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest.audit_flags import STANDARD_FLAGS, means_the_same
-from auditlog.manifest.desired import LOG_MOUNT, AuditConfiguration
+from auditlog.manifest.desired import LOG_MOUNT, POLICY_MOUNT, AuditConfiguration
 
-_STANDARD_MOUNTS = ("audit-policy", LOG_MOUNT)
+_STANDARD_MOUNTS = (POLICY_MOUNT, LOG_MOUNT)
 
 
 class OwnershipError(AuditlogError):

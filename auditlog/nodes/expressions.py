@@ -13,6 +13,7 @@ from auditlog.annotations.compiled import SUFFIX, mistakes_in
 from auditlog.annotations.model import Entry
 from auditlog.annotations.read import AnnotationError
 from auditlog.annotations.render import policy_spec
+from auditlog.node_paths import ADMIN_KUBECONFIG
 from auditlog.nodes.node_scripts import as_root
 from auditlog.nodes.ssh import (
     LOGIN_ERRORS,
@@ -27,7 +28,7 @@ from auditlog.nodes.ssh import (
 )
 from auditlog.settings import Host
 
-_DRY_RUN = "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=30s create --dry-run=server -o name -f -"
+_DRY_RUN = f"kubectl --kubeconfig {ADMIN_KUBECONFIG} --request-timeout=30s create --dry-run=server -o name -f -"
 
 
 def check_expressions(entries: Sequence[Entry], node: Host, bastion: Host | None, account: Account) -> str:

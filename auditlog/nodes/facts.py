@@ -12,6 +12,7 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_type_hints
 
+from auditlog.node_paths import POD_LOGS
 from auditlog.nodes.answer import (
     ABSENT,
     MISSING,
@@ -43,8 +44,6 @@ from auditlog.nodes.fact_types import (
     record_of,
     torn_record_of,
 )
-
-POD_LOGS = "/var/log/pods"
 
 
 def _kubelet_runs(words: Sequence[str]) -> bool:

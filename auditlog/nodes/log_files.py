@@ -16,12 +16,13 @@ from pathlib import Path
 
 from auditlog.errors import AuditlogError
 from auditlog.events.sources import active_name, rotated_at
+from auditlog.node_paths import ARCHIVE
 from auditlog.nodes.node_scripts import as_root
 from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, Target, bastion_of, completed
 from auditlog.nodes.ssh_library import asyncssh
 from auditlog.project_files import project_folder
 
-POLICIES = "/etc/kubernetes/apiserver-manifest-archive/policies"
+POLICIES = f"{ARCHIVE}/policies"
 """Where a node keeps the history of its policies; it outlives the stack."""
 _SCRIPT = "log_files.sh"
 _BLOCK = 64 * 1024

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from functools import cache
 
 from auditlog.manifest.line_edits import line_edits
+from auditlog.node_paths import RECORDS
 from auditlog.nodes.second_api_server import shell_constants
 from auditlog.project_files import project_folder
 
-FOLDER = "/etc/kubernetes/audit-logging"
-INSTALLED = f"{FOLDER}/node.sh"
-INSTALLED_FACTS = f"{FOLDER}/facts"
-INSTALLED_LEDGER = f"{FOLDER}/ledger"
+INSTALLED = f"{RECORDS}/node.sh"
+INSTALLED_FACTS = f"{RECORDS}/facts"
+INSTALLED_LEDGER = f"{RECORDS}/ledger"
 DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
@@ -124,12 +124,12 @@ def install_command(user: str, script: str, there_now: str) -> str:
     """
     digest = hashlib.sha256(script.encode()).hexdigest()
     steps = (
-        f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
+        f"umask 077; mkdir -p {RECORDS} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
         f"{_install_reader(INSTALLED_FACTS, 'recorded-facts')}{_install_reader(INSTALLED_LEDGER, 'recorded-ledger')}"
-        f" && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
-        f" && echo 'node scripts: installed in {FOLDER}'"
+        f" && sync {RECORDS} {RECORDS.rpartition('/')[0]}"
+        f" && echo 'node scripts: installed in {RECORDS}'"
     )
     return f"{as_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
 
@@ -148,7 +148,7 @@ def declare_command(user: str) -> str:
     It ends with its standard input, or a minute after the last dot there: the operator's machine may be gone.
     """
     steps = (
-        f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
+        f"exec 8>>{RECORDS}/declared && flock -s 8 && echo {DECLARED.strip()} && "
         'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
     )
     return f"{as_root(user)}sh -c {shlex.quote(steps)} 2>&1"

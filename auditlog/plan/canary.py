@@ -23,8 +23,9 @@ from auditlog.manifest import manifest, manifest_edit, yaml_edit
 from auditlog.manifest.audit_flags import LOG_FLAG
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
 from auditlog.manifest.line_edits import line_edits
-from auditlog.manifest.manifest import CONTAINER, ManifestError
+from auditlog.manifest.manifest import ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
+from auditlog.node_paths import API_SERVER
 from auditlog.nodes.fact_types import CANARY
 from auditlog.nodes.second_api_server import PORTS
 
@@ -91,7 +92,7 @@ def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) ->
     containers = document["spec"]["containers"]
     sidecars = [each for each in document["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
     if len(containers) > 1 or sidecars:
-        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != CONTAINER)
+        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != API_SERVER)
         raise CanaryError(f"the pod has other containers ({others}), of which two cannot run side by side")
     mounts = []
     for flag, path in staged.items():

@@ -9,6 +9,7 @@ from auditlog.manifest import kubeadm_config
 from auditlog.manifest.desired import AuditConfiguration, sha256
 from auditlog.manifest.kubeadm_config import KubeadmConfigError
 from auditlog.manifest.ownership import Owned, OwnershipError, owned_by, recorded
+from auditlog.node_paths import RECORDS
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange, given_back
 from auditlog.plan.plan_error import PlanError
@@ -60,7 +61,7 @@ def owned_kubeadm_config(facts: Facts, live: str) -> Owned:
     try:
         return recorded(facts.owned_kubeadm_config, kubeadm_config.present(live))
     except OwnershipError as error:
-        raise PlanError([f"/etc/kubernetes/audit-logging/owned-kubeadm-config: {error}"]) from error
+        raise PlanError([f"{RECORDS}/owned-kubeadm-config: {error}"]) from error
 
 
 def _reasons(change: FileChange, written: str | None) -> tuple[str, ...]:

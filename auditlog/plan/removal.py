@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.finding import errors
 from auditlog.checks.node_state import other_owner
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange
@@ -50,7 +50,7 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
         changes.append((settings.cluster, ("kubeadm-config is restored as it was before audit logging",), change))
     for name, each in reversed(list(facts.items())):
         if each.changed_by_stack and each.manifest is not None:
-            change = _given_back(MANIFEST_PATH, each.manifest, each.before_manifest or each.manifest)
+            change = _given_back(MANIFEST, each.manifest, each.before_manifest or each.manifest)
             changes.append((name, ("restart, the manifest is restored as it was before audit logging",), change))
     for name, each in facts.items():
         if each.changed_by_stack and each.policy is not None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from auditlog.manifest import manifest
 from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
-from auditlog.nodes import node_scripts
+from auditlog.node_paths import RECORDS
 from auditlog.plan.canary import Canary, CanaryError, canary
 from auditlog.plan.restart import placed_first
 from auditlog.settings.restart import RestartMode
 
-_STAGED = f"{node_scripts.FOLDER}/staged"
+_STAGED = f"{RECORDS}/staged"
 
 
 def staged_files(*, webhook: bool) -> dict[str, str]:

@@ -17,6 +17,9 @@ from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS
 # At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
 _RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
 
+HEALTH_PATHS = ("/livez", "/readyz", "/healthz")
+"""What kubelet and load balancers ask the API server every few seconds, without an identity."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltinResource:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
+from auditlog.node_paths import MANIFESTS
 from auditlog.policy.settings import PolicySettings
 from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
 from auditlog.settings.annotations import ANNOTATIONS, AnnotationDelivery, AnnotationSettings, parse_annotations
@@ -56,8 +57,7 @@ _QUARANTINE = defaulted(
     "quarantineStrayManifests",
     Boolean(),
     False,
-    "Whether `up` archives other files in `/etc/kubernetes/manifests` that define kube-apiserver. Otherwise they "
-    "are an error.",
+    f"Whether `up` archives other files in `{MANIFESTS}` that define kube-apiserver. Otherwise they are an error.",
 )
 _TAKE_OVER = optional(
     "takeOver",
@@ -281,7 +281,7 @@ def _check_paths(settings: Settings, mistakes: list[Mistake]) -> None:
         paths["webhook.path"] = settings.webhook.path
     if settings.log_file is not None:
         paths["auditLog.path"] = settings.log_file
-    manifests = PurePosixPath("/etc/kubernetes/manifests")
+    manifests = PurePosixPath(MANIFESTS)
     seen: dict[str, str] = {}
     for key, path in paths.items():
         if manifests in PurePosixPath(path).parents:
