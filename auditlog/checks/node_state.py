@@ -1,4 +1,4 @@
-"""Whether a node is one that can be changed at all: what kind of node it is, and what stands in the way."""
+"""Whether a node can be changed at all: what kind of node it is, and what prevents a change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
 
 
 def kind_of_node(facts: Facts) -> Iterator[Finding]:
-    """Whether this is a control-plane node that kubeadm made, with an API server of its own."""
+    """Whether this is a control-plane node that kubeadm made, with an API server."""
     if facts.manifest is None:
         yield _no_manifest(facts)
     elif facts.role in (Role.WORKER, Role.NONE):

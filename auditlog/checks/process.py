@@ -23,10 +23,10 @@ class Lag(StrEnum):
 
 
 def process_lag(server: ApiServer) -> Lag | None:
-    """In what the node's process is behind the live manifest ``server`` and the files it names; None when in nothing.
+    """In what the node's process is behind the live manifest ``server`` and the files it names; None if in nothing.
 
-    Those files are read at the start only. A process that started before one was last written has read another text,
-    unless the manifest names the hash of what is in it now: then kubelet started the process because of it.
+    It reads those files only at its start. A process that started before the last write of one has read another text.
+    If the manifest names the hash of the present text, kubelet started the process because of it.
     """
     facts = server.facts
     if not facts.processes:

@@ -1,7 +1,7 @@
 """Drafts the stack file that takes over what is on the nodes, without changing it.
 
-The draft says itself what it could not keep: it is given to the same plan that a preview makes, and what that plan
-would edit becomes a comment.
+The draft goes to the same plan that a preview makes. What that plan would edit becomes a comment, so the draft itself
+says what it could not keep.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import validate
 
 LEADING = ("no-manifest", "manifest-unreadable", "kubelet-down", "no-process", "api-server-silent")
-"""The findings that come before everything else that is said of a node, by their ids: while one of them holds, the
-others may be its consequences."""
+"""Ids of the findings that come before all others about a node: while one of them holds, the others may be its
+consequences."""
 
 
 @dataclass(frozen=True, slots=True)

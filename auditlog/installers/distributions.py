@@ -1,4 +1,4 @@
-"""Distributions and installers with a configuration of their own: kubespray, k3s, RKE2 and Talos.
+"""Distributions and installers with their own configuration: kubespray, k3s, RKE2 and Talos.
 
 None of them offers annotations of the API server's pod. Their processes restart by themselves when their configuration
 changes, but not when only the policy's file does.

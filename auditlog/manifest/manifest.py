@@ -151,7 +151,7 @@ def container_path(document: Any) -> Path:
 
 
 def at(document: Any, path: Path) -> Any:
-    """What stands at ``path``."""
+    """The value at ``path``."""
     for step in path:
         document = document[step]
     return document

@@ -1,8 +1,8 @@
 """The edits of the kube-apiserver static-pod manifest that change audit logging and nothing else.
 
-``edit`` upserts flags, mounts and annotations; ``retire`` and ``revert`` take them out again and put back the values
-that stood there before. Everything else in the file, comments and order included, stays as it is; each result is
-parsed again and compared, so that a file which cannot be edited safely ends in an error and not in a broken manifest.
+``edit`` upserts flags, mounts and annotations. ``retire`` and ``revert`` take them out again and restore the earlier
+values. Everything else in the file stays as it is, comments and order included. Each result is parsed again and
+compared: a file that cannot be edited safely ends in an error, not in a broken manifest.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def edit(
 ) -> str:
     """The manifest with these flags and mounts in it; the same text when it has them already, however written.
 
-    The hashes go into the pod's annotations, so that a changed policy or kubeconfig changes the pod and kubelet
-    restarts it; None leaves an annotation as it is. Raises ManifestError.
+    The hashes go into the pod's annotations. A changed policy or kubeconfig thus changes the pod, and kubelet restarts
+    it. None leaves an annotation as it is. Raises ManifestError.
     """
     try:
         edited = text

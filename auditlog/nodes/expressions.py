@@ -1,7 +1,8 @@
 """Has a node's API server compile the expressions of annotations, by a server-side dry run that stores nothing.
 
-The first step of an update: an expression that does not compile is reported before anything is touched. It takes the
-right to write admission policies, which the login of an update has on a node and that of a preview must not have.
+This is the first step of an update, so an expression that does not compile is reported before anything is touched. It
+takes the right to write admission policies. The login of an update has that right on a node; the login of a preview
+must not have it.
 """
 
 from __future__ import annotations

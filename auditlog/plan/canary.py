@@ -1,13 +1,16 @@
 """The canary: a second API server of the node, made from the manifest that is to come.
 
-It rehearses the change before the running API server is touched, and can answer in its place while it restarts
-(docs/design.md, "Rehearse first, and let the rehearsal answer"). kubelet runs it as a static pod beside the real one,
-so whatever two of them cannot share is taken away: pod, container and component names, ports (kubelet refuses a host
-port that is taken), probes, resources, the port it listens on, the audit log, and the endpoints of the ``kubernetes``
-service, which its end must not remove.
+It rehearses the change before the running API server is touched. It can answer while that one restarts
+(docs/design.md, "Rehearse first, and let the rehearsal answer"). kubelet runs it as a static pod beside the real one.
+It leaves out or changes whatever two of them cannot share:
 
-The node makes the file itself, from the staged manifest and the edits of lines that ``canary`` gives, so that a
-preview shows a few lines and not a second manifest.
+- the names of pod, container and component
+- ports, since kubelet refuses a host port that is taken, and the port it listens on
+- probes, resources and the audit log
+- the endpoints of the ``kubernetes`` service, which its end must not remove
+
+The node makes the file from the staged manifest and the edits of lines that ``canary`` returns. So a preview shows a
+few lines, not a second manifest.
 """
 
 from __future__ import annotations
@@ -52,9 +55,9 @@ class Canary:
 def canary(text: str, staged: Mapping[str, str], *, loopback: bool) -> Canary:
     """The canary of the manifest ``text``.
 
-    ``staged`` maps a flag that names a file which changes together with the manifest, such as ``audit-policy-file``, to
-    the path on the node where that file waits. ``loopback``: only the node itself can reach the canary, as a rehearsal
-    needs; otherwise it listens on the addresses of the manifest. Raises CanaryError.
+    ``staged`` maps a flag such as ``audit-policy-file`` to a path on the node. There the file waits that changes
+    together with the manifest. With ``loopback`` only the node itself can reach the canary, which is enough for a
+    rehearsal. Otherwise it listens on the addresses of the manifest. Raises CanaryError.
     """
     return _canary(text, tuple(staged.items()), loopback=loopback)
 

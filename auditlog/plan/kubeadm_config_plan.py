@@ -31,8 +31,8 @@ class KubeadmConfigPlan:
 def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> KubeadmConfigPlan:
     """From what any node could read: the others may be able to while one API server is away. Raises PlanError.
 
-    What a node kept from the beginning of an unfinished change is taken when no API server answers: the plan must be
-    made to bring one back. The text is compared once more when it is written.
+    When no API server answers, what a node kept from the beginning of an unfinished change counts. Without it no plan
+    could bring one back. The text is compared once more when it is written.
     """
     readable = [each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None]
     found = min(readable, key=lambda config: config.stale, default=None)

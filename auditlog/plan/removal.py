@@ -1,6 +1,6 @@
-"""What taking audit logging off gives back (``enabled: false``), for the preview to show.
+"""What turning audit logging off restores (``enabled: false``), for the preview to show.
 
-The engine deletes the stack's resources then, and each ``delete`` carries the earlier text; the node refuses when the
+The engine then deletes the stack's resources, and each ``delete`` carries the earlier text. The node refuses if the
 live file is not the one that the stack wrote last. What is shown here is read from the nodes' own records.
 """
 

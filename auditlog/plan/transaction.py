@@ -1,4 +1,4 @@
-"""What the node's transaction is told of one manifest, beside the manifest itself: ``node/transaction.sh``."""
+"""The arguments of the node's transaction for one manifest, beside the manifest itself: ``node/transaction.sh``."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def staged_files(*, webhook: bool) -> dict[str, str]:
 def transaction_arguments(
     text: str, mode: RestartMode, *, rehearsal: bool, staged: Mapping[str, str]
 ) -> dict[str, str]:
-    """The arguments of apply-manifest or restore-manifest for the manifest ``text`` that are about its restart.
+    """The arguments of apply-manifest or restore-manifest for the restart with the manifest ``text``.
 
-    ``staged`` as in ``canary``. They follow from the manifest and the settings alone: those of a removal stand in the
-    stack's state, and must not change while nothing else does.
+    ``staged`` as in ``canary``. They follow from the manifest and the settings alone. The stack's state holds those of
+    a removal, which must not change while nothing else does.
     """
     arguments = manifest.arguments(text)
     told = {

@@ -1,13 +1,13 @@
 """Strict reading of an audit policy text.
 
-The API server decodes a policy strictly, and when that fails again without looking at unknown keys
-(`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`): a misspelt key leaves a warning in
-its log and a rule that matches more than it says. Here every such thing is a problem. Each problem tells
-whether the API server refuses the policy too or would have started with it, and, if it starts, under which finding of
-lint the policy can be examined nevertheless.
+The API server first decodes a policy strictly. If that fails, it decodes again and ignores unknown keys
+(`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`). A misspelt key then leaves a warning in its
+log, and a rule that matches more than it says. Here every such thing is a problem. Each problem says whether the API
+server refuses the policy too. If the server starts, the problem names the lint finding under which the policy can be
+examined.
 
-Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2, YAML 1.1): an unquoted
-`yes`, `on`, `y` or `1` is not a string there, so it is not one here.
+Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2, YAML 1.1). An unquoted `yes`, `on`,
+`y` or `1` is not a string there, so it is not one here.
 """
 
 from __future__ import annotations
@@ -267,9 +267,8 @@ class _Reading:
     def _expect(self, root: Node, key: str, expected: str) -> None:
         """Check apiVersion or kind.
 
-        The API server finds out what a text is before it decodes it, and there the case of these two keys
-        does not count; of several spellings the last in alphabetical order does. Without a kind it assumes a
-        Policy.
+        The API server looks at these two keys before it decodes the text, and ignores their case. Of several spellings
+        the last in alphabetical order counts. Without a kind it assumes a Policy.
         """
         spellings = {
             str(name.value): value

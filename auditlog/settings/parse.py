@@ -1,4 +1,4 @@
-"""From the decoded configuration to Settings: every mistake of every key at once."""
+"""From the decoded configuration to Settings: all errors of all keys together."""
 
 from __future__ import annotations
 
@@ -209,8 +209,8 @@ SECRET_KEYS = tuple(setting.key for setting in SECRETS)
 def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
     """Checks the decoded configuration and returns it as Settings.
 
-    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
-    are. Raises SettingsError with every mistake found. The keys in ``SECRET_KEYS`` stay with the program.
+    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets. Raises
+    SettingsError with all errors. The keys in ``SECRET_KEYS`` stay with the program.
     """
     mistakes: list[Mistake] = []
     top = Group((*STACK.settings, *SECRETS)).reader(values, Place("", mistakes))

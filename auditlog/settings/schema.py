@@ -1,7 +1,7 @@
 """JSON Schema (2020-12) of stack files, for editors: made from the declarations that the parser reads by.
 
-It refuses nothing that the program takes. What it cannot say is left to ``config check``: what holds between keys, such
-as a batch with mode blocking, and what a text means beyond its pattern, such as the content of a certificate.
+It refuses nothing that the program takes. ``config check`` has what it cannot say. That is what holds between keys,
+such as a batch with mode blocking, and what a text means, such as a certificate's content.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Answer:
 
 
 def write(logs: Logs) -> None:
-    """Seven files: rotated, compressed, a canary's; a quiet minute; IDs of all sorts; a line that is still under way."""
+    """Seven files: rotated, compressed, a canary's; a quiet minute; IDs of all sorts; a line that is under way."""
     boundary = [logs.event(logs.begin + timedelta(seconds=60)), logs.event(logs.begin + timedelta(seconds=120))]
     odd = [logs.event(logs.begin + timedelta(seconds=65.5, milliseconds=at), each) for at, each in enumerate(ODD_IDS)]
     again = [logs.event(logs.begin + timedelta(seconds=70, milliseconds=at), "the same") for at in range(20)]
