@@ -10,11 +10,11 @@ ANNOUNCED = {
     "node keeps its resources.",
     ("cp1-manifest edits-back", "-", "yes"): "Removal makes the earlier file by edits of the present one, so that its "
     "text stands in no command line.",
-    ("cp1-manifest", "same", RECORDS_ONLY): "The same two records, on nodes that the released version changed.",
-    ("cluster-configuration", "same", RECORDS_ONLY): "Removal makes the earlier kubeadm-config by edits, too.",
-    ("cp1-scripts", "same", "update"): "The node's scripts are of another version and are installed again.",
+    ("cp1-manifest", "-", RECORDS_ONLY): "The same two records, on nodes that the released version changed.",
+    ("cluster-configuration", "-", RECORDS_ONLY): "Removal makes the earlier kubeadm-config by edits, too.",
+    ("cp1-scripts", "-", "update"): "The node's scripts are of another version and are installed again.",
 }
-"""By decision, as it was, as it is."""
+"""By decision, as it was, as it is. `-`: the engine left the Command alone, or its script had no such argument."""
 
 
 def unannounced(released: Preview, today: Preview) -> dict[str, tuple[str, str]]:
@@ -28,7 +28,7 @@ def report(state: State, released: Preview, today: Preview) -> str:
     decisions = [f"- {name}: {was} → {now}" for name, (was, now) in different(released, today).items()]
     before = [f"- {line}" for line in released.said if line not in today.said]
     after = [f"- {line}" for line in today.said if line not in released.said]
-    parts = {"Decided otherwise": decisions, "Only 0.1.0 said": before, "Only today's says": after}
+    parts = {"Decided otherwise": decisions, "Only 4ecdf31 said": before, "Only today's says": after}
     lines = [f"### {state.name}", "", state.description]
     for title, found in parts.items():
         lines += ["", f"{title}:", "", *found] if found else []
