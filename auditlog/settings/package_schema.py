@@ -22,6 +22,7 @@ from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import JsonSchema, Kind, Setting
 
 NAME = "kubernetes-audit"
+"""The name of the project and of its package."""
 COMPONENT = f"{NAME}:index:AuditLogging"
 
 _LANGUAGES: Mapping[str, JsonSchema] = {
