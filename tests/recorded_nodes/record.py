@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes import node_scripts
 from auditlog.settings import DEFAULT_LOG_PATH, DEFAULT_POLICY_PATH
 from lab.api import Lab, Node
@@ -29,8 +30,8 @@ print(bundle(), end="")
 """
 # A change of the manifest reaches the process after kubelet has seen it; then what runs must answer.
 _KUBELET_SECONDS = 60
-_RUNS_MANIFEST = """\
-wanted=$(sed -n 's/^    - "*\\(--[^" ]*\\).*/\\1/p' /etc/kubernetes/manifests/kube-apiserver.yaml | sort)
+_RUNS_MANIFEST = f"""\
+wanted=$(sed -n 's/^    - "*\\(--[^" ]*\\).*/\\1/p' {MANIFEST} | sort)
 pid=$(pgrep -x kube-apiserver) && [ "$(tr '\\0' '\\n' </proc/$pid/cmdline | sed 1d | sort)" = "$wanted" ]
 """
 
@@ -59,8 +60,9 @@ def _record(state: State, lab: Lab, released: Path) -> None:
         stack = replace(PulumiStack.prepare(lab.paths, lab.state, name, settings), project=released)
         stack.run("up", "--yes", "--skip-preview")
         stack.remove()
+    before = node.sha256(MANIFEST)
     node.run(state.script)
-    if "kube-apiserver.yaml\n" in state.script:
+    if node.sha256(MANIFEST) != before:
         _restart(lab, node)
     lab.wait_ready()
     for version, (command, script) in {RELEASED: _released_reader(released), TODAY: _reader()}.items():
