@@ -98,6 +98,13 @@ test-busybox: setup  ## The tests of the node's scripts with the shell and the t
 test-engine: build-tests
 	$(PYTHON) -m pytest tests/engine
 
+test-recorded: build-tests  ## Previews of recorded nodes by the first release and by today's: what each decides, and in which words
+	$(PYTHON) -m pytest -s tests/engine/test_recorded_nodes.py
+
+record-nodes: build-tests  ## Record these nodes anew, on labs of Kubernetes 1.36 and 1.37; STATES="fresh stray-copy" for some
+	$(PYTHON) -m lab build --kubernetes 1.36
+	$(PYTHON) -m tests.recorded_nodes $(STATES)
+
 test-lab: up build-tests
 	$(PYTHON) -m pytest tests/lab --ignore=tests/lab/test_kubeadm_upgrade.py -m 'not exhaustive'
 

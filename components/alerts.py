@@ -34,10 +34,10 @@ _NO_LABELS = (
 class Alerts(pulumi.ComponentResource):
     """One object for the rules of each of Loki and Prometheus that is on. ``provider`` is the cluster's.
 
-    Both are named after the cluster, so that stacks of several clusters can share a namespace; and so are the files,
-    since a sidecar puts those of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers
-    only when it is not being restarted, also on removal. A preview says what the policy hides from the detections.
-    ``groups`` are the names of the rule groups, ``objects`` what holds them.
+    Objects and files are named after the cluster, so stacks of several clusters can share a namespace. A sidecar puts
+    the files of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers only when it is
+    not being restarted, also on removal. A preview says what the policy hides from the detections. ``groups`` are the
+    names of the rule groups, ``objects`` what holds them.
     """
 
     groups: dict[str, list[str]]

@@ -21,9 +21,9 @@ _ANNOTATIONS = "metadata.annotations"
 class Annotations(pulumi.ComponentResource):
     """A policy and its binding for each entry. ``provider`` is the cluster's.
 
-    ``there`` are the policies and bindings that the cluster has, what they say as JSON, by KIND/NAME; None where that
-    is not known. What somebody removed or changed is made again. The engine compares with its state alone, and a
-    refresh does not see fields that the stack does not set: a match condition of somebody else's would stay.
+    ``there`` are the cluster's policies and bindings, by KIND/NAME, each with its content as JSON; None if that is not
+    known. What somebody removed or changed is made again. The engine compares with its state alone. A refresh does not
+    see fields that the stack does not set: somebody else's match condition would stay.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
     ``objects`` are what was declared.

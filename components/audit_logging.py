@@ -33,7 +33,7 @@ class AuditLogging(pulumi.ComponentResource):
         opts: Resource options. ``providers`` may hold ``kubernetes`` and ``command``.
 
     The nodes are read once all arguments are known. If a preview does not know one, the resources stay as they are and
-    the outputs are unknown; an update fails before any change. Errors in the arguments raise ``pulumi.RunError`` with
+    the outputs are unknown. An update fails before any change. Errors in the arguments raise ``pulumi.RunError`` with
     one line each, before any node is contacted.
 
     ``outputs`` holds each output of ``docs/settings.md`` by its name; each is an attribute too.

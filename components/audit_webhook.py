@@ -18,12 +18,12 @@ from components.scope import Scope
 
 
 class AuditWebhook(pulumi.ComponentResource):
-    """Brings the kubeconfig to each node and, on removal, takes it away after the API server has stopped using it.
+    """Brings the kubeconfig to each node. On removal it takes the file away after the API server has stopped using it.
 
-    It is its own Command, because it holds credentials: its standard input and what it prints are secret, and
-    nothing is logged. The file that the API server reads changes together with the manifest, in
-    ``ControlPlaneNode``. ``files`` maps a node's name to its Command; ``policies`` are those of the policy, which it
-    follows because a node lets one change at a time in.
+    It is a separate Command, because it holds credentials: its standard input and what it prints are secret, and
+    nothing is logged. The file that the API server reads changes together with the manifest, in ``ControlPlaneNode``.
+    ``files`` maps a node's name to its Command. ``policies`` are the Commands of the policy. It follows them, because a
+    node lets one change at a time in.
     """
 
     TYPE = "kubernetes-audit:index:AuditWebhook"

@@ -43,7 +43,7 @@ class Configuration:
 
 
 def read_configuration() -> Configuration:
-    """The stack's configuration. Raises SettingsError with every mistake in it, as ``config check`` finds them.
+    """The stack's configuration. Raises SettingsError with all errors in it, as ``config check`` finds them.
 
     ``kubeconfig`` is not declared in Pulumi.yaml: the engine asks every stack for a declared secret.
     """
@@ -69,7 +69,7 @@ def read_configuration() -> Configuration:
 def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]) -> Configuration:
     """The configuration that consists of these values by their keys at the top. Raises SettingsError likewise.
 
-    ``is_secret`` tells of a key at the top whether its value is kept encrypted.
+    ``is_secret`` takes a key at the top and returns whether its value is kept encrypted.
     """
     secrets = {key: values.get(key) or None for key in SECRET_KEYS}
     private_key, reading_key = secrets["sshPrivateKey"], secrets["sshReadingPrivateKey"]

@@ -1,7 +1,7 @@
 """All nodes together: which resources there are, and in which order they change.
 
-One node at a time, kubeadm-config after the last healthy one and first on removal, policy files last on removal
-(docs/design.md): the engine takes dependencies the other way round when it deletes.
+Nodes change one at a time. kubeadm-config follows the last healthy node, and goes first on removal. Policy files go
+last on removal (docs/design.md). The engine takes dependencies the other way round when it deletes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def audited_nodes(
 
 
 def _turn(name: str, names: Sequence[str], gone: Sequence[Host]) -> Mapping[str, str]:
-    """What a node is told of the others: whose turn comes earlier and later, and whom not to look for."""
+    """What a node gets to know about the others: whose turn comes earlier and later, and whom not to look for."""
     place = names.index(name)
     told = {"earlier": names[:place], "later": names[place + 1 :], "without": [host.name for host in gone]}
     return {key: ",".join(others) for key, others in told.items() if others}
@@ -109,7 +109,7 @@ def unread_nodes(settings: Settings, connections: Mapping[str, remote.Connection
 
 
 def released_nodes(plan: RemovalPlan, connections: Mapping[str, remote.ConnectionArgs], scope: Scope) -> ControlPlane:
-    """Says what the engine will give back on every node: it deletes whatever is no longer declared."""
+    """Says what the engine will restore on every node: it deletes whatever is no longer declared."""
     if pulumi.runtime.is_dry_run():
         for where, reasons, change in plan.changes:
             pulumi.log.info(diff_message(where, change, reasons))

@@ -6,11 +6,11 @@ import pulumi
 
 
 class EverythingBelow(pulumi.CustomResource):
-    """Stands among a component's children for those that are declared once its arguments are there.
+    """Represents, among a component's children, those that are declared once its arguments are known.
 
     Pulumi's SDK expands a component in ``depends_on`` to the children that the component has at that moment, and waits
-    for their URNs. There is one of these for each part from the beginning; ``last`` is the URN of the resource that
-    changes last in the part, given once all of the part are done. The engine never hears of it.
+    for their URNs. Each part has one of these from the beginning. ``last`` is the URN of the resource that changes last
+    in the part, set once all of the part are done. The engine never hears of it.
     """
 
     def __init__(self, component: pulumi.ComponentResource, last: pulumi.Output[str]) -> None:

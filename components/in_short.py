@@ -14,7 +14,7 @@ from components.scope import Scope
 def say_in_short(decide: Callable[[], Decision], scope: Scope) -> None:
     """Logs the decision on the stack or its component, in previews only, where nothing else works it out.
 
-    The engine prints what is said of the stack before what is said of its resources.
+    The engine prints messages about the stack before messages about its resources.
     """
     if pulumi.runtime.is_dry_run() and (decision := decide()):
         pulumi.log.info(in_short(decision), resource=scope.parent)

@@ -22,9 +22,9 @@ from components.scope import Scope
 class KubeadmConfig(pulumi.ComponentResource):
     """Writes ClusterConfiguration through the first node.
 
-    Not by a ConfigMapPatch: destroying one removes the key it owns, and with it the whole ClusterConfiguration.
-    It comes after the last healthy node and goes first on removal, because a node that joins by
-    it needs the policy file that it names.
+    It is no ConfigMapPatch: destroying one removes the key it owns, and with it the whole ClusterConfiguration. A node
+    that joins needs the policy file that ClusterConfiguration names. So it comes after the last healthy node, and goes
+    first on removal.
     """
 
     TYPE = "kubernetes-audit:index:KubeadmConfig"

@@ -1,13 +1,13 @@
 """One Command on a node, with the options that every one of them needs.
 
-What the options are for (reference: pulumi-command 1.2.1 and the engine's own rules):
+Why these options (pulumi-command 1.2.1 and the engine's rules):
 
-* ``update`` is the same text as ``create``: a Command whose input changes runs it again, and a run that failed runs
-  again as a whole, so each is safe to repeat.
-* The text holds what the node looked like when it was read. It is ignored while the node is in sync, which makes
-  drift, and only drift, a diff; ``triggers`` would replace, and a replacement runs the old ``delete`` afterwards.
-* A replacement (``up --replace``, ``state taint``) deletes first, while the program still runs, so that the node can
-  tell it from a removal (``auditlog.nodes.declaration``). The engine's default order would delete last, and take
+* ``update`` is the same text as ``create``: a Command whose input changes runs it again. A run that failed runs again
+  as a whole, so each is safe to repeat.
+* The text holds what the node looked like when it was read. It is ignored while the node is in sync, so drift, and only
+  drift, is a diff. ``triggers`` would replace, and a replacement runs the old ``delete`` afterwards.
+* A replacement (``up --replace``, ``state taint``) deletes first, while the program still runs. So the node can
+  distinguish it from a removal (``auditlog.nodes.declaration``). The engine's default order would delete last, and take
   away what the new Command found in order.
 * ``add_previous_output_in_env`` is off: sshd refuses the variables and warns on every run.
 """

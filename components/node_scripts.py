@@ -19,8 +19,8 @@ from components.scope import Scope
 class NodeScripts(pulumi.ComponentResource):
     """Installs the scripts on each node.
 
-    ``commands`` maps a node's name to its Command. A node that is in sync keeps the scripts it has: a new version of
-    this program shows no diff until there is something to do, and then that the scripts change, not their text.
+    ``commands`` maps a node's name to its Command. A node that is in sync keeps its scripts: a new version of this
+    program alone shows no diff. When there is something to do, the diff says that the scripts change, not their text.
     """
 
     TYPE = "kubernetes-audit:index:NodeScripts"

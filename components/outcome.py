@@ -1,4 +1,4 @@
-"""How the program ends on a mistake: one clear message and no traceback."""
+"""How the program ends on an error of the configuration or a node: one clear message and no traceback."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def stopping_on_mistakes() -> Iterator[None]:
 
 
 def stop_on_mistake(program: Callable[P, R]) -> Callable[P, R]:
-    """The program, stopping on mistakes."""
+    """The program, which stops on such an error."""
 
     @functools.wraps(program)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -34,7 +34,7 @@ class Package(provider.Provider):
 
 
 class _Constructed(AuditLogging):
-    """The component of another process's program, which is told of a mistake by an answer and not by an exception."""
+    """The component of another process's program, which gets an error as an answer and not as an exception."""
 
     async def _declare(self, everything: Any) -> ClusterResources:
         try:

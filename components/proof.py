@@ -28,7 +28,7 @@ _NOT_MADE: Mapping[str, Any] = {"notProven": "no update that changed the node ha
 class Applied:
     """What a run applies, as far as events go another way afterwards.
 
-    ``nodes`` are the changes of the control-plane nodes by name. ``shipping`` is that of Alloy, None without one.
+    ``nodes`` are the changes of the control-plane nodes by name. ``shipping`` is Alloy's change, None without Alloy.
     ``after`` are the resources that must be done before an event can be looked for.
     """
 
@@ -98,10 +98,10 @@ async def _report(
     outputs_taken: Callable[[], Awaitable[None]] | None = None,
     end: Callable[[], None] = lambda: None,
 ) -> Mapping[str, Proven | Failure]:
-    """The results again, after everybody has been told. Raises RunError for those that fail the update.
+    """The results again, after everybody has got them. Raises RunError for those that fail the update.
 
-    Before that it waits for ``outputs_taken``: outputs that the engine has not taken before the program fails are lost,
-    and those of the last update too. ``end`` prepares the end of a process that is this project's own program.
+    Before that it waits for ``outputs_taken``. Outputs that the engine has not taken before the program fails are lost,
+    and the last update's too. ``end`` prepares the end of a process that is this project's own program.
     """
     failed = []
     for name, result in results.items():

@@ -9,32 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
-from auditlog.annotations.render import static_manifests
-from auditlog.detections.annotated import written_keys
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.plan.annotation_files import delivers_by_files
-from auditlog.plan.digest import plan_digest
-from auditlog.plan.plan import Plan, make_plan
-from auditlog.plan.plan_error import PlanError
-from auditlog.plan.removal import plan_removal
-from auditlog.plan.secret_plan import secret_plan, secret_removal
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.policy.validate import policy_as_read
-from auditlog.proof.tasks import proof_tasks
-from auditlog.proof.verdict import DueProof, due_proof
-from auditlog.review.decision import decide, decide_removal
-from auditlog.settings import DashboardMode, Settings
+from auditlog.settings import DashboardMode
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
-from components.control_plane import audited_nodes, forgotten_nodes, released_nodes, unread_nodes
-from components.declaration import hold_declared
-from components.in_short import say_in_short
-from components.node_command import diff_message
+from components.control_plane import ControlPlane
+from components.declared_nodes import declare_nodes
 from components.node_connection import connections
-from components.plan_digest import check_plan_digest
 from components.proof import Applied, proof_of, unread_proof
 from components.scope import Scope
 
@@ -54,8 +40,6 @@ def declare_cluster(
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
-    in_files = settings.annotations.in_files
-    static_policies = static_manifests(entries) if in_files else ""
     kept = in_cluster_texts(settings, dashboards, entries)
     provider: pulumi.ProviderResource | None = None
     if settings.in_cluster:
@@ -63,61 +47,33 @@ def declare_cluster(
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
         provider = provider_of(configuration, scope)
+    in_cluster_entries = () if settings.annotations.in_files else entries
     annotations: Sequence[pulumi.Resource] = ()
-    comes_first = False
-    if provider is not None and entries and not in_files:
-        # Where files deliver until now, they stay until the cluster's own policies are in force.
-        comes_first = any(map(delivers_by_files, (facts or {}).values()))
-        if comes_first:
-            annotations = declare_annotations(entries, _admission_policies(facts), provider, (), scope)
-
-    if not settings.nodes_to_read:
-        control_plane = forgotten_nodes(settings, connection, scope)
-    elif facts is None:
-        control_plane = unread_nodes(settings, connection, scope)
-    elif settings.enabled:
-        plan = _plan(settings, policy.text, facts, scope.owner, static_policies)
-        plan = secret_plan(plan) if scope.hides_texts else plan
-        say_in_short(lambda: decide(plan, settings, facts), scope)
-        check_plan_digest(plan_digest(plan, settings, kept), scope)
-        with hold_declared(plan, configuration) as held:
-            tasks = proof_tasks(plan, settings, policy_as_read(policy.text, policy.source), facts)
-            due = {} if isinstance(tasks, str) or not settings.proof.enabled else _due_proofs(facts)
-            keys = written_keys(entries)
-            control_plane = audited_nodes(plan, settings, scope, connection, due, keys, annotations)
-            held.until(control_plane.last)
-    else:
-        removal = plan_removal(settings, facts, scope.owner)
-        removal = secret_removal(removal) if scope.hides_texts else removal
-        say_in_short(lambda: decide_removal(removal, settings, facts), scope)
-        check_plan_digest(plan_digest(removal, settings, kept), scope)
-        control_plane = released_nodes(removal, connection, scope)
+    # Where files deliver until now, they stay until the cluster's own policies are in force.
+    comes_first = any(map(delivers_by_files, (facts or {}).values()))
+    if provider is not None and in_cluster_entries and comes_first:
+        annotations = declare_annotations(in_cluster_entries, _admission_policies(facts), provider, (), scope)
+    declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
+    control_plane = declared.control_plane
 
     in_cluster: InCluster | None = None
     if provider is not None:
         in_cluster = declare_in_cluster(
             configuration, policy, connection, dashboards, entries, provider, control_plane.last, scope
         )
-        if entries and not in_files and not comes_first:
+        if in_cluster_entries and not comes_first:
             there = _admission_policies(facts)
-            annotations = declare_annotations(entries, there, provider, control_plane.last, scope)
+            annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
+    last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
-    last: dict[Part, Sequence[pulumi.Resource]] = {
-        Part.NODES: control_plane.last,
-        Part.SHIPPING: [alloy.last] if alloy else [],
-        Part.DASHBOARDS: in_cluster.dashboards if in_cluster else [],
-        Part.ALERTS: in_cluster.alerts if in_cluster else [],
-        Part.ANNOTATIONS: annotations,
-    }
-
     proof: Any = None
     if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
-        if facts is not None:
-            way = [*last[Part.NODES], *last[Part.SHIPPING]]
-            applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
-            proof = proof_of(tasks, settings, facts, configuration.account, applied, scope)
-        else:
+        way = [*last[Part.NODES], *last[Part.SHIPPING]]
+        applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
+        if facts is None:
             proof = unread_proof(settings)
+        else:
+            proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
 
     in_force = {"source": policy.source, "sha256": policy.sha256} if settings.enabled and settings.nodes_to_read else {}
     outputs = {
@@ -135,6 +91,22 @@ def declare_cluster(
     return ClusterResources(outputs, last)
 
 
+def _last(
+    control_plane: ControlPlane, in_cluster: InCluster | None, annotations: Sequence[pulumi.Resource]
+) -> Mapping[Part, Sequence[pulumi.Resource]]:
+    """The resources after which each part is done."""
+    nodes = {Part.NODES: control_plane.last}
+    if in_cluster is None:
+        return {**dict.fromkeys(Part, ()), **nodes}
+    return {
+        **nodes,
+        Part.SHIPPING: [in_cluster.alloy.last] if in_cluster.alloy else [],
+        Part.DASHBOARDS: in_cluster.dashboards,
+        Part.ALERTS: in_cluster.alerts,
+        Part.ANNOTATIONS: annotations,
+    }
+
+
 def _admission_policies(facts: Mapping[str, Facts] | None) -> Mapping[str, str] | None:
     """Those of the cluster, from the first node that could tell."""
     told = [each.admission_policies for each in (facts or {}).values() if each.admission_policies is not None]
@@ -143,19 +115,3 @@ def _admission_policies(facts: Mapping[str, Facts] | None) -> Mapping[str, str] 
 
 def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:
     return pulumi.Output.secret(output) if secret else output
-
-
-def _due_proofs(facts: Mapping[str, Facts]) -> Mapping[str, DueProof]:
-    found = {node: due_proof(each.proof, each.unproven) for node, each in facts.items()}
-    return {node: due for node, due in found.items() if due is not None}
-
-
-def _plan(settings: Settings, policy_text: str, facts: Mapping[str, Facts], owner: str, static_policies: str) -> Plan:
-    """The plan. Raises PlanError, after a preview has shown what is known of it."""
-    try:
-        return make_plan(settings, policy_text, facts, owner, static_policies)
-    except PlanError as error:
-        if pulumi.runtime.is_dry_run():
-            for edit in error.edits:
-                pulumi.log.info(diff_message(edit.where, edit.change, edit.reasons))
-        raise

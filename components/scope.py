@@ -1,4 +1,4 @@
-"""Whose the resources are: the program's own, or those of one ``AuditLogging`` in another program."""
+"""Whose the resources are: the program's own, or one ``AuditLogging``'s in another program."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ ANY_OBJECT = "kubernetes:core/v1:ConfigMap"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the resources of one cluster stand in a stack.
+    """The place of one cluster's resources in a stack.
 
-    ``owner`` is written on the nodes, so that no other stack changes them. This project's own program has no ``parent``
-    and no ``prefix``: both are parts of a URN, and another URN would take audit logging off every node of the stacks
-    that exist. A URN has the types of the parents but not their names, so in another program ``prefix``, which comes
-    before every name, keeps several clusters apart. ``secret_arguments`` are those of the component that were given as
-    secrets although they hold no credentials: what is made of them is kept secret. ``take_over`` is the setting.
+    - ``owner`` is written on the nodes, so that no other stack changes them.
+    - ``parent`` and ``prefix``: this project's own program has neither. Both are parts of a URN, and another URN would
+      turn audit logging off on every node of existing stacks. A URN has the types of the parents but not their names.
+      So in another program ``prefix`` comes before every name and keeps several clusters apart.
+    - ``secret_arguments`` are arguments of the component that were given as secrets although they hold no credentials.
+      What is made of them is kept secret.
+    - ``take_over`` is the setting.
     """
 
     owner: str
@@ -78,8 +80,8 @@ class Scope:
     def _alias_former(self, arguments: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         """The resource's place below the former component, or in this project's own program.
 
-        It is within the stack of today: the engine writes the names of stack and project again when either is renamed
-        and when resources move to another stack.
+        It is within today's stack. The engine rewrites the names of stack and project when either is renamed, and when
+        resources move to another stack.
         """
         if not arguments.name.startswith(self.prefix):
             return None

@@ -78,7 +78,7 @@ class Lab:
         cluster.wait_ready(self.paths, self.state)
 
     def join(self, before_kubeadm: Callable[[LabState], None] | None = None) -> Lab:
-        """The lab with one more control-plane node, added by ``kubeadm join``; only where there is a load balancer.
+        """The lab with one more control-plane node, added by ``kubeadm join``. Requires a load balancer.
 
         ``before_kubeadm`` is called when the new machine runs and is no member of the control plane yet.
         """
@@ -91,7 +91,7 @@ class Lab:
             return upgrade.offer(self.paths, self.state, minor)
 
     def reset(self) -> bool:
-        """Give every node the state back that kubeadm left; gives whether anything had to change."""
+        """Restore on every node the state that kubeadm left. Returns whether anything had to change."""
         with exclusive(self.paths.lock, "another command"):
             changed = [snapshot.restore(self.paths, each) for each in self.state.nodes]
         self.wait_ready()

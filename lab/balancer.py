@@ -1,4 +1,4 @@
-"""The load balancer of a lab with several API servers: haproxy in network and PID namespaces of its own."""
+"""The load balancer of a lab with several API servers: haproxy in separate network and PID namespaces."""
 
 from __future__ import annotations
 

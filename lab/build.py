@@ -52,7 +52,7 @@ def is_current(paths: Paths, tool: Tool) -> bool:
 
 
 def official_path(tool: Tool) -> Path | None:
-    """The installed official program that serves instead of ours, on PATH or in the user's Pulumi folder."""
+    """The installed official program that serves instead of the lab's, on PATH or in the user's Pulumi folder."""
     if not tool.official:
         return None
     found = shutil.which(tool.name, path=os.pathsep.join(str(folder) for folder in _official_folders(tool)))
@@ -94,7 +94,7 @@ def parse_go_version(text: str) -> tuple[int, ...]:
 
 
 def go_environment() -> dict[str, str]:
-    """What Go is run with, beside the machine's own variables; another one would compile everything anew."""
+    """What Go is run with, beside the machine's variables; another value would compile everything again."""
     return {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 
 

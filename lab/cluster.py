@@ -37,9 +37,9 @@ _START_SECONDS = 300
 def up(paths: Paths, *, nodes: int, minor: str, before_kubeadm: Callable[[LabState], None] | None = None) -> LabState:
     """Make the lab and wait until its API answers and its nodes are Ready.
 
-    A running lab is left as it is. A lab that was cut short before kubeadm had finished starts from nothing; one
-    that had finished is started with the cluster it had, as after a reboot. ``before_kubeadm`` is called before each
-    machine becomes a member.
+    A running lab is left as it is. A lab that was cut short before kubeadm had finished starts from nothing. One that
+    had finished starts with the cluster it had, as after a reboot. ``before_kubeadm`` is called before each machine
+    becomes a member.
     """
     state = load(paths.state)
     if state and (len(state.nodes), state.kubernetes) != (nodes, minor):

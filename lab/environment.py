@@ -19,8 +19,8 @@ _NOT_OURS = ("SSH_AUTH_SOCK", "KUBECONFIG", "PYTHONDONTWRITEBYTECODE")
 def environment(paths: Paths | None = None, python: Path | None = None) -> dict[str, str]:
     """All variables for running ``pulumi`` against the lab.
 
-    PATH has the Python environment first, ``python`` or the one that runs now, since the language host takes
-    ``python3`` from it; then the Pulumi CLI and its language host, official or the lab's own, and the lab's kubectl.
+    PATH begins with the Python environment, ``python`` or the one that runs now: the language host takes ``python3``
+    from it. Then come the Pulumi CLI and its language host, official or the lab's, and the lab's kubectl.
     """
     where = paths or Paths.of()
     state = load(where.state)
@@ -44,8 +44,8 @@ def _install(paths: Paths) -> None:
     """Link programs and providers into the lab's Pulumi home, as an installation of Pulumi lays them out.
 
     The engine warns about each provider that it has to take from PATH, so they are not put there. A provider that is
-    not built, as the Kubernetes provider for the demonstration alone, has no folder: the engine takes a folder for an
-    installed plugin.
+    not built has no folder, as the Kubernetes provider for the demonstration alone. The engine would take a folder for
+    an installed plugin.
     """
     for tool in (*tools.pulumi_tools(), tools.kubernetes_provider()):
         program = build.official_path(tool) or tool.path(paths)

@@ -1,6 +1,6 @@
-"""What the lab's programs are told of Go's garbage collector, for which ``make test`` sets GOGC.
+"""How often Go's garbage collector runs in the lab's programs. ``make test`` sets GOGC for it.
 
-Most of what a control plane does on a lab is to start, and a start that collects less often takes a quarter less of a
+Most of what a control plane does on a lab is to start. A start that collects less often takes a quarter less of a
 processor. Benchmarks do not set it: they measure what a cluster has.
 """
 

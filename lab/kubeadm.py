@@ -33,8 +33,8 @@ OIDC_FLAGS = {
 nobody but the holder of admin.conf can log in. The API server starts without reaching the issuer."""
 
 BALANCED_FLAGS = {"shutdown-delay-duration": "10s"}
-"""What an API server behind a load balancer needs: without it the socket closes the moment the API server is told to
-end, with the connections that wait in it, seconds before a health check can tell that it is not ready any more."""
+"""What an API server behind a load balancer needs. By default its socket closes as soon as it has to end, with the
+connections that wait in it. Health checks notice seconds later."""
 
 EXTRA_VOLUME = {
     "name": "login-certificates",
@@ -54,7 +54,7 @@ _CRASH_LOOP_BACK_OFF_SINCE = 35
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What a node needs to join the control plane: where, with which token, trusting which CA, and the key to the
+    """What a node needs to join the control plane: address, token, trusted CA, and a key. The key opens the
     certificates that ``kubeadm init phase upload-certs`` keeps in the cluster."""
 
     endpoint: str

@@ -1,4 +1,4 @@
-"""Starts what lives in namespaces of its own, finds it again, and leads into it."""
+"""Starts what lives in separate namespaces, finds it again, and leads into it."""
 
 from __future__ import annotations
 

@@ -83,10 +83,10 @@ class Completed:
 
 
 def prepare(paths: Paths, state: LabState, node: NodeState, pause_image: str) -> str:
-    """Make the node's folders from nothing; gives sshd's public host key in authorized_keys format.
+    """Make the node's folders from nothing. Returns sshd's public host key in authorized_keys format.
 
-    The node gets a copy of the machine's /etc without its SSH host keys, passwords and Kubernetes files, and folders
-    of its own for everything else that it writes to. The machine's other files it sees read-only.
+    The node gets a copy of the machine's /etc without its SSH host keys, passwords and Kubernetes files. It gets
+    separate folders for everything else that it writes to. The machine's other files it sees read-only.
     """
     folder = paths.node(node.name)
     for own in ("etc", "var", "root", "home", "opt", "srv", "usr/local/bin", "usr/local/sbin"):

@@ -23,7 +23,7 @@ from lab.paths import MODULES, REPOSITORY
 class Kept:
     """A package that is to stay below its newest version: ``within`` is how the versions begin that it may go to.
 
-    ``folder`` is the one of lab/go that this holds for, "" for wherever it is pinned.
+    ``folder`` is the folder of lab/go that this holds for, "" for wherever it is pinned.
     """
 
     name: str
@@ -108,7 +108,7 @@ def python_packages() -> Iterator[Behind]:
 
 
 def packages_elsewhere() -> Iterator[Behind]:
-    """Those of other requirements files, which are for environments of their own: what their authors named."""
+    """What other requirements files name, which are for separate environments."""
     for file, names in _ELSEWHERE.items():
         # A name may stand twice, for two versions of Python.
         pinned = _PINNED.findall((REPOSITORY / file).read_text(encoding="utf-8"))
@@ -155,7 +155,7 @@ def requirements(files: Sequence[Path]) -> Iterator[Requirement]:
 def newest_downloadable(
     requirement: Requirement, listed: Sequence[str], can_be_had: Callable[[Requirement, str], bool]
 ) -> str | None:
-    """The newest release above the pinned one that can be had; None where there is none."""
+    """The newest release above the pinned one that can be had; None if there is none."""
     minor = re.search(r"-\d+\.(\d+)$", requirement.folder)
     pinned = _numbers(requirement.version)
     newer = [

@@ -47,7 +47,7 @@ func main() {{
 
 
 def generate(folder: Path) -> None:
-    """Generates the SDKs below the folder, which is made anew. LabError if a generator refuses the schema."""
+    """Generates the SDKs below the folder, which is emptied first. LabError if a generator refuses the schema."""
     tool = tools.package_sdks()
     build.build(Paths.of(), [tool])
     shutil.rmtree(folder, ignore_errors=True)

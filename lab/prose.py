@@ -1,6 +1,7 @@
-"""``python -m lab.prose [PAGE ...]``: the part of our writing rules that a machine can check. ``make lint`` runs it.
+"""``python -m lab.prose [FILE ...]``: the part of our writing rules that a machine can check. ``make lint`` runs it.
 
-It reports sentences of more than 25 words, and phrases that read like a translation, with what to write instead.
+It reports sentences of more than 25 words, and phrases that read like a translation, with what to write instead. It
+reads pages, and the docstrings of Python files.
 
 - Code counts as one word, and the words in it are not checked.
 - A list item or table cell is checked by itself. In a cell, a semicolon ends a sentence too, because cells are notes.
@@ -11,6 +12,8 @@ downloads its program when it first runs, without a hash. markdown-it-py reads t
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,9 +26,12 @@ from markdown_it.token import Token
 from lab.paths import REPOSITORY
 
 MOST_WORDS = 25
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "package/README.md", "docs/**/*.md")
+PAGES = ("*.md", "lab/README.md", "package/README.md", "docs/**/*.md")
 NOT_OURS = ("docs/examples/pages/",)
 """Pages that a program printed."""
+CODE = ("*.py", "auditlog/**/*.py", "components/**/*.py", "lab/**/*.py")
+NOT_HELD = tuple(f"auditlog/{folder}/" for folder in ("annotations", "events", "ledger", "observe", "proof", "report"))
+"""Folders whose docstrings are older than this check."""
 
 INSTEAD = {
     r"dial(s|led|ling)?": "contact",
@@ -64,6 +70,8 @@ _AVOIDED = tuple((re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.IGNORECASE),
 _END = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[\"'(\[*_]*(?:[A-Z0-9`…]|kube|etcd\b|sshd\b))")
 _CELL_END = re.compile(r"(?<=[.!?;·])\s+")
 _ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|No)\.\s")
+_ARGUMENT = re.compile(r"^ {4}(\w+):(?= )", re.MULTILINE)
+"""How an argument begins below `Args:`."""
 _CODE = "`code`"
 
 
@@ -92,6 +100,20 @@ def problems(page: str, text: str) -> list[Problem]:
 def text_problems(name: str, text: str) -> list[Problem]:
     """Return the problems of a plain text without Markdown, such as a command's help: notes, as in a table cell."""
     return [Problem(name, 1, message) for each in sentences(text, is_cell=True) for message in _of_sentence(each)]
+
+
+def docstring_problems(name: str, source: str) -> list[Problem]:
+    """Return the problems of a Python file's docstrings, those of fields and constants included, from top to bottom."""
+    texts = [
+        (node.lineno, inspect.cleandoc(node.value.value))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
+    return [
+        Problem(name, line + found.line - 1, found.message)
+        for line, text in sorted(texts)
+        for found in problems(name, _ARGUMENT.sub(r"- \1:", text.replace("``", "`")))
+    ]
 
 
 def sentences(passage: str, is_cell: bool = False) -> list[str]:
@@ -139,15 +161,15 @@ def _plain(tokens: Iterable[Token]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Check the named pages, or all. Returns 1 if there are problems."""
+    """Check the named files, or all. Returns 1 if there are problems."""
     named = [Path(each).resolve() for each in arguments]
-    paths = named or sorted({path for pattern in PAGES for path in REPOSITORY.glob(pattern)})
-    found = [
-        problem
-        for path in paths
-        if not (page := str(path.relative_to(REPOSITORY))).startswith(NOT_OURS)
-        for problem in problems(page, path.read_text())
-    ]
+    paths = named or sorted({path for pattern in (*PAGES, *CODE) for path in REPOSITORY.glob(pattern)})
+    found: list[Problem] = []
+    for path in paths:
+        name = str(path.relative_to(REPOSITORY))
+        if not name.startswith((*NOT_OURS, *NOT_HELD)):
+            check = docstring_problems if path.suffix == ".py" else problems
+            found += check(name, path.read_text())
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

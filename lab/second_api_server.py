@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from auditlog.manifest import manifest
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.second_api_server import PORTS
 from lab.api import Node
 from lab.errors import LabError
@@ -26,7 +26,7 @@ def second_api_server(node: Node, folder: str, files: Mapping[str, str], flags: 
     its last words when it does not get ready.
     """
     wanted = {**_ALWAYS, **flags}
-    written = manifest.arguments(node.run(f"cat {MANIFEST_PATH}").stdout)[1:]
+    written = manifest.arguments(node.run(f"cat {MANIFEST}").stdout)[1:]
     kept = [argument for argument in written if argument[2:].split("=")[0] not in wanted]
     program = f"{folder}/kube-apiserver"
     command = shlex.join([program, *kept, *(f"--{name}={value}" for name, value in wanted.items())])

@@ -1,4 +1,4 @@
-"""Gives a node back the state that kubeadm left, so that tests start from one that is known."""
+"""Restores a node to the state that kubeadm left, so that tests start from a state that is known."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def _restore_manifests(kept: Path, live: Path) -> bool:
 def _stop_api_server(each: NodeState, manifests: Path) -> None:
     """End the API server without its drain.
 
-    A manifest that is replaced under a running pod is tried again by kubelet only some ten seconds after the old
-    process has gone; one that comes back after the pod has been forgotten starts at once.
+    If a manifest is replaced under a running pod, kubelet tries it again about ten seconds after the old process has
+    gone. A manifest that comes back after the pod has been forgotten starts at once.
     """
     (manifests / _API_SERVER).unlink(missing_ok=True)
     time.sleep(_NOTICE_SECONDS)

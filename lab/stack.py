@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
+from auditlog.settings.package_schema import NAME
 from lab import node
 from lab.environment import environment
 from lab.errors import LabError
 from lab.paths import REPOSITORY, Paths
 from lab.state import LabState
 
-PROJECT = "kubernetes-audit"
 CLUSTER = "lab"
 """What stacks on the lab call the cluster, which is the label `cluster` of its events."""
 
@@ -53,7 +53,7 @@ class PulumiStack:
         folder = paths.stacks / name
         stack = cls(paths, name, folder, always or {})
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": PROJECT, "runtime": "python"}))
+        (folder / "Pulumi.yaml").write_text(yaml.safe_dump({"name": NAME, "runtime": "python"}))
         stack._pulumi_in(folder, "stack", "select", name, "--create")
         stack.configure(state, {})
         return stack
@@ -67,12 +67,12 @@ class PulumiStack:
         stay, encrypted."""
         kept = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
         wanted = {**configuration(state), **self.always, **settings}
-        config = {f"{PROJECT}:{key}": value for key, value in wanted.items()}
+        config = {f"{NAME}:{key}": value for key, value in wanted.items()}
         for key, value in (kept.get("config") or {}).items():
             if isinstance(value, dict) and "secure" in value:
                 config[key] = value
         self.file.write_text(yaml.safe_dump({**kept, "config": config}, sort_keys=False))
-        if f"{PROJECT}:sshPrivateKey" not in config:
+        if f"{NAME}:sshPrivateKey" not in config:
             self.set_secret("sshPrivateKey", self.paths.ssh_key.read_text())
 
     def set_secret(self, key: str, value: str) -> None:

@@ -1,7 +1,7 @@
 """What the lab has made, or is about to make: ``.lab/state.json`` and its dataclasses.
 
-Names are planned and written down before anything is created under them, so that a lab killed at any moment can
-be taken down by what the file says. Processes need no entry: they are found by the node's cgroup.
+Names are planned and written down before anything is created under them. So the file alone is enough to take down a lab
+killed at any moment. Processes need no entry: they are found by the node's cgroup.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class LabState:
     subnet: str
     bridge: str
     bridge_address: str
-    """The machine's own address in the subnet, to dial from; nothing listens on it."""
+    """The machine's own address in the subnet, to connect from; nothing listens on it."""
     endpoint: str
     """Where clients find the API, as ``https://10.197.0.11:6443``."""
     nodes: tuple[NodeState, ...]

@@ -26,12 +26,14 @@ _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 class Tool:
     """One program and how to get it.
 
-    ``module`` is the folder below ``lab/go`` whose go.mod pins it, ``package`` the Go package to build there.
-    ``upstream`` is the required module whose version is the tool's version, unless ``version`` is stated; a tool of
-    the lab's own has no upstream. ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``. ``beside``
-    are files of the upstream module that must lie next to the program, ``local`` other folders of ``lab/go`` it is
-    compiled from, ``folder`` the one below ``.lab/bin`` that it is in. ``official`` tools are not built where the
-    real ones are installed.
+    - ``module`` is the folder below ``lab/go`` whose go.mod pins it, ``package`` the Go package to build there.
+    - ``upstream`` is the required module whose version is the tool's version, unless ``version`` is stated. A tool of
+      the lab has no upstream.
+    - ``{version}``, ``{major}`` and ``{minor}`` are filled into ``ldflags``.
+    - ``beside`` are files of the upstream module that must lie next to the program.
+    - ``local`` are other folders of ``lab/go`` that it is compiled from.
+    - ``folder`` is its folder below ``.lab/bin``.
+    - ``official`` tools are not built if the real ones are installed.
     """
 
     name: str
@@ -147,8 +149,8 @@ def providers() -> tuple[Tool, ...]:
 
 
 def test_tools() -> tuple[Tool, ...]:
-    """What only tests run: the API server's own policy evaluator, of several Kubernetes versions, a client, the
-    language host of programs in YAML, an older kubeadm, installers' types, the Kubernetes provider, Alloy and Loki."""
+    """What only tests run: the API server's own policy evaluator of several Kubernetes versions, a client, and an older
+    kubeadm. Also the language host for YAML, installers' types, the Kubernetes provider, Alloy and Loki."""
     modules = (f"policy-oracle-{version}" for version in ("0.30", "0.33", "0.36", "0.37"))
     return (
         *(Tool(name=module, module=module, package=".", version="1", local=("policy-oracle",)) for module in modules),
@@ -184,8 +186,8 @@ def installer_types() -> Tool:
 
 
 def observability_tools() -> tuple[Tool, ...]:
-    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, Loki's command line, and the Kubernetes
-    provider, by which Alloy and the rules get into the cluster."""
+    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, and Loki's command line. The Kubernetes
+    provider brings Alloy and the rules into the cluster."""
     return (
         *shipping_tools(),
         Tool(name="logcli", module="loki", package=f"{_LOKI}/cmd/logcli", upstream=_LOKI),

@@ -1,10 +1,10 @@
-"""The source of a program that is built without most of it: a module's own, less what ``trim.json`` names.
+"""The source of a program that is built without most of it: a module's source, less what ``trim.json`` names.
 
 Of a program's source nothing is kept here. What a Go module of the lab says about it:
 
-- ``trim.json``: the checksum of the upstream module (``sum``, as in a go.sum), files and folders that are left out
-  (``leave_out``), and lines that are dropped (``drop_lines``: by file, each line exactly once in it);
-- the folder ``instead``: files that take the place of the upstream's.
+- ``trim.json`` has the checksum of the upstream module (``sum``, as in a go.sum), and the files and folders that are
+  left out (``leave_out``). It also has lines that are dropped (``drop_lines``: by file, each line exactly once in it).
+- The folder ``instead`` has files that replace the upstream's.
 
 The module's go.mod has a ``replace`` that leads to the folder ``FOLDER``.
 """

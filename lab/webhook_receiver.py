@@ -1,7 +1,7 @@
 """A server that takes audit events over HTTPS, as a SIEM does: for tests of the webhook backend.
 
-It runs in a node's network namespace, listens on the node's own address, and has a certificate authority of its own
-that vouches for it and for one client. It can be stopped and started again at the same address.
+It runs in a node's network namespace and listens on the node's own address. A separate certificate authority vouches
+for it and for one client. It can be stopped and started again at the same address.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from auditlog.checks.finding import Finding
 from auditlog.checks.process import no_process
+from auditlog.node_paths import ADMIN_KUBECONFIG, api_server_logs
 from auditlog.nodes.fact_types import Health, SignKind
 from auditlog.nodes.facts import Facts
 
@@ -38,7 +39,7 @@ def unanswered(facts: Facts) -> Finding | None:
             "the cluster's endpoint does not answer, though the API server of this node does "
             f"({facts.kubeadm_config_error})",
             "clients find no API server, and kubeadm-config cannot be read",
-            remedy="fix the load balancer, or what server: in /etc/kubernetes/admin.conf names",
+            remedy=f"fix the load balancer, or what server: in {ADMIN_KUBECONFIG} names",
         )
     started = datetime.fromtimestamp(max(process.started for process in facts.processes), UTC)
     return Finding(
@@ -46,7 +47,7 @@ def unanswered(facts: Facts) -> Finding | None:
         f"the API server does not answer, though its process has run since {started:%Y-%m-%d %H:%M:%S} UTC{change}",
         "it is starting, or hangs",
         remedy="run again when it answers (kubectl get --raw /readyz); its last words are in "
-        f"{facts.pod_logs}/kube-system_kube-apiserver-*",
+        f"{api_server_logs(facts.pod_logs)}",
     )
 
 

@@ -21,9 +21,9 @@ _UNKNOWN_CALLER = "which caller makes most of it cannot be known from file sizes
 def budget_findings(
     log: LogBackend | None, budget: Budget | None, facts: Facts, *, changes_policy: bool
 ) -> Iterator[Finding]:
-    """Whether the budget is met, in days; and that it cannot be known where the log is too short.
+    """Whether the budget is met, in days; or that nobody can know it yet, because the log is too short.
 
-    ``changes_policy`` says whether the node gets another policy: its rate is not that of the files on the node.
+    ``changes_policy`` says whether the node gets another policy, so that the files on it have another rate.
     """
     if log is None or budget is None or log.path == STDOUT:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlog.checks.finding import Finding, Severity
+from auditlog.node_paths import api_server_logs
 from auditlog.nodes.fact_types import Health, Sign, SignKind
 from auditlog.nodes.facts import Facts
 
@@ -35,7 +36,7 @@ def _finding(sign: Sign, pod_logs: str) -> Finding | None:
         case Health.UNKNOWN, _:
             return Finding("cluster-unknown", sign.sentence, "the change does not wait for what cannot be seen")
         case _, SignKind.API:
-            remedy = f"its last words are in {pod_logs}/kube-system_kube-apiserver-* on the node"
+            remedy = f"its last words are in {api_server_logs(pod_logs)} on the node"
             return _error("api-not-ready", sign.sentence, remedy)
         case _, SignKind.ETCD:
             remedy = "etcdctl endpoint status, member list and alarm list in the etcd pod say more"

@@ -13,15 +13,15 @@ from auditlog.nodes.facts import Facts
 from auditlog.settings import STDOUT
 
 IMAGE_COLLECTION_SHARE = 0.15
-"""What kubelet wants free of the images' file system: below it images that no container uses are deleted, and at
-0.10 pods are evicted (imageGCHighThresholdPercent 85, evictionHard nodefs.available, their defaults)."""
+"""What kubelet wants free of the images' file system, by default. Below it images that no container uses are deleted
+(imageGCHighThresholdPercent 85). At 0.10 pods are evicted (evictionHard nodefs.available)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
     """Bytes for the log file: the most it takes (None: no limit), what it takes now, and what is free beside it.
 
-    ``size`` is that of the whole file system, 0 when it is not known.
+    ``size`` is the size of the whole file system, 0 if it is not known.
     """
 
     worst_case: int | None

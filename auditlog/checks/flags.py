@@ -1,6 +1,6 @@
 """The audit flags themselves: repeated, unknown to the version, refused by it, or without effect.
 
-Names, values and what is refused stand in the rows of ``auditlog.manifest.audit_flags``.
+The rows of ``auditlog.manifest.audit_flags`` have names, values and what is refused.
 """
 
 from __future__ import annotations

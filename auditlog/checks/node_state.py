@@ -1,4 +1,4 @@
-"""Whether a node is one that can be changed at all: what kind of node it is, and what stands in the way."""
+"""Whether a node can be changed at all: what kind of node it is, and what prevents a change."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from auditlog.checks.finding import Finding, Severity
 from auditlog.manifest import manifest
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import ADMIN_KUBECONFIG, ARCHIVE, MANIFEST, MANIFESTS, RECORDS
 from auditlog.nodes.fact_types import Role
 from auditlog.nodes.facts import Facts
 
-ARCHIVE = "/etc/kubernetes/apiserver-manifest-archive"
 SEARCHED = "/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin, /bin and /opt/bin"
 """The folders in which a node's scripts look for programs, whatever PATH the caller has; as in node/common.sh."""
 
@@ -43,13 +42,13 @@ def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
 
 
 def kind_of_node(facts: Facts) -> Iterator[Finding]:
-    """Whether this is a control-plane node that kubeadm made, with an API server of its own."""
+    """Whether this is a control-plane node that kubeadm made, with an API server."""
     if facts.manifest is None:
         yield _no_manifest(facts)
     elif facts.role in (Role.WORKER, Role.NONE):
         yield _error(
             "no-admin-conf",
-            "/etc/kubernetes/admin.conf is not there",
+            f"{ADMIN_KUBECONFIG} is not there",
             "kubeadm-config and the API server's health cannot be read without it",
             "create it on the node: kubeadm init phase kubeconfig admin",
         )
@@ -59,7 +58,7 @@ def _no_manifest(facts: Facts) -> Finding:
     if facts.role is Role.CONTROL_PLANE:
         return _error(
             "no-manifest",
-            f"{MANIFEST_PATH} is not there",
+            f"{MANIFEST} is not there",
             "this control-plane node has no API server",
             f"restore it from a copy (the newest one in {ARCHIVE}/*/), or create it with "
             "kubeadm init phase control-plane apiserver",
@@ -67,13 +66,13 @@ def _no_manifest(facts: Facts) -> Finding:
     if facts.role is Role.WORKER:
         return _error(
             "no-manifest",
-            f"{MANIFEST_PATH} is not there",
+            f"{MANIFEST} is not there",
             "this is a worker and not a control-plane node",
             "take it out of nodes",
         )
     return _error(
         "no-manifest",
-        f"{MANIFEST_PATH} is not there",
+        f"{MANIFEST} is not there",
         "this is not a control-plane node of a kubeadm cluster",
         "give the addresses of those",
     )
@@ -100,13 +99,13 @@ def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
             continue
         remedy = "move it out by hand: its name is no plain text, and is shown with escapes"
         if stray.plain:
-            path = shlex.quote(f"/etc/kubernetes/manifests/{stray.name}")
+            path = shlex.quote(f"{MANIFESTS}/{stray.name}")
             remedy = (
                 f"move it out (mv {path} /etc/kubernetes/), or let the stack do it with quarantineStrayManifests: true"
             )
         yield _error(
             "stray-manifest",
-            f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too",
+            f"{stray.name} in {MANIFESTS} defines kube-apiserver too",
             "kubelet may run it in place of kube-apiserver.yaml at any time",
             remedy,
         )
@@ -129,7 +128,7 @@ def forgotten(facts: Facts) -> Iterator[Finding]:
     if manifest.policy_annotation(facts.manifest.text) is not None:
         yield Finding(
             "forgotten",
-            "a stack wrote the manifest, and its record in /etc/kubernetes/audit-logging is gone",
+            f"a stack wrote the manifest, and its record in {RECORDS} is gone",
             "after the next pulumi up the present manifest counts as the one from before, and removal leaves audit "
             "logging on",
             remedy=f"put the folder back first; the manifest from before is in the newest folder of {ARCHIVE} "

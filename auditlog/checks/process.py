@@ -10,7 +10,7 @@ from auditlog.checks.finding import Finding
 from auditlog.manifest import manifest
 from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
 from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import MANIFEST, api_server_logs
 from auditlog.nodes.fact_types import Process
 
 
@@ -25,10 +25,10 @@ class Lag(StrEnum):
 
 
 def process_lag(server: ApiServer) -> Lag | None:
-    """In what the node's process is behind the live manifest ``server`` and the files it names; None when in nothing.
+    """In what the node's process is behind the live manifest ``server`` and the files it names; None if in nothing.
 
-    Those files are read at the start only. A process that started before one was last written has read another text,
-    unless the manifest names the hash of what is in it now: then kubelet started the process because of it.
+    It reads those files only at its start. A process that started before the last write of one has read another text.
+    If the manifest names the hash of the present text, kubelet started the process because of it.
     """
     facts = server.facts
     if not facts.processes:
@@ -84,7 +84,7 @@ def no_process(pod_logs: str) -> Finding:
         "no API server runs on this node",
         "it is down or just starting",
         remedy="kubelet's log says why (journalctl -u kubelet), and the API server's own last words are in "
-        f"{pod_logs}/kube-system_kube-apiserver-*",
+        f"{api_server_logs(pod_logs)}",
     )
 
 
@@ -98,7 +98,7 @@ def _other_arguments(server: ApiServer, process: Process) -> Finding:
     effect = ", ".join(changes) or "the same in another order"
     return Finding(
         "process-differs",
-        f"the running API server has other arguments than {MANIFEST_PATH}",
+        f"the running API server has other arguments than {MANIFEST}",
         f"kubelet has not taken the file, or does so at the next restart, with {effect}",
     )
 

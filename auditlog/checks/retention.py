@@ -14,7 +14,7 @@ OUTAGE_HOURS = 24
 """How long Loki, or Alloy, may be away without a loss: what breaks in the evening is fixed the next day."""
 
 MEASURED_SECONDS = 3600
-"""A log of less time than this does not tell how much is written in a day."""
+"""A log of less time does not show how much is written in a day."""
 
 
 def retention_findings(log: LogBackend | None, facts: Facts) -> Iterator[Finding]:

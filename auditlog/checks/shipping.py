@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from auditlog.checks.finding import Finding, Severity
 from auditlog.manifest.backends import LogBackend
-from auditlog.nodes.facts import POD_LOGS, Facts
+from auditlog.node_paths import POD_LOGS
+from auditlog.nodes.facts import Facts
 from auditlog.settings import STDOUT
 
 

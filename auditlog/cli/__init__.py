@@ -1,7 +1,12 @@
 """The command line: `auditlog COMMAND …`, and as a plugin of kubectl `kubectl audit COMMAND …`.
 
-Exit codes: 0 done, 1 findings (each command's help says which), 2 wrong usage or unreadable input, 130 ended by Ctrl-C,
-141 the reader of the output went away. Questions about logs have those of `auditlog.events.outcome`.
+Questions about logs have the exit codes of `auditlog.events.outcome`. All others have these:
+
+- 0: done
+- 1: findings; each command's help says which
+- 2: wrong usage or unreadable input
+- 130: ended by Ctrl-C
+- 141: the reader of the output went away
 """
 
 from __future__ import annotations

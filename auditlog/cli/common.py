@@ -21,7 +21,7 @@ class UsageError(AuditlogError):
 
 
 def print_help(parser: argparse.ArgumentParser) -> int:
-    """What a command does that has commands of its own and was given none."""
+    """What a command with subcommands does if none is given."""
     parser.print_help()
     return 0
 

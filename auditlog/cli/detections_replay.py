@@ -84,7 +84,7 @@ def _from_files(arguments: argparse.Namespace, known: Known, settings: AlertSett
 
 
 def _written(arguments: argparse.Namespace) -> frozenset[str]:
-    """The keys that annotations write, as far as it is said."""
+    """The keys that annotations write, as far as the arguments say."""
     policy = f"stack:{arguments.stack}" if arguments.stack else arguments.policy or ""
     return written_keys(named_entries(policy, annotated=arguments.annotations))
 

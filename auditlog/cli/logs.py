@@ -110,7 +110,7 @@ def given_logs(arguments: argparse.Namespace, since: datetime | None = None) -> 
 
 
 def given_histories(arguments: argparse.Namespace) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What the nodes that the arguments name tell of their policies, by node, and which node is missing.
+    """The histories of policies on the nodes that the arguments name, by node, and which node is missing.
 
     Raises UsageError, ReadError.
     """

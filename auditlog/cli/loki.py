@@ -16,7 +16,7 @@ DEFAULT_RANGE = timedelta(hours=24)
 
 
 def add_loki(parser: argparse.ArgumentParser) -> None:
-    """The options, as a group of their own."""
+    """The options, as a separate group."""
     group = parser.add_argument_group(
         "Loki", "Ask Loki instead of files, for the last 24 hours unless --since says otherwise."
     )

@@ -1,10 +1,10 @@
 """What a command answers, in every form that `-o` names.
 
-A command makes one `Output`: its text, its JSON, and where in the JSON the records stand. YAML and CSV are made from
+A command makes one `Output`: its text, its JSON, and the place of the records in the JSON. YAML and CSV are made from
 the JSON, so that all forms say the same by the same names.
 
-rich knows what terminals, NO_COLOR and FORCE_COLOR ask for, and starts the pager. Tables stay our own: where rich folds
-a cell inside its column, ours puts the columns that do not fit on a line of their own, which can still be searched.
+rich knows what terminals, NO_COLOR and FORCE_COLOR ask for, and starts the pager. Tables stay ours. rich folds a cell
+inside its column. Ours puts the columns that do not fit on a separate line, which can still be searched.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def _at_least_one(option: str, value: int) -> int:
 
 
 def disk_budget(arguments: argparse.Namespace) -> DiskBudget | None:
-    """What the API server keeps; None where nobody says. Raises UsageError where only half is said."""
+    """What the API server keeps; None if no argument says. Raises UsageError if only half is given."""
     maxsize, maxbackup = arguments.audit_log_maxsize, arguments.audit_log_maxbackup
     if maxsize is None and maxbackup is None:
         return None

@@ -1,6 +1,6 @@
 """The terminal: its width, its height, and a progress bar on standard error.
 
-rich is imported only where there is a terminal: it takes a tenth of a second.
+rich is imported only for a terminal: it takes a tenth of a second.
 """
 
 from __future__ import annotations

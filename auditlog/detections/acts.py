@@ -1,7 +1,7 @@
 """Which detections one and the same act raises, so that it rings once.
 
 An exec into a Pod of kube-system is a session, a session in kube-system, and perhaps a suspicious command. Alerts of
-such a group carry the label `act`; while one is firing, Alertmanager can hold back the milder ones of the same act and
+such a group carry the label `act`. While one is firing, Alertmanager can hold back the milder ones of the same act and
 user (`inhibit_rules`, https://prometheus.io/docs/alerting/latest/configuration/#inhibition-related-settings).
 """
 

@@ -1,7 +1,7 @@
 """The form of a detection that reads an annotation in place of a body, in LogQL and for an event that is at hand.
 
-An admission policy sees the object as it will be stored, so this form needs no JSON patch to be read: what a body may
-hide (`Events.unseen`) it sees.
+An admission policy sees the object as it will be stored. So this form reads no JSON patch, and it sees what a body may
+hide (`Events.unseen`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who a detection is about, once in LogQL and once in the language of an audit policy.
 
-A user name says what somebody is: `system:` begins the names of everything that belongs to the cluster. LogQL matches
-such a prefix. An audit policy cannot, but it tells only those users and groups apart that it names, so leaving out the
-named ones that do not belong says the same of it.
+A user name shows what somebody is: `system:` begins the names of everything that belongs to the cluster. LogQL matches
+such a prefix. An audit policy cannot, but it distinguishes only those users and groups that it names. Leaving out the
+named ones that do not belong has the same effect.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """All detections, by area.
 
 They come from an article on audit logs in forensics and from the public catalogues (Sigma, Elastic, Falco). Not taken
-from those: deleted Deployments, changed CronJobs, listing by tools. People and pipelines do these every day, so they
-belong on a dashboard; an alert that is always on is none. Nor ConfigMaps with credentials in them: only a log that has
-the bodies of ConfigMaps shows these, and such a log holds the credentials (lint: `credential-bodies`).
+over are:
+
+- Deleted Deployments, changed CronJobs, listing by tools. People and pipelines do these every day. They belong on a
+  dashboard, since an alert that is always on is none.
+- ConfigMaps with credentials in them. Only a log with the bodies of ConfigMaps shows these, and such a log holds the
+  credentials (lint: `credential-bodies`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which detections a policy makes blind.
 
-The requests of a detection are put to the policy as a second policy, whose rules ask for the level that the detection
-needs; the exact partition of all requests by the two then tells, for every one of them, whether enough is recorded. No
-example is tried out, so "sees all" is said only where that is so.
+A detection becomes a second policy, whose rules ask for the level that it needs. The exact partition of all requests by
+the two then shows for each request whether enough is recorded. No example is tried out, so "sees all" always holds for
+all.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Watches:
         self._asking: dict[tuple[object, ...], tuple[tuple[Detection, Events, Matcher], ...]] = {}
 
     def note(self, event: Event, line: bytes) -> None:
-        """Notes an event, which stands in this line, for every detection that counts it."""
+        """Notes an event, which is in this line, for every detection that counts it."""
         key = combination(event, _NAMED)
         asking = self._asking.get(key)
         if asking is None:

@@ -1,6 +1,6 @@
 """Regular expressions for JSON patches, which the log holds as they were sent: `[{"op":"add","path":…,"value":…}]`.
 
-A patch names the place it changes, so a key that a detection looks for stands in the path. The members of an operation
+A patch names the place it changes, so the path holds the key that a detection looks for. The members of an operation
 have any order. Operations that copy or move a value do not show it.
 """
 

@@ -132,13 +132,13 @@ def _one_of(label: str, values: Sequence[str]) -> str:
 
 
 def _alternatives(terms: Sequence[str]) -> str:
-    """The terms joined by `or`, in brackets where there is something to hold together; empty when one is open."""
+    """The terms joined by `or`, in brackets if there are several; empty when one is open."""
     if not all(terms):
         return ""
     return terms[0] if len(terms) == 1 else "(" + " or ".join(f"({term})" for term in terms) + ")" if terms else ""
 
 
 def quoted(text: str) -> str:
-    """A text as it stands in a label filter."""
+    """A text as a label filter holds it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -43,8 +43,8 @@ EVENT_START = (
 )
 """Regular expression for an event up to its URI, in the order in which the API server writes its fields.
 
-Anchored, so that nobody can hide a request by writing something alike into its body; the audit ID and the URI are the
-caller's to choose, quotes included.
+Anchored, so that nobody can hide a request by writing something alike into its body. The caller chooses audit ID and
+URI, quotes included.
 """
 IN_URI = EVENT_START + STRING
 NO_DRY_RUN = rf'!~ `{EVENT_START}([^"\\?]|\\.)*\?({STRING}(&|\\u0026))?dryRun=All`'
@@ -127,7 +127,7 @@ class Silence:
 class Unannotated:
     """A count of writes over `window` seconds that lack the sentinel of an entry which annotates them.
 
-    Those of the first moments after a policy of ours was changed are left out: that has an alert of its own.
+    It leaves out the first moments after a change of our policies, for which there is another alert.
     """
 
     by: tuple[str, ...]

@@ -32,8 +32,8 @@ class MetricsScope:
     """Whose metrics are looked at.
 
     `addresses` are names and addresses of the control-plane nodes: node_exporter runs on workers too, whose disks hold
-    no audit log. `selectors` are a stack's own and replace the usual ones. `tenant` is that of the events in Loki, ""
-    if it is not known.
+    no audit log. `selectors` are a stack's own and replace the usual ones. `tenant` is the tenant of the events in
+    Loki, "" if it is not known.
     """
 
     cluster: str

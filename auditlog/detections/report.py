@@ -55,7 +55,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
 
 def _told_by(findings: Sequence[Finding]) -> list[str]:
-    """How those that look for more than a request are told: by bodies, by annotations, by either, or not at all."""
+    """How events show those that look for more than a request: by bodies, by annotations, by either, or not at all."""
     found: dict[tuple[Form, ...], list[str]] = {}
     for each in findings:
         if _is_told_by_bodies(each.detection) and each.sight is not Sight.BLIND:

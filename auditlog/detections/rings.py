@@ -1,7 +1,7 @@
 """When a detection would have rung over a stretch of the log, however late its events arrived.
 
 A rule looks at the last minutes of its own clock and sees nothing of what arrives later. Here the times of events
-count: a detection rings from the event with which it exceeds its threshold within its window, until the window is past.
+count. A detection rings from the event with which it exceeds its threshold within its window, until the window is past.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """How often a detection on events is asked, and how far back each time.
 
-Every evaluation reads everything that the log had in its window, so a short interval under a long window reads each
-byte many times. A detection of single events looks back as far as its last evaluation, and a minute more for events
-that arrive late. One that counts up to a threshold looks back over its whole window at least twice in it, so that a
-burst across the end of one evaluation is whole in another.
+Every evaluation reads everything that the log had in its window. A short interval under a long window reads each byte
+many times.
+
+- A detection of single events looks back as far as its last evaluation, and a minute more for events that arrive late.
+- One that counts up to a threshold looks back over its whole window, at least twice in it. So a burst across the end of
+  one evaluation is whole in another.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def behind(by: str, selector: str) -> str:
     ``by`` is how instances are put together, ``sum by (cluster, instance)``; ``selector`` what their series have. A
     node that has nothing to say is not behind, however old its last event is.
 
-    Of an Alloy that sends other logs as well through the ``loki.write`` that audit events go to, it is not known what
-    waits: there it says nothing.
+    An Alloy may send other logs through the ``loki.write`` of audit events. What waits there is unknown, so the query
+    returns nothing.
     """
 
     def total(metric: str) -> str:

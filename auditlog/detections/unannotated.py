@@ -1,7 +1,7 @@
 """The LogQL for writes that should carry annotations and do not: what happened in them is unknown.
 
-Each policy of ours writes a sentinel once all its annotations are there. It is missing where an expression failed or
-grew too costly, where a value was cut, and where the policy is not in force.
+Each of our policies writes a sentinel once all its annotations are written. It is missing if an expression failed or
+grew too costly, if a value was cut, and while the policy is not in force.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from auditlog.detections.model import CHANGES, NO_DRY_RUN, Unannotated
 from auditlog.events.logql import STATIC, annotation_paths
 
 _SETTLING = "6m"
-"""How long ago a policy was changed while writes without its sentinel are still in the window; a policy takes seconds
-to be in force (kubernetes, apiserver/pkg/admission/plugin/policy/generic)."""
+"""How long after a change of a policy writes without its sentinel may still be in the window. A policy takes seconds to
+be in force (kubernetes, apiserver/pkg/admission/plugin/policy/generic)."""
 _MADE = f'resource=~"validatingadmissionpolic.*" and name=~"{POLICY_PREFIX}.*"'
 
 

@@ -15,9 +15,9 @@ _CLUSTER = "cluster"
 def unread_percent() -> str:
     """The share of the events of half an hour that Alloy has not read, in percent.
 
-    Nodes are compared one by one where the series of both jobs have the label ``node``, else all of a cluster together.
-    It says nothing where a counter began within the half hour, by a restart of the API server or of Alloy: what was
-    counted around it is not known to Prometheus. What Alloy reads a second time makes it read more, not less.
+    Nodes are compared one by one if the series of both jobs have the label ``node``, else all of a cluster together.
+    The query returns nothing if a counter began within the half hour, by a restart of the API server or of Alloy.
+    Prometheus does not know what was counted around it. What Alloy reads a second time makes it read more, not less.
     """
     both = f"{_increase(_NODE, _COUNTED)} and {_increase(_NODE, _READ)}"
     return f"{_percent(_NODE)} or ({_percent(_CLUSTER)} unless on (cluster) ({both}))"

@@ -1,6 +1,6 @@
 """Workloads that reach beyond their container, or that touch the cluster's own.
 
-The caller is whoever wrote the Pod or its template; Pods that controllers of kube-system make from a template are left
+The caller is whoever wrote the Pod or its template. Pods that controllers of kube-system make from a template are left
 out, because the template's author is already known.
 """
 

@@ -12,6 +12,7 @@ from auditlog.events.event import Event, Sighting, to_request
 from auditlog.events.in_force import PolicyHistory
 from auditlog.policy.evaluate import compile_policy
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
+from auditlog.policy.resources import HEALTH_PATHS
 
 HEARTBEAT = timedelta(seconds=10)
 """How often each API server renews its own lease (`cmd/kube-apiserver`, feature APIServerIdentity, on since 1.26)."""
@@ -24,7 +25,6 @@ FEWEST_BEATS = 3
 
 _KEPT_NAMES = 10_000
 _API_SERVER = "system:apiserver"
-_PROBES = ("/livez", "/readyz", "/healthz")
 _BEATS = (
     Request(
         _API_SERVER,
@@ -46,7 +46,7 @@ _BEATS = (
 def is_heartbeat(event: Event) -> bool:
     """Whether a node sends such a request to its own API server all the time: a renewed lease, or kubelet's probe."""
     if event.object_ref is None:
-        return event.user.username == "system:anonymous" and event.request_uri.startswith(_PROBES)
+        return event.user.username == "system:anonymous" and event.request_uri.startswith(HEALTH_PATHS)
     return is_renewal(event)
 
 

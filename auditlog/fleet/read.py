@@ -20,7 +20,7 @@ AT_ONCE = 40
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a stack file says of a cluster."""
+    """What a stack file says about a cluster."""
 
     stack: str
     """The stack's name."""
@@ -37,7 +37,7 @@ class Cluster:
 async def read_fleet(
     clusters: Sequence[Cluster], access: Access, at_once: int, done: Callable[[int], object] = lambda _: None
 ) -> tuple[Row, ...]:
-    """A row for each cluster, in their order. ``done`` is told each time that one is over."""
+    """A row for each cluster, in their order. ``done`` is called each time that one is over."""
     slots = asyncio.Semaphore(at_once)
 
     async def read(cluster: Cluster) -> Row:

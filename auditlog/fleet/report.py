@@ -106,7 +106,7 @@ def _ago(seconds: int | None) -> str:
 
 
 def details(row: Row) -> Iterator[str]:
-    """Everything that is said of a cluster besides its row."""
+    """What there is to say about a cluster besides its row."""
     yield from row.findings
     yield from row.problems
     if row.old_scripts:

@@ -1,7 +1,7 @@
 """Drafts the stack file that takes over what is on the nodes, without changing it.
 
-The draft says itself what it could not keep: it is given to the same plan that a preview makes, and what that plan
-would edit becomes a comment.
+The draft goes to the same plan that a preview makes. What that plan would edit becomes a comment, so the draft itself
+says what it could not keep.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from auditlog.settings import (
     PolicySettings,
     Settings,
 )
-
-PROJECT = "kubernetes-audit"
+from auditlog.settings.package_schema import NAME
 
 _HAND_OVER = (
     "What to do depends on that stack:",
@@ -60,7 +59,7 @@ class Draft:
     @property
     def others(self) -> tuple[str, ...]:
         """One line for each stack of another name than the cluster's that manages nodes of the draft."""
-        own = f"{PROJECT}/{self.settings.cluster}"
+        own = f"{NAME}/{self.settings.cluster}"
         return tuple(
             f"{', '.join(nodes)}: managed by the Pulumi stack {owner}, and a preview of any other stack is refused"
             for owner, nodes in self.owners.items()
@@ -112,7 +111,7 @@ def stack_file(draft: Draft) -> str:
     values["policy"] = source | ({} if settings.policy.path == DEFAULT_POLICY_PATH else {"path": settings.policy.path})
     if settings.log is not None:
         values["auditLog"] = _log_values(settings.log)
-    document = {"config": {f"{PROJECT}:{key}": value for key, value in values.items()}}
+    document = {"config": {f"{NAME}:{key}": value for key, value in values.items()}}
     return "".join(f"# {line}\n" for line in _heading(draft)) + yaml.safe_dump(document, sort_keys=False, width=1000)
 
 
@@ -174,7 +173,7 @@ def _owners(facts: Mapping[str, Facts]) -> Mapping[str, tuple[str, ...]]:
 
 def _would_change(settings: Settings, policy_text: str, facts: Mapping[str, Facts]) -> list[str]:
     """What the first ``pulumi up`` would do to the nodes with these settings, were they all its stack's."""
-    owner = f"{PROJECT}/{settings.cluster}"
+    owner = f"{NAME}/{settings.cluster}"
     own = {name: replace(each, owner=owner) if each.owner else each for name, each in facts.items()}
     try:
         plan = make_plan(settings, policy_text, own, owner)

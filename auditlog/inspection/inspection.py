@@ -18,7 +18,8 @@ from auditlog.checks.node_state import kind_of_node, kubelet
 from auditlog.manifest.audit_flags import AUDIT, POLICY_FLAG
 from auditlog.manifest.backends import LogBackend, WebhookBackend, log_backend, webhook_backend
 from auditlog.manifest.desired import Flag, sha256
-from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
+from auditlog.manifest.manifest import ManifestError
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.nodes.flagz import Witness, witness
@@ -32,8 +33,8 @@ from auditlog.policy.read import parse_policy
 from auditlog.policy.validate import validate
 
 LEADING = ("no-manifest", "manifest-unreadable", "kubelet-down", "no-process", "api-server-silent")
-"""The findings that come before everything else that is said of a node, by their ids: while one of them holds, the
-others may be its consequences."""
+"""Ids of the findings that come before all others about a node: while one of them holds, the others may be its
+consequences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def inspect_node(name: str, facts: Facts) -> NodeReport:
     try:
         return _inspect(name, facts, facts.manifest)
     except ManifestError as error:
-        problem = Finding("manifest-unreadable", f"{MANIFEST_PATH} {error}", "nothing more can be said about this node")
+        problem = Finding("manifest-unreadable", f"{MANIFEST} {error}", "nothing more can be said about this node")
         return _unreadable(name, facts, problem)
 
 

@@ -21,7 +21,7 @@ _SHOWN = 5
 
 _LABEL = 12
 _SAID = (*FILE_FLAGS, *ROTATION_FLAGS, *(backend.flag("mode") for backend in BACKENDS))
-"""The flags whose values stand in the lines on backends and policy."""
+"""The flags whose values the lines on backends and policy show."""
 
 _BLOCKS_REMOVAL = "Kubernetes finishes the deletion of no namespace until they answer, so pulumi destroy would fail"
 

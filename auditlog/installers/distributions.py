@@ -1,4 +1,4 @@
-"""Distributions and installers with a configuration of their own: kubespray, k3s, RKE2 and Talos.
+"""Distributions and installers with their own configuration: kubespray, k3s, RKE2 and Talos.
 
 None of them offers annotations of the API server's pod. Their processes restart by themselves when their configuration
 changes, but not when only the policy's file does.
@@ -63,7 +63,7 @@ def rke2(wanted: Wanted) -> Rendered:
     """/etc/rancher/rke2/config.yaml.d, and the policy, which RKE2 mounts by itself."""
     folder = wanted.log_folder
     config: dict[str, Any] = {
-        "audit-policy-file": wanted.policy_path,
+        POLICY_FLAG: wanted.policy_path,
         "kube-apiserver-arg+": wanted.arguments(POLICY_FLAG),
         **({"kube-apiserver-extra-mount+": [f"{folder}:{folder}"]} if folder not in (None, ".") else {}),
     }

@@ -1,8 +1,10 @@
 """Where an API server sends its audit events, as its flags say, with the defaults of its version.
 
-Flags and defaults: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.37. The one difference between them is the
-rotation of the log file: since 1.36 (kubernetes/kubernetes#136478) a file is kept for 366 days and 100 files are kept
-where no flag says so, and --audit-log-maxsize=0 turns rotation off; before, nothing was ever deleted, and 0 was 100 MB.
+Flags and defaults: k8s.io/apiserver pkg/server/options/audit.go, 1.30 to 1.37. Versions differ only in the rotation of
+the log file (kubernetes/kubernetes#136478):
+
+- Since 1.36 the defaults keep a file for 366 days, and 100 files. --audit-log-maxsize=0 turns rotation off.
+- Before, nothing was ever deleted by default, and 0 meant 100 MB.
 """
 
 from __future__ import annotations

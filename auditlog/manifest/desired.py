@@ -20,7 +20,8 @@ POLICY_ANNOTATION = "kubernetes-audit/policy-sha256"
 WEBHOOK_ANNOTATION = "kubernetes-audit/webhook-sha256"
 ADMISSION_ANNOTATION = "kubernetes-audit/admission-sha256"
 
-LOG_MOUNT = "audit-logs"
+POLICY_MOUNT, LOG_MOUNT, WEBHOOK_MOUNT = "audit-policy", "audit-logs", "audit-webhook"
+"""Names of the volumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,12 @@ def sha256(text: str) -> str:
 
 
 def _mounts(settings: AuditSettings) -> Iterator[HostMount]:
-    yield _file_mount("audit-policy", settings.policy.path)
+    yield _file_mount(POLICY_MOUNT, settings.policy.path)
     if settings.log is not None and settings.log.is_file:
         folder = str(PurePosixPath(settings.log.path).parent)
         yield HostMount(LOG_MOUNT, folder, read_only=False, path_type="DirectoryOrCreate")
     if settings.webhook is not None:
-        yield _file_mount("audit-webhook", settings.webhook.path)
+        yield _file_mount(WEBHOOK_MOUNT, settings.webhook.path)
 
 
 def _file_mount(name: str, path: str) -> HostMount:

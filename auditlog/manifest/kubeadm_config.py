@@ -1,11 +1,14 @@
 """ClusterConfiguration as kubeadm keeps it in the kube-system/kubeadm-config ConfigMap.
 
-``kubeadm upgrade`` and ``kubeadm join`` write the API server's manifest from it, so what it does not name is lost at
-the next upgrade. Two shapes are edited: v1beta4, where ``extraArgs`` is a list of
-name and value that keeps its order and allows duplicates, and v1beta3, where it is a map
-(kubeadm app/apis/kubeadm/v1beta4/types.go, app/util/config/common.go). Volumes are keyed by name in both.
-kubeadm 1.37 reads v1 as an experiment: v1beta4 with a ``mergeMethod`` on an argument, whose value is appended or
-prepended to the one that kubeadm sets by itself (app/util/arguments.go).
+``kubeadm upgrade`` and ``kubeadm join`` write the API server's manifest from it, so the next upgrade loses what it does
+not name. Two shapes are edited (kubeadm app/apis/kubeadm/v1beta4/types.go, app/util/config/common.go). Volumes are
+keyed by name in both:
+
+- In v1beta4 ``extraArgs`` is a list of name and value that keeps its order and allows duplicates.
+- In v1beta3 it is a map.
+
+kubeadm 1.37 reads v1 as an experiment. That is v1beta4 with a ``mergeMethod`` on an argument: its value is appended or
+prepended to the one that kubeadm sets (app/util/arguments.go).
 """
 
 from __future__ import annotations
@@ -192,7 +195,7 @@ def _has_merge_methods(document: Any) -> bool:
 
 
 def _pairs(extra: Any, *, merges: bool) -> Iterator[tuple[str, str]]:
-    """Names and values; those with a ``mergeMethod``, where there is such a thing, are left out."""
+    """Names and values, without those that have a ``mergeMethod``."""
     if isinstance(extra, dict):
         yield from ((str(name), str(value)) for name, value in extra.items())
         return
@@ -227,7 +230,7 @@ def _write_flag(text: str, flag: Flag) -> str:
 
 
 def _place(document: Any, name: str) -> Path:
-    """Where the value of a flag that is there stands."""
+    """The place of the value of a flag that exists."""
     extra = document["apiServer"]["extraArgs"]
     if isinstance(extra, dict):
         return ("apiServer", "extraArgs", name)

@@ -14,9 +14,7 @@ from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.desired import ADMISSION_ANNOTATION, POLICY_ANNOTATION, WEBHOOK_ANNOTATION
 from auditlog.manifest.ownership import Present
 from auditlog.manifest.yaml_edit import Path, YamlEditError
-
-CONTAINER = "kube-apiserver"
-MANIFEST_PATH = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+from auditlog.node_paths import API_SERVER
 
 
 class ManifestError(AuditlogError):
@@ -151,14 +149,14 @@ def load(text: str) -> Any:
 def container_path(document: Any) -> Path:
     """Where in the document the API server's container is. Raises ManifestError."""
     containers = (document.get("spec") or {}).get("containers") or []
-    index = yaml_edit.find(containers, "name", CONTAINER)
+    index = yaml_edit.find(containers, "name", API_SERVER)
     if index is None:
-        raise ManifestError(f"has no container named {CONTAINER}")
+        raise ManifestError(f"has no container named {API_SERVER}")
     return ("spec", "containers", index)
 
 
 def at(document: Any, path: Path) -> Any:
-    """What stands at ``path``."""
+    """The value at ``path``."""
     for step in path:
         document = document[step]
     return document

@@ -1,8 +1,8 @@
 """The edits of the kube-apiserver static-pod manifest that change audit logging and nothing else.
 
-``edit`` upserts flags, mounts and annotations; ``retire`` and ``revert`` take them out again and put back the values
-that stood there before. Everything else in the file, comments and order included, stays as it is; each result is
-parsed again and compared, so that a file which cannot be edited safely ends in an error and not in a broken manifest.
+``edit`` upserts flags, mounts and annotations. ``retire`` and ``revert`` take them out again and restore the earlier
+values. Everything else in the file stays as it is, comments and order included. Each result is parsed again and
+compared: a file that cannot be edited safely ends in an error, not in a broken manifest.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ from auditlog.manifest.desired import (
     Flag,
     HostMount,
 )
-from auditlog.manifest.manifest import CONTAINER, ManifestError
+from auditlog.manifest.manifest import ManifestError
 from auditlog.manifest.ownership import Owned
 from auditlog.manifest.yaml_edit import Path, YamlEditError
+from auditlog.node_paths import API_SERVER
 
 _ANNOTATIONS = (POLICY_ANNOTATION, WEBHOOK_ANNOTATION, ADMISSION_ANNOTATION)
 _OF_FLAG = {WEBHOOK_FLAG: WEBHOOK_ANNOTATION, ADMISSION_FLAG: ADMISSION_ANNOTATION}
 """Annotations that go with a flag."""
-_BARE = f"kind: Pod\nspec: {{containers: [{{name: {CONTAINER}}}]}}\n"
+_BARE = f"kind: Pod\nspec: {{containers: [{{name: {API_SERVER}}}]}}\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What of a text is the stack's own: the flags and mounts that it set beyond what was there before it.
+"""What of a text is the stack's own: the flags and mounts that it added to what it found.
 
-The node keeps a record of it, so that a setting which is taken out of the stack takes its flag and mount along, while
-flags that people made by hand, before the stack or beside it, stay. The manifest and kubeadm-config have a record each.
+The node keeps a record of it. So a setting that leaves the stack takes its flag and mount along, while flags that
+people made by hand stay. The manifest and kubeadm-config have a record each.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest.audit_flags import STANDARD_FLAGS, means_the_same
-from auditlog.manifest.desired import LOG_MOUNT, AuditConfiguration
+from auditlog.manifest.desired import LOG_MOUNT, POLICY_MOUNT, AuditConfiguration
 
-_STANDARD_MOUNTS = ("audit-policy", LOG_MOUNT)
+_STANDARD_MOUNTS = (POLICY_MOUNT, LOG_MOUNT)
 
 
 class OwnershipError(AuditlogError):
@@ -44,8 +44,8 @@ class Owned:
     def beyond(self, now: Owned) -> Owned:
         """What the stack had and has no more ``now``.
 
-        A flag that is still set is among it where what was there before the stack says the same again: it is restored
-        in the words in which it was found.
+        This includes a flag that is still set if the text from before the stack says the same again. It is then
+        restored in its earlier words.
         """
         return Owned(
             tuple(name for name in self.flags if name not in now.flags),

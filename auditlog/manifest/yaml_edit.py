@@ -1,12 +1,12 @@
-"""Edits of YAML text that leave every byte alone which the edit is not about.
+"""Edits of YAML text that leave every other byte alone.
 
-Loading a manifest and dumping it again loses comments, order and quoting, and a person who reviews the diff then
-sees a rewritten file instead of the three lines that matter. Here the YAML parser only says
-*where* things are; the edit is a splice into the file's own text.
+Loading a manifest and dumping it again loses comments, order and quoting. A reviewer of the diff then sees a rewritten
+file instead of the three lines that matter. Here the YAML parser only says *where* things are, and the edit is a splice
+into the file's own text.
 
-Every function takes the whole text of one YAML document and returns the new text. A ``Path`` is a tuple of mapping
-keys and sequence indices from the document's root, for example ``("spec", "containers", 0, "command")``.
-Only block style is edited; an empty flow collection (``{}``, ``[]``) or a null is replaced by a block.
+Every function takes the whole text of one YAML document and returns the new text. A ``Path`` is a tuple of mapping keys
+and sequence indices from the document's root, for example ``("spec", "containers", 0, "command")``. Only block style is
+edited; a block replaces an empty flow collection (``{}``, ``[]``) or a null.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def _tag_of_plain(value: str) -> str:
 
 
 class _PlaceLoader(_Loader):
-    """Composes the nodes that SafeLoader does. What a plain scalar is, number or text, takes half of the time to find
-    out, and an edit parses its text again each time: it is remembered."""
+    """Composes the same nodes as SafeLoader in half the time: it remembers whether a plain scalar is number or text. An
+    edit parses its text again each time."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode:
@@ -157,7 +157,7 @@ def show(path: Path) -> str:
 
 
 def written_value(text: str, path: Path) -> str:
-    """The text of the value at ``path`` as it stands in the document, without what follows it."""
+    """The text of the value at ``path`` in the document, without what follows it."""
     node = _node_at(text, path)
     return text[node.start_mark.index : _last_leaf(node).end_mark.index]
 

@@ -13,8 +13,8 @@ _PREFIX = "result "
 class ChangeResult:
     """How the API server was restarted, and what it took.
 
-    ``outage_seconds``: how long the node's API did not answer under the node's address, from the first question without
-    an answer to the next answer, all gaps together. ``marker`` is the event that was found, and where; "" where the
+    ``outage_seconds`` is how long the API did not answer under the node's address. A gap lasts from the first question
+    without an answer to the next answer; all gaps count. ``marker`` is the event that was found, and where; "" if the
     policy or the backends allow none.
     """
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from threading import Thread
 
+from auditlog.node_paths import RECORDS
 from auditlog.nodes import node_scripts
 from auditlog.nodes.read_nodes import ReadError
 from auditlog.nodes.ssh import (
@@ -106,7 +107,7 @@ class _Lock:
         except LOGIN_ERRORS as error:
             return f"{where}: {self._login.reason(error)}"
         if said != node_scripts.DECLARED:
-            return f"{where}: {node_scripts.FOLDER}/declared cannot be locked: {said.strip() or 'no answer'}"
+            return f"{where}: {RECORDS}/declared cannot be locked: {said.strip() or 'no answer'}"
         return None
 
     def beat(self) -> None:

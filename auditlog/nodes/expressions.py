@@ -1,7 +1,8 @@
 """Has a node's API server compile the expressions of annotations, by a server-side dry run that stores nothing.
 
-The first step of an update: an expression that does not compile is reported before anything is touched. It takes the
-right to write admission policies, which the login of an update has on a node and that of a preview must not have.
+This is the first step of an update, so an expression that does not compile is reported before anything is touched. It
+takes the right to write admission policies. The login of an update has that right on a node; the login of a preview
+must not have it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from auditlog.annotations.compiled import SUFFIX, mistakes_in
 from auditlog.annotations.model import Entry
 from auditlog.annotations.read import AnnotationError
 from auditlog.annotations.render import policy_spec
+from auditlog.node_paths import ADMIN_KUBECONFIG
 from auditlog.nodes.node_scripts import as_root
 from auditlog.nodes.ssh import (
     LOGIN_ERRORS,
@@ -27,7 +29,7 @@ from auditlog.nodes.ssh import (
 )
 from auditlog.settings import Host
 
-_DRY_RUN = "kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout=30s create --dry-run=server -o name -f -"
+_DRY_RUN = f"kubectl --kubeconfig {ADMIN_KUBECONFIG} --request-timeout=30s create --dry-run=server -o name -f -"
 
 
 def check_expressions(entries: Sequence[Entry], node: Host, bastion: Host | None, account: Account) -> str:

@@ -11,9 +11,10 @@ from typing import Self
 from auditlog.manifest import yaml_edit
 from auditlog.manifest.desired import sha256
 from auditlog.manifest.yaml_edit import YamlEditError
+from auditlog.node_paths import API_SERVER
 from auditlog.nodes.answer import ABSENT, One, decoded, text, time_or_zero
 
-CANARY = "kube-apiserver-canary"
+CANARY = f"{API_SERVER}-canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +263,9 @@ def apiserver_pod(manifest_text: str) -> str | None:
     try:
         document = yaml_edit.load(manifest_text)
     except YamlEditError:
-        found = re.search(rf"^\s*name:\s*[\"']?({CANARY}|kube-apiserver\b)", manifest_text, re.MULTILINE)
+        found = re.search(rf"^\s*name:\s*[\"']?({CANARY}|{API_SERVER}\b)", manifest_text, re.MULTILINE)
         return found.group(1) if found else None
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         return None
     name = document["metadata"].get("name")
-    return name if name in ("kube-apiserver", CANARY) else None
+    return name if name in (API_SERVER, CANARY) else None

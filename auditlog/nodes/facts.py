@@ -1,7 +1,7 @@
-"""What a node said of itself: ``Facts``, each field with the line of ``node/facts.sh`` that it is read from.
+"""What a node said about itself: ``Facts``, each field with the line of ``node/facts.sh`` that it is read from.
 
-A fact is declared here once: a field with its reader, and its default, which holds where the script on the node is of a
-version that does not print the line yet. Times are seconds since the epoch, sizes bytes. A file that is absent is None.
+A fact is declared here once: a field with its reader and its default. The default holds for an older script on the node
+that does not print the line. Times are seconds since the epoch, sizes bytes. A file that is absent is None.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_type_hints
 
+from auditlog.node_paths import POD_LOGS
 from auditlog.nodes.answer import (
     ABSENT,
     MISSING,
@@ -43,8 +44,6 @@ from auditlog.nodes.fact_types import (
     record_of,
     torn_record_of,
 )
-
-POD_LOGS = "/var/log/pods"
 
 
 def _kubelet_runs(words: Sequence[str]) -> bool:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from auditlog.errors import AuditlogError
 from auditlog.events.sources import active_name, rotated_at
+from auditlog.node_paths import ARCHIVE
 from auditlog.nodes.node_scripts import as_root
 from auditlog.nodes.ssh import LOGIN_ERRORS, READ_SECONDS, Access, Login, Target, bastion_of, completed
 from auditlog.nodes.ssh_library import asyncssh
 from auditlog.project_files import project_folder
 
-POLICIES = "/etc/kubernetes/apiserver-manifest-archive/policies"
+POLICIES = f"{ARCHIVE}/policies"
 """Where a node keeps the history of its policies; it outlives the stack."""
 _SCRIPT = "log_files.sh"
 _BLOCK = 64 * 1024
@@ -53,7 +54,7 @@ class Fetched:
     problems: Mapping[str, str]
     """Why a node's log could not be fetched, in one line."""
     histories: Mapping[str, str]
-    """What a node tells of its policies (`node/policy_history.sh`); empty for one that kept no history."""
+    """The node's history of its policies (`node/policy_history.sh`); empty if it kept none."""
 
 
 def fetch_logs(
@@ -66,14 +67,14 @@ def fetch_logs(
 ) -> Fetched:
     """Fetches the logs into a folder for each node below `folder`, which should be nobody else's.
 
-    `since` leaves out files that end before it; None fetches all. `progress` is told the bytes that came. Raises
-    SshError when the bastion lets nobody through.
+    `since` leaves out files that end before it; None fetches all. `progress` gets the number of bytes that arrived.
+    Raises SshError when the bastion lets nobody through.
     """
     return completed(_fetch_all(logs, bastion, access, since, folder, progress))
 
 
 def fetch_histories(logs: Sequence[NodeLog], bastion: Target | None, access: Access) -> Fetched:
-    """Only what the nodes tell of their policies. Raises SshError when the bastion lets nobody through."""
+    """Only the nodes' histories of their policies. Raises SshError when the bastion lets nobody through."""
     return completed(_fetch_all(logs, bastion, access, None, None, lambda _: None))
 
 
@@ -156,7 +157,7 @@ class _Session:
             await self._send(active)
 
     async def history(self) -> str:
-        """What the node tells of the policies that it had."""
+        """The node's history of its policies."""
         return await self._told("policies", POLICIES)
 
     async def _names(self) -> list[str]:

@@ -1,8 +1,8 @@
 """The node's side: the shell that runs there, and the command lines that call it.
 
-The files in ``node/`` are joined to one script. Reading facts sends it over standard input, so that a preview leaves
-nothing on the node; changing a node calls the copy that the stack installs in ``INSTALLED``. The command lines are
-the interface between versions of this program: a ``delete`` text in an old state must still work on new scripts.
+The files in ``node/`` are joined to one script. Reading facts sends it over standard input, so a preview leaves nothing
+on the node. Changing a node calls the copy that the stack installs in ``INSTALLED``. The command lines are the
+interface between versions of this program. A ``delete`` text in an old state must still work on new scripts.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from auditlog.manifest.line_edits import line_edits
+from auditlog.node_paths import RECORDS
 from auditlog.nodes.second_api_server import shell_constants
 from auditlog.project_files import project_folder
 
-FOLDER = "/etc/kubernetes/audit-logging"
-INSTALLED = f"{FOLDER}/node.sh"
-INSTALLED_FACTS = f"{FOLDER}/facts"
-INSTALLED_LEDGER = f"{FOLDER}/ledger"
+INSTALLED = f"{RECORDS}/node.sh"
+INSTALLED_FACTS = f"{RECORDS}/facts"
+INSTALLED_LEDGER = f"{RECORDS}/ledger"
 DECLARED = "declared\n"
 READING_NEEDS = (
     f"an account that only reads needs {INSTALLED_FACTS}, which the first 'pulumi up' installs, and this line in "
@@ -127,12 +127,12 @@ def install_command(user: str, script: str, there_now: str) -> str:
     """
     digest = hashlib.sha256(script.encode()).hexdigest()
     steps = (
-        f"umask 077; mkdir -p {FOLDER} && cat >{INSTALLED}.new"
+        f"umask 077; mkdir -p {RECORDS} && cat >{INSTALLED}.new"
         f' && [ "$(sha256sum <{INSTALLED}.new | cut -d " " -f 1)" = {digest} ]'
         f" && sync {INSTALLED}.new && mv -f {INSTALLED}.new {INSTALLED}"
         f"{_install_reader(INSTALLED_FACTS, 'recorded-facts')}{_install_reader(INSTALLED_LEDGER, 'recorded-ledger')}"
-        f" && sync {FOLDER} {FOLDER.rpartition('/')[0]}"
-        f" && echo 'node scripts: installed in {FOLDER}'"
+        f" && sync {RECORDS} {RECORDS.rpartition('/')[0]}"
+        f" && echo 'node scripts: installed in {RECORDS}'"
     )
     return f"{as_root(user)}sh -c {shlex.quote(steps)} # there now: {there_now}"
 
@@ -151,7 +151,7 @@ def declare_command(user: str) -> str:
     It ends with its standard input, or a minute after the last dot there: the operator's machine may be gone.
     """
     steps = (
-        f"exec 8>>{FOLDER}/declared && flock -s 8 && echo {DECLARED.strip()} && "
+        f"exec 8>>{RECORDS}/declared && flock -s 8 && echo {DECLARED.strip()} && "
         'while [ "$(timeout 60 head -c 1)" = . ]; do :; done'
     )
     return f"{as_root(user)}sh -c {shlex.quote(steps)} 2>&1"
@@ -175,9 +175,9 @@ def apply_call(user: str, command: str, **arguments: str) -> str:
 def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
     """A call that carries ``text`` on standard input in the command itself, as a here-document.
 
-    For ``delete``, which has no standard input of its own: the provider sends it that of the last update, which has to
-    be taken, or the provider calls a command that ends early failed. A text that lacks a final line break gets one from
-    the here-document; the node takes it off again by the hash.
+    It is for ``delete``, which has no input: the provider sends the last update's. The command must read that, or the
+    provider reports that a command which ends early failed. A text that lacks a final line break gets one from the
+    here-document, and the node takes it off by the hash.
     """
     end = _END
     while end in text:
@@ -187,10 +187,10 @@ def call_with_text(user: str, command: str, text: str, **arguments: str) -> str:
 
 
 def call_to_give_back(user: str, command: str, desired: str, before: str, *, by_edits: bool, **arguments: str) -> str:
-    """A call for ``delete`` that gives back the text ``before``.
+    """A call for ``delete`` that restores the text ``before``.
 
-    With ``by_edits`` the node makes it from ``desired``: the provider sends the input of the last update along, and
-    whoever is on the node can read a command line. Older scripts take the text in the command itself.
+    With ``by_edits`` the node makes it from ``desired``, the last update's input, which the provider sends. A command
+    line would show it to anybody on the node. Older scripts take the text in the command itself.
     """
     if not by_edits:
         return call_with_text(user, command, before, **arguments)

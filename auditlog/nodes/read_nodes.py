@@ -142,9 +142,13 @@ def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a node is asked: where to look for policy, log and the webhook's kubeconfig (None: where its manifest has
-    them), by which script, and whether for kubeadm-config, whether ``nodes`` are Ready, the API server's own account of
-    its flags, and the admission policies of the cluster as well."""
+    """What a node is asked.
+
+    - Where to look for policy, log and the webhook's kubeconfig; None: where its manifest has them.
+    - By which script.
+    - Whether also for kubeadm-config, whether ``nodes`` are Ready, the API server's own account of its flags, and the
+      cluster's admission policies.
+    """
 
     paths: Mapping[str, str] | None
     installed: bool = False

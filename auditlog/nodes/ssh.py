@@ -57,8 +57,8 @@ class Target:
 class Account:
     """Who reads the nodes of a stack.
 
-    ``key`` is the text of a private key, None for those of the SSH agent. ``user`` is an account that may run the
-    installed facts script as root and nothing else, None for each node's own user, who is root or becomes it.
+    ``key`` is the text of a private key; None takes those of the SSH agent. ``user`` is an account that may only run
+    the installed facts script as root. None takes each node's own user, who is root or becomes it.
     """
 
     key: str | None
@@ -69,9 +69,9 @@ class Account:
 class Access:
     """Who logs in, and what vouches for the hosts.
 
-    ``keys`` are the only ones that are offered, ``keys_from`` says in messages where they come from; None offers those
-    of the agent and the user's default identities.
-    With ``user_configuration`` the user's ~/.ssh/config and known_hosts count; without it only what a target says.
+    Only ``keys`` are offered, and ``keys_from`` names their source in messages. None offers those of the agent and the
+    user's default identities. With ``user_configuration`` the user's ~/.ssh/config and known_hosts count; otherwise
+    only a target's own data.
     """
 
     keys: Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair] | None = None
@@ -94,7 +94,7 @@ class Reached:
 
 
 def target_of(host: Host, user: str | None = None) -> Target:
-    """The machine as the settings have it; ``user`` instead of its own."""
+    """The machine as the settings have it, with another ``user`` if given."""
     return Target(host.name, host.host, user or host.user, host.port, host.host_key)
 
 

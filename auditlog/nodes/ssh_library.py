@@ -1,8 +1,9 @@
 """asyncssh, imported in two thirds of the time: every module takes it from here.
 
-asyncssh looks for two optional C libraries. On Linux ``ctypes`` asks for each the loader's cache, then a C compiler and
-a linker, which takes 50 ms of every preview: https://docs.python.org/3/library/ctypes.html#finding-shared-libraries
-A library is in the cache, or in a folder of LD_LIBRARY_PATH; without that variable the cache alone is asked here.
+asyncssh looks for two optional C libraries. For each, ``ctypes`` on Linux asks the loader's cache, then a C compiler
+and a linker, which takes 50 ms of every preview
+(https://docs.python.org/3/library/ctypes.html#finding-shared-libraries). A library is in the cache, or in a folder of
+LD_LIBRARY_PATH. Without that variable only the cache is asked here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _ORIGINAL = ctypes.util.find_library
 
 @functools.cache
 def loaders_cache() -> str | None:
-    """What glibc's cache holds, a library a line; None where there is none, as with another C library."""
+    """What glibc's cache holds, a library a line; None without a cache, as with another C library."""
     try:
         asked = subprocess.run([_LDCONFIG, "-p"], capture_output=True, text=True, check=False)
     except OSError:

@@ -11,6 +11,7 @@ import shlex
 
 from auditlog.events import logql
 from auditlog.events.logql import SELECTOR, count, pipeline
+from auditlog.node_paths import API_SERVER, POD_LOGS, api_server_logs
 from auditlog.settings import LogSettings
 
 
@@ -46,4 +47,4 @@ def on_node_search(log: LogSettings | None) -> str | None:
         return None
     if log.is_file:
         return f"sudo grep NAME {shlex.quote(log.path)}"
-    return "sudo sh -c 'grep -h NAME /var/log/pods/kube-system_kube-apiserver-*/kube-apiserver/*.log'"
+    return f"sudo sh -c 'grep -h NAME {api_server_logs(POD_LOGS)}/{API_SERVER}/*.log'"

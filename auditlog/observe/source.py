@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from auditlog.node_paths import POD_LOGS
 from auditlog.settings import STDOUT
 
 # How lumberjack, the API server's log writer, stamps a rotated file: 2006-01-02T15-04-05.000 (its backupTimeFormat).
 _LUMBERJACK_STAMP = "????-??-??T??-??-??.???"
 # How kubelet stamps a rotated container log: 20060102-150405 (pkg/kubelet/logs, timestampFormat).
 _KUBELET_STAMP = "????????-??????"
-_POD_LOGS = "/var/log/pods"
 # A canary is a static pod of its own beside the real one, with names that start alike.
-_API_SERVERS = f"{_POD_LOGS}/kube-system_kube-apiserver*/kube-apiserver*"
+_API_SERVERS = f"{POD_LOGS}/kube-system_kube-apiserver*/kube-apiserver*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def container_logs() -> Source:
     """The container logs of the node's API server and of a canary, as kubelet lays them out."""
     rotated = f"{_API_SERVERS}/*.log.{_KUBELET_STAMP}"
     return Source(
-        folder=_POD_LOGS,
+        folder=POD_LOGS,
         live=(f"{_API_SERVERS}/*.log",),
         rotated=(rotated,),
         compressed=(f"{rotated}.gz",),

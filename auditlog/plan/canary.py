@@ -1,13 +1,16 @@
 """The canary: a second API server of the node, made from the manifest that is to come.
 
-It rehearses the change before the running API server is touched, and can answer in its place while it restarts
-(docs/design.md, "Rehearse first, and let the rehearsal answer"). kubelet runs it as a static pod beside the real one,
-so whatever two of them cannot share is taken away: pod, container and component names, ports (kubelet refuses a host
-port that is taken), probes, resources, the port it listens on, the audit log, and the endpoints of the ``kubernetes``
-service, which its end must not remove.
+It rehearses the change before the running API server is touched. It can answer while that one restarts
+(docs/design.md, "Rehearse first, and let the rehearsal answer"). kubelet runs it as a static pod beside the real one.
+It leaves out or changes whatever two of them cannot share:
 
-The node makes the file itself, from the staged manifest and the edits of lines that ``canary`` gives, so that a
-preview shows a few lines and not a second manifest.
+- the names of pod, container and component
+- ports, since kubelet refuses a host port that is taken, and the port it listens on
+- probes, resources and the audit log
+- the endpoints of the ``kubernetes`` service, which its end must not remove
+
+The node makes the file from the staged manifest and the edits of lines that ``canary`` returns. So a preview shows a
+few lines, not a second manifest.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ from auditlog.manifest import manifest, manifest_edit, yaml_edit
 from auditlog.manifest.audit_flags import LOG_FLAG
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount, sha256
 from auditlog.manifest.line_edits import line_edits
-from auditlog.manifest.manifest import CONTAINER, ManifestError
+from auditlog.manifest.manifest import ManifestError
 from auditlog.manifest.yaml_edit import YamlEditError
+from auditlog.node_paths import API_SERVER
 from auditlog.nodes.fact_types import CANARY
 from auditlog.nodes.second_api_server import PORTS
 
@@ -53,10 +57,10 @@ class Canary:
 def canary(text: str, staged: Mapping[str, str], *, loopback: bool, folders: Mapping[str, str] = _NONE) -> Canary:
     """The canary of the manifest ``text``.
 
-    ``staged`` maps a flag that names a file which changes together with the manifest, such as ``audit-policy-file``, to
-    the path on the node where that file waits; ``folders`` does the same for folders, by their paths in the container.
-    ``loopback``: only the node itself can reach the canary, as a rehearsal needs; otherwise it listens on the addresses
-    of the manifest. Raises CanaryError.
+    ``staged`` maps a flag such as ``audit-policy-file`` to a path on the node. There the file waits that changes
+    together with the manifest. ``folders`` does the same for folders, by their paths in the container. With
+    ``loopback`` only the node itself can reach the canary, which is enough for a rehearsal. Otherwise it listens on
+    the addresses of the manifest. Raises CanaryError.
     """
     return _canary(text, tuple(staged.items()), tuple(folders.items()), loopback=loopback)
 
@@ -96,7 +100,7 @@ def _canary_manifest(text: str, staged: Mapping[str, str], *, loopback: bool) ->
     containers = document["spec"]["containers"]
     sidecars = [each for each in document["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
     if len(containers) > 1 or sidecars:
-        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != CONTAINER)
+        others = ", ".join(str(each.get("name")) for each in (*sidecars, *containers) if each.get("name") != API_SERVER)
         raise CanaryError(f"the pod has other containers ({others}), of which two cannot run side by side")
     mounts = []
     for flag, path in staged.items():

@@ -15,7 +15,7 @@ from auditlog.settings import Settings
 def plan_digest(plan: Plan | RemovalPlan, settings: Settings, in_cluster: Sequence[str] = ()) -> str:
     """64 hexadecimal digits. An ``up`` that is given the digest of a preview does just what that preview showed.
 
-    Every field of the plan counts, the live texts and their times among them, the settings, the scripts that would run
+    Every field of the plan counts, live texts and their times included. So do the settings, the scripts that would run
     on the nodes, and the texts that would be kept ``in_cluster``. Credentials do not: a preview may have others.
     """
     return sha256("\0".join((repr(plan), repr(settings), node_scripts.bundle(), *in_cluster)))

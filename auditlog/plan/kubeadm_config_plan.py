@@ -9,6 +9,7 @@ from auditlog.manifest import kubeadm_config
 from auditlog.manifest.desired import AuditConfiguration, sha256
 from auditlog.manifest.kubeadm_config import KubeadmConfigError
 from auditlog.manifest.ownership import Owned, OwnershipError, owned_by, recorded
+from auditlog.node_paths import RECORDS
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange, given_back
 from auditlog.plan.manifest_plan import admission_set_since
@@ -31,8 +32,8 @@ class KubeadmConfigPlan:
 def plan_kubeadm_config(configuration: AuditConfiguration, facts: Mapping[str, Facts]) -> KubeadmConfigPlan:
     """From what any node could read: the others may be able to while one API server is away. Raises PlanError.
 
-    What a node kept from the beginning of an unfinished change is taken when no API server answers: the plan must be
-    made to bring one back. The text is compared once more when it is written.
+    When no API server answers, what a node kept from the beginning of an unfinished change counts. Without it no plan
+    could bring one back. The text is compared once more when it is written.
     """
     readable = [each.kubeadm_config for each in facts.values() if each.kubeadm_config is not None]
     found = min(readable, key=lambda config: config.stale, default=None)
@@ -65,7 +66,7 @@ def owned_kubeadm_config(facts: Facts, live: str) -> Owned:
     try:
         return recorded(facts.owned_kubeadm_config, kubeadm_config.present(live))
     except OwnershipError as error:
-        raise PlanError([f"/etc/kubernetes/audit-logging/owned-kubeadm-config: {error}"]) from error
+        raise PlanError([f"{RECORDS}/owned-kubeadm-config: {error}"]) from error
 
 
 def _reasons(change: FileChange, written: str | None) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_
 from auditlog.manifest.arguments import read_arguments
 from auditlog.manifest.audit_flags import means_the_same
 from auditlog.manifest.desired import AuditConfiguration, Flag
-from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
+from auditlog.manifest.manifest import ManifestError
 from auditlog.manifest.ownership import Owned, OwnershipError, Present, owned_by, recorded
+from auditlog.node_paths import MANIFEST, RECORDS
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.plan.file_change import FileChange, given_back
 
-OWNED_PATH = "/etc/kubernetes/audit-logging/owned"
+_OWNED_PATH = f"{RECORDS}/owned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,13 @@ def plan_manifest(
     desired = manifest_edit.edit(kept, configuration, policy_sha256, webhook_sha256, admission_sha256)
     if earlier is not None:
         before = given_back(manifest_edit.revert(desired, earlier, owned), earlier)
-    change = FileChange(MANIFEST_PATH, text, desired, before, live.token)
+    change = FileChange(MANIFEST, text, desired, before, live.token)
     reasons = (
         *_differing_flags(configuration, text),
         *_retired(retired, configuration, manifest.present(text), manifest.present(kept)),
     )
     if change.in_sync and facts.owned is not None and retired != Owned():
-        reasons = (*reasons, f"{OWNED_PATH} still names what the stack no longer sets; only that record changes")
+        reasons = (*reasons, f"{_OWNED_PATH} still names what the stack no longer sets; only that record changes")
     return ManifestPlan(change, owned, reasons)
 
 
@@ -80,7 +81,7 @@ def _owned_until_now(facts: Facts, live: str) -> Owned:
     try:
         return recorded(facts.owned, manifest.present(live))
     except OwnershipError as error:
-        raise ManifestError(f"cannot be compared with {OWNED_PATH}: {error}") from error
+        raise ManifestError(f"cannot be compared with {_OWNED_PATH}: {error}") from error
 
 
 def _differing_flags(configuration: AuditConfiguration, live: str) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Requests that a node makes to see that its API server records: which of them a policy records.
 
-The node makes them as its own administrator (admin.conf, which kubeadm writes), and none of them changes anything: a
-create is a dry run, and what is read is not there. Whether they are answered well does not matter: a request that
-admission refuses is recorded as well.
+The node makes them as its administrator (admin.conf, which kubeadm writes), and none changes anything. A create is a
+dry run, and a read asks for what does not exist. The answer does not matter: a request that admission refuses is
+recorded as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KINDS = {"configmaps": "configmap", "secrets": "secret", "serviceaccounts": "se
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One request: ``verb`` is create or get, ``resource`` as in a URL. ``level`` is that of its event."""
+    """One request: ``verb`` is create or get, ``resource`` as in a URL. ``level`` is the level of its event."""
 
     verb: str
     resource: str

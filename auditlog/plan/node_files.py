@@ -11,7 +11,8 @@ from auditlog.checks.finding import Finding, errors
 from auditlog.checks.process import Lag, no_process, process_lag
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, sha256
-from auditlog.manifest.manifest import MANIFEST_PATH, ManifestError
+from auditlog.manifest.manifest import ManifestError
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.answer import ABSENT
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
@@ -69,7 +70,7 @@ class NodeFiles:
         """Why the node cannot be changed so."""
         found = errors(self.findings)
         found += [
-            f"{MANIFEST_PATH} uses {argument!r}: arguments that kubelet expands cannot be verified"
+            f"{MANIFEST} uses {argument!r}: arguments that kubelet expands cannot be verified"
             for argument in self.server.arguments
             if "$(" in argument
         ]
@@ -115,7 +116,7 @@ def plan_files(
             changes_policy=not policy_file.in_sync,
         )
     except ManifestError as error:
-        raise PlanError([f"{MANIFEST_PATH} {error}"]) from error
+        raise PlanError([f"{MANIFEST} {error}"]) from error
     return NodeFiles(server, policy, policy_file, webhook, annotations, edit, lag, findings)
 
 

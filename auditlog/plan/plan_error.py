@@ -21,8 +21,8 @@ class Edit:
 class PlanError(AuditlogError):
     """The nodes are not in a state that can be changed safely.
 
-    ``problems`` holds one line for each reason. ``edits`` are what would be changed as far as it can be told, for a
-    preview to show all the same.
+    ``problems`` holds one line for each reason. ``edits`` are the changes that are known, for a preview to show all the
+    same.
     """
 
     def __init__(self, problems: list[str], edits: Sequence[Edit] = ()) -> None:

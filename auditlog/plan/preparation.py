@@ -1,7 +1,7 @@
 """What a machine gets before ``kubeadm join`` makes it a control-plane node.
 
-kubeadm writes the new node's manifest from kubeadm-config, which names the policy file and the log's folder: without
-them there the new API server cannot start, and the join fails.
+kubeadm writes the new node's manifest from kubeadm-config, which names the policy file and the log's folder. Without
+them the new API server cannot start, and the join fails.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, the folder of its log, the webhook's kubeconfig if there is one,
-    ``annotations`` where files deliver them; reasons when something is to be done. ``former`` and ``taken_over_from``
-    are as in ``NodePlan``.
+    """One machine that is to join: its policy file, its log's folder, and the webhook's kubeconfig if there is a
+    webhook; ``annotations`` where files deliver them.
 
+
+    ``reasons`` is empty if nothing is to be done. ``former`` and ``taken_over_from`` are as in ``NodePlan``.
     ``log_path`` is empty where the log is no file.
     """
 

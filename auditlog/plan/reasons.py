@@ -11,6 +11,7 @@ from auditlog.checks.node_state import forgotten
 from auditlog.checks.process import Lag
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, HostMount, sha256
+from auditlog.node_paths import MANIFESTS
 from auditlog.nodes.fact_types import StrayManifest
 from auditlog.nodes.facts import Facts
 from auditlog.plan.manifest_plan import ManifestPlan
@@ -46,7 +47,7 @@ def node_reasons(
         *_manifest(manifest_plan, configuration, facts),
         *([str(lag)] if lag is not None else []),
         *(
-            f"{stray.name} in /etc/kubernetes/manifests defines kube-apiserver too and is moved to the archive"
+            f"{stray.name} in {MANIFESTS} defines kube-apiserver too and is moved to the archive"
             for stray in quarantined
         ),
     ]

@@ -1,6 +1,6 @@
-"""What taking audit logging off gives back (``enabled: false``), for the preview to show.
+"""What turning audit logging off restores (``enabled: false``), for the preview to show.
 
-The engine deletes the stack's resources then, and each ``delete`` carries the earlier text; the node refuses when the
+The engine then deletes the stack's resources, and each ``delete`` carries the earlier text. The node refuses if the
 live file is not the one that the stack wrote last. What is shown here is read from the nodes' own records.
 """
 
@@ -13,7 +13,7 @@ from auditlog.checks.cluster import cluster_findings
 from auditlog.checks.finding import errors
 from auditlog.checks.node_state import other_owner
 from auditlog.manifest.admission_configuration import ADMISSION_PATH
-from auditlog.manifest.manifest import MANIFEST_PATH
+from auditlog.node_paths import MANIFEST
 from auditlog.nodes.fact_types import RemoteFile
 from auditlog.nodes.facts import Facts
 from auditlog.plan.annotation_files import delivers_by_files
@@ -54,7 +54,7 @@ def plan_removal(settings: Settings, facts: Mapping[str, Facts], owner: str) -> 
         changes.append((settings.cluster, ("kubeadm-config is restored as it was before audit logging",), change))
     for name, each in reversed(list(facts.items())):
         if each.changed_by_stack and each.manifest is not None:
-            change = _given_back(MANIFEST_PATH, each.manifest, each.before_manifest or each.manifest)
+            change = _given_back(MANIFEST, each.manifest, each.before_manifest or each.manifest)
             changes.append((name, ("restart, the manifest is restored as it was before audit logging",), change))
     for name, each in facts.items():
         if each.changed_by_stack and each.policy is not None:

@@ -60,7 +60,7 @@ class Restart:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a preview tells of it."""
+        """What a preview says about it."""
         instead = f" and not {RestartMode.SEAMLESS}, because {self.reason}" if self.reason else ""
         rehearsal = "rehearsed by a second API server first" if self.rehearses else f"no rehearsal: {self.no_rehearsal}"
         restart = f"restart: {self.mode}{instead}; {AWAY[self.mode]}; {rehearsal}"
@@ -95,10 +95,10 @@ def choose_restart(
 
 
 def placed_first(text: str) -> str:
-    """Edits of lines that make of the manifest the one that a quick restart puts in place first.
+    """Edits of lines that turn the manifest into the one that a quick restart puts in place first.
 
-    It differs by the policy's annotation: the exact manifest then follows as another static pod, which kubelet starts
-    at once, while it tries a pod again that had to wait only after about ten seconds. "" where it cannot be edited.
+    It differs by the policy's annotation. The exact manifest then follows as another static pod, which kubelet starts
+    at once. A pod that had to wait it tries again only after about ten seconds. "" if the manifest cannot be edited.
     """
     source = text if text.endswith("\n") else text + "\n"
     try:
@@ -136,10 +136,10 @@ def _cannot_redirect(facts: Facts, flags: Mapping[str, str]) -> str | None:
 
 
 def _check_nothing_is_lost(wanted: RestartSettings, flags: Mapping[str, str], policy: Policy) -> None:
-    """Raises RestartError where ending the API server without its drain can lose events that nothing else tells of.
+    """Raises RestartError if ending the API server without its drain can lose events without a trace.
 
-    Events wait in memory in batch mode. A write that reached etcd, but whose ResponseComplete was not yet written, is
-    shown by its RequestReceived alone.
+    Events wait in memory in batch mode. If a write reached etcd but its ResponseComplete was not yet written, only its
+    RequestReceived shows it.
     """
     if wanted.accept_lost_events:
         return

@@ -1,4 +1,4 @@
-"""What the node's transaction is told of one manifest, beside the manifest itself: ``node/transaction.sh``."""
+"""The arguments of the node's transaction for one manifest, beside the manifest itself: ``node/transaction.sh``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from auditlog.manifest import manifest
 from auditlog.manifest.admission_configuration import ADMISSION_FLAG
 from auditlog.manifest.audit_flags import POLICY_FLAG, WEBHOOK_FLAG
-from auditlog.nodes import node_scripts
+from auditlog.node_paths import RECORDS
 from auditlog.plan.canary import Canary, CanaryError, canary
 from auditlog.plan.restart import placed_first
 from auditlog.settings.restart import RestartMode
 
-_STAGED = f"{node_scripts.FOLDER}/staged"
+_STAGED = f"{RECORDS}/staged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def staged_files(*, webhook: bool, annotations_folder: str | None = None) -> Sta
 
 
 def transaction_arguments(text: str, mode: RestartMode, *, rehearsal: bool, staged: Staged) -> dict[str, str]:
-    """The arguments of apply-manifest or restore-manifest for the manifest ``text`` that are about its restart.
+    """The arguments of apply-manifest or restore-manifest for the restart with the manifest ``text``.
 
-    They follow from the manifest and the settings alone: those of a removal stand in the
-    stack's state, and must not change while nothing else does.
+    ``staged`` as in ``canary``. They follow from the manifest and the settings alone. The stack's state holds those of
+    a removal, which must not change while nothing else does.
     """
     arguments = manifest.arguments(text)
     told = {

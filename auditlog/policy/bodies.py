@@ -1,8 +1,9 @@
 """Which requests have a body that an audit event can hold, and which answers do.
 
-The one judge of that, for lint and for `cis`. An event holds the body of a request at level Request and that of the
-answer too at RequestResponse (`LogRequestObject`, `LogResponseObject`, `k8s.io/apiserver/pkg/audit/request.go`). Reads
-send nothing, a watch is answered by a stream, of which only the status is recorded; a session has no object at all.
+This is the one judge of that, for lint and for `cis`. At level Request an event holds the request's body, at
+RequestResponse the answer's body too (`LogRequestObject`, `LogResponseObject`,
+`k8s.io/apiserver/pkg/audit/request.go`). Reads send nothing. A stream answers a watch, and only its status is recorded.
+A session has no object at all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ANSWERED_VERBS = tuple(verb for verb in RESOURCE_VERBS if verb != "watch")
 """Verbs whose answer has objects in it; that to a delete has them while finalizers are left."""
 
 SESSIONS = frozenset({"exec", "attach", "portforward", "proxy"})
-"""Subresources that open a connection, and have no body of their own."""
+"""Subresources that open a connection, and have no body."""
 
 _TOKEN = "serviceaccounts/token"  # noqa: S105 - a resource, whose request names audiences and whose answer is the token
 _NEVER_STORED_GROUPS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})

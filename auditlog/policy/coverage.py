@@ -18,7 +18,7 @@ from auditlog.policy.partition import OTHER, RESOURCE_VERBS, Outcome
 from auditlog.policy.phrase import groups_of
 from auditlog.policy.region_text import describe, qualified_name
 from auditlog.policy.regions import regions
-from auditlog.policy.resources import is_resource_path, resource_in_group
+from auditlog.policy.resources import HEALTH_PATHS, is_resource_path, resource_in_group
 
 WIDTH = 100
 _NARROWEST = 80
@@ -57,7 +57,7 @@ _USUAL_RESOURCES = (
     ("coordination.k8s.io", "leases"),
     ("authentication.k8s.io", "tokenreviews"),
 )
-_USUAL_PATHS = ("/livez", "/readyz", "/healthz", "/version", "/api", "/openapi/v2", "/metrics")
+_USUAL_PATHS = (*HEALTH_PATHS, "/version", "/api", "/openapi/v2", "/metrics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Which requests two policies decide differently.
 
-Found by walking the partition of all requests by both policies together: "no difference" is said only when there is
-none. Requests whose level differs are covered with few regions (`auditlog.policy.regions`), one line each. Stages and
-managed fields differ by rule and not by request, and are told by the pair of rules.
+Both policies together walk the partition of all requests, so "no difference" means that there is none. Few regions
+(`auditlog.policy.regions`) cover the requests whose level differs, one line each. Stages and managed fields differ by
+rule and not by request: a pair of rules names them.
 """
 
 from __future__ import annotations

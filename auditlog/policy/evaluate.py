@@ -1,8 +1,8 @@
 """What an audit policy decides about a request.
 
-The same answers as `k8s.io/apiserver/pkg/audit/policy/checker.go`, 1.30 to 1.37. The evaluator is the same in
-all of them but for the group `*`, which only 1.36 and 1.37 know; older API servers refuse such a policy, so the
-version is a matter of validation and not of evaluation.
+The answers are those that `k8s.io/apiserver/pkg/audit/policy/checker.go` gives, 1.30 to 1.37. Only the group `*`
+differs: 1.36 and 1.37 know it, and older API servers refuse such a policy. So the version concerns validation, and
+evaluation is the same for all.
 """
 
 from __future__ import annotations
@@ -111,9 +111,9 @@ _Answer = Decision | tuple[tuple[frozenset[str] | None, Decision], ...]
 def compile_policy(policy: Policy) -> Callable[[Request], Decision]:
     """`evaluate` for many requests of one policy, with the same answers.
 
-    Decisions are remembered by the values the policy's rules look at at all; object names, of which there are many,
-    are compared each time where a rule has any. What is remembered is dropped when it grows beyond a fixed number of
-    entries, so requests that are all different cannot fill the memory.
+    A decision is remembered by the values that the policy's rules look at. Object names are many, so they are compared
+    each time if a rule names any. The memory is emptied at a fixed number of entries: requests that all differ cannot
+    fill it.
     """
     decisions = tuple(decision_of(policy, index) for index in range(len(policy.rules)))
     unmatched = decision_of(policy, None)

@@ -1,4 +1,4 @@
-"""Why a policy decides about a request as it does: the rule that matched, and what kept each earlier one from it."""
+"""Why a policy decides so about a request: the rule that matched, and what kept each earlier one from it."""
 
 from __future__ import annotations
 

@@ -73,10 +73,10 @@ class Position:
 class Problem:
     """One thing wrong with a policy.
 
-    `path` is written like `rules[2].resources[0].group` and is empty for the document itself.
-    `refused_by_api_server` is False when the API server starts with such a policy or may do so (an unknown
-    key, a second document): it then does not do what it says. `finding` is the id of the lint finding for that; empty
-    where the API server refuses the policy, or where it cannot be known what it reads.
+    `path` is written like `rules[2].resources[0].group`, and is empty for the document itself. `refused_by_api_server`
+    is False when the API server starts with such a policy, or may do so (an unknown key, a second document). The policy
+    then means something else than it says. `finding` is the id of the lint finding for that. It is empty if the API
+    server refuses the policy, or if nobody can know what it reads.
     """
 
     line: int
@@ -142,9 +142,9 @@ class PolicyRule:
 class Policy:
     """An audit policy: the first matching rule decides; without one, nothing is recorded.
 
-    `source` names the file or setting the text came from, `positions` maps a path such as
-    `rules[2].resources[0].group` to its place in that text, `ignored` is what the API server does not read of it. None
-    of them takes part in comparisons: two policies are equal when they say the same.
+    `source` names the file or setting the text came from. `positions` maps a path such as `rules[2].resources[0].group`
+    to its place in that text. `ignored` is what the API server does not read. Comparisons leave out all three: two
+    policies are equal when they mean the same.
     """
 
     rules: tuple[PolicyRule, ...]
@@ -170,10 +170,10 @@ _LAST_STEP = re.compile(r"(\[\d+\]|\.?[^.\[\]]+)$")
 class Request:
     """What the evaluator sees of an API request, before impersonation.
 
-    `user` is None when no user is known, as in the evaluation of failed authentication. For a resource
-    request the group, resource, subresource, namespace and name count and `path` does not; for any other
-    request only `path`, without its query, does. `verb` is the API verb (get, list, watch, create, ...) or,
-    for a non-resource request, the lower-case HTTP method.
+    `user` is None when no user is known, as in the evaluation of failed authentication. A resource request has group,
+    resource, subresource, namespace and name, and its `path` does not count. For any other request only `path` counts,
+    without its query. `verb` is the API verb (get, list, watch, create, ...) or, for a non-resource request, the
+    lower-case HTTP method.
     """
 
     user: str | None

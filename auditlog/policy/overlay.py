@@ -2,9 +2,11 @@
 
 The first matching rule decides, so the order of the parts is their meaning:
 
-1. `rules_before` 2. what is dropped 3. the base (a preset or a whole custom text), with the rules that raise
-a level in front of the rules they raise 4. `rules_after`, in front of the base's last rule when that one
-matches everything, where they could never match
+1. `rules_before`
+2. what is dropped
+3. the base, a preset or a whole custom text. Rules that raise a level come right before the rules that they raise
+4. `rules_after`. If the base's last rule matches everything, they come before it, since behind it they could never
+   match
 """
 
 from __future__ import annotations
@@ -36,10 +38,9 @@ class OverlayError(AuditlogError):
 class Overlay:
     """A base and what changes in it.
 
-    The base is the preset of this name with `preset_parameters`, or `custom_text` when that is given;
-    `custom_source` says in comments and messages where the text came from. `omit_stages` and
-    `omit_managed_fields` replace the base's policy-wide settings, None keeps them; settings of single rules
-    stay.
+    The base is the preset of this name with `preset_parameters`, or `custom_text`. `custom_source` names that text in
+    comments and messages. `omit_stages` and `omit_managed_fields` replace the base's policy-wide settings, and None
+    keeps them. Settings of single rules stay.
     """
 
     preset: str = "standard"
@@ -66,10 +67,10 @@ class _Origin:
 def build_policy(overlay: Overlay) -> str:
     """The policy text of an overlay, with a comment at each rule that says where it came from.
 
-    The same overlay gives the same text. Findings of the linter that the base's author accepted stay accepted as
-    long as nothing changes what the base decides; otherwise they are for the owner to judge again. Whether an API
-    server accepts the policy is for `auditlog.policy.validate` to say. Raises OverlayError, PresetError for the
-    preset, and PolicyError for a custom text that cannot be deployed.
+    The same overlay gives the same text. Findings that the base's author accepted stay accepted as long as the base's
+    decisions do not change. Otherwise the owner judges them again. `auditlog.policy.validate` says whether an API
+    server accepts the policy. Raises OverlayError, PresetError for the preset, and PolicyError for a custom text that
+    cannot be deployed.
     """
     name = f"preset {overlay.preset}" if overlay.custom_text is None else overlay.custom_source
     text = overlay.custom_text
@@ -160,10 +161,10 @@ def _with_raised_levels(rules: list[_Origin], raised_levels: Sequence[RaisedLeve
 
 
 def _raised(rules: Sequence[_Origin], raised: RaisedLevel) -> Iterator[_Origin]:
-    """The rules, with a copy for the raised resource alone in front of each that records less of it.
+    """The rules. Before each that records less of the raised resource comes a copy for this resource alone.
 
-    A rule that is about nothing else is replaced by its copy, and none of them is kept where an earlier one
-    already decides every request to the resource.
+    The copy replaces a rule about nothing else. No copy is kept if an earlier one decides every request to the
+    resource.
     """
     whole = GroupResources(raised.group, (raised.resource,))
     what = f"{raised.resource} in {raised.group or 'the core group'}"

@@ -1,22 +1,21 @@
 """The exact partition of all requests by the rules of one or more policies.
 
-A rule tells requests apart by what it names: verbs, resources, object names, namespaces, users, groups, URLs. For
-each of these axes the values that occur in any rule, and one more that stands for every other value, are all there is
-to look at. Their full product would explode, so it is never built:
+A rule divides requests by what it names: verbs, resources, object names, namespaces, users, groups, URLs. On each of
+these axes only two kinds of values matter: those in any rule, and one that represents every other value. Their full
+product would explode, so it is never built:
 
-- values of an axis that the same rules accept become one `Choice`;
-- axes are decided one after the other, and what has been decided so far is only remembered as the set of rules that
-  still can match. Rules behind the first one that no later axis restricts are forgotten, since the first match
-  decides; equal sets lead to the same node. The result is a decision diagram with few nodes, a node for each situation
-  and not for each combination;
-- users are combined with sets of groups. Which rule matches first can be shown with one group of the user for each
-  policy: take any set of groups, keep one group the matching rule names, and no earlier rule gains a match by the
-  others missing. So sets of `len(policies)` groups are enough to find every outcome. `spare_groups` more let a caller
-  check statements about groups (`auditlog.policy.regions`); each set is then its own choice.
+- Values of an axis that the same rules accept become one `Choice`.
+- Axes are decided one after the other. What is decided so far is remembered only as the set of rules that can still
+  match. Rules behind the first one that no later axis restricts are forgotten, since the first match decides. Equal
+  sets lead to the same node. The result is a decision diagram with a node for each situation, not for each combination.
+- Users are combined with sets of groups. One group of the user for each policy shows which rule matches first. Take any
+  set of groups and keep one that the matching rule names: no earlier rule gains a match. So sets of `len(policies)`
+  groups find every outcome. `spare_groups` more let a caller check statements about groups (`auditlog.policy.regions`).
+  Each set is then its own choice.
 
-Requests are what an API server can be asked: verbs of a resource request are those of RequestInfo
-(`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`), those of any other request are lower-case HTTP methods; a
-path that RequestInfo takes for a resource is no URL to a policy; resource names hold neither "/" nor "*".
+Requests are what an API server can be asked. A resource request has a verb of RequestInfo
+(`k8s.io/apiserver/pkg/endpoints/request/requestinfo.go`), any other request a lower-case HTTP method. A path that
+RequestInfo takes for a resource is no URL to a policy. Resource names hold neither "/" nor "*".
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ VERBS = frozenset((*RESOURCE_VERBS, *RARE_RESOURCE_VERBS, *HTTP_VERBS))
 
 
 class AxisName(StrEnum):
-    """What requests are told apart by."""
+    """What divides requests."""
 
     VERB = "verb"
     TARGET = "target"
@@ -138,8 +137,8 @@ class Partition:
 def partition(policies: Sequence[Policy | Sequence[PolicyRule]], spare_groups: int = 0) -> Partition:
     """The partition by all `policies` (or bare lists of rules) together.
 
-    A question about requests ("which changes of Secrets …") is asked by giving it as one more policy: its rules
-    describe the requests, and the outcomes tell which of them decide how.
+    To ask a question about requests ("which changes of Secrets …"), add it as one more policy. Its rules describe the
+    requests, and the outcomes show how each of them is decided.
     """
     rules = tuple(tuple(each.rules) if isinstance(each, Policy) else tuple(each) for each in policies)
     return Partition(rules, _diagram(rules, True, spare_groups), _diagram(rules, False, spare_groups))
@@ -207,7 +206,7 @@ def _resource_names(rule: PolicyRule) -> list[str]:
 
 
 def alike_groups(rules: Sequence[PolicyRule]) -> list[tuple[str, ...]]:
-    """The groups that rules name, those together that stand in the same rules. Sets of groups hold the first ones."""
+    """The groups that rules name, those together that the same rules name. Sets of groups hold the first ones."""
     by_rules: dict[frozenset[int], list[str]] = {}
     for group in dict.fromkeys(group for rule in rules for group in rule.user_groups):
         holders = frozenset(index for index, rule in enumerate(rules) if group in rule.user_groups)
@@ -460,7 +459,7 @@ def _paths(rules: Sequence[PolicyRule]) -> Iterator[str]:
 
 
 def _group_sets(rules: Sequence[PolicyRule], size: int) -> Iterator[frozenset[str]]:
-    """Sets of up to `size` groups. Groups that stand in the same rules are represented by the first of them."""
+    """Sets of up to `size` groups. The first of the groups that the same rules name represents the others."""
     representatives = [groups[0] for groups in alike_groups(rules)]
     for count in range(min(size, len(representatives)) + 1):
         yield from (frozenset(groups) for groups in combinations(representatives, count))

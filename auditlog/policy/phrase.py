@@ -1,8 +1,8 @@
 """A request written the way people talk about kubectl: `alice deletes configmap prod/app-config`.
 
-The phrase is turned into what the API server's RequestInfo would hold
-(`k8s.io/apiserver/pkg/endpoints/request`): a created object has no name yet, a Namespace object carries its
-own name as its namespace, and the groups every user has (system:authenticated and so on) are added.
+The phrase becomes what the API server's RequestInfo would hold (`k8s.io/apiserver/pkg/endpoints/request`). A created
+object has no name yet. A Namespace object's namespace is its own name. The groups of every user (system:authenticated
+and so on) are added.
 """
 
 from __future__ import annotations
@@ -106,9 +106,8 @@ class _Target:
 def parse_phrase(phrase: str, kubernetes_minor: int = NEWEST_MINOR) -> Request:
     """The request a phrase describes, with the built-in resources of Kubernetes 1.`kubernetes_minor`.
 
-    A resource may be written as its plural, singular, kind or short name, with its group behind a dot where
-    that is needed (`events.events.k8s.io`); one of a custom resource definition is its plural with its group.
-    Raises PhraseError.
+    A resource is written as its plural, singular, kind or short name, with its group behind a dot where needed
+    (`events.events.k8s.io`). A custom resource is its plural with its group. Raises PhraseError.
     """
     words = phrase.split()
     if len(words) not in (3, 4):

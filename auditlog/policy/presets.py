@@ -60,8 +60,8 @@ def preset_text(name: str, **parameters: Sequence[str]) -> str:
 def without_header(text: str) -> str:
     """A policy text without the header of a preset.
 
-    Versions of this program word the headers of presets differently. That alone is no reason to write a policy again,
-    which would restart every API server.
+    Versions of this program word the headers differently. Another header alone does not rewrite a policy, which would
+    restart every API server.
     """
     return _HEADER.sub("", text)
 

@@ -1,32 +1,22 @@
 """Strict reading of an audit policy text.
 
-The API server decodes a policy strictly, and when that fails again without looking at unknown keys
-(`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`): a misspelt key leaves a warning in
-its log and a rule that matches more than it says. Here every such thing is a problem. Each problem tells
-whether the API server refuses the policy too or would have started with it, and, if it starts, under which finding of
-lint the policy can be examined nevertheless.
-
-Scalars mean what they mean to the API server's YAML library (go.yaml.in/yaml/v2, YAML 1.1): an unquoted
-`yes`, `on`, `y` or `1` is not a string there, so it is not one here.
+The API server first decodes a policy strictly. If that fails, it decodes again and ignores unknown keys
+(`LoadPolicyFromBytes` in `k8s.io/apiserver/pkg/audit/policy/reader.go`). A misspelt key then leaves a warning in its
+log, and a rule that matches more than it says. Here every such thing is a problem. Each problem says whether the API
+server refuses the policy too. If the server starts, the problem names the lint finding under which the policy can be
+examined.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-import yaml
-from yaml.composer import Composer
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from yaml.parser import Parser
-from yaml.reader import Reader
-from yaml.resolver import BaseResolver
-from yaml.scanner import Scanner
 
 from auditlog.policy.model import (
     GroupResources,
@@ -38,12 +28,23 @@ from auditlog.policy.model import (
     Problem,
     Stage,
 )
+from auditlog.policy.yaml_document import (
+    BOOLEAN,
+    NULL,
+    NUMBER,
+    STRING,
+    TRUE,
+    TYPE_NAMES,
+    Problems,
+    described,
+    only_document,
+    start_of,
+)
 
 IGNORED_KEY = "ignored-key"
 REPEATED_KEY = "repeated-key"
 MERGED_KEYS = "merged-keys"
 EMPTY_VALUE = "empty-value"
-IGNORED_DOCUMENT = "ignored-document"
 NEEDLESS_METADATA = "needless-metadata"
 MISSING_KIND = "missing-kind"
 
@@ -67,27 +68,7 @@ _METADATA_TEXTS = ("name", "namespace")
 _METADATA_MAPS = ("labels", "annotations")
 _METADATA_KEYS = (*_METADATA_TEXTS, *_METADATA_MAPS, "creationTimestamp")
 
-_STRING = "tag:yaml.org,2002:str"
-_BOOLEAN = "tag:yaml.org,2002:bool"
-_NUMBER = "tag:yaml.org,2002:float"
-_NULL = "tag:yaml.org,2002:null"
-_TYPE_NAMES = {
-    _STRING: "a string",
-    _BOOLEAN: "a boolean",
-    _NUMBER: "a number",
-    "tag:yaml.org,2002:int": "a number",
-    _NULL: "nothing",
-    "tag:yaml.org,2002:seq": "a list",
-    "tag:yaml.org,2002:map": "a mapping",
-}
-
-_TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"))
-_FALSE = frozenset(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"))
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-_INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)")
-_SPECIAL_FLOAT = re.compile(r"\.(nan|NaN|NAN)|[-+]?\.(inf|Inf|INF)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +111,9 @@ def parse_policy(text: str, source: str) -> ParsedPolicy:
     the text.
     """
     reading = _Reading()
-    root = reading.only_document(text)
+    root = only_document(text, reading.problems)
     policy = reading.policy(root, source) if root is not None else None
-    problems = tuple(sorted(reading.problems, key=lambda each: (each.line, each.column)))
+    problems = tuple(sorted(reading.problems.found, key=lambda each: (each.line, each.column)))
     if policy is not None:
         # What an alias repeats is in the text once.
         ignored = {(each.line, each.column, each.finding): each for each in reversed(problems) if each.finding}
@@ -140,109 +121,16 @@ def parse_policy(text: str, source: str) -> ParsedPolicy:
     return ParsedPolicy(policy, problems)
 
 
-class _PolicyComposer(Reader, Scanner, Parser, Composer, BaseResolver):
-    """PyYAML up to the node tree, with the plain scalars of the API server's YAML library."""
-
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-        Composer.__init__(self)
-        BaseResolver.__init__(self)
-
-    def resolve(self, kind: type[Node], value: str | None, implicit: tuple[bool, bool] | bool) -> str:
-        if kind is ScalarNode and isinstance(implicit, tuple) and implicit[0] and value is not None:
-            return _plain_scalar_tag(value)
-        return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
-
-
-def _plain_scalar_tag(value: str) -> str:
-    if value in _NULLS:
-        return _NULL
-    if value in _TRUE or value in _FALSE:
-        return _BOOLEAN
-    if value[0] not in "+-.0123456789":
-        return _STRING
-    if _SPECIAL_FLOAT.fullmatch(value):
-        return _NUMBER
-    digits = value if value.startswith(".") else value.replace("_", "")
-    if _INTEGER.fullmatch(digits) or (_FLOAT.fullmatch(digits) and math.isfinite(float(digits))):
-        return _NUMBER
-    return _STRING
-
-
 class _Reading:
     """One pass over one text: collects problems and the positions of what was read."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems = Problems()
         self.positions: dict[str, Position] = {}
-
-    def only_document(self, text: str) -> Node | None:
-        """The root node of the text's single document, or None after reporting why there is none."""
-        try:
-            composer = _PolicyComposer(text)
-            root = composer.get_node() if composer.check_node() else None
-        except yaml.YAMLError as error:
-            self._report_broken_yaml(error, text)
-            return None
-        if root is None:
-            self._report(Position(1, 1), "", "the text is empty: a policy needs apiVersion, kind and rules")
-            return None
-        if composer.yaml_version not in (None, (1, 1)):
-            self._report(Position(1, 1), "", "the %YAML directive asks for a version other than 1.1; remove it")
-        self._refuse_more_documents(composer)
-        self._refuse_what_json_lacks(root)
-        if root.tag == _NULL:
-            self._report(_start(root), "", "the document is empty: a policy needs apiVersion, kind and rules")
-            return None
-        if not isinstance(root, MappingNode):
-            self._report(_start(root), "", f"a policy is a mapping, not {_describe(root)}")
-            return None
-        return root
-
-    def _report_broken_yaml(self, error: yaml.YAMLError, text: str) -> None:
-        position = _error_position(error, text)
-        reason, refused = _error_reason(error), True
-        if r"'\t'" in reason:
-            reason = "a tab where a value or key must begin; use spaces"
-            # The API server's library takes a tab for a space, but not where it would be indentation.
-            before = text.splitlines()[position.line - 1][: position.column - 1]
-            refused = not before.strip(" -")
-        self._report(position, "", f"not valid YAML: {reason}", refused=refused)
-
-    def _refuse_more_documents(self, composer: _PolicyComposer) -> None:
-        message = "a second document begins here; the API server reads only the first: one policy, one file"
-        try:
-            second = composer.get_node() if composer.check_node() else None
-            if second is not None:
-                self._report_ignored(_start(second), "", message, IGNORED_DOCUMENT)
-        except yaml.YAMLError as error:
-            self._report_ignored(_error_position(error, ""), "", message, IGNORED_DOCUMENT)
-
-    def _refuse_what_json_lacks(self, root: Node) -> None:
-        """The API server turns YAML into JSON before it decodes it, also the parts it would not look at."""
-        seen: set[int] = set()
-        waiting = [root]
-        while waiting:
-            node = waiting.pop()
-            # An alias is the same node again, and may even be inside itself.
-            if id(node) in seen:
-                continue
-            seen.add(id(node))
-            if isinstance(node, MappingNode):
-                for key, value in node.value:
-                    if not isinstance(key, ScalarNode):
-                        self._report(_start(key), "", f"a key must be a string, not {_describe(key)}")
-                    waiting.append(value)
-            elif isinstance(node, SequenceNode):
-                waiting += node.value
-            elif node.tag == _NUMBER and _SPECIAL_FLOAT.fullmatch(node.value):
-                self._report(_start(node), "", f"{node.value} is a number JSON cannot express")
 
     def policy(self, root: Node, source: str) -> Policy | None:
         fields = self._fields(root, "", _POLICY_KEYS)
-        self.positions[""] = _start(root)
+        self.positions[""] = start_of(root)
         self._expect(root, "apiVersion", API_VERSION)
         self._expect(root, "kind", KIND)
         if "metadata" in fields:
@@ -250,10 +138,10 @@ class _Reading:
         omit_stages = self._stages(fields.get("omitStages"), "omitStages")
         omit_managed_fields = self._boolean(fields.get("omitManagedFields"), "omitManagedFields") or False
         if "rules" not in fields:
-            self._report(_start(root), "rules", "missing: a policy needs at least one rule")
+            self.problems.add(start_of(root), "rules", "missing: a policy needs at least one rule")
             return None
         items = self._items(fields["rules"], "rules", "a list of rules")
-        if not isinstance(fields["rules"], SequenceNode) and fields["rules"].tag != _NULL:
+        if not isinstance(fields["rules"], SequenceNode) and fields["rules"].tag != NULL:
             return None
         rules = tuple(self._rule(item, f"rules[{index}]") for index, item in enumerate(items))
         return Policy(
@@ -267,28 +155,27 @@ class _Reading:
     def _expect(self, root: Node, key: str, expected: str) -> None:
         """Check apiVersion or kind.
 
-        The API server finds out what a text is before it decodes it, and there the case of these two keys
-        does not count; of several spellings the last in alphabetical order does. Without a kind it assumes a
-        Policy.
+        The API server looks at these two keys before it decodes the text, and ignores their case. Of several spellings
+        the last in alphabetical order counts. Without a kind it assumes a Policy.
         """
         spellings = {
             str(name.value): value
             for name, value in root.value
             if isinstance(name, ScalarNode) and name.value.lower() == key.lower()
         }
-        found, position = "", _start(root)
+        found, position = "", start_of(root)
         for spelling in sorted(spellings):
             text = self._text(spellings[spelling], spelling)
             if text:
-                found, position = text, _start(spellings[spelling])
+                found, position = text, start_of(spellings[spelling])
         if not found:
             message = f'missing: must be "{expected}"'
             if key == "kind":
-                self._report_ignored(position, key, message, MISSING_KIND)
+                self.problems.ignored(position, key, message, MISSING_KIND)
             else:
-                self._report(position, key, message)
+                self.problems.add(position, key, message)
         elif found != expected:
-            self._report(position, key, f'"{found}" is not supported; allowed is "{expected}"')
+            self.problems.add(position, key, f'"{found}" is not supported; allowed is "{expected}"')
 
     def _metadata(self, node: Node) -> None:
         if self._is_null(node, "metadata"):
@@ -298,12 +185,12 @@ class _Reading:
             return
         fields = self._fields(node, "metadata", _METADATA_KEYS)
         created = fields.get("creationTimestamp")
-        if created is not None and created.tag != _NULL:
+        if created is not None and created.tag != NULL:
             message = "a policy is not an object of the cluster: remove it"
             if isinstance(created, ScalarNode) and _TIMESTAMP.fullmatch(created.value):
-                self._report_ignored(_start(created), "metadata.creationTimestamp", message, NEEDLESS_METADATA)
+                self.problems.ignored(start_of(created), "metadata.creationTimestamp", message, NEEDLESS_METADATA)
             else:
-                self._report(_start(created), "metadata.creationTimestamp", message)
+                self.problems.add(start_of(created), "metadata.creationTimestamp", message)
         for key in _METADATA_TEXTS:
             if key in fields:
                 self._text(fields[key], f"metadata.{key}")
@@ -318,7 +205,7 @@ class _Reading:
                 self._text(value, f"metadata.{key}.{name.value}")
 
     def _rule(self, node: Node, path: str) -> PolicyRule:
-        position = self.positions[path] = _start(node)
+        position = self.positions[path] = start_of(node)
         if not isinstance(node, MappingNode):
             self._wrong_type(node, path, "a rule (a mapping with a level)")
             return PolicyRule(Level.NONE, line=position.line)
@@ -346,13 +233,13 @@ class _Reading:
         groups = []
         for index, item in enumerate(self._items(node, path, "a list of groups with their resources")):
             here = f"{path}[{index}]"
-            self.positions[here] = _start(item)
+            self.positions[here] = start_of(item)
             if self._is_null(item, here):
                 groups.append(GroupResources())
                 continue
             if not isinstance(item, MappingNode):
                 hint = ""
-                if isinstance(item, ScalarNode) and item.tag == _STRING:
+                if isinstance(item, ScalarNode) and item.tag == STRING:
                     hint = f'; write {{group: "", resources: ["{item.value}"]}}'
                 self._wrong_type(item, here, "a mapping with group and resources", hint)
                 continue
@@ -370,17 +257,17 @@ class _Reading:
     def _level(self, rule: Node, node: Node | None, path: str) -> Level:
         allowed = [level.value for level in Level]
         if node is None:
-            self._report(_start(rule), path, f"missing: must be one of {_listed(allowed)}")
+            self.problems.add(start_of(rule), path, f"missing: must be one of {_listed(allowed)}")
             return Level.NONE
-        if node.tag == _NULL:
-            self._report(_start(node), path, f"has no value: must be one of {_listed(allowed)}")
+        if node.tag == NULL:
+            self.problems.add(start_of(node), path, f"has no value: must be one of {_listed(allowed)}")
             return Level.NONE
         value = self._text(node, path)
         if value is None:
             return Level.NONE
         if value not in allowed:
             message = f'"{value}" is not a level{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
-            self._report(_start(node), path, message)
+            self.problems.add(start_of(node), path, message)
             return Level.NONE
         return Level(value)
 
@@ -391,8 +278,8 @@ class _Reading:
         stages = []
         for index, item in enumerate(self._items(node, path, "a list of stages")):
             here = f"{path}[{index}]"
-            if item.tag == _NULL:
-                self._report(_start(item), here, f"has no value: must be one of {_listed(allowed)}")
+            if item.tag == NULL:
+                self.problems.add(start_of(item), here, f"has no value: must be one of {_listed(allowed)}")
                 continue
             value = self._text(item, here)
             if value is None:
@@ -401,17 +288,17 @@ class _Reading:
                 stages.append(Stage(value))
                 continue
             message = f'"{value}" is not a stage{_did_you_mean(value, allowed)}; allowed are {_listed(allowed)}'
-            self._report(_start(item), here, message)
+            self.problems.add(start_of(item), here, message)
         return tuple(stages)
 
     def _boolean(self, node: Node | None, path: str) -> bool | None:
         if node is None or self._is_null(node, path):
             return None
-        if not isinstance(node, ScalarNode) or node.tag != _BOOLEAN:
+        if not isinstance(node, ScalarNode) or node.tag != BOOLEAN:
             self._wrong_type(node, path, "true or false")
             return None
-        self.positions[path] = _start(node)
-        return node.value in _TRUE
+        self.positions[path] = start_of(node)
+        return node.value in TRUE
 
     def _texts(self, node: Node | None, path: str) -> tuple[str, ...]:
         if node is None:
@@ -426,13 +313,13 @@ class _Reading:
     def _text(self, node: Node, path: str) -> str | None:
         if self._is_null(node, path):
             return None
-        if not isinstance(node, ScalarNode) or node.tag != _STRING:
+        if not isinstance(node, ScalarNode) or node.tag != STRING:
             hint = ""
-            if isinstance(node, ScalarNode) and node.tag in (_BOOLEAN, _NUMBER):
+            if isinstance(node, ScalarNode) and node.tag in (BOOLEAN, NUMBER):
                 hint = f'; put it in quotes: "{node.value}"'
             self._wrong_type(node, path, "a string", hint)
             return None
-        self.positions[path] = _start(node)
+        self.positions[path] = start_of(node)
         return str(node.value)
 
     def _items(self, node: Node, path: str, expected: str) -> list[Node]:
@@ -442,7 +329,7 @@ class _Reading:
             hint = f'; write ["{node.value}"]' if isinstance(node, ScalarNode) else ""
             self._wrong_type(node, path, expected, hint)
             return []
-        self.positions.setdefault(path, _start(node))
+        self.positions.setdefault(path, start_of(node))
         return list(node.value)
 
     def _fields(self, node: Node, path: str, known: tuple[str, ...]) -> dict[str, Node]:
@@ -450,26 +337,26 @@ class _Reading:
         fields: dict[str, Node] = {}
         first_seen: dict[str, int] = {}
         for key_node, value in node.value:
-            position = _start(key_node)
+            position = start_of(key_node)
             if not isinstance(key_node, ScalarNode):
                 continue
             key = str(key_node.value)
             here = f"{path}.{key}" if path else key
             if _is_merge(key_node):
                 message = "merge keys are not supported: what they give depends on their order; write the keys out"
-                self._report_ignored(position, here, message, MERGED_KEYS)
+                self.problems.ignored(position, here, message, MERGED_KEYS)
                 for merged_key, merged_value in self._merged(value, here):
                     if merged_key in known:
                         fields[merged_key] = merged_value
                 continue
             if key in first_seen:
                 message = f"given twice, first on line {first_seen[key]}; the API server takes the last one"
-                self._report_ignored(position, here, message, REPEATED_KEY)
+                self.problems.ignored(position, here, message, REPEATED_KEY)
             first_seen[key] = position.line
             self.positions[here] = position
             if key not in known:
                 message = f'"{key}" is not a key here{_did_you_mean(key, known)}; allowed are {_listed(known)}'
-                self._report_ignored(position, here, message, IGNORED_KEY)
+                self.problems.ignored(position, here, message, IGNORED_KEY)
                 continue
             fields[key] = value
         return fields
@@ -490,35 +377,20 @@ class _Reading:
                     yield str(key_node.value), value
 
     def _is_null(self, node: Node, path: str) -> bool:
-        if node.tag != _NULL:
+        if node.tag != NULL:
             return False
         message = "has no value; the API server takes that as if it was not written: give a value or remove it"
-        self._report_ignored(_start(node), path, message, EMPTY_VALUE)
+        self.problems.ignored(start_of(node), path, message, EMPTY_VALUE)
         return True
 
     def _wrong_type(self, node: Node, path: str, expected: str, hint: str = "") -> None:
-        message = f"must be {expected}, not {_describe(node)}{hint}"
+        message = f"must be {expected}, not {described(node)}{hint}"
         # The API server reads a tag it does not know as a plain string, and decodes !!binary.
-        self._report(_start(node), path, message, refused=node.tag in _TYPE_NAMES)
-
-    def _report(self, position: Position, path: str, message: str, *, refused: bool = True) -> None:
-        self.problems.append(Problem(position.line, position.column, path, message, refused))
-
-    def _report_ignored(self, position: Position, path: str, message: str, finding: str) -> None:
-        self.problems.append(Problem(position.line, position.column, path, message, False, finding))
+        self.problems.add(start_of(node), path, message, refused=node.tag in TYPE_NAMES)
 
 
 def _is_merge(key: ScalarNode) -> bool:
     return key.value == "<<" and key.style is None
-
-
-def _start(node: Node) -> Position:
-    return Position(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _describe(node: Node) -> str:
-    kind = _TYPE_NAMES.get(node.tag, f"a value tagged {node.tag}")
-    return f"{kind} ({node.value})" if isinstance(node, ScalarNode) and node.value else kind
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -529,16 +401,3 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     by_lower_case = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), list(by_lower_case), n=1, cutoff=0.6)
     return f', did you mean "{by_lower_case[close[0]]}"' if close else ""
-
-
-def _error_position(error: yaml.YAMLError, text: str) -> Position:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    if mark is not None:
-        return Position(mark.line + 1, mark.column + 1)
-    before = text[: getattr(error, "position", 0)]
-    return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-
-
-def _error_reason(error: yaml.YAMLError) -> str:
-    parts = (getattr(error, "context", None), getattr(error, "problem", None), getattr(error, "reason", None))
-    return ", ".join(str(part) for part in parts if part) or str(error)

@@ -1,8 +1,8 @@
 """Whether a policy records every request that a question looks for, and which of its rules keep it from that.
 
-A question states its need as a policy: the one that would record just the requests that it looks for, where level
-None stands for "not looked for". Both policies together divide all requests (`auditlog.policy.partition`), for each
-sender that they can tell apart, so the answer holds for requests that nobody thought of.
+A question states its need as a policy: one that would record just the requests that it looks for. There, level None
+means "not looked for". Both policies together divide all requests (`auditlog.policy.partition`), for each sender that
+they can distinguish. So the answer holds for requests that nobody thought of.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Need:
     sent_by: Callable[[Sender], bool] = anyone
     """Which senders are looked for."""
     users: tuple[str, ...] = ()
-    """Users that must be told from others although no rule names them."""
+    """Users to distinguish from others although no rule names them."""
     advice: tuple[PolicyRule, ...] = ()
     """What a policy needs in front of its own rules to record them; valid on every supported version."""
     final: bool = False

@@ -109,7 +109,7 @@ def what(region: Region) -> str:
 
 
 def shortened_what(region: Region, most: int | None) -> str:
-    """Resources or URLs, at most so many by name; how many more there are is said."""
+    """Resources or URLs, at most so many by name, with how many more there are."""
     chosen, every = region.values[AxisName.TARGET], region.universe[AxisName.TARGET]
     if not region.resource_requests:
         return _shorter(chosen, every, "any URL", _urls, most)
@@ -137,7 +137,7 @@ def _shorter(
 
 
 def _some(words: list[str], most: int | None) -> str:
-    """The words, of a shortened list those that fit; how many more there are is said."""
+    """The words. A shortened list has those that fit, with how many more there are."""
     if most is None:
         return ", ".join(words)
     short = [_shortened(word) for word in words]

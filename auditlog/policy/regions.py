@@ -1,13 +1,13 @@
 """Requests of one kind, as few products of values: "these users, these verbs, these resources".
 
-A partition (`auditlog.policy.partition`) tells for every request what is decided. Here the requests with the same
-label, say "None before, Metadata after", are covered with regions: take a request that no region has yet, widen it in
-one axis after the other as long as every request in it has the label, and go on. Every request with the label is in a
-region, and no other request is; regions may overlap.
+A partition (`auditlog.policy.partition`) has a decision for every request. Regions cover the requests with the same
+label, say "None before, Metadata after". Take a request that no region has yet. Widen it in one axis after the other as
+long as every request in it has the label, and go on. Every request with the label is in a region, and no other request
+is. Regions may overlap.
 
-Groups are widened in the form "in one of A (and in one of B), in none of C", which people can read. Whether a region
-of that form has only its label is decided with sets of twice as many groups as there are policies: one group for each
-policy decides the outcome (partition), and one for each "in one of" makes the set belong to the region.
+Groups are widened in the form "in one of A (and in one of B), in none of C", which people can read. Sets of twice as
+many groups as policies decide whether such a region has only its label. One group for each policy decides the outcome
+(partition). One for each "in one of" makes the set belong to the region.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The resources of the Kubernetes API itself, 1.30 to 1.37, and those that older versions had.
 
-Taken from the discovery documents of each version (`api/discovery/*.json` in kubernetes/kubernetes, with
-every API group enabled): alpha and most beta versions are only served when the cluster turns them on.
-Resources of custom resource definitions and aggregated API servers are not part of it.
+The source is each version's discovery documents (`api/discovery/*.json` in kubernetes/kubernetes) with every API group
+enabled. Clusters serve alpha versions, and most beta versions, only when they turn them on. Resources of custom
+resource definitions and aggregated API servers are not part of it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from auditlog.policy.model import NEWEST_MINOR, OLDEST_MINOR, SUPPORTED_MINORS
 
 # At this many parts a path below /api or /apis is a resource (RequestInfoFactory.NewRequestInfo).
 _RESOURCE_PATH_PARTS = {"api": 3, "apis": 4}
+
+HEALTH_PATHS = ("/livez", "/readyz", "/healthz")
+"""What kubelet and load balancers ask the API server every few seconds, without an identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,7 @@ REMOVED_RESOURCES = (
     RemovedResource("policy", "podsecuritypolicies", 25, ""),
     RemovedResource("settings.k8s.io", "podpresets", 20, ""),
 )
-"""Resources that left the API before 1.30 and still stand in policies. What left later is in the table below.
-"""
+"""Resources that left the API before 1.30 and that policies still name. What left later is in the table below."""
 
 
 CREDENTIAL_RESOURCES = (

@@ -28,10 +28,10 @@ class SelectedPolicy:
 def selected_policy(settings: PolicySettings, project: Path = Path()) -> SelectedPolicy:
     """The policy that ``settings`` names or holds; ``project`` is the folder that its file's path starts from.
 
-    One that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError
-    when the API server of no supported version would take it, or ignores something of it that no silence in the text
-    accepts, or the file cannot be read, PresetError and
-    OverlayError; what only some versions refuse is found by the plan, which knows each node's version.
+    A policy that the stack does not change goes to the nodes as it is, comments included. Raises PolicyError if the
+    file cannot be read, or if no supported version's API server takes it. Raises it too if the server ignores something
+    that no silence in the text accepts. Raises PresetError and OverlayError. What only some versions refuse is found by
+    the plan, which knows each node's version.
     """
     selected = _base(settings, project)
     deployable_policy(selected.text, selected.source)

@@ -1,9 +1,9 @@
-"""Who may send requests, as far as the rules of a policy can tell senders apart.
+"""Who may send requests, as far as the rules of a policy can distinguish senders.
 
 Kubernetes gives every kind of user its groups (`k8s.io/apiserver/pkg/authentication/user`,
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/). A request whose authentication failed has
 neither user nor groups. Other users are in `system:authenticated` and in any groups that their certificate or identity
-provider names; the groups of nodes, service accounts and anonymous requests are taken to be reserved for those.
+provider names. The groups of nodes, service accounts and anonymous requests count as reserved for those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTHENTICATED = "system:authenticated"
 CONTROL_PLANE = frozenset(
     {"system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"}
 )
-"""The components of the control plane that have user names of their own."""
+"""The components of the control plane that have separate user names."""
 
 CONTROL_PLANE_GROUPS = frozenset({"system:nodes", "system:serviceaccounts:kube-system"})
 """The groups of kubelets and of the controllers in kube-system."""
@@ -86,10 +86,10 @@ def free_groups(rules: Sequence[PolicyRule]) -> tuple[str, ...]:
 def senders(
     rules: Sequence[PolicyRule], users: Sequence[str] = (), most_groups: int = _MOST_GROUPS
 ) -> Iterator[Sender]:
-    """Every sender that the rules can tell from the others, with each set of groups that makes a difference.
+    """Every sender that the rules can distinguish, with each set of groups that makes a difference.
 
-    `users` are told from the others too. Whoever is in more than `most_groups` of the free groups is left out: for
-    that the first ones stand, unless whole senders are compared.
+    `users` are distinguished too. Whoever is in more than `most_groups` of the free groups is left out, since the first
+    ones represent them, unless whole senders are compared.
     """
     named = dict.fromkeys((*users, *(user for rule in rules for user in rule.users)))
     groups = dict.fromkeys(group for rule in rules for group in rule.user_groups)

@@ -25,8 +25,8 @@ _DNS_SUBDOMAIN_MAX_LENGTH = 253
 def load_policy(text: str, source: str, kubernetes_minor: int) -> Policy:
     """The policy as the API server of Kubernetes 1.`kubernetes_minor` reads it.
 
-    What that server ignores is in `Policy.ignored`. Raises PolicyError when it does not start, or when it cannot be
-    known what it reads; the error then has every problem, in the order of the text.
+    `Policy.ignored` is what that server ignores. Raises PolicyError if it does not start, or if nobody can know what it
+    reads. The error then has every problem, in the order of the text.
     """
     return policy_as_read(text, source, lambda policy: validate(policy, kubernetes_minor))
 

@@ -1,7 +1,7 @@
 """The page as one comment of a pull request or merge request, and its outcome as the commit's status.
 
-A job's variables say where: those that GitHub Actions and GitLab CI set. The comment of an earlier run is written anew,
-so a pull request has one for each environment. Only a comment of the token's own user is: anybody may write one that
+A job's variables, as GitHub Actions and GitLab CI set them, say where. The comment of an earlier run is overwritten, so
+a pull request has one for each environment. Only a comment of the token's own user counts: anybody may write one that
 begins like ours.
 """
 

@@ -1,9 +1,9 @@
 """The lines at the top of a preview: written by the program, read again for the page.
 
-One form for both, so that a terminal and a pull request say the same: ``topic: sentence; sentence``, broken between
-words, with what is broken off below the first sentence. The first line says the most important by itself: the engine
-shows it beside the stack while the preview runs, but prints whole messages in no order of its own
-(``toResourceRows`` in https://github.com/pulumi/pulumi/blob/v3.250.0/pkg/backend/display/progress.go).
+One form for both, so that a terminal and a pull request say the same: ``topic: sentence; sentence``. Lines break
+between words and continue below the first sentence. The first line alone says the most important, since the engine
+shows it beside the stack while the preview runs. It prints whole messages in its own order (``toResourceRows`` in
+https://github.com/pulumi/pulumi/blob/v3.250.0/pkg/backend/display/progress.go).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """What a change of the policy lets a cluster's people find out later, and what it no longer lets them, in their words.
 
 A reviewer asks "will we still know who read a Secret?", not which rule matches which verb. Each `Matter` below is such
-a question: requests that must be recorded, at a level, for the answer to be in the log. Every namespace and name that
-either policy mentions is tried, so nothing is said in full that holds for some of them only.
+a question: requests that must be recorded, at a level, for the answer to be in the log. Every namespace and name in
+either policy is tried, so no sentence claims for all what holds for some.
 
-Callers are one of each usual kind, whom no rule names: a rule for one account or group changes what is known of it, and
-`auditlog.policy.summary` has that, exactly and in full.
+Callers are one of each usual kind, whom no rule names. A rule for one account or group changes what is known about that
+one; `auditlog.policy.summary` has it, exactly and in full.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ MATTERS = (
         callers=(STRANGERS,),
     ),
 )
-"""In the order in which they are said: what matters most first."""
+"""In the order of the sentences: what matters most first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class LogVolume:
     old: Volume
     new: Volume
     unknown: int
-    """How many things each policy writes of which the log cannot tell how much."""
+    """How many things each policy writes for which the log does not show how much."""
 
 
 def log_volume(logs: LogSet, old: Policy, new: Policy) -> LogVolume:

@@ -19,7 +19,7 @@ NO_DIFFERENCE = "No difference: the same is written of every request."
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """Everything that is said of two policies: requests, detections, and the checks of the CIS benchmark."""
+    """What there is to say about two policies: requests, detections, and the checks of the CIS benchmark."""
 
     summary: Summary
     sights: tuple[SightChange, ...]
@@ -70,11 +70,11 @@ def describe_change(
     audit_log_mode: str | None = None,
     written: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
-    """Lines that say what the desired policy's weak points are and which requests it decides unlike the live one.
+    """Lines on the desired policy's weak points, and on the requests that it decides unlike the live one.
 
-    ``live`` is the text on the node, None where there is none; both texts are policies, ``desired`` a valid one on
-    Kubernetes 1.``kubernetes_minor``. ``audit_log_mode`` is that of the log backend, None without one. ``written`` are
-    the keys that annotations write into events.
+    ``live`` is the text on the node, None without one. Both texts are policies, and ``desired`` is valid on Kubernetes
+    1.``kubernetes_minor``. ``audit_log_mode`` is the log backend's mode, None without one. ``written`` are the keys
+    that annotations write into events.
     """
     policy = policy_as_read(desired, "the policy")
     lines = [

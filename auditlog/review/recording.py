@@ -86,7 +86,7 @@ def policy_pair(node: NodePlan) -> Pair | None:
 
 
 def policy_of(facts: Facts) -> Policy | None:
-    """The policy on the node; None where there is none, or none that can be read."""
+    """The policy on the node; None if it has none, or none that can be read."""
     if facts.policy is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Sentences of several nodes: one that all of them say is said once, with the nodes in front."""
+"""Sentences about several nodes: one that holds for all of them appears once, with the nodes in front."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The stack's configuration as typed values, checked in full before anything is contacted.
 
 ``parse_settings`` takes what ``Pulumi.<env>.yaml`` holds under the project's name, already decoded, and returns
-``Settings``. All mistakes are collected, so that one run shows every one of them; each names the key, the value and
-what is allowed.
+``Settings``. All errors are reported together. Each names the key, the value and what is allowed.
 """
 
 from auditlog.policy.settings import DEFAULT_POLICY_PATH, PolicySettings

@@ -1,7 +1,7 @@
 """What the log and the webhook backend have in common: mode, batches, truncation.
 
-The API server checks these when it starts, and does not start with a wrong one (k8s.io/apiserver
-pkg/server/options/audit.go, Validate); here they are refused with the key's own name, before a node is contacted.
+An API server with a wrong one does not start (k8s.io/apiserver pkg/server/options/audit.go, Validate). Here it is
+refused under the key's own name, before a node is contacted.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ SETTINGS = group_of(Delivery).settings
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a backend does without being told. One that throttles batches has numbers for it, the other one has none."""
+    """A backend's defaults. A backend that throttles batches has numbers for it, the other one has none."""
 
     mode: Mode
     """How it takes events."""

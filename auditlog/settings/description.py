@@ -1,4 +1,4 @@
-"""What is said of a setting where it stands alone: its meaning, what is allowed, and its default, in one text."""
+"""A setting described where it appears alone: its meaning, what is allowed, and its default, in one text."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ DEFAULTS = "defaults"
 
 
 def is_group(name: str) -> bool:
-    """Whether a group of stacks may be called so: its name is that of a file."""
+    """Whether a group of stacks may have this name, which is a file's name."""
     return name != DEFAULTS and re.fullmatch(NAME, name) is not None
 
 

@@ -1,4 +1,4 @@
-"""The name or address of a machine, alone: user and port have settings of their own."""
+"""The name or address of a machine, alone: user and port are separate settings."""
 
 from __future__ import annotations
 

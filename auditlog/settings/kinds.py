@@ -1,8 +1,8 @@
 """The kinds of values that settings hold: how each is checked, and what a JSON Schema says about it.
 
-A kind is as strict in its schema as a schema can be, and never stricter than ``read``: an editor must not refuse what
-the program takes. Patterns are in the common part of Python's and ECMAScript's regular expressions and cover the whole
-value; what they cannot say is in ``valid``.
+A kind's schema is as strict as a schema can be, and never stricter than ``read``: an editor must not refuse what the
+program takes. Patterns are in the common part of Python's and ECMAScript's regular expressions and cover the whole
+value. ``valid`` has what they cannot say.
 """
 
 from __future__ import annotations

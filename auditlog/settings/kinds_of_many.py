@@ -83,7 +83,7 @@ class Names:
         return texts
 
     def check(self, name: Any, place: Place) -> None:
-        """Keeps a mistake where ``name`` is none of them."""
+        """Keeps an error if ``name`` is none of them."""
         if name in self.names:
             return
         place.mistake(f"has {name!r}{did_you_mean(name, self.names)}", self.allowed)

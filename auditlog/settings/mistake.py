@@ -1,4 +1,4 @@
-"""What is wrong in a stack's configuration: one message for each mistake, and the error that carries them all."""
+"""What is wrong in a stack's configuration: one message for each error, and the exception that carries them all."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class SettingsError(AuditlogError):
 
     @property
     def problems(self) -> list[str]:
-        """One message for each mistake."""
+        """One message for each error."""
         return [str(mistake) for mistake in self.mistakes]
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """One for each mistake."""
+        """One for each error."""
         return tuple(self.problems)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands in the configuration; mistakes in it are collected."""
+    """The place of a value in the configuration; errors in it are collected."""
 
     key: str
     mistakes: list[Mistake]

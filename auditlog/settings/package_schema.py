@@ -1,9 +1,9 @@
 """The Pulumi package schema of the component ``AuditLogging``: made from the declarations that the parser reads by.
 
-From it the Pulumi CLI makes typed SDKs for programs in other languages. It says types, descriptions, what is required
-and what is secret. Defaults stand in descriptions only: an SDK sends those that a schema holds, and a setting that is
-given is not the same as one that is not. What else is allowed is checked when the component is constructed, with the
-words of ``config check``.
+From it the Pulumi CLI makes typed SDKs for programs in other languages. It has types, descriptions, what is required
+and what is secret. Only descriptions hold defaults. An SDK would send a schema's default, and a setting that is given
+is not the same as one that is not. The component checks what else is allowed when it is constructed, with the words of
+``config check``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from auditlog.settings.reader import FlagOrGroup, Group, Groups
 from auditlog.settings.setting import JsonSchema, Kind, Setting
 
 NAME = "kubernetes-audit"
+"""The name of the project and of its package."""
 COMPONENT = f"{NAME}:index:AuditLogging"
 
 _LANGUAGES: Mapping[str, JsonSchema] = {
@@ -78,7 +79,7 @@ def package_schema_text() -> str:
 
 
 def package_version() -> str:
-    """The version of the package, which is that of the project."""
+    """The version of the package, which is the project's."""
     return __version__
 
 

@@ -1,4 +1,4 @@
-"""From the decoded configuration to Settings: every mistake of every key at once."""
+"""From the decoded configuration to Settings: all errors of all keys together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
+from auditlog.node_paths import MANIFESTS
 from auditlog.policy.settings import PolicySettings
 from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
 from auditlog.settings.annotations import ANNOTATIONS, AnnotationDelivery, AnnotationSettings, parse_annotations
@@ -56,8 +57,7 @@ _QUARANTINE = defaulted(
     "quarantineStrayManifests",
     Boolean(),
     False,
-    "Whether `up` archives other files in `/etc/kubernetes/manifests` that define kube-apiserver. Otherwise they "
-    "are an error.",
+    f"Whether `up` archives other files in `{MANIFESTS}` that define kube-apiserver. Otherwise they are an error.",
 )
 _TAKE_OVER = optional(
     "takeOver",
@@ -214,8 +214,8 @@ SECRET_KEYS = tuple(setting.key for setting in SECRETS)
 def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Settings:
     """Checks the decoded configuration and returns it as Settings.
 
-    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets there
-    are. Raises SettingsError with every mistake found. The keys in ``SECRET_KEYS`` stay with the program.
+    ``values`` maps a key without the project's prefix to its decoded value. ``presets`` are the policy presets. Raises
+    SettingsError with all errors. The keys in ``SECRET_KEYS`` stay with the program.
     """
     mistakes: list[Mistake] = []
     top = Group((*STACK.settings, *SECRETS)).reader(values, Place("", mistakes))
@@ -288,7 +288,7 @@ def _check_paths(settings: Settings, mistakes: list[Mistake]) -> None:
         paths["auditLog.path"] = settings.log_file
     if settings.annotations.in_files:
         paths["annotations.folder"] = settings.annotations.static_path
-    manifests = PurePosixPath("/etc/kubernetes/manifests")
+    manifests = PurePosixPath(MANIFESTS)
     seen: dict[str, str] = {}
     for key, path in paths.items():
         if manifests in PurePosixPath(path).parents:

@@ -28,7 +28,7 @@ class Reader:
         return isinstance(self._values.get(setting.key), Encrypted)
 
     def problem(self, setting: Setting[Any], what: str, allowed: str, *, below: str = "") -> None:
-        """Keeps a mistake at this setting, or at the part of its value that ``below`` says, as ``[0].level``."""
+        """Keeps an error at this setting, or at the part of its value that ``below`` names, as ``[0].level``."""
         self._place.at(setting.key + below).mistake(what, allowed)
 
     def read(self, setting: Setting[T]) -> T:
@@ -60,7 +60,7 @@ class Group:
         return self.reader(value, place) if value else None
 
     def reader(self, values: Mapping[str, Any], place: Place) -> Reader:
-        """The reader of a mapping that may be empty; keys that are not declared are mistakes."""
+        """The reader of a mapping that may be empty; keys that are not declared are errors."""
         keys = [setting.key for setting in self.settings]
         for key in values:
             if key not in keys:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Marks a field whose settings stand beside the others, in no mapping of their own."""
+    """Marks a field whose settings are beside the others, in no separate mapping."""
 
     record: type[Any]
 

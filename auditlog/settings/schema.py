@@ -1,7 +1,7 @@
 """JSON Schema (2020-12) of stack files, for editors: made from the declarations that the parser reads by.
 
-It refuses nothing that the program takes. What it cannot say is left to ``config check``: what holds between keys, such
-as a batch with mode blocking, and what a text means beyond its pattern, such as the content of a certificate.
+It refuses nothing that the program takes. ``config check`` has what it cannot say. That is what holds between keys,
+such as a batch with mode blocking, and what a text means, such as a certificate's content.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 
 from auditlog.settings.fleet import STACK_FILE_ONLY
 from auditlog.settings.kinds import Boolean, Integer, Text
+from auditlog.settings.package_schema import NAME
 from auditlog.settings.parse import SECRETS, STACK
 from auditlog.settings.reader import setting_schema
 from auditlog.settings.setting import JsonSchema, Setting
@@ -17,10 +18,10 @@ from auditlog.settings.setting import JsonSchema, Setting
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def stack_file_schema(project: str = "kubernetes-audit") -> JsonSchema:
-    """The schema of the stack files of a project with this name.
+def stack_file_schema() -> JsonSchema:
+    """The schema of this project's stack files.
 
-    A key may stand with the project's name before it or without; those of other namespaces are left alone.
+    A key may have the project's name before it. Keys of other namespaces are left alone.
     """
     settings = (*STACK.settings, *STACK_FILE_ONLY, *SECRETS)
     config: JsonSchema = {
@@ -28,19 +29,19 @@ def stack_file_schema(project: str = "kubernetes-audit") -> JsonSchema:
         "properties": {
             name: {"$ref": f"#/$defs/{setting.key}"}
             for setting in settings
-            for name in (f"{project}:{setting.key}", setting.key)
+            for name in (f"{NAME}:{setting.key}", setting.key)
         },
-        "patternProperties": {f"^(?!{project}:)[^:]+:": True},
+        "patternProperties": {f"^(?!{NAME}:)[^:]+:": True},
         "additionalProperties": False,
         "allOf": [
-            {"anyOf": [{"required": [f"{project}:{setting.key}"]}, {"required": [setting.key]}]}
+            {"anyOf": [{"required": [f"{NAME}:{setting.key}"]}, {"required": [setting.key]}]}
             for setting in settings
             if setting.required
         ],
     }
     return {
         "$schema": _DIALECT,
-        "title": f"Stack file of {project}",
+        "title": f"Stack file of {NAME}",
         "description": "Made by `auditlog config schema`; `auditlog config check` checks more.",
         "type": "object",
         "properties": {

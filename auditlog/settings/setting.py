@@ -26,7 +26,7 @@ class Kind(Protocol[T_co]):
         """What is allowed, for messages and the reference."""
 
     def read(self, value: Any, place: Place) -> T_co | None:
-        """The value as the program uses it; None after a mistake, which is kept at ``place``."""
+        """The value as the program uses it; None after an error, which is kept at ``place``."""
 
     def schema(self) -> JsonSchema:
         """JSON Schema of every value that ``read`` takes; it may allow more where a schema cannot say the rule."""
@@ -55,7 +55,7 @@ def optional(key: str, kind: Kind[T], about: str, *, otherwise: str = "", secret
 
 
 def required(key: str, kind: Kind[T], about: str) -> Setting[T | None]:
-    """A setting that must be there; after the mistake that it is not, the program gets None."""
+    """A required setting. If it is missing, that is an error, and the program gets None."""
     return Setting(key, kind, about, None, required=True)
 
 
@@ -73,7 +73,7 @@ ENCRYPTED: JsonSchema = {"$ref": "#/$defs/encrypted"}
 
 
 def plain(value: Any) -> Any:
-    """A default as it would stand in a stack file."""
+    """A default as a stack file would hold it."""
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, Mapping):

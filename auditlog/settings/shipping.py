@@ -212,7 +212,7 @@ def parse_loki(reader: Reader | None) -> LokiSettings | None:
 
 
 def parse_alloy(reader: Reader | None, *, loki: bool) -> AlloySettings:
-    """Without a word on it, Alloy runs as a DaemonSet where ``loki`` is configured and not at all elsewhere."""
+    """Default: Alloy runs as a DaemonSet if ``loki`` is configured, and otherwise not at all."""
     default = AlloyMode.DAEMONSET if loki else AlloyMode.OFF
     if reader is None:
         return AlloySettings(mode=default)

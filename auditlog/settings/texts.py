@@ -11,7 +11,7 @@ from auditlog.settings.kinds import Text
 ABSOLUTE_PATH = r"(/[^/]+){2,}"
 """Pattern of an absolute path below a folder of the root."""
 HEADER_VALUE = "[!-~]+"
-"""Pattern of what can stand in an HTTP header as one word: printable ASCII without spaces."""
+"""Pattern of what an HTTP header can hold as one word: printable ASCII without spaces."""
 
 
 def is_absolute(value: str) -> bool:

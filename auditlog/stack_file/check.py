@@ -35,7 +35,7 @@ _POLICY_ALLOWED = f"a policy that the API server of Kubernetes 1.{NEWEST_MINOR} 
 
 @dataclass(frozen=True, slots=True)
 class LocatedMistake:
-    """A mistake with its place, and the message that the program would give.
+    """An error with its place, and the message that the program would give.
 
     ``line`` and ``column`` are counted from 1; ``column`` is None where only the line is known.
     """
@@ -66,7 +66,7 @@ class CheckedFile:
 
     @property
     def is_right(self) -> bool:
-        """Whether there is no mistake, and no finding of the policy that is not accepted and more than a remark."""
+        """Whether there is no error, and no finding of the policy that is not accepted and more than a remark."""
         serious = [each for each in self.findings if each.silenced is None and each.severity is not Severity.INFO]
         return not self.mistakes and not serious
 
@@ -220,7 +220,7 @@ def _log_mode(values: Mapping[str, Any]) -> str | None:
 
 
 def _at(values: Any, steps: Sequence[str]) -> Any:
-    """What stands at these steps; an encrypted value hides everything below it."""
+    """The value at these steps; an encrypted value hides everything below it."""
     for step in steps:
         if not isinstance(values, Mapping):
             break

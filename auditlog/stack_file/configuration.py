@@ -1,7 +1,7 @@
 """A stack's whole configuration, secrets included: what the program and ``config check`` both ask of it.
 
-The program has it from the engine, with secrets decrypted; ``auditlog.stack_file.read`` from the file itself, with
-encrypted values as they are. Both give it here, so that both answer a mistake with the same words.
+The program has it from the engine, with secrets decrypted. ``auditlog.stack_file.read`` has it from the file, with
+encrypted values as they are. Both hand it to this module, so both report an error in the same words.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def check_configuration(
     is_encrypted: Callable[[tuple[str, ...]], bool],
     keys_missing: Callable[[Settings], Sequence[Mistake]],
 ) -> Settings:
-    """The settings of a whole configuration. Raises SettingsError with every mistake.
+    """The settings of a whole configuration. Raises SettingsError with all errors.
 
-    ``values`` maps a key without its namespace to its decoded value, secrets included. ``is_encrypted`` tells of the
-    steps to a secret that is given, as ``("loki", "password")``, whether it is kept encrypted. ``keys_missing`` tells
-    which of the keys that open the nodes these settings need and do not have.
+    ``values`` maps a key without its namespace to its decoded value, secrets included. ``is_encrypted`` takes the steps
+    to a secret that is given, as ``("loki", "password")``, and returns whether it is kept encrypted. ``keys_missing``
+    returns the keys that open the nodes and that these settings lack.
     """
     mistakes: list[Mistake] = []
     settings: Settings | None = None

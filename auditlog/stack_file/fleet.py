@@ -40,7 +40,7 @@ def uses_fleet(values: Mapping[str, Any]) -> bool:
 
 
 def composed(file: StackFile, folder: Path, project: str) -> StackFile:
-    """The stack file with what it shares. ``folder`` is the project's. Raises StackFileError with the first mistake."""
+    """The stack file with what it shares. ``folder`` is the project's. Raises StackFileError with the first error."""
     if not uses_fleet(file.values):
         return file
     layers, mistakes = layers_of(file.values[FLEET.key], folder, project)

@@ -1,8 +1,8 @@
 """Which keys of a stack's configuration are this project's, and which only look as if they were another's.
 
-The engine gives a program every key of its stack with its namespace, and the SDK shows a program those of its own
-project alone: a setting with another prefix is neither used nor refused. Whoever reads a configuration, from a stack
-file or from the engine, asks here first.
+The engine gives a program every key of its stack with its namespace. The SDK shows it only the keys of its own project,
+so a setting with another prefix is neither used nor refused. Whoever reads a configuration, from a stack file or from
+the engine, asks here first.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ PROVIDERS = frozenset(
         "vultr",
     )
 )
-"""Namespaces that a stack file may hold beside the project's: Pulumi's own, and those of its registry's packages."""
+"""Namespaces that a stack file may hold beside the project's: Pulumi's own, and its registry's packages."""
 
 _IN_USE = {"command": (), "kubernetes": ("cluster", "kubeconfig"), "pulumi": ()}
-"""The providers of this project's resources, with the settings of theirs that are called like one of this project's."""
+"""The providers of this project's resources, with their settings that share a name with a setting of this project."""
 
 TWICE = "appears twice"
-"""How a mistake begins after which it cannot be told which of two values counts."""
+"""How an error begins after which nobody can know which of two values counts."""
 
 _CLOSE = 0.85
 """How alike two namespaces are when one is a slip of the pen; ``kubernetes`` and ``kubernetes-audit`` are 0.8."""
@@ -86,8 +86,8 @@ _CLOSE = 0.85
 class OwnKeys:
     """The project's keys among those of a configuration.
 
-    ``written`` has each key in full by its name without namespace, keys with a wrong prefix included: what they set is
-    read all the same, so that one slip gives one message. ``mistakes`` are about the keys in full.
+    ``written`` has each key in full by its name without namespace, keys with a wrong prefix included. Their values are
+    read all the same, so one slip gives one message. ``mistakes`` are about the keys in full.
     """
 
     written: Mapping[str, str]

@@ -1,8 +1,8 @@
 """What only a stack file can show, for a program that has its configuration from the engine.
 
-The engine hands over values. That a key stands twice, or outside of ``config``, is to be seen in the file alone. Which
-file that is the engine does not say (``--config-file``), so the file of the stack's name counts only where it says what
-the engine handed over.
+The engine hands over values. Only the file shows a key that is given twice, or outside of ``config``. The engine does
+not name the file (``--config-file``). So the file of the stack's name counts only if it holds what the engine handed
+over.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""Reads ``Pulumi.<env>.yaml`` as the Pulumi CLI does, without the CLI: which values the program will be given.
+"""Reads ``Pulumi.<env>.yaml`` as the Pulumi CLI does, without the CLI: which values the program will get.
 
-What was tried out with Pulumi 3.250: a key without a namespace is the project's own; a scalar at the top reaches the
-program as its text; a list or a mapping cannot be given as a text, the CLI refuses it; inside of values YAML 1.2
-counts, so that ``off`` is a text; an empty value is an empty text. Encrypted values stay encrypted.
+Tried out with Pulumi 3.250:
+
+- A key without a namespace is the project's own.
+- A scalar at the top reaches the program as its text. An empty value is an empty text.
+- The CLI refuses a list or a mapping that is given as a text.
+- Inside values YAML 1.2 counts, so ``off`` is a text.
+- Encrypted values stay encrypted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The kinds of a log from Loki's own metric queries: months of many nodes are added up by Loki, and not moved.
+"""The kinds of a log from Loki's metric queries: Loki adds up months of many nodes, and nothing is moved.
 
-Loki answers by structured metadata. So it is not known of an event what its URL was, which object it was about where a
-policy's rule names objects, and how much of it is its body: no level is lowered by what Loki says.
+Loki answers by structured metadata. So an event's URL is unknown, its object where a policy's rule names objects, and
+the share of its body. No level is lowered by what Loki says.
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ def _error(rates: Rates) -> str:
 
 
 def prediction_error(rates: Rates) -> float | None:
-    """How far the rate that was predicted is from that of the part that was tried, as a share of it; None: unknown."""
+    """The distance of the predicted rate from the rate of the part that was tried, as a share of the latter; None:
+    unknown."""
     if rates.after is None or not rates.tried_after:
         return None
     return rates.after / rates.tried_after - 1

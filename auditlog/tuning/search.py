@@ -1,8 +1,8 @@
 """The search: the steps that lose least for each byte saved, until the log fits its budget.
 
-Steps are taken by the knowledge that they lose for each byte that they save, the least first, and those that turn out
-not to be needed are taken back. A step is refused where an event of the log would be lost that must not be, or where
-what is required would not be known any more. The same log gives the same answer.
+Steps come in the order of the knowledge that they lose for each byte that they save, the least first. Those that turn
+out to be unnecessary are dropped. A step is refused if it loses an event that must stay, or knowledge that is required.
+The same log gives the same answer.
 """
 
 from __future__ import annotations
@@ -403,7 +403,7 @@ def _size(node: NodeKinds, decisions: Mapping[Kind, Decision], *, tried: bool) -
 
 
 def _in_words(kind: Kind, entry: Entry) -> str:
-    """One request as an example, by what the log says of it."""
+    """One request as an example, with what the log says about it."""
     sample = entry.sample
     request = sample.request
     where = "/".join(part for part in (request.namespace, request.name) if part and not part.startswith("\0"))

@@ -133,7 +133,7 @@ def steps(
 
 
 def changed(policy: Policy, chosen: Iterable[Step]) -> Policy:
-    """The policy with the steps' rules, as `joined`, in front of its own, and with the stages that they omit."""
+    """The policy with the steps' rules, as `joined`, before its own rules, and with the stages that they omit."""
     chosen = tuple(chosen)
     omit = tuple(dict.fromkeys((*policy.omit_stages, *(stage for each in chosen for stage in each.omit))))
     return replace(policy, rules=(*(rule for rule, _ in joined(chosen)), *policy.rules), omit_stages=omit)

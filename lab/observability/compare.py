@@ -29,7 +29,7 @@ EventKey = tuple[str, str]
 class Comparison:
     """Both sides as multisets of (auditID, stage), and how many entries a metric query counts in Loki.
 
-    A metric query counts what was sent again after a crash twice, where it lies in another block than the first.
+    A metric query counts a line that was re-sent after a crash twice, if it is in another block than the first.
     """
 
     files: Counter[EventKey]

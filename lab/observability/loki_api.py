@@ -34,8 +34,8 @@ class Entry:
 def entries(url: str, query: str, start: int, end: int, size: int = _PAGE) -> Iterator[Entry]:
     """All entries of a log query from ``start`` to before ``end``, both nanoseconds since 1970, oldest first.
 
-    Loki answers in pages of ``size``. Entries of one nanosecond may lie on two, so each page begins with the last
-    nanosecond of the one before, and what was seen of it is left out.
+    Loki answers in pages of ``size``. Entries of one nanosecond may lie on two of them. So each page begins with the
+    last nanosecond of the one before, without the entries already seen.
     """
     seen: list[tuple[str, str]] = []
     while True:

@@ -1,4 +1,4 @@
-"""A server of the lab beside its nodes, in network and PID namespaces of its own, with an address on the bridge."""
+"""A server of the lab beside its nodes, in separate network and PID namespaces, with an address on the bridge."""
 
 from __future__ import annotations
 

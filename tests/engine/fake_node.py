@@ -89,9 +89,10 @@ class FakeNode:
         (self.root / "answer").write_text(output)
         self._command("sudo", 'cat >/dev/null; cat "{root}/answer"')
 
-    def agree(self, facts: Facts) -> None:
-        """From now on these are the node's facts, and everything else that it is told to do succeeds."""
-        (self.root / "facts").write_text(facts_output(facts))
+    def agree(self, facts: Facts | str) -> None:
+        """From now on these are the node's facts, typed or as its script prints them, and everything else that it is
+        told to do succeeds."""
+        (self.root / "facts").write_text(facts if isinstance(facts, str) else facts_output(facts))
         self._command("sudo", _AGREES)
 
     def told(self) -> list[str]:

@@ -82,7 +82,7 @@ def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluste
         (made.folder / f"planned-{settings.cluster}").touch()
         return make_plan(settings, *more)
 
-    monkeypatch.setattr("components.resources.make_plan", plan)
+    monkeypatch.setattr("components.declared_nodes.make_plan", plan)
     with contextlib.ExitStack() as started:
         for name in CLUSTERS:
             folder = made.folder / name

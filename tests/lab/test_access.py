@@ -20,12 +20,13 @@ import yaml
 from auditlog.events.history_text import read_kept
 from auditlog.events.in_force import read_history
 from auditlog.policy.validate import policy_as_read
+from auditlog.settings.package_schema import NAME
 from lab import cgroups
 from lab import node as lab_node
 from lab.api import Lab, Node
 from lab.environment import environment
 from lab.paths import REPOSITORY
-from lab.stack import PROJECT, PulumiStack
+from lab.stack import PulumiStack
 from tests.ci_jobs import SYSTEMS, job_of
 from tests.lab.reading_job import (
     FACTS,
@@ -99,7 +100,7 @@ def objects(lab: Lab) -> str:
 def without_key(stack: PulumiStack) -> None:
     """Takes the key that can write out of the stack's configuration."""
     written = yaml.safe_load(stack.file.read_text())
-    written["config"].pop(f"{PROJECT}:sshPrivateKey")
+    written["config"].pop(f"{NAME}:sshPrivateKey")
     stack.file.write_text(yaml.safe_dump(written, sort_keys=False))
 
 

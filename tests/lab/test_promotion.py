@@ -16,10 +16,11 @@ import pytest
 
 from auditlog.manifest.desired import sha256
 from auditlog.policy.presets import preset_text
+from auditlog.settings.package_schema import NAME
 from auditlog.stack_file.read import read_stack_file
 from lab.api import Lab
 from lab.paths import REPOSITORY
-from lab.stack import PROJECT, PulumiStack
+from lab.stack import PulumiStack
 from tests.lab.own_lab import OwnLab
 from tests.lab.test_ci_scripts import run
 from tests.lab.test_first_stack import POLICY, hashes
@@ -67,7 +68,7 @@ def head() -> str:
 
 def of_environment(name: str) -> dict[str, Any]:
     """What its stack file says of log and restart; the rest needs servers of its own."""
-    values = read_stack_file(REPOSITORY / f"Pulumi.{name}.yaml", PROJECT).values
+    values = read_stack_file(REPOSITORY / f"Pulumi.{name}.yaml", NAME).values
     kept = ("auditLog", "restart", "acceptLostEvents", "healthTimeoutSeconds")
     return {key: values[key] for key in kept if key in values}
 

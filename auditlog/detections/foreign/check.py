@@ -1,8 +1,8 @@
 """Whether rules of other projects can fire under a policy.
 
-Each alternative of a rule is put to the policy as a detection of our own (`auditlog.detections.cross_check`). Where a
-rule asks for more than a policy can tell apart, the requests are those without it: none of them recorded is certain,
-all of them recorded too; in between it cannot be known.
+Each alternative of a rule becomes one of our detections (`auditlog.detections.cross_check`). If a rule asks for more
+than a policy can distinguish, that part is left out of the requests. Then "none of them is recorded" is certain, and
+"all of them are recorded" too. In between it cannot be known.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a rule of another project asks for, as far as an audit policy is concerned.
 
 A condition becomes alternatives, each of them an `Asked`: the requests it can be about, and what their events must
-hold. What cannot be said in a policy's terms, such as a pattern for a user's name, leaves the requests as wide as they
-are without it and makes the alternative inexact.
+hold. A policy has no terms for some conditions, such as a pattern for a user's name. These do not narrow the requests,
+and make the alternative inexact.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
 from auditlog.policy.model import GroupResources, Level, PolicyRule
 from auditlog.policy.recording import Need
+from auditlog.policy.resources import HEALTH_PATHS
 
 
 class Reach(StrEnum):
@@ -56,15 +57,14 @@ class AnonymousAnswer(Answer):
 
 
 # ClusterRole system:public-info-viewer, bound to system:unauthenticated.
-_PUBLIC_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"})
-_PROBES = ("/healthz", "/livez", "/readyz")
+_PUBLIC_PATHS = frozenset({*HEALTH_PATHS, "/version", "/version/"})
 _CLUSTER_INFO = ("configmaps", "kube-public", "cluster-info")
 """What `kubeadm join` reads before it has an identity (RoleBinding kubeadm:bootstrap-signer-clusterinfo)."""
 
 ANONYMOUS_NEED = Need(
     "requests without an identity",
     (
-        PolicyRule(Level.NONE, non_resource_urls=tuple(f"{path}*" for path in _PROBES)),
+        PolicyRule(Level.NONE, non_resource_urls=tuple(f"{path}*" for path in HEALTH_PATHS)),
         PolicyRule(Level.NONE, non_resource_urls=("/version", "/version/")),
         PolicyRule(
             Level.NONE,
@@ -82,7 +82,7 @@ ANONYMOUS_NEED = Need(
 
 def is_probe(target: str) -> bool:
     """Whether a path is that of a health probe, or below one."""
-    return target.startswith(_PROBES)
+    return target.startswith(HEALTH_PATHS)
 
 
 def anonymous(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> AnonymousAnswer:

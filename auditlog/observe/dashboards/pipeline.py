@@ -84,7 +84,7 @@ def _api_server(options: DashboardOptions) -> Section:
             panels.graph(
                 "Audit errors",
                 "Events that a backend lost: log (disk full, no right to write), webhook (not reachable), buffered "
-                "(too slow), truncate (too large). Any is a hole in the evidence: mend it and note the time.",
+                "(too slow), truncate (too large). Any is a hole in the evidence: fix it and note the time.",
                 "short",
                 panels.prometheus_range(queries.audit_errors(options), "{{instance}} {{plugin}}"),
                 levels=ANY_IS_BAD,
@@ -141,7 +141,7 @@ def _alloy() -> Section:
             panels.graph(
                 "Left out on purpose",
                 "Lines that Alloy's own stages drop: what is no audit event in a stream that mixes both. It grows "
-                "although the log is a file of its own: the stage is wrong, look at the lines.",
+                "although the log is a separate file: the stage is wrong, look at the lines.",
                 "short",
                 panels.prometheus_range(queries.LEFT_OUT, "{{instance}} {{reason}}"),
                 width=panels.FULL,
@@ -156,8 +156,8 @@ def _loki() -> Section:
         (
             panels.graph(
                 "Discarded by Loki",
-                "Events that Loki refused, of all its tenants, by reason. line_too_long, rate_limited and "
-                "greater_than_max_sample_age are limits to raise; the events are gone unless a node still has them.",
+                "Events that Loki refused, of all its tenants, by reason. Raise the limit behind line_too_long, "
+                "rate_limited or greater_than_max_sample_age. The events are gone unless a node still has them.",
                 "short",
                 panels.prometheus_range(queries.LOKI_DISCARDED, "{{reason}}"),
                 levels=ANY_IS_BAD,

@@ -290,7 +290,7 @@ def _admission() -> Section:
             panels.event_table(
                 "Webhook and admission changes",
                 "Mutating and validating webhooks, admission policies and their bindings. A deleted or weakened one "
-                "(failurePolicy Ignore, a namespace left out) switches a guard off: put it back from its source.",
+                "(failurePolicy Ignore, a namespace left out) switches a guard off: restore it from its source.",
                 queries.ADMISSION_CHANGES,
             ),
         ),

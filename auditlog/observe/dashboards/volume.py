@@ -79,7 +79,7 @@ def _volume() -> Section:
             panels.graph(
                 "Events by level",
                 "A change of the mix without a change of the policy: another workload, or a node with another "
-                "policy; see *Levels by API server* in *Pipeline*.",
+                "policy. See *Levels by API server* in *Pipeline*.",
                 "cps",
                 panels.prometheus_range(queries.BY_LEVEL, "{{level}}"),
             ),
@@ -242,8 +242,8 @@ def _clients() -> Section:
             ),
             panels.event_table(
                 "Slow requests",
-                "Longer than half a second. All of one resource: a slow webhook (its share is among the event's "
-                "annotations) or a list without a limit; all of them: look at etcd's disk.",
+                "Longer than half a second. All of one resource: a slow webhook, whose share is in the event's "
+                "annotations, or a list without a limit. All resources: look at etcd's disk.",
                 queries.SLOW,
                 more={"latency": "Took"},
             ),

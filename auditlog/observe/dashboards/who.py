@@ -140,8 +140,8 @@ def _event() -> Section:
         (
             panels.event_lines(
                 "Event",
-                "The events with the chosen audit ID, whole. Bodies are there only where the policy keeps them at "
-                "level Request or RequestResponse; empty: choose an audit ID in the table above, or widen the time.",
+                "The whole events with the chosen audit ID. They have bodies if the policy keeps them at level "
+                "Request or RequestResponse. Empty: choose an audit ID in the table above, or widen the time.",
                 queries.ONE_EVENT,
                 height=16,
             ),

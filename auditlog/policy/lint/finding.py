@@ -1,4 +1,4 @@
-"""What a lint check is, what it is given and what it gives back."""
+"""What a lint check is, what it gets and what it returns."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Severity(StrEnum):
 class Finding:
     """One thing a check found.
 
-    `path` is written like `rules[2].verbs[0]`; line and column count from 1 and are the place of it, or of what it is
-    in, in the policy's text. `silenced` is the reason somebody gave for accepting it, `silenced_line` where that is
-    written in the text, 0 when it came from elsewhere.
+    `path` is written like `rules[2].verbs[0]`. Line and column count from 1; they are its place in the policy's text,
+    or the place of what holds it. `silenced` is somebody's reason for accepting it. `silenced_line` is the line of that
+    reason, 0 if it came from elsewhere.
     """
 
     id: str
@@ -61,8 +61,9 @@ class Finding:
 class Hit:
     """What a check reports: where, why, and what to do about it.
 
-    `severity` is given where it depends on who or what is affected, `place` where the path does not tell it, `subject`
-    where the reason has SUBJECT in it.
+    - `severity` is set if it depends on who or what is affected.
+    - `place` is set if the path does not show it.
+    - `subject` is set if the reason has SUBJECT in it.
     """
 
     path: str

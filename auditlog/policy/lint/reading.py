@@ -15,13 +15,13 @@ from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed
 from auditlog.policy.model import GroupResources, Policy, PolicyRule, Position, Problem
 from auditlog.policy.read import (
     EMPTY_VALUE,
-    IGNORED_DOCUMENT,
     IGNORED_KEY,
     MERGED_KEYS,
     MISSING_KIND,
     NEEDLESS_METADATA,
     REPEATED_KEY,
 )
+from auditlog.policy.yaml_document import IGNORED_DOCUMENT
 
 _RULE_KEYS = ("verbs", "users", "userGroups", "namespaces", "resources", "nonResourceURLs", "omitStages")
 _ENTRY_KEYS = ("group", "resources", "resourceNames")

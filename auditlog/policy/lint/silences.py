@@ -1,9 +1,11 @@
 """Findings that somebody looked at and accepted.
 
-In the policy: `# lint: ignore ID reason`. At the end of a line of a rule, on its own line that is indented like
-the rule's keys, or in the comment above a rule, it is for that rule; in front of `rules:` for the whole policy. On the
-command line: ID=reason, for the whole policy. A silence needs a reason, must name a check, and must silence something:
-otherwise it is a finding itself, which no silence covers.
+In the policy, write `# lint: ignore ID reason`. In front of `rules:` it is for the whole policy. It is for one rule at
+the end of a line of the rule, on a line with its keys' indent, or above it. On the command line, ID=reason is for the
+whole policy.
+
+A silence needs a reason, must name a check, and must silence something. Otherwise it is itself a finding, which no
+silence covers.
 """
 
 from __future__ import annotations
@@ -100,7 +102,7 @@ def _complaints(silence: Silence, used: set[Silence], known_ids: Mapping[str, ob
 
 
 def _rule_at(place: Position, starts: Sequence[Position], code: frozenset[int]) -> int | None:
-    """The rule a comment belongs to: the one it stands in, or the one it stands above.
+    """The rule a comment belongs to: the one around it, or the one below it.
 
     A comment between two rules is in the first when it is indented like that rule's keys.
     """

@@ -18,7 +18,7 @@ def _asks_for_tokens(sender: Sender) -> bool:
 
 
 TOKEN_NEED = Need("requests for tokens", (_RULE,), sent_by=_asks_for_tokens, advice=(_RULE,), final=True)
-"""The requests that issue tokens. The annotation that names the token stands in the event of the last stage alone."""
+"""The requests that issue tokens. Only the event of the last stage has the annotation that names the token."""
 
 
 def _untraceable(context: Context) -> Iterator[Hit]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from auditlog.policy.evaluate import evaluate
 from auditlog.policy.lint.finding import Check, Context, Hit, Severity, listed, writes
 from auditlog.policy.model import Request, Stage
+from auditlog.policy.resources import HEALTH_PATHS
 
 _NODE_GROUPS = ("system:nodes", "system:authenticated")
 _EVENT_GROUPS = ("", "events.k8s.io")
-_PROBES = ("/livez", "/readyz", "/healthz")
 
 
 def _leases(context: Context) -> Iterator[Hit]:
@@ -49,7 +49,7 @@ def _probes(context: Context) -> Iterator[Hit]:
         path: Request(
             user="system:anonymous", groups=("system:unauthenticated",), verb="get", resource_request=False, path=path
         )
-        for path in _PROBES
+        for path in HEALTH_PATHS
     }
     yield from _noise(
         context,

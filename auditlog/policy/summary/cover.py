@@ -37,8 +37,8 @@ class Box:
 def cover(wanted: Mapping[Place, int], allowed: Mapping[Place, int], sizes: Place, targets: int) -> list[Box]:
     """Boxes of allowed cells that hold every wanted one, the ones with most first.
 
-    Both mappings have the targets of a place as bits. `sizes` are the numbers of callers, verbs and namespaces,
-    `targets` is that of targets.
+    Both mappings have the targets of a place as bits. `sizes` are the numbers of callers, verbs and namespaces;
+    `targets` is the number of targets.
     """
     left = {place: bits for place, bits in wanted.items() if bits}
     boxes: list[Box] = []

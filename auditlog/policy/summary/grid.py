@@ -17,7 +17,7 @@ from auditlog.policy.partition import Axis, accepted_values, request_axes
 from auditlog.policy.senders import Sender, free_groups, senders
 
 _MOST_SENDERS = 4_000
-"""Sets of groups are told apart as long as there are no more senders than that; pairs always are where they can be."""
+"""Sets of groups are kept apart as long as there are no more senders than this. Pairs always are, if they can be."""
 
 Cell = tuple[int, ...]
 """The index of a choice on each axis: verb, target and, for resources, namespace."""
@@ -58,7 +58,7 @@ class Grid:
     callers: tuple[Caller, ...]
     planes: tuple[Plane, ...]
     crowded: tuple[str, ...]
-    """The groups of people, where there are too many for every set of them to be told apart."""
+    """The groups of people, if there are too many to keep every set of them apart."""
     most_groups: int
     """Senders in more than so many of them are not told apart then."""
 
@@ -113,7 +113,7 @@ def grid_of(old: Policy, new: Policy) -> Grid:
 
 
 def _most_groups(groups: int, users: int) -> int:
-    """Of how many groups at once senders are told apart."""
+    """How many groups at once distinguish senders."""
     senders_with = [users * sum(comb(groups, size) for size in range(most + 1)) for most in range(groups + 1)]
     return max((most for most, count in enumerate(senders_with) if count <= _MOST_SENDERS), default=0)
 

@@ -95,3 +95,34 @@ def test_the_command_names_what_it_finds(
     (tmp_path / "README.md").write_text("Short.\n")
     assert prose.main([str(tmp_path / "README.md")]) == 0
     assert capsys.readouterr().out == ""
+
+
+CODE = '''"""What a file is for."""
+LIMIT = 5
+"""The most that is told."""
+
+
+def find(name: str) -> None:
+    """Find a thing.
+
+    Args:
+        name: Its name. Sentences of arguments end without a stop
+        other: as ``told`` here, which is code.
+    """
+    print("The node is dialled: a text, and no docstring.")
+'''
+
+
+def test_docstrings_are_checked_at_their_lines_and_other_texts_are_not() -> None:
+    found = prose.docstring_problems("a.py", CODE)
+    assert [(problem.line, problem.message.partition(":")[0]) for problem in found] == [(3, "'is told'")]
+
+
+def test_a_python_file_is_checked_by_its_docstrings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(prose, "REPOSITORY", tmp_path)
+    (tmp_path / "auditlog/policy").mkdir(parents=True)
+    (tmp_path / "auditlog/policy/read.py").write_text(f'"""{LONG}."""\n')
+    assert prose.main([]) == 1
+    assert capsys.readouterr().out.startswith("auditlog/policy/read.py:1: 26 words")

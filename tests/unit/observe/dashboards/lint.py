@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from lab import prose
 from tests.grafana import BUILT_IN, named_variables, panels, queries
 
 PANEL_TYPES = {"logs", "stat", "table", "timeseries"}
@@ -56,6 +57,8 @@ def _panels(dashboard: Mapping[str, Any]) -> Iterator[str]:
             yield f"{title}: type {panel['type']}"
         if len(panel.get("description", "")) < 60:
             yield f"{title}: the description does not say what to do"
+        for problem in prose.problems(title, panel.get("description", "")):
+            yield f"{title}: {problem.message}"
         defaults = panel.get("fieldConfig", {}).get("defaults", {})
         if not defaults.get("unit"):
             yield f"{title}: no unit"

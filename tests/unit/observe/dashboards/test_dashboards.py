@@ -164,6 +164,7 @@ SPOILED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (lambda d: _first(d).update(id=1), "ids are not unique"),
     (lambda d: _first(d).update(title="Deletions by user"), "titles are not unique"),
     (lambda d: _first(d).update(description="Requests."), "does not say what to do"),
+    (lambda d: _first(d).update(description="What was sent again after a crash is counted twice. " * 2), "re-sent"),
     (lambda d: _first(d)["fieldConfig"]["defaults"].update(unit=""), "no unit"),
     (lambda d: _first(d)["fieldConfig"]["defaults"]["thresholds"].update(steps=[{"value": 1}]), "lowest value"),
     (lambda d: _first(d).update(type="graph"), "type graph"),

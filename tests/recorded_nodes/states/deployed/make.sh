@@ -1,0 +1,1 @@
+# The released version has turned audit logging on.

@@ -1,0 +1,1 @@
+# A control plane as kubeadm left it.
