@@ -38,6 +38,7 @@ from components.scope import Scope
 
 if TYPE_CHECKING:
     from components.in_cluster import InCluster
+    from components.ruler_rules import Live
 
 
 def declare_cluster(
@@ -46,8 +47,12 @@ def declare_cluster(
     entries: Sequence[Entry],
     facts: Mapping[str, Facts] | None,
     scope: Scope,
+    in_ruler: Live = None,
 ) -> ClusterResources:
-    """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read."""
+    """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read.
+
+    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked.
+    """
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
@@ -77,12 +82,12 @@ def declare_cluster(
         control_plane = released_nodes(removal, connection, scope)
 
     in_cluster: InCluster | None = None
-    if settings.in_cluster:
+    if settings.in_cluster or settings.ruler:
         # Nothing else needs Kubernetes' own resources, and they take long to be imported.
         from components.in_cluster import declare_in_cluster
 
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, there, control_plane.last, scope
+            configuration, policy, connection, dashboards, entries, there, control_plane.last, scope, in_ruler
         )
     alloy = in_cluster.alloy if in_cluster else None
     last: dict[Part, Sequence[pulumi.Resource]] = {

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from auditlog.policy.settings import PolicySettings
-from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
+from auditlog.settings.alerts import ALERTS, AlertSettings, LokiRules, parse_alerts
 from auditlog.settings.annotations import ANNOTATIONS, AnnotationDelivery, AnnotationSettings, parse_annotations
 from auditlog.settings.dashboards import DASHBOARDS, DashboardSettings, parse_dashboards
 from auditlog.settings.hosts import BASTION, NAME, NODE, READING, Host, parse_bastion, parse_node, parse_reading_user
@@ -175,10 +175,15 @@ class Settings:
             "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
             "annotations.delivery": self.annotations.delivery if self.enabled else AnnotationDelivery.OFF,
             "dashboards.mode": self.dashboards.mode,
-            "alerts.loki": self.alerts.loki,
+            "alerts.loki": self.alerts.loki if self.alerts.loki is not LokiRules.RULER_API else LokiRules.OFF,
             "alerts.prometheus": self.alerts.prometheus,
         }
         return {key: mode.value for key, mode in modes.items() if mode.value != "off"}
+
+    @property
+    def ruler(self) -> LokiSettings | None:
+        """The Loki whose ruler gets the rules through its API; None where it gets them otherwise, or none."""
+        return self.loki if self.enabled and self.alerts.loki is LokiRules.RULER_API else None
 
 
 STACK = group_of(Settings)
@@ -228,7 +233,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         webhook=parse_webhook,
         dashboards=parse_dashboards,
         annotations=parse_annotations,
-        alerts=parse_alerts,
+        alerts=lambda alerts: parse_alerts(alerts, loki=loki is not None or top.is_encrypted(_LOKI)),
         proof=parse_proof,
         take_over=lambda owner: owner or None,
         reading_user=parse_reading_user,

@@ -137,6 +137,8 @@ class Pipeline:
     alloy: subprocess.Popen[bytes] | None = None
     limits: Mapping[str, object] = field(default_factory=dict)
     """Of Loki's ``limits_config``, beside those that the lab has."""
+    takes_rules: bool = False
+    """Whether its ruler takes rules through the API, of several tenants."""
 
     def __post_init__(self) -> None:
         self.logs.mkdir(parents=True)
@@ -173,6 +175,8 @@ class Pipeline:
         # What one machine sends here is what a whole control plane sends elsewhere.
         configuration["limits_config"] |= {"ingestion_rate_mb": 64, "ingestion_burst_size_mb": 128}
         configuration["limits_config"] |= self.limits
+        if self.takes_rules:
+            configuration = lab_loki.taking_rules(configuration, folder)
         (folder / "loki.yaml").write_text(yaml.safe_dump(configuration))
         with (self.folder / "loki.said").open("ab") as output:
             self.loki = subprocess.Popen(
@@ -268,9 +272,11 @@ def outcome(pipeline: Pipeline, writer: Writer, seconds: float) -> Outcome:
 
 
 @contextmanager
-def running(folder: Path, limits: Mapping[str, object] | None = None) -> Iterator[Pipeline]:
+def running(
+    folder: Path, limits: Mapping[str, object] | None = None, *, takes_rules: bool = False
+) -> Iterator[Pipeline]:
     """Loki and no Alloy yet; all ended at the end."""
-    pipeline = Pipeline(folder, limits=limits or {})
+    pipeline = Pipeline(folder, limits=limits or {}, takes_rules=takes_rules)
     pipeline.start_loki()
     try:
         yield pipeline

@@ -61,6 +61,10 @@ class TooLargeError(LokiError):
     """Loki's parts may not exchange an answer of this size; fewer lines may pass."""
 
 
+class MissingError(LokiError):
+    """There is nothing at this address: the message has Loki's own words, or those of whatever else answers there."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect would carry the credentials to where it points; urllib raises it as an error instead."""
 
@@ -106,6 +110,10 @@ class LokiClient:
         found = self._get("series", {"match[]": selector, "start": start, "end": end})
         return self._decode(found, list[dict[str, str]])
 
+    def text(self, url: str) -> bytes:
+        """What an address of this Loki answers, unread. Raises MissingError where it has nothing."""
+        return self._fetch(url, url)
+
     def _get(self, path: str, parameters: Mapping[str, object]) -> msgspec.Raw:
         url = f"{self._access.url.rstrip('/')}/loki/api/v1/{path}"
         body = self._fetch(url, f"{url}?{urlencode(parameters)}")
@@ -147,5 +155,5 @@ class LokiClient:
             return LokiError(f"{name} redirects to {problem.headers.get('Location')}; allowed: Loki's own address")
         if code == 500 and "larger than max" in text:
             return TooLargeError(f"{name}: {text}")
-        kind = DeniedError if code in _DENIED else LokiError
+        kind = DeniedError if code in _DENIED else MissingError if code == 404 else LokiError
         return kind(f"{name} answers {code}: {text or 'without a reason'}{self._access.hint(code)}")
