@@ -114,10 +114,7 @@ def _plain(group: Group) -> dict[str, Any]:
 
 
 def _spans(values: Mapping[str, Any]) -> dict[str, Any]:
-    read = {
-        key: _seconds(str(value)) if key in ("interval", "for") else value
-        for key, value in values.items()
-    }
+    read = {key: _seconds(str(value)) if key in ("interval", "for") else value for key, value in values.items()}
     return {key: value for key, value in read.items() if value}
 
 

@@ -43,7 +43,8 @@ class GuardedRuler:
     def put(self, tenant: str, namespace: str, group: dict[str, Any]) -> None:
         """As somebody else does."""
         body = yaml.safe_dump(group).encode()
-        code, text = _ask(self.loki, "POST", f"/loki/api/v1/rules/{namespace}", {_TENANT: tenant}, body)
+        headers = {_TENANT: tenant, "Content-Type": "application/yaml"}
+        code, text = _ask(self.loki, "POST", f"/loki/api/v1/rules/{namespace}", headers, body)
         assert code == 202, text
 
     def delete(self, tenant: str, namespace: str, group: str) -> None:

@@ -113,7 +113,7 @@ def bell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bell]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     file = configuration(folder, f"http://127.0.0.1:{server.server_address[1]}")
-    command = [
+    command: list[str | Path] = [
         *(Paths.of().bin / "alertmanager", f"--config.file={file}", f"--storage.path={folder / 'data'}"),
         *(f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="),
     ]
