@@ -38,7 +38,7 @@ def ruler_rules(
         found = {name: drift_of(group, live.get(name)) for name, group in wanted.items()}
         drifts = {name: drift for name, drift in found.items() if drift is not None}
     if pulumi.runtime.is_dry_run():
-        _explain(about.cluster, drifts, live, parent)
+        _explain(about.cluster, drifts, live, parent, scope)
     return [
         _command(group, drifts.get(group.name), parent, depends_on, scope)
         for group in delivered_groups(rules, about, loki)
@@ -78,10 +78,14 @@ def _command(
     return made
 
 
-def _explain(cluster: str, drifts: Mapping[str, Drift], live: Live, parent: pulumi.Resource) -> None:
-    """Says what differs in the ruler. Where it has no group of the stack, the resources themselves say so."""
+def _explain(cluster: str, drifts: Mapping[str, Drift], live: Live, parent: pulumi.Resource, scope: Scope) -> None:
+    """Says what differs in the ruler. Where it has no group of the stack, the resources themselves say so.
+
+    Rules name the nodes: where those are secret, only that there is a difference.
+    """
     if isinstance(live, str):
         pulumi.log.warn(f"{cluster}: what the ruler has now is not known, and so no change of others: {live}", parent)
     elif live:
         for name, drift in drifts.items():
-            pulumi.log.info("\n".join(filter(None, (f"{cluster}: {name} {drift.reason}", drift.diff))), parent)
+            diff = "" if scope.hides_nodes else drift.diff
+            pulumi.log.info("\n".join(filter(None, (f"{cluster}: {name} {drift.reason}", diff))), parent)
