@@ -366,7 +366,8 @@ def test_a_failed_local_command_leaves_the_old_state(engine_stack: EngineStack, 
     assert engine_stack.up(local_program(tmp_path)).error is None
     failed = engine_stack.up(local_program(tmp_path, update="echo so-it-is >&2; exit 3"))
     assert failed.error is not None
-    assert 'exit status 3: running "echo so-it-is >&2; exit 3":\nso-it-is' in failed.error
+    assert 'exit status 3: running "echo so-it-is >&2; exit 3":' in failed.error
+    assert failed.error.count("so-it-is") > 1, "what it printed"
     assert engine_stack.preview(local_program(tmp_path)).of("here") == [Step("same", "here", {})]
 
 
