@@ -125,6 +125,9 @@ observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy 
 test-observability: observability  ## From the log to the answer: Alloy, Loki, every dashboard query, every detection
 	$(PYTHON) -m pytest tests/observability
 
+test-grafana: setup  ## The dashboards against the types of Grafana 11, 12 and 13; requires npm
+	$(PYTHON) -m lab.grafana_schema
+
 test-report: setup  ## The page of `auditlog report` in a real browser; installs Chromium from Debian's packages
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(PYTHON) -m pytest tests/report
@@ -179,6 +182,9 @@ bench-cost: up  ## What each preset costs an API server on the same requests, be
 
 bench-delay: observability  ## How long an event takes from the API server through Alloy to Loki
 	$(PYTHON) -m bench.delay
+
+bench-loki: build-tests  ## What Loki reads in a day for rules and dashboards, now and in the first release
+	$(PYTHON) -m bench.loki_reading
 
 bench-ledger: build  ## The ledger over a million events, beside reading them from Loki
 	$(PYTHON) -m bench.ledger

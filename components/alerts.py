@@ -1,4 +1,5 @@
-"""The alerting rules: ConfigMaps for the sidecars of Loki and Prometheus, or a resource of the Prometheus operator."""
+"""The alerting rules: ConfigMaps for the sidecars of Loki and Prometheus, resources of the Prometheus operator, or
+groups in Loki's ruler."""
 
 from __future__ import annotations
 
@@ -15,8 +16,9 @@ from auditlog.observe.rules import RuleFile, RuleScope, selected
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
 from auditlog.policy.model import Policy
-from auditlog.settings import LokiRules, PrometheusRules
+from auditlog.settings import LokiRules, LokiSettings, PrometheusRules
 from components.kubernetes_provider import LABELS
+from components.ruler_rules import Live, ruler_rules
 from components.scope import Scope
 
 # The label that the rules sidecar of the Loki chart looks for, and the annotation with the folder below its own.
@@ -32,12 +34,14 @@ _NO_LABELS = (
 
 
 class Alerts(pulumi.ComponentResource):
-    """One object for the rules of each of Loki and Prometheus that is on. ``provider`` is the cluster's.
+    """One object for the rules of each of Loki and Prometheus that is on; or one Command for each group of a ruler.
 
     Objects and files are named after the cluster, so stacks of several clusters can share a namespace. A sidecar puts
     the files of all ConfigMaps into one folder. ``depends_on`` are the nodes: the API server answers only when it is
-    not being restarted, also on removal. A preview says what the policy hides from the detections. ``groups`` are the
-    names of the rule groups, ``objects`` what holds them.
+    not being restarted, also on removal. A preview says what the policy hides from the detections. ``provider`` is the
+    cluster's, None where nothing is kept there. ``ruler`` is the Loki whose ruler takes the rules through its API, None
+    for another way, and ``in_ruler`` what that ruler has now. ``groups`` are the names of the rule groups, ``objects``
+    what holds them.
     """
 
     groups: dict[str, list[str]]
@@ -50,7 +54,9 @@ class Alerts(pulumi.ComponentResource):
         policy: Policy,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
-        provider: pulumi.ProviderResource,
+        provider: pulumi.ProviderResource | None,
+        ruler: LokiSettings | None = None,
+        in_ruler: Live = None,
     ) -> None:
         super().__init__("kubernetes-audit:index:Alerts", scope.name(name), None, scope.options(provider))
         self._rules, self._scope = rules, scope
@@ -59,7 +65,12 @@ class Alerts(pulumi.ComponentResource):
         self.objects = []
         settings = rules.settings
         if settings.loki is not LokiRules.OFF:
-            self.objects.append(self._loki(loki_rules(rules)))
+            events = loki_rules(rules)
+            self.groups["loki"] = list(events.names)
+            if ruler is not None:
+                self.objects += ruler_rules(events, rules, ruler, in_ruler, self, depends_on, scope)
+            else:
+                self.objects.append(self._loki(events))
             if pulumi.runtime.is_dry_run() and not scope.hides_texts:
                 self._explain(cross_check(policy, selected(settings, on_metrics=False), written_keys(rules.entries)))
         if settings.prometheus is not PrometheusRules.OFF:
@@ -73,7 +84,6 @@ class Alerts(pulumi.ComponentResource):
             pulumi.log.info(note, self)
 
     def _loki(self, rules: RuleFile) -> pulumi.Resource:
-        self.groups["loki"] = list(rules.names)
         if self._rules.settings.loki is LokiRules.PROMETHEUS_RULE:
             return self._prometheus_rule("loki-rules", rules, LOKI_RULES_LABEL, {})
         folder = {_LOKI_FOLDER: self._rules.loki_folder}

@@ -15,10 +15,10 @@ from pulumi import Input
 class AlertsArgs(TypedDict, total=False):
     """Settings of Alerts."""
 
-    loki: Input[Literal["configmap", "prometheusrule", "off"]]
-    """How rules on events get to Loki's ruler: a ConfigMap for its sidecar, or a resource for Alloy's
-    `loki.rules.kubernetes`. Both require a kubeconfig. Allowed: one of configmap, prometheusrule, off. Default:
-    off."""
+    loki: Input[Literal["configmap", "prometheusrule", "ruler-api", "off"]]
+    """How rules on events get to Loki's ruler: a ConfigMap for its sidecar, a resource for Alloy's
+    `loki.rules.kubernetes`, or through the ruler's API. The first two require a kubeconfig, the last one `loki`.
+    Allowed: one of configmap, prometheusrule, ruler-api, off. Default: off."""
     prometheus: Input[Literal["configmap", "prometheusrule", "off"]]
     """How rules on metrics get to Prometheus. All but `off` require a kubeconfig. Allowed: one of configmap,
     prometheusrule, off. Default: off."""
@@ -41,6 +41,9 @@ class AlertsArgs(TypedDict, total=False):
     lokiFolder: Input[str]
     """The tenant's folder in the ruler. Allowed: the name of a Loki tenant. Default: `loki.tenant`; `fake`, the
     folder of a Loki without tenants, if that is not set."""
+    rulerUrl: Input[str]
+    """With `ruler-api`: where the ruler answers the machine that runs Pulumi. Allowed: Loki's https:// or http://
+    URL, without user and /loki/api. Default: `loki.queryUrl`, or else `loki.url`."""
     runbooks: Input[str]
     """Where your readers find `docs/runbooks`: the part of an alert's `runbook_url` before `DETECTION.md`. Allowed:
     a URL. Default: no `runbook_url`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,11 @@ def configuration_of(values: Mapping[str, Any], is_secret: Callable[[str], bool]
     settings = check_configuration(
         values,
         lambda steps: is_secret(steps[0]),
-        lambda settings: [*_missing_keys(settings, private_key, reading_key), *_unreadable_kubeconfig(settings)],
+        lambda settings: [
+            *_missing_keys(settings, private_key, reading_key),
+            *_unreadable_kubeconfig(settings),
+            *_missing_curl(settings),
+        ],
     )
     return Configuration(settings, private_key, reading_key, secrets["kubeconfig"] or settings.kubeconfig_file)
 
@@ -109,3 +114,9 @@ def _unreadable_kubeconfig(settings: Settings) -> list[Mistake]:
         what = f"{settings.kubeconfig_file!r} cannot be read: {error.strerror}"
         return [Mistake("kubeconfigFile", what, "a kubeconfig at this path on every machine that previews or deploys")]
     return []
+
+
+def _missing_curl(settings: Settings) -> list[Mistake]:
+    if settings.ruler is None or shutil.which("curl"):
+        return []
+    return [Mistake("alerts.loki", "is 'ruler-api', and there is no curl", "curl on every machine that deploys")]

@@ -1,4 +1,7 @@
-"""What goes into the cluster itself, through its API server: Alloy, dashboards, alerting rules, annotations."""
+"""What goes into the cluster itself, through its API server: Alloy, dashboards, alerting rules, annotations.
+
+Rules may go to Loki's ruler instead.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from components.annotations import Annotations
 from components.configuration import Configuration
 from components.dashboards import Dashboards
 from components.kubernetes_provider import kubernetes_provider
+from components.ruler_rules import Live
 from components.scope import Scope
 
 
@@ -40,27 +44,31 @@ def declare_in_cluster(
     connections: Mapping[str, remote.ConnectionArgs],
     dashboards: Sequence[RenderedDashboard],
     entries: Sequence[Entry],
-    provider: pulumi.ProviderResource,
+    provider: pulumi.ProviderResource | None,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
+    in_ruler: Live,
 ) -> InCluster:
-    """Declares what the settings ask for, but for annotations. ``provider`` is the cluster's.
+    """Declares what the settings ask for, but for annotations. ``provider`` is the cluster's, None
+    where nothing is kept there.
 
-    ``depends_on`` are the nodes: while they change, the API server is away. ``entries`` are what annotates.
+    ``depends_on`` are the nodes: while they change, the API server is away. ``entries`` are what annotates, and
+    ``in_ruler`` the rules in Loki's ruler.
     """
     settings = configuration.settings
     alloy: Alloy | None = None
-    if settings.ships:
+    shown: Sequence[pulumi.Resource] = ()
+    if settings.ships and provider is not None:
         owe = partial(owe_proof, settings.nodes_with_manifest, settings, configuration.account)
         owed = owe if settings.enabled and settings.proof.enabled else None
         alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owed)
-    shown: Sequence[pulumi.Resource] = ()
-    if dashboards:
+    if dashboards and provider is not None:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):
         return InCluster(alloy, dashboards=shown)
     rules = policy_as_read(policy.text, policy.source)
-    alerts = Alerts("alerts", RuleScope.of(settings, entries), rules, depends_on, scope, provider)
+    scope_of_rules = RuleScope.of(settings, entries)
+    alerts = Alerts("alerts", scope_of_rules, rules, depends_on, scope, provider, settings.ruler, in_ruler)
     return InCluster(alloy, alerts.groups, shown, alerts.objects)
 
 

@@ -26,6 +26,7 @@ from components.scope import Scope
 
 if TYPE_CHECKING:
     from components.in_cluster import InCluster
+    from components.ruler_rules import Live
 
 
 def declare_cluster(
@@ -34,19 +35,23 @@ def declare_cluster(
     entries: Sequence[Entry],
     facts: Mapping[str, Facts] | None,
     scope: Scope,
+    in_ruler: Live = None,
 ) -> ClusterResources:
-    """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read."""
+    """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read.
+
+    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked.
+    """
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
     connection = connections(settings, configuration.private_key)
     dashboards = all_dashboards(options_for(settings)) if settings.dashboards.mode is not DashboardMode.OFF else ()
     kept = in_cluster_texts(settings, dashboards, entries)
     provider: pulumi.ProviderResource | None = None
-    if settings.in_cluster:
+    if settings.in_cluster or settings.ruler:
         # Nothing else needs Kubernetes' own resources, and they take long to be imported.
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
-        provider = provider_of(configuration, scope)
+        provider = provider_of(configuration, scope) if settings.in_cluster else None
     in_cluster_entries = () if settings.annotations.in_files else entries
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
@@ -57,13 +62,13 @@ def declare_cluster(
     control_plane = declared.control_plane
 
     in_cluster: InCluster | None = None
-    if provider is not None:
+    if settings.in_cluster or settings.ruler:
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, provider, control_plane.last, scope
+            configuration, policy, connection, dashboards, entries, provider, control_plane.last, scope, in_ruler
         )
-        if in_cluster_entries and not comes_first:
-            there = _admission_policies(facts)
-            annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
+    if provider is not None and in_cluster_entries and not comes_first:
+        there = _admission_policies(facts)
+        annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None

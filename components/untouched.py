@@ -7,7 +7,10 @@ from typing import Any
 
 import pulumi
 
-COMMAND_INPUTS = ("connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging")
+COMMAND_INPUTS = (
+    *("connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"),
+    *("environment", "triggers"),
+)
 """What this program sets on a Command."""
 
 _OBJECT_INPUTS = ("metadata", "spec", "data", "stringData", "automountServiceAccountToken")

@@ -17,6 +17,7 @@ _WITH_CLOUDS = ("1.30",)
 """Minors whose programs still hold cloud providers, of which a build tag leaves them free."""
 
 _PROVIDER = "pulumi-resource-"
+_ALERTMANAGER = "github.com/prometheus/alertmanager"
 _LOKI = "github.com/grafana/loki/v3"
 _ALLOY = "github.com/grafana/alloy"
 _PULUMI_VERSION = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
@@ -186,12 +187,24 @@ def installer_types() -> Tool:
 
 
 def observability_tools() -> tuple[Tool, ...]:
-    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, and Loki's command line. The Kubernetes
-    provider brings Alloy and the rules into the cluster."""
+    """Where audit events go in the lab: Alloy on the nodes, Loki beside them, Loki's command line, and Alertmanager.
+    The Kubernetes provider brings Alloy and the rules into the cluster."""
     return (
         *shipping_tools(),
         Tool(name="logcli", module="loki", package=f"{_LOKI}/cmd/logcli", upstream=_LOKI),
+        alertmanager(),
         kubernetes_provider(),
+    )
+
+
+def alertmanager() -> Tool:
+    """What makes messages of the alerts; without its web pages, which its module does not hold."""
+    return Tool(
+        name="alertmanager",
+        module="alertmanager",
+        package=f"{_ALERTMANAGER}/cmd/alertmanager",
+        upstream=_ALERTMANAGER,
+        ldflags="-X github.com/prometheus/common/version.Version={version}",
     )
 
 

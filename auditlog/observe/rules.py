@@ -15,7 +15,7 @@ from auditlog.annotations.model import Entry
 from auditlog.detections.acts import act_of
 from auditlog.detections.catalogue import AREAS, DETECTIONS
 from auditlog.detections.logql import duration
-from auditlog.detections.model import Detection, Events, Metrics
+from auditlog.detections.model import Detection, Metrics
 from auditlog.detections.schedule import schedule_of
 from auditlog.events.budget import Budget
 from auditlog.observe.dashboards.alert_link import alert_link
@@ -24,8 +24,6 @@ from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, LokiRules, Settin
 Rule = dict[str, Any]
 _USUAL_INTERVAL = 60
 """Seconds between two evaluations of a group that does not say otherwise in its name."""
-_RINGS_ON = 600
-"""Seconds for which an alert on events goes on after its last event, so that one act in several steps rings once."""
 _WITHOUT_TENANTS = "fake"
 """What a Loki without tenants calls its only one."""
 
@@ -133,8 +131,6 @@ def _rule(scope: RuleScope, detection: Detection, expression: str) -> Rule:
     rule: Rule = {"alert": detection.alert, "expr": expression}
     if detection.hold:
         rule["for"] = duration(detection.hold)
-    if isinstance(detection.source, Events):
-        rule["keep_firing_for"] = duration(_RINGS_ON)
     rule["labels"] = {"severity": detection.severity.value, "detection": detection.id}
     if act := act_of(detection.id):
         rule["labels"]["act"] = act

@@ -18,6 +18,7 @@ _DIGEST = re.compile(r"^plan digest: ((?:[^\s,=]+=)?[0-9a-f]{64})$", re.MULTILIN
 NOTHING_PRINTED = "pulumi preview ended before it began: the job's log says why"
 _COLOURS = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _NO_CHANGE = ("same", "read", "refresh")
+_OFF_NODES = ("kubernetes:", "command:local:")
 _STACK_TYPE = "pulumi:pulumi:Stack"
 
 
@@ -29,7 +30,7 @@ class PreviewError(AuditlogError):
 class Step:
     """What is to happen to one resource: ``operation`` in the engine's words (create, update, replace, delete).
 
-    ``in_cluster`` says whether it is an object of Kubernetes, and not something on a node.
+    ``in_cluster`` says whether it is an object of Kubernetes or a rule group in Loki, and not something on a node.
     """
 
     resource: str
@@ -103,7 +104,7 @@ def read_preview(text: str) -> Preview:
     # Resources that stay as they are have no step, they are only counted.
     unchanged = (document.get("changeSummary") or {}).get("same", 0)
     changes = (
-        Step(_name(step["urn"]), step["op"], _type(step["urn"]).startswith("kubernetes:"))
+        Step(_name(step["urn"]), step["op"], _type(step["urn"]).startswith(_OFF_NODES))
         for step in steps
         if step["op"] not in _NO_CHANGE
     )

@@ -17,6 +17,7 @@ from auditlog.settings.kinds_of_many import Entries, Labels, Names, Texts
 from auditlog.settings.reader import Reader
 from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional
+from auditlog.settings.shipping import LOKI_ADDRESS
 
 _DAY = 86400
 _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
@@ -32,10 +33,12 @@ def _nothing() -> Mapping[str, Any]:
 
 
 class LokiRules(StrEnum):
-    """How detections on events reach Loki's ruler: as a file, or as an object that Alloy gives to the ruler's API."""
+    """How detections on events reach Loki's ruler: as a file, as an object that Alloy gives to the ruler's API, or
+    through that API."""
 
     CONFIGMAP = "configmap"
     PROMETHEUS_RULE = "prometheusrule"
+    RULER_API = "ruler-api"
     OFF = "off"
 
 
@@ -71,6 +74,8 @@ class AlertSettings:
     """Labels of the objects in Kubernetes, such as those that a Prometheus operator's `ruleSelector` asks for."""
     loki_folder: Annotated[str | None, LOKI_FOLDER] = None
     """The ruler's folder, which is its tenant; None for that of the events."""
+    ruler_url: Annotated[str | None, RULER_URL] = None
+    """Where the ruler's API is; None for the address that answers queries."""
     runbooks: Annotated[str | None, RUNBOOKS] = None
     """What stands before `DETECTION.md` in an alert's `runbook_url`; None for no such link."""
     grafana: Annotated[str | None, GRAFANA] = None
@@ -93,8 +98,8 @@ LOKI = defaulted(
     "loki",
     Choice(LokiRules),
     _DEFAULT.loki,
-    "How rules on events get to Loki's ruler: a ConfigMap for its sidecar, or a resource for Alloy's "
-    "`loki.rules.kubernetes`. Both require a kubeconfig.",
+    "How rules on events get to Loki's ruler: a ConfigMap for its sidecar, a resource for Alloy's "
+    "`loki.rules.kubernetes`, or through the ruler's API. The first two require a kubeconfig, the last one `loki`.",
 )
 PROMETHEUS = defaulted(
     "prometheus",
@@ -134,6 +139,12 @@ LOKI_FOLDER = optional(
     "The tenant's folder in the ruler.",
     otherwise="`loki.tenant`; `fake`, the folder of a Loki without tenants, if that is not set",
 )
+RULER_URL = optional(
+    "rulerUrl",
+    LOKI_ADDRESS,
+    "With `ruler-api`: where the ruler answers the machine that runs Pulumi.",
+    otherwise="`loki.queryUrl`, or else `loki.url`",
+)
 RUNBOOKS = optional(
     "runbooks",
     Text("a URL", r"https?://[\s\S]*"),
@@ -149,12 +160,24 @@ GRAFANA = optional(
 ALERTS = group_of(AlertSettings)
 
 
-def parse_alerts(reader: Reader | None) -> AlertSettings:
+def parse_alerts(reader: Reader | None, *, loki: bool) -> AlertSettings:
+    """``loki`` says whether there is a Loki, whose credentials open the API of its ruler too."""
     if reader is None:
         return AlertSettings()
     settings = filled(AlertSettings, reader)
+    _check_ruler(reader, settings, loki=loki)
     _refuse_bytes(reader, settings.thresholds)
     return settings
+
+
+def _check_ruler(reader: Reader, settings: AlertSettings, *, loki: bool) -> None:
+    through_api = settings.loki is LokiRules.RULER_API
+    if through_api and not loki:
+        reader.problem(LOKI, "is 'ruler-api' and there is no loki.url", "the key loki beside alerts, or another way")
+    if settings.loki_folder is not None and through_api:
+        reader.problem(LOKI_FOLDER, "is given with loki 'ruler-api'", "loki.tenant, which names the tenant there")
+    if settings.ruler_url is not None and not through_api:
+        reader.problem(RULER_URL, f"is given with loki {settings.loki.value!r}", "only with loki 'ruler-api'")
 
 
 def _refuse_bytes(reader: Reader, thresholds: Mapping[str, float]) -> None:

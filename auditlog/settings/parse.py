@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from auditlog.node_paths import MANIFESTS
 from auditlog.policy.settings import PolicySettings
-from auditlog.settings.alerts import ALERTS, AlertSettings, parse_alerts
+from auditlog.settings.alerts import ALERTS, AlertSettings, LokiRules, parse_alerts
 from auditlog.settings.annotations import ANNOTATIONS, AnnotationDelivery, AnnotationSettings, parse_annotations
 from auditlog.settings.dashboards import DASHBOARDS, DashboardSettings, parse_dashboards
 from auditlog.settings.hosts import BASTION, NAME, NODE, READING, Host, parse_bastion, parse_node, parse_reading_user
@@ -175,7 +175,7 @@ class Settings:
             "alloy.mode": self.alloy.mode if self.enabled else AlloyMode.OFF,
             "annotations.delivery": self._annotations_in_cluster,
             "dashboards.mode": self.dashboards.mode,
-            "alerts.loki": self.alerts.loki,
+            "alerts.loki": self.alerts.loki if self.alerts.loki is not LokiRules.RULER_API else LokiRules.OFF,
             "alerts.prometheus": self.alerts.prometheus,
         }
         return {key: mode.value for key, mode in modes.items() if mode.value != "off"}
@@ -184,6 +184,11 @@ class Settings:
     def _annotations_in_cluster(self) -> AnnotationDelivery:
         is_kept_there = self.enabled and not self.annotations.in_files
         return self.annotations.delivery if is_kept_there else AnnotationDelivery.OFF
+
+    @property
+    def ruler(self) -> LokiSettings | None:
+        """The Loki whose ruler gets the rules through its API; None where it gets them otherwise, or none."""
+        return self.loki if self.enabled and self.alerts.loki is LokiRules.RULER_API else None
 
 
 STACK = group_of(Settings)
@@ -233,7 +238,7 @@ def parse_settings(values: Mapping[str, Any], presets: tuple[str, ...]) -> Setti
         webhook=parse_webhook,
         dashboards=parse_dashboards,
         annotations=parse_annotations,
-        alerts=parse_alerts,
+        alerts=lambda alerts: parse_alerts(alerts, loki=loki is not None or top.is_encrypted(_LOKI)),
         proof=parse_proof,
         take_over=lambda owner: owner or None,
         reading_user=parse_reading_user,

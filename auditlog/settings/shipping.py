@@ -112,10 +112,13 @@ def _is_url(value: str) -> bool:
     return parts is not None and not parts.query and "/loki/api" not in parts.path
 
 
-_URL = Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url)
-URL = required("url", _URL, "Loki's URL, without the path of its API.")
+LOKI_ADDRESS = Text("Loki's https:// or http:// URL, without user and /loki/api", f"https?://{HEADER_VALUE}", _is_url)
+URL = required("url", LOKI_ADDRESS, "Loki's URL, without the path of its API.")
 QUERY_URL = optional(
-    "queryUrl", _URL, "Where Loki answers queries, if at another URL. `up` asks there for its proof.", otherwise="`url`"
+    "queryUrl",
+    LOKI_ADDRESS,
+    "Where Loki answers queries, if at another URL. `up` asks there for its proof.",
+    otherwise="`url`",
 )
 QUERY_THROUGH_NODES = defaulted(
     "queryThroughNodes",

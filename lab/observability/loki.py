@@ -33,7 +33,7 @@ def configuration(folder: Path, alertmanager_url: str) -> dict[str, Any]:
     """Loki's configuration with everything below ``folder``.
 
     Rules are files of Prometheus' format in ``rules/fake``, the folder of the tenant that there is without
-    authentication; they are read again once a minute.
+    authentication; they are read again once a minute. The ruler's API only shows them.
     """
     store = {"from": "2024-01-01", "store": "tsdb", "object_store": "filesystem", "schema": "v13"}
     return {
@@ -60,4 +60,19 @@ def configuration(folder: Path, alertmanager_url: str) -> dict[str, Any]:
             "poll_interval": "10s",
         },
         "query_range": {"cache_results": False},
+    }
+
+
+def taking_rules(configuration: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same for a Loki whose ruler takes rules through its API and keeps them below ``folder``; with tenants."""
+    ruler = {key: value for key, value in configuration["ruler"].items() if key != "storage"}
+    return {
+        **configuration,
+        "auth_enabled": True,
+        "ruler": ruler,
+        "storage_config": {
+            "use_thanos_objstore": True,
+            "object_store": {"filesystem": {"dir": str(folder / "chunks")}},
+        },
+        "ruler_storage": {"backend": "filesystem", "filesystem": {"dir": str(folder / "rules")}},
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi_command import remote
+from pulumi_command import local, remote
 
 from tests.engine.engine_stack import EngineStack, Program, Step
 from tests.engine.ssh_server import SshServer, serving
@@ -329,3 +329,51 @@ def test_drift_shows_as_a_diff_of_a_token_in_the_command_text(engine_stack: Engi
         assert target(ssh_server).read_text() == desired
         assert engine_stack.preview(reading_the_node()).of("node") == [Step("same", "node", {})]
     assert len(ssh_server.commands()) == 3
+
+
+def local_program(folder: Path, **changed: Any) -> Program:
+    """A program with one local Command called here, which writes and removes a file of the folder."""
+
+    def declare() -> None:
+        inputs: dict[str, Any] = {
+            "create": 'cat > "$PLACE/target"; echo "created with $PLACE_SECRET" > "$PLACE/said"',
+            "update": 'cat > "$PLACE/target"',
+            "delete": 'rm "$PLACE/target"; cat > "$PLACE/at-the-end"',
+            "stdin": "a: 1\n",
+            "environment": {"PLACE": str(folder), "PLACE_SECRET": pulumi.Output.secret("hush-hush")},
+            "add_previous_output_in_env": False,
+        }
+        local.Command("here", **(inputs | changed))
+
+    return declare
+
+
+def test_local_commands_run_here_with_stdin_and_environment(engine_stack: EngineStack, tmp_path: Path) -> None:
+    assert engine_stack.preview(local_program(tmp_path)).error is None
+    assert not (tmp_path / "target").exists()
+    assert engine_stack.up(local_program(tmp_path)).error is None
+    assert (tmp_path / "target").read_text() == "a: 1\n"
+    assert (tmp_path / "said").read_text() == "created with hush-hush\n"
+    assert engine_stack.preview(local_program(tmp_path)).of("here") == [Step("same", "here", {})]
+    assert engine_stack.up(local_program(tmp_path, stdin="a: 2\n")).error is None
+    assert (tmp_path / "target").read_text() == "a: 2\n"
+    assert engine_stack.destroy().error is None
+    assert not (tmp_path / "target").exists()
+    assert (tmp_path / "at-the-end").read_text() == "a: 2\n", "with the stdin of the state"
+
+
+def test_a_failed_local_command_leaves_the_old_state(engine_stack: EngineStack, tmp_path: Path) -> None:
+    assert engine_stack.up(local_program(tmp_path)).error is None
+    failed = engine_stack.up(local_program(tmp_path, update="echo so-it-is >&2; exit 3"))
+    assert failed.error is not None
+    assert 'exit status 3: running "echo so-it-is >&2; exit 3":' in failed.error
+    assert failed.error.count("so-it-is") > 1, "what it printed"
+    assert engine_stack.preview(local_program(tmp_path)).of("here") == [Step("same", "here", {})]
+
+
+def test_a_secret_variable_of_a_local_command_stays_secret(engine_stack: EngineStack, tmp_path: Path) -> None:
+    run = engine_stack.up(local_program(tmp_path))
+    assert run.error is None
+    changed = engine_stack.preview(local_program(tmp_path, environment={"PLACE": str(tmp_path)}))
+    assert "hush-hush" not in engine_stack.state() + run.text + changed.text
+    assert engine_stack.resources()["here"]["inputs"]["environment"]["PLACE"] == str(tmp_path)

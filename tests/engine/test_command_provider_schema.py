@@ -13,7 +13,7 @@ import pulumi_command
 import pytest
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2
-from pulumi_command import remote
+from pulumi_command import local, remote
 
 from tests.engine.provider_plugin import ProviderPlugin, running
 
@@ -44,6 +44,17 @@ def test_inputs_are_those_of_the_sdk(schema: dict[str, Any]) -> None:
     assert set(command["inputProperties"]) == _properties(remote.CommandArgs.__init__)
     assert command["requiredInputs"] == ["connection"]
     assert set(command["properties"]) == set(command["inputProperties"]) | {"stdout", "stderr"}
+
+
+def test_local_inputs_are_those_of_the_sdk_but_assets(schema: dict[str, Any]) -> None:
+    command = schema["resources"]["command:local:Command"]
+    inputs = command["inputProperties"]
+    assert set(inputs) == _properties(local.CommandArgs.__init__) - {"archivePaths", "assetPaths"}
+    assert "requiredInputs" not in command
+    assert [name for name, value in inputs.items() if value.get("replaceOnChanges")] == ["triggers"]
+    assert [name for name, value in inputs.items() if value.get("secret")] == []
+    values = {entry["value"] for entry in schema["types"]["command:local:Logging"]["enum"]}
+    assert values == {value.value for value in local.Logging}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditlog.events.logql import JOB
@@ -27,12 +27,14 @@ def push(url: str, example: Example, cluster: str = "") -> str:
     return cluster
 
 
-def push_lines(url: str, cluster: str, node: str, lines: Iterable[tuple[float, str]]) -> None:
-    """Gives Loki lines of one node, each with its time in seconds since 1970."""
+def push_lines(
+    url: str, cluster: str, node: str, lines: Iterable[tuple[float, str]], labels: Mapping[str, str] | None = None
+) -> None:
+    """Gives Loki lines of one node, each with its time in seconds since 1970; ``labels`` beside the usual ones."""
     rest = iter(lines)
     while part := list(itertools.islice(rest, _BATCH)):
         values = [[str(int(moment * 1e9)), line, metadata(line)] for moment, line in part]
-        stream = {"stream": {"job": JOB, "cluster": cluster, "node": node}, "values": values}
+        stream = {"stream": {"job": JOB, "cluster": cluster, "node": node, **(labels or {})}, "values": values}
         request = urllib.request.Request(  # noqa: S310
             f"{url}/loki/api/v1/push",
             json.dumps({"streams": [stream]}).encode(),

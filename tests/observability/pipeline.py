@@ -144,6 +144,8 @@ class Pipeline:
     """Of Loki's ``limits_config``, beside those that the lab has."""
     catch_up_minutes: int = 15
     """How far back the first start of Alloy sends."""
+    takes_rules: bool = False
+    """Whether its ruler takes rules through the API, of several tenants."""
 
     def __post_init__(self) -> None:
         self.logs.mkdir(parents=True)
@@ -183,6 +185,8 @@ class Pipeline:
         # What one machine sends here is what a whole control plane sends elsewhere.
         configuration["limits_config"] |= {"ingestion_rate_mb": 64, "ingestion_burst_size_mb": 128}
         configuration["limits_config"] |= self.limits
+        if self.takes_rules:
+            configuration = lab_loki.taking_rules(configuration, folder)
         (folder / "loki.yaml").write_text(yaml.safe_dump(configuration))
         with (self.folder / "loki.said").open("ab") as output:
             self.loki = subprocess.Popen(
@@ -311,9 +315,15 @@ def _counted(pipeline: Pipeline, writer: Writer) -> Outcome:
 
 
 @contextmanager
-def running(folder: Path, limits: Mapping[str, object] | None = None, catch_up_minutes: int = 15) -> Iterator[Pipeline]:
+def running(
+    folder: Path,
+    limits: Mapping[str, object] | None = None,
+    catch_up_minutes: int = 15,
+    *,
+    takes_rules: bool = False,
+) -> Iterator[Pipeline]:
     """Loki and no Alloy yet; all ended at the end."""
-    pipeline = Pipeline(folder, limits=limits or {}, catch_up_minutes=catch_up_minutes)
+    pipeline = Pipeline(folder, limits=limits or {}, catch_up_minutes=catch_up_minutes, takes_rules=takes_rules)
     pipeline.start_loki()
     try:
         yield pipeline

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from auditlog.detections.catalogue import find
 from auditlog.detections.model import Metrics
+from auditlog.observe.ruler import drift_of
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
 from tests.observability.pipeline import Pipeline, running
@@ -49,6 +51,13 @@ def loaded(pipeline: Pipeline) -> dict[str, int]:
 
 def test_every_rule_is_loaded(ruler: Pipeline) -> None:
     assert loaded(ruler) == {group["name"]: len(group["rules"]) for group in RULES.groups}
+
+
+def test_the_ruler_keeps_every_rule_as_it_is_written(ruler: Pipeline) -> None:
+    """Loki's ruler does not keep all that Prometheus' format allows (loki v3.7.8, pkg/ruler/rulespb)."""
+    (namespace,) = yaml.safe_load(get(f"{ruler.loki_url}/loki/api/v1/rules")).values()
+    live = {group["name"]: group for group in namespace}
+    assert [drift for group in RULES.groups if (drift := drift_of(group, live.get(group["name"])))] == []
 
 
 @pytest.mark.parametrize("detection_id", ["rules-not-evaluated", "rule-evaluation-failures"])

@@ -61,6 +61,10 @@ class TooLargeError(LokiError):
     """Loki's parts may not exchange an answer of this size; fewer lines may pass."""
 
 
+class MissingError(LokiError):
+    """There is nothing at this address: the message has Loki's own words, or those of whatever else answers there."""
+
+
 class LokiClient:
     """Asks one Loki. Every method raises LokiError with a message for people.
 
@@ -98,6 +102,10 @@ class LokiClient:
         """The labels of the streams there are from `start` to `end`, in nanoseconds."""
         found = self._get("series", {"match[]": selector, "start": start, "end": end})
         return self._decode(found, list[dict[str, str]])
+
+    def text(self, url: str) -> bytes:
+        """What an address of this Loki answers, unread. Raises MissingError where it has nothing."""
+        return self._fetch(url, url)
 
     def _get(self, path: str, parameters: Mapping[str, object]) -> msgspec.Raw:
         url = f"{self._access.url.rstrip('/')}/loki/api/v1/{path}"
@@ -140,5 +148,5 @@ class LokiClient:
             return LokiError(f"{name} redirects to {problem.headers.get('Location')}; allowed: Loki's own address")
         if code == 500 and "larger than max" in text:
             return TooLargeError(f"{name}: {text}")
-        kind = DeniedError if code in _DENIED else LokiError
+        kind = DeniedError if code in _DENIED else MissingError if code == 404 else LokiError
         return kind(f"{name} answers {code}: {text or 'without a reason'}{self._access.hint(code)}")

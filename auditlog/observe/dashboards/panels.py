@@ -108,6 +108,7 @@ def graph(
 ) -> timeseries.Panel:
     """Values over time; stacked bars where they add up, lines where they do not.
 
+    The legend is below: beside the graph it takes up to 60 % of the width, on a phone too.
     Only counts of Loki, whose windows are as long as a step, are added up in the legend.
     """
     panel = (
@@ -125,7 +126,7 @@ def graph(
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.RIGHT)
+            .placement(LegendPlacement.BOTTOM)
             .show_legend(True)
             .calcs(["sum"] if stacked and unit == "short" and _datasource(targets) is LOKI else ["mean", "max"])
         )

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
 
+_GOOD, _LOOK, _BAD = "blue", "orange", "red"
+"""Colours that nobody takes for each other: one in twenty men cannot tell Grafana's green from its red."""
+
 
 @dataclass(frozen=True, slots=True)
 class Levels:
@@ -24,17 +27,17 @@ class Levels:
 
     def build(self) -> ThresholdsConfig:
         """The thresholds as Grafana has them: from the lowest value up, each step with its colour."""
-        marks = [(self.look, "orange"), (self.bad, "red")]
+        marks = [(self.look, _LOOK), (self.bad, _BAD)]
         given = [(value, colour) for value, colour in marks if value is not None]
         if self.falling:
             given.reverse()
-            colours = [colour for _, colour in given] + ["green"]
+            colours = [colour for _, colour in given] + [_GOOD]
             steps = [(None, colours[0])] + [
                 (value, colour) for (value, _), colour in zip(given, colours[1:], strict=True)
             ]
         else:
-            # A count that is neither good nor bad has no colour: green would say that it is good.
-            steps = [(None, "green" if given else "text"), *given]
+            # A count that is neither good nor bad has no colour: one would say that it is good.
+            steps = [(None, _GOOD if given else "text"), *given]
         return (
             ThresholdsConfig()
             .mode(ThresholdsMode.ABSOLUTE)

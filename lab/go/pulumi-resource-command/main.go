@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/infer"
 	"github.com/pulumi/pulumi-go-provider/middleware/schema"
 
+	"kubernetes-audit/lab/pulumi-resource-command/local"
 	"kubernetes-audit/lab/pulumi-resource-command/remote"
 )
 
@@ -21,9 +22,9 @@ func main() {
 	provider := infer.Provider(infer.Options{
 		Metadata: schema.Metadata{
 			DisplayName: "Command (lab)",
-			Description: "Runs commands on remote hosts over SSH. Stand-in for the official provider, for the lab only.",
+			Description: "Runs commands here and on remote hosts over SSH. Stand-in for the official provider, for the lab only.",
 		},
-		Resources: []infer.InferredResource{infer.Resource(remote.Command{})},
+		Resources: []infer.InferredResource{infer.Resource(local.Command{}), infer.Resource(remote.Command{})},
 	})
 	if err := provider.Run(context.Background(), "command", Version); err != nil {
 		fmt.Fprintf(os.Stderr, "pulumi-resource-command: %v\n", err)

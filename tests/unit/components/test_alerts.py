@@ -7,7 +7,10 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
+from auditlog.events.loki import LokiError
+from auditlog.observe import ruler_state
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_rules
 from auditlog.observe.rules_prometheus import prometheus_rules
@@ -78,6 +81,81 @@ def test_loki_rules_are_a_resource_that_alloy_finds_and_no_prometheus(monkeypatc
     assert [group["name"] for group in resource.inputs["spec"]["groups"]] == list(loki_rules(made).names)
 
 
+LOKI = {"url": "https://loki.example.com", "tenant": "team-a", "username": "u", "password": "p"}
+BY_API = {"alerts": {"loki": "ruler-api"}, "loki": LOKI, "alloy": {"mode": "off"}}
+
+
+@pytest.fixture
+def in_ruler(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the ruler has; an entry ``problem`` stands for one that cannot be asked."""
+    live: dict[str, Any] = {}
+
+    def read(*_: object) -> dict[str, Any]:
+        if "problem" in live:
+            raise LokiError(live["problem"])
+        return live
+
+    monkeypatch.setattr(ruler_state, "read_ruler", read)
+    return live
+
+
+def api_scope() -> RuleScope:
+    return replace(scope(loki=LokiRules.RULER_API), tenant="team-a")
+
+
+def test_rules_by_api_are_a_command_for_each_group_and_need_no_kubeconfig(
+    monkeypatch: pytest.MonkeyPatch, in_ruler: dict[str, Any]
+) -> None:
+    program = run_program(monkeypatch, stack_config(**BY_API), {"cp1": untouched()})
+    groups = loki_rules(api_scope()).groups
+    commands = {name: each for name, each in program.resources.items() if name.startswith("loki-rules-")}
+    assert len(commands) == len(groups)
+    assert {each.type for each in commands.values()} == {"command:local:Command"}
+    assert "cluster" not in program.resources, "no provider of Kubernetes"
+    command = commands["loki-rules-sessions"]
+    assert command.parent == "alerts"
+    assert yaml.safe_load(command.inputs["stdin"])["name"] == f"kubernetes-audit-{CLUSTER}-sessions"
+    assert command.inputs["environment"]["RULER_ACCESS"] == 'header = "X-Scope-OrgID: team-a"\nuser = "u:p"'
+    assert command.secrets == {"environment"}
+    assert command.deleted_before_replaced
+    assert "cluster-configuration" in command.depends_on
+    assert program.outputs["ruleGroups"] == {"loki": [group["name"] for group in groups]}
+    assert not in_ruler
+
+
+def test_what_is_in_order_in_the_ruler_stays(monkeypatch: pytest.MonkeyPatch, in_ruler: dict[str, Any]) -> None:
+    in_ruler |= {group["name"]: group for group in loki_rules(api_scope()).groups}
+    del in_ruler[f"kubernetes-audit-{CLUSTER}-sessions"]
+    program = run_program(monkeypatch, stack_config(**BY_API), {"cp1": untouched()}, preview=True)
+    ignored = {name: each.ignore_changes for name, each in program.resources.items() if name.startswith("loki-rules-")}
+    assert ignored.pop("loki-rules-sessions") == ()
+    assert set(ignored.values()) == {("create", "update", "delete")}
+    assert [each for each in program.messages if "ruler" in each] == [
+        f"{CLUSTER}: kubernetes-audit-{CLUSTER}-sessions is not in the ruler"
+    ]
+
+
+def test_a_ruler_that_cannot_be_asked_is_told_and_nothing_is_called_drift(
+    monkeypatch: pytest.MonkeyPatch, in_ruler: dict[str, Any]
+) -> None:
+    in_ruler["problem"] = "https://loki.example.com cannot be reached"
+    program = run_program(monkeypatch, stack_config(**BY_API), {"cp1": untouched()}, preview=True)
+    assert any("what the ruler has now is not known" in message for message in program.messages)
+    assert program.resources["loki-rules-sessions"].ignore_changes == ("create", "update", "delete")
+
+
+def test_rules_by_api_need_curl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(pulumi.RunError, match=r"alerts\.loki: is 'ruler-api', and there is no curl"):
+        run_program(monkeypatch, stack_config(**BY_API), {"cp1": untouched()})
+
+
+def test_the_api_knows_tenants_and_no_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = stack_config(**{**BY_API, "alerts": {"loki": "ruler-api", "lokiFolder": "a"}})
+    with pytest.raises(pulumi.RunError, match=r"alerts\.lokiFolder: is given with loki 'ruler-api'"):
+        run_program(monkeypatch, config, {"cp1": untouched()})
+
+
 def test_a_preview_says_that_an_operator_may_ask_for_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     for labels, said in (({}, True), ({"release": "kube-prometheus-stack"}, False)):
         alerts = {"prometheus": "prometheusrule", "labels": labels}
@@ -114,7 +192,15 @@ def test_alerts_without_a_kubeconfig_are_refused(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("alerts", "message"),
     [
-        ({"loki": "ruler"}, "alerts.loki: is 'ruler'; allowed: one of configmap, prometheusrule, off"),
+        (
+            {"loki": "ruler"},
+            "alerts.loki: is 'ruler', did you mean 'ruler-api'; allowed: one of configmap, prometheusrule, ruler-api",
+        ),
+        ({"loki": "ruler-api"}, "alerts.loki: is 'ruler-api' and there is no loki.url; allowed: the key loki"),
+        (
+            {"rulerUrl": "https://loki"},
+            "alerts.rulerUrl: is given with loki 'off'; allowed: only with loki 'ruler-api'",
+        ),
         ({"prometheus": "yes"}, "alerts.prometheus: is 'yes'; allowed: one of configmap, prometheusrule, off"),
         ({"namespace": "Monitoring"}, "alerts.namespace: is 'Monitoring'"),
         ({"disable": ["secret-sweeps"]}, "alerts.disable: has 'secret-sweeps', did you mean 'secret-sweep'"),

@@ -38,6 +38,8 @@ POLICY_HASHES = (
     f"count by (cluster, pod, {POLICY_LABEL})"
     f' (kube_pod_annotations{{{CLUSTER}, namespace="kube-system", pod=~"kube-apiserver-.*"}})'
 )
+ROLLED_OUT = f"kube_replicaset_created{{{CLUSTER}}}"
+"""When each ReplicaSet was made: a Deployment has a new one whenever its Pods change, and none when it is scaled."""
 
 SHIPPED = f"sum by (instance) (rate(loki_write_sent_entries_total{{{CLUSTER}}}[{_RATE}]))"
 DROPPED = _grown("instance, reason", "loki_write_dropped_entries_total")

@@ -1,18 +1,16 @@
 package remote
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	provider "github.com/pulumi/pulumi-go-provider"
 	"golang.org/x/crypto/ssh"
+
+	"kubernetes-audit/lab/pulumi-resource-command/printed"
 )
 
 // Names of the variables that carry the output of the previous run.
@@ -52,20 +50,14 @@ func (c CommandOutputs) run(ctx context.Context, command *string) (Output, error
 		session.Stdin = strings.NewReader(*c.Stdin)
 	}
 
-	var stdout, stderr bytes.Buffer
-	var both lockedBuffer
-	log := startLineLog(provider.GetLogger(ctx).InfoStatus)
-	session.Stdout = tee(&stdout, &both, log, c.Logging.includesStdout())
-	session.Stderr = tee(&stderr, &both, log, c.Logging.includesStderr())
+	output := printed.Start(provider.GetLogger(ctx).InfoStatus, c.Logging.includesStdout(), c.Logging.includesStderr())
+	session.Stdout, session.Stderr = output.Stdout, output.Stderr
 	err = session.Run(*command)
-	log.finish()
+	stdout, stderr := output.Streams()
 	if err != nil {
-		return Output{}, fmt.Errorf("%w: running %q:\n%s", err, *command, both.String())
+		return Output{}, output.Failure(err, *command)
 	}
-	return Output{
-		Stdout: strings.TrimSuffix(stdout.String(), "\n"),
-		Stderr: strings.TrimSuffix(stderr.String(), "\n"),
-	}, nil
+	return Output{Stdout: stdout, Stderr: stderr}, nil
 }
 
 // sendEnvironment sends the variables of environment, where a refusal is an error, and the output of the
@@ -93,57 +85,4 @@ func (c CommandOutputs) sendEnvironment(ctx context.Context, session *ssh.Sessio
 		}
 	}
 	return nil
-}
-
-func tee(stream *bytes.Buffer, both *lockedBuffer, log *lineLog, logged bool) io.Writer {
-	if logged {
-		return io.MultiWriter(stream, both, log)
-	}
-	return io.MultiWriter(stream, both)
-}
-
-// lockedBuffer takes both streams of a run, which arrive on goroutines of their own.
-type lockedBuffer struct {
-	mutex  sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(data []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.buffer.Write(data)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.buffer.String()
-}
-
-// lineLog hands what is written to it to a logger, one line at a time. Writing fails after a line of more
-// than bufio.MaxScanTokenSize bytes: the official provider stops reading there and the run never ends, so
-// that a program must not print such a line; failing says so at once.
-type lineLog struct {
-	*io.PipeWriter
-	done chan struct{}
-}
-
-func startLineLog(log func(line string)) *lineLog {
-	reader, writer := io.Pipe()
-	started := &lineLog{PipeWriter: writer, done: make(chan struct{})}
-	go func() {
-		defer close(started.done)
-		lines := bufio.NewScanner(reader)
-		for lines.Scan() {
-			log(lines.Text())
-		}
-		reader.CloseWithError(lines.Err())
-	}()
-	return started
-}
-
-// finish waits until the last line has been logged.
-func (l *lineLog) finish() {
-	l.Close()
-	<-l.done
 }

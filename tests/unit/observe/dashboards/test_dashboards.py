@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.grafana import (
     queries,
     variables,
 )
+from tests.unit.observe.dashboards.colours import distance
 from tests.unit.observe.dashboards.lint import problems
 
 DASHBOARDS = all_dashboards(DashboardOptions())
@@ -135,13 +137,48 @@ def test_links_from_a_table_lead_to_the_search() -> None:
     ("levels", "steps"),
     [
         (Levels(), [(None, "text")]),
-        (Levels(look=1), [(None, "green"), (1, "orange")]),
-        (Levels(look=1, bad=5), [(None, "green"), (1, "orange"), (5, "red")]),
-        (Levels(look=30, bad=7, falling=True), [(None, "red"), (7, "orange"), (30, "green")]),
+        (Levels(look=1), [(None, "blue"), (1, "orange")]),
+        (Levels(look=1, bad=5), [(None, "blue"), (1, "orange"), (5, "red")]),
+        (Levels(look=30, bad=7, falling=True), [(None, "red"), (7, "orange"), (30, "blue")]),
     ],
 )
 def test_thresholds_rise_also_where_less_is_worse(levels: Levels, steps: list[tuple[float | None, str]]) -> None:
     assert [(step.value, step.color) for step in levels.build().build().steps] == steps
+
+
+def colours(dashboard: dict[str, Any]) -> Iterator[set[str]]:
+    """The colours that stand for something side by side: of each panel's thresholds, and of all marks."""
+    yield {each["iconColor"] for each in dashboard["annotations"]["list"]}
+    for panel in panels(dashboard):
+        steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+        yield {step["color"] for step in steps} - {"text"}
+
+
+def test_no_eyes_take_one_colour_for_another() -> None:
+    assert distance("green", "red") < 10, "what this is about: Grafana's own for good and bad"
+    for uid, dashboard in PARSED.items():
+        for together in colours(dashboard):
+            for one, other in itertools.combinations(sorted(together), 2):
+                assert distance(one, other) > 25, f"{uid}: {one} and {other}"
+
+
+def test_a_phone_shows_rows_before_their_panels_and_no_panel_higher_than_its_screen() -> None:
+    """Below 769 pixels Grafana puts panels under each other, by their place; one unit is 38 pixels, a phone has 640."""
+    for uid, dashboard in PARSED.items():
+        places = [(each["gridPos"]["y"], each["gridPos"]["x"]) for each in dashboard["panels"]]
+        assert places == sorted(places), f"{uid}: the order of the text is not that of the screen"
+        for panel in panels(dashboard):
+            assert panel["gridPos"]["h"] * 38 <= 640, f"{uid}: {panel['title']}"
+            legend = panel.get("options", {}).get("legend", {})
+            assert legend.get("placement", "bottom") == "bottom", f"{uid}: {panel['title']} leaves its graph no width"
+
+
+def test_marks_of_what_was_rolled_out_are_off_and_ask_no_loki() -> None:
+    for uid in ("security", "volume", "pipeline"):
+        marks = {each["name"]: each for each in PARSED[f"kubernetes-audit-{uid}"]["annotations"]["list"]}
+        assert {name for name, each in marks.items() if each["enable"]} == {"API server started", "Policy changed"}
+        assert "kube_replicaset_created" in marks["Deployment rolled out"]["expr"]
+        assert {each["datasource"]["type"] for each in marks.values()} == {"prometheus"}
 
 
 def _first(dashboard: dict[str, Any]) -> dict[str, Any]:

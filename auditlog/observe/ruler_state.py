@@ -1,0 +1,52 @@
+"""What a ruler has of the stack's rules now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from auditlog.events.http_access import Names
+from auditlog.events.loki import LokiAccess, LokiClient, LokiError
+from auditlog.events.loki.client import MissingError
+from auditlog.observe.ruler import Group, groups_url, namespace_of, ruler_url
+from auditlog.settings import LokiSettings, Settings
+
+_NAMES = Names("alerts.rulerUrl", "loki.tenant", "loki.username", "loki.password", "loki.certificateAuthority")
+_NONE = "no rule groups found"
+_SECONDS = 10
+
+
+def read_ruler(settings: Settings, loki: LokiSettings) -> Mapping[str, Group]:
+    """The groups of the stack's own namespace by their names. Raises LokiError where they cannot be known."""
+    namespace = namespace_of(settings.cluster)
+    url = ruler_url(settings.alerts, loki)
+    client = LokiClient(_access(url, loki))
+    try:
+        answer = client.text(groups_url(url, namespace))
+    except MissingError as error:
+        if _NONE in str(error):
+            return {}
+        raise LokiError(f"{error}; the ruler's API may be off (ruler.enable_api)") from error
+    return _groups(url, answer, namespace)
+
+
+def _groups(url: str, answer: bytes, namespace: str) -> Mapping[str, Group]:
+    try:
+        read: Any = yaml.safe_load(answer)
+        return {group["name"]: group for group in (read or {}).get(namespace, ())}
+    except (yaml.YAMLError, AttributeError, TypeError, KeyError) as problem:
+        raise LokiError(f"{url} does not answer as a ruler does; allowed: the ruler's own address") from problem
+
+
+def _access(url: str, loki: LokiSettings) -> LokiAccess:
+    return LokiAccess(
+        url=url,
+        tenant=loki.tenant or "",
+        user=loki.username or "",
+        password=loki.password or "",
+        ca_text=loki.certificate_authority or "",
+        timeout=_SECONDS,
+        names=_NAMES,
+    )
