@@ -37,7 +37,6 @@ note_refusals() { refused_before=$(policy_metrics | sed -n 's/^refused //p'); }
 await_policies() {
     if [ -z "$(journal static-policies-desired)" ]; then return 0; fi
     refused=
-    folder_now=$(folder_hash "$(dirname "$(journal static-policies)")")
     problem="the API server has not read $(journal static-policies) again"
     wait_until "$timeout" policies_are_decided || return 1
     if [ -n "$refused" ]; then
@@ -50,6 +49,8 @@ await_policies() {
 # does not tell is taken at its word that it started with it.
 policies_are_decided() {
     told=$(policy_metrics)
+    # Others may write there meanwhile.
+    folder_now=$(folder_hash "$(dirname "$(journal static-policies)")")
     if [ -z "$told" ]; then
         say "policies: the API server does not say which it has"
     elif say "$told" | grep -qxF "taken sha256:$folder_now"; then
