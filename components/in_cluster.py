@@ -44,8 +44,12 @@ def declare_in_cluster(
     admission_policies: Mapping[str, str] | None,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
+    *,
+    proves: bool,
 ) -> InCluster:
     """Declares what the settings ask for. ``depends_on`` are the nodes: while they change, the API server is away.
+
+    ``proves`` says whether the run proves the nodes after a change of Alloy; they then note beforehand that it is due.
 
     ``admission_policies`` are those of annotations that the cluster has, and their bindings, as in `Facts`.
     """
@@ -56,8 +60,7 @@ def declare_in_cluster(
     alloy: Alloy | None = None
     if settings.ships:
         owe = partial(owe_proof, settings.nodes_with_manifest, settings, configuration.account)
-        owed = owe if settings.enabled and settings.proof.enabled else None
-        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owed)
+        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owe if proves else None)
     shown: Sequence[pulumi.Resource] = ()
     if dashboards:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects

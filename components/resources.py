@@ -76,13 +76,22 @@ def declare_cluster(
         check_plan_digest(plan_digest(removal, settings, kept), scope)
         control_plane = released_nodes(removal, connection, scope)
 
+    proves = settings.enabled and settings.proof.enabled and bool(settings.nodes_to_read)
     in_cluster: InCluster | None = None
     if settings.in_cluster:
         # Nothing else needs Kubernetes' own resources, and they take long to be imported.
         from components.in_cluster import declare_in_cluster
 
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, there, control_plane.last, scope
+            configuration,
+            policy,
+            connection,
+            dashboards,
+            entries,
+            there,
+            control_plane.last,
+            scope,
+            proves=proves and facts is not None,
         )
     alloy = in_cluster.alloy if in_cluster else None
     last: dict[Part, Sequence[pulumi.Resource]] = {
@@ -94,7 +103,7 @@ def declare_cluster(
     }
 
     proof: Any = None
-    if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
+    if proves:
         if facts is not None:
             way = [*last[Part.NODES], *last[Part.SHIPPING]]
             applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
