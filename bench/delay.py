@@ -111,7 +111,7 @@ def used(lab: Lab, node: Node, pipeline: Pipeline) -> Used:
     pod = lab.kubectl("-n", pipeline.namespace, "get", "pods", "-o", "jsonpath={.items[0].metadata.uid}")
     script = (
         f"for each in $(grep -l {pod} /proc/[0-9]*/cgroup 2>/dev/null); do"
-        ' cut -d " " -f 14-17 "${each%/cgroup}/stat"; grep VmRSS "${each%/cgroup}/status"; done'
+        ' cut -d " " -f 14-17 "${each%/cgroup}/stat"; grep VmRSS "${each%/cgroup}/status"; done; true'
     )
     lines = [line.split() for line in node.run(script).stdout.splitlines()]
     ticks = sum(int(number) for words in lines if words[0] != "VmRSS:" for number in words)
@@ -126,9 +126,11 @@ def released(lab: Lab, url: str, folder: Path) -> Iterator[None]:
     storage = f"{STORAGE}-released"
     spec = json.loads(json.dumps(daemon_set["spec"]).replace(STORAGE, storage))
     pod = spec["template"]["spec"]
-    del pod["serviceAccountName"], pod["serviceAccount"]
+    for each in ("serviceAccountName", "serviceAccount"):
+        pod.pop(each, None)
     (container,) = pod["containers"]
-    container["command"] = ["/bin/sh", "/etc/alloy/places.sh", storage, "15"]
+    # It was started by sh, which the lab's image has not.
+    container["command"] = ["/bin/bash", "/etc/alloy/places.sh", storage, "15"]
     container["args"] = ["alloy", "run", "/etc/alloy/config.alloy", f"--storage.path={storage}"]
     container["args"] += ["--server.http.listen-addr=0.0.0.0:12345", "--disable-reporting"]
     text = (RELEASED / "config.alloy").read_text().replace("http://loki.invalid", url).replace(STORAGE, storage)

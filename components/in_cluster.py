@@ -48,20 +48,22 @@ def declare_in_cluster(
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
     in_ruler: Live,
+    *,
+    proves: bool,
 ) -> InCluster:
     """Declares what the settings ask for, but for annotations. ``provider`` is the cluster's, None
     where nothing is kept there.
 
     ``depends_on`` are the nodes: while they change, the API server is away. ``entries`` are what annotates, and
-    ``in_ruler`` the rules in Loki's ruler.
+    ``in_ruler`` the rules in Loki's ruler. ``proves`` says whether the run proves the nodes after a change of Alloy;
+    they then note beforehand that it is due.
     """
     settings = configuration.settings
     alloy: Alloy | None = None
     shown: Sequence[pulumi.Resource] = ()
     if settings.ships and provider is not None:
         owe = partial(owe_proof, settings.nodes_with_manifest, settings, configuration.account)
-        owed = owe if settings.enabled and settings.proof.enabled else None
-        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owed)
+        alloy = Alloy("alloy", settings, connections, depends_on, scope, provider, owe if proves else None)
     if dashboards and provider is not None:
         shown = Dashboards("dashboards", settings.dashboards, dashboards, depends_on, scope, provider).objects
     if not (settings.alerts.are_on and settings.enabled):

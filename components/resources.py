@@ -61,10 +61,20 @@ def declare_cluster(
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
+    proves = settings.enabled and settings.proof.enabled and bool(settings.nodes_to_read)
     in_cluster: InCluster | None = None
     if settings.in_cluster or settings.ruler:
         in_cluster = declare_in_cluster(
-            configuration, policy, connection, dashboards, entries, provider, control_plane.last, scope, in_ruler
+            configuration,
+            policy,
+            connection,
+            dashboards,
+            entries,
+            provider,
+            control_plane.last,
+            scope,
+            in_ruler,
+            proves=proves and facts is not None,
         )
     if provider is not None and in_cluster_entries and not comes_first:
         there = _admission_policies(facts)
@@ -72,7 +82,7 @@ def declare_cluster(
     last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None
-    if settings.enabled and settings.proof.enabled and settings.nodes_to_read:
+    if proves:
         way = [*last[Part.NODES], *last[Part.SHIPPING]]
         applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
         if facts is None:

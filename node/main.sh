@@ -39,7 +39,7 @@ case $command in
     recorded-ledger) recorded_ledger ;;
     ledger) ledger "$@" ;;
     ledger-events) ledger_events "$@" ;;
-    owe-proof) [ ! -e "$STATE/owner" ] || owe_proof ;;
+    owe-proof) owe_proof_if_owned ;;
     keep-proof) keep_proof "$@" ;;
     work) work "$@" ;;
     guard) guard "$@" ;;

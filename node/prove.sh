@@ -87,9 +87,12 @@ alloy_state() {
 }
 
 # owe_proof: from now on events of this node are unproven, until the stack has kept a proof or its failure. Each update that
-# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too. A change of
-# Alloy alone asks for it before it begins.
+# comes here has another text, so that the operator's side sees the one that was cut off, and the next that is too.
 owe_proof() { printf '%s %s\n' "$(seconds_now)" "$$" | keep_record "$STATE/unproven"; }
+
+# owe_proof_if_owned: what a change of Alloy asks for before it begins. A node that is not the stack's yet gets the note with its
+# own first change.
+owe_proof_if_owned() { [ ! -e "$STATE/owner" ] || owe_proof; }
 
 # keep_proof proof=TEXT: for previews to show it again.
 keep_proof() {

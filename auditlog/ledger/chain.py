@@ -139,8 +139,7 @@ def known(record: NodeRecord | None) -> str:
 
 
 def judge_chain(chain: Chain, expected_head: str) -> Iterator[Finding]:
-    """What is wrong with the chain itself. ``expected_head`` is what an earlier run printed, "" where nobody kept it.
-    What is wrong with the chain itself. ``expected_head`` is what an earlier run printed, "" where nobody kept it."""
+    """What is wrong with the chain itself. ``expected_head`` is what an earlier run printed, "" if unknown."""
     for number in chain.broken:
         yield Finding(
             "",

@@ -21,8 +21,7 @@ from auditlog.ledger.prometheus_reader import NONE_IN_PROMETHEUS
 from auditlog.ledger.sums import Key, Sum
 
 TOUCHED = 300
-"""Seconds before the range in which a file may have been written last and still be read: clocks and file times differ.
-Seconds before the range in which a file may have been written last and still be read: clocks and file times differ."""
+"""Seconds before the range in which a file may have been written last to be read: clocks and file times differ."""
 
 MINUTES_OF_A_QUESTION = 500
 """Minutes that a node is asked for at once; they stand in a command line."""

@@ -15,7 +15,17 @@ from tests.unit.components.program import PROJECT, Program, run_program, stack_c
 from tests.unit.manifest.kubeadm_files import MANIFEST
 from tests.unit.plan.nodes import HOST_KEY, OWNER, POLICY, applied, remote, untouched
 
-UNTOUCHED = {"connection", "create", "update", "delete", "stdin", "addPreviousOutputInEnv", "logging"}
+UNTOUCHED = {
+    "connection",
+    "create",
+    "update",
+    "delete",
+    "stdin",
+    "environment",
+    "triggers",
+    "addPreviousOutputInEnv",
+    "logging",
+}
 
 
 def config(**cp2: Any) -> dict[str, str]:

@@ -134,3 +134,13 @@ def test_an_update_owes_the_proof_until_one_is_kept(tmp_path: Path) -> None:
     assert len(seen) == 2
     assert run(tmp_path, 'keep_proof "proof={}"').returncode == 0
     assert owed() == []
+
+
+def test_a_change_of_alloy_owes_it_where_the_node_is_a_stacks(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert run(tmp_path, "owe_proof_if_owned").returncode == 0
+    assert not state.exists()
+    state.mkdir()
+    (state / "owner").write_text("the stack\n")
+    assert run(tmp_path, "owe_proof_if_owned").returncode == 0
+    assert (state / "unproven").read_text()
