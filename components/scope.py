@@ -12,22 +12,21 @@ ANY_OBJECT = "kubernetes:core/v1:ConfigMap"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The place of one cluster's resources in a stack.
-
-    - ``owner`` is written on the nodes, so that no other stack changes them.
-    - ``parent`` and ``prefix``: this project's own program has neither. Both are parts of a URN, and another URN would
-      turn audit logging off on every node of existing stacks. A URN has the types of the parents but not their names.
-      So in another program ``prefix`` comes before every name and keeps several clusters apart.
-    - ``secret_arguments`` are arguments of the component that were given as secrets although they hold no credentials.
-      What is made of them is kept secret.
-    - ``take_over`` is the setting.
-    """
+    """The place of one cluster's resources in a stack."""
 
     owner: str
+    """Is written on the nodes, so that no other stack changes them."""
     parent: pulumi.Resource | None = None
+    """The component in another program; None in this project's own. It is a part of URNs, and another URN would turn
+    audit logging off on every node of existing stacks."""
     prefix: str = ""
+    """Comes before every name in another program, empty in this project's own. A URN has the types of the parents but
+    not their names, so this keeps several clusters apart."""
     secret_arguments: frozenset[str] = frozenset()
+    """Arguments of the component that were given as secrets although they hold no credentials. What is made of them is
+    kept secret."""
     take_over: str | None = None
+    """The setting."""
 
     @classmethod
     def of_program(cls) -> Scope:

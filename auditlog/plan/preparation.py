@@ -25,24 +25,28 @@ from auditlog.settings import Host, Settings
 
 @dataclass(frozen=True, slots=True)
 class PreparationPlan:
-    """One machine that is to join: its policy file, its log's folder, and the webhook's kubeconfig if there is a
-    webhook; ``annotations`` where files deliver them.
-
-
-    ``reasons`` is empty if nothing is to be done. ``former`` and ``taken_over_from`` are as in ``NodePlan``.
-    ``log_path`` is empty where the log is no file.
-    """
+    """One machine that is to join."""
 
     node: Host
+    """The machine."""
     policy: FileChange
+    """Its policy file."""
     log_path: str
+    """Its log; empty where the log is no file."""
     scripts_sha256: str | None
+    """As in ``NodePlan``."""
     scripts_token: str
+    """As in ``NodePlan``."""
     reasons: tuple[str, ...]
+    """Why it changes; empty if nothing is to be done."""
     webhook: StartupFile | None = None
+    """The webhook's kubeconfig, without its text; None without a webhook."""
     former: str | None = None
+    """As in ``NodePlan``."""
     taken_over_from: str | None = None
+    """As in ``NodePlan``."""
     annotations: AnnotationFiles | None = None
+    """What annotates, where files deliver that; None elsewhere."""
 
     @property
     def in_sync(self) -> bool:
