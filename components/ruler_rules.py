@@ -1,7 +1,7 @@
 """Rule groups in a ruler that is reached through its API: one Command of the operator's machine for each group.
 
 The ruler has no provider, and the nodes have no program that speaks HTTPS; so curl does it where Pulumi runs. A group's
-``delete`` stands in the state with its credentials, encrypted: ``pulumi destroy`` needs neither this program nor the
+``delete`` is in the state with its credentials, encrypted: ``pulumi destroy`` needs neither this program nor the
 settings. What the program read in the ruler makes drift, and only drift, a change, as on the nodes (``node_command``).
 """
 

@@ -49,7 +49,7 @@ def known_cluster(arguments: argparse.Namespace) -> tuple[Known, tuple[str, ...]
 
 
 def with_history(known: Known, arguments: argparse.Namespace, told: Mapping[str, str]) -> Known:
-    """With what the nodes tell of their policies, unless --policy says which one it was; a kept history is added to.
+    """With the nodes' histories of their policies, unless --policy names the policy; a kept history is added to.
 
     A stack's policy stands for nodes that know of no earlier time: an earlier version of this program kept no history.
     """

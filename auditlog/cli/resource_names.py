@@ -1,4 +1,4 @@
-"""Names of resources as people write them, and what is said of one that is neither built in nor in the log."""
+"""Names of resources as people write them, and messages about those that are neither built in nor in the log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def custom_resource(resource: str) -> str:
 def about_resource(given: str, resource: str, evidence: Evidence) -> Iterator[str]:
     """What people should know about the resource that they gave.
 
-    Raises UsageError, which names `given`, for one that is most likely a slip: no event is about it, and a known one is
+    Raises UsageError, which names `given`, for one that is most likely a slip: it has no event, and a known one is
     called almost the same.
     """
     name, group = custom_resource(resource), resource.partition("/")[0].partition(".")[2]

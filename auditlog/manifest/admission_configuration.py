@@ -2,7 +2,7 @@
 
 Kubernetes 1.37 reads such policies from files of the node (k8s.io/apiserver pkg/admission/plugin/manifest,
 ManifestBasedAdmissionControlConfig). An API server has one AdmissionConfiguration. The stack's is a file beside the
-one that was there: that one stays as it is, and its flag comes back when the stack is removed.
+one that was there. That one stays as it is, and its flag comes back when the stack is removed.
 """
 
 from __future__ import annotations

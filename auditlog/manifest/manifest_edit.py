@@ -62,8 +62,8 @@ def edit(
 ) -> str:
     """The manifest with these flags and mounts in it; the same text when it has them already, however written.
 
-    The hashes of the files that are read at the start go into the pod's annotations, so that one that changes changes
-    the pod and kubelet restarts it; None leaves an annotation as it is. Raises ManifestError.
+    The hashes of files that are read at the start go into the pod's annotations. A changed file thus changes the pod,
+    and kubelet restarts it. None leaves an annotation as it is. Raises ManifestError.
     """
     try:
         edited = text

@@ -95,8 +95,8 @@ def facts_command(
 ) -> str:
     """The command that reads a node's facts; it takes ``bundle()`` on standard input.
 
-    ``paths`` are those of ``policy``, ``log`` and ``webhook``, and of ``static-policies`` where files deliver
-    annotations; None for the ones that the node's own manifest names in its flags.
+    ``paths`` are those of ``policy``, ``log`` and ``webhook``; where files deliver annotations, that of
+    ``static-policies`` too. None stands for those that the node's own manifest names in its flags.
 
     Without ``kubeadm_config`` another node is asked for what is the cluster's: kubeadm-config, and
     whether ``nodes`` are Ready, or the node itself if there are none. With ``flagz`` the API server is asked for its

@@ -20,7 +20,7 @@ UNREAD = "unread"
 
 
 def read_moments(settings: Settings, access: Access, moment: int) -> tuple[dict[str, str], list[str]]:
-    """What the nodes of a stack tell of this moment, by node, and why a node does not.
+    """The policies in force on a stack's nodes at this moment, by node, and why a node does not answer.
 
     They are read with the stack's account that only reads, if it has one. Raises ReadError when the bastion lets nobody
     through.
@@ -41,7 +41,7 @@ def read_moments(settings: Settings, access: Access, moment: int) -> tuple[dict[
 
 
 def moment_of(node: str, facts: Facts, moment: int) -> str:
-    """What a node's facts tell of this moment: lines of a history (`auditlog.events.history_text.told_by`).
+    """The policy in force on a node at this moment, from its facts: lines of a history (`auditlog.events.history_text.told_by`).
 
     `moment` is in seconds since 1970, from before the node was asked: what was seen was so at that time for certain.
     """

@@ -75,8 +75,8 @@ def read_nodes(
 ) -> Mapping[str, Facts]:
     """The facts of every node, by its name. A path is empty where the settings ask for no such file.
 
-    ``static_policies_path`` is that of the admission policies in a file. With ``annotations`` one node is asked for the
-    admission policies of the cluster.
+    ``static_policies_path`` is the path of the file with admission policies. With ``annotations`` one node is asked for
+    the admission policies of the cluster.
 
     Host keys are compared with the given ones and with nothing else. Raises ReadError that names every node that could
     not be read, after all were tried.

@@ -64,10 +64,10 @@ def plan_manifest(
 
 
 def admission_set_since(configuration: AuditConfiguration, facts: Facts) -> AuditConfiguration | None:
-    """The flag of an AdmissionConfiguration that is not the stack's, as an edit of the text that removal gives back.
+    """The flag of an AdmissionConfiguration that is not the stack's, as an edit of the text that removal restores.
 
-    Somebody may have set it after the stack's first change; the stack's own flag then stands in its place. None where
-    the stack sets no such flag.
+    Somebody may have set it after the stack's first change; the stack's own flag then replaces it. None where the stack
+    sets no such flag.
     """
     source, live = facts.admission_source_path, facts.manifest
     if source is None or live is None:

@@ -259,9 +259,10 @@ def test_who_looks_regularly_knows_the_lowered_policy(incident: Incident) -> Non
     words = ("who", "--verb", "get", "--resource", "secrets", "--name", "mail", "--since", since, "--until", until)
     incident.ask("Who read the Secret mail", *words, f"--policy=history:{incident.policies}", expected=3)
     doubts = _of_policies(incident.data(*words, f"--policy=history:{incident.policies}"))
-    assert [doubt["rule"] for doubt in doubts if doubt["cause"] == "not recorded"] == [1], doubts
-    # After the look, and before the policy was put back, nobody knows.
-    assert {span["node"] for doubt in doubts for span in doubt["spans"]} == {"cp2"}
+    # What the preset drops, of the cluster's own parts, it drops on every node.
+    by_hand = [doubt for doubt in doubts if doubt["cause"] == "policy unknown" or doubt["rule"] == 1]
+    assert [doubt["rule"] for doubt in by_hand if doubt["cause"] == "not recorded"] == [1], doubts
+    assert {span["node"] for doubt in by_hand for span in doubt["spans"]} == {"cp2"}, doubts
 
 
 def _of_policies(answer: Any) -> list[Any]:

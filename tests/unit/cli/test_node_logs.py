@@ -289,3 +289,24 @@ def test_a_kept_history_is_added_to_what_the_nodes_tell(
 
 
 _LEVELS = ("Metadata", "None")
+
+
+def test_the_account_that_only_reads_tells_of_now_alone(
+    server: SshServer,
+    node: FakeNode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack(tmp_path, monkeypatch, server, node.log)
+    assert main(["policy-history", "--stack", "prod", "--reading", "--keep", "policies.json", "-o", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["notes"][0] == (
+        "the nodes were read as each node's own user: what they say of now, without the history that they keep"
+    )
+    assert told["notes"][1].startswith("a node is missing: cp2")
+    # No API server runs on this machine.
+    assert (told["periods"], json.loads(Path("policies.json").read_text())["nodes"]) == ([], {"cp1": []})
+    assert any("facts" in command for command in server.commands())
+    assert main(["policy-history", *nodes(server), "--reading"]) == 2
+    assert "--reading is for --stack" in capsys.readouterr().err
