@@ -30,8 +30,8 @@ def custom_resource(resource: str) -> str:
 def about_resource(given: str, resource: str, evidence: Evidence) -> Iterator[str]:
     """What people should know about the resource that they gave.
 
-    Raises UsageError, which names `given`, for one that is most likely a slip: it has no event, and a known one is
-    called almost the same.
+    Raises UsageError, which names `given`, for what is most likely a slip: it has no event, and a known one has almost
+    its name.
     """
     name, group = custom_resource(resource), resource.partition("/")[0].partition(".")[2]
     if not name or name in evidence.resources:

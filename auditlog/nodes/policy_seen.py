@@ -41,7 +41,9 @@ def read_moments(settings: Settings, access: Access, moment: int) -> tuple[dict[
 
 
 def moment_of(node: str, facts: Facts, moment: int) -> str:
-    """The policy in force on a node at this moment, from its facts: lines of a history (`auditlog.events.history_text.told_by`).
+    """The policy in force on a node at this moment, from its facts, as lines of a history.
+
+    `auditlog.events.history_text.told_by` reads them.
 
     `moment` is in seconds since 1970, from before the node was asked: what was seen was so at that time for certain.
     """
