@@ -1,3 +1,4 @@
+#!/bin/sh
 # Gives one rule group to the API of Loki's ruler, or takes it away: apply reads the group from standard input.
 # RULER_GROUPS is the address of the stack's own namespace of rules, RULER_GROUP the group's name as an address has it.
 # RULER_ACCESS holds options for curl (tenant, user, password), RULER_AUTHORITY certificates; both may be empty.
