@@ -116,6 +116,21 @@ def test_the_reading_account_can_read_the_facts_and_nothing_else(node: Node, rea
     assert everything(node) == before
 
 
+def test_the_drift_watch_keeps_the_policy_that_the_reading_account_sees(
+    node: Node, reading_stack: PulumiStack, tmp_path: Path
+) -> None:
+    on_the_node = everything(node)
+    variables = environment(reading_stack.paths) | {"STACK_FILE": str(reading_stack.file)}
+    command = [str(REPOSITORY / "ci/drift"), reading_stack.name, str(tmp_path)]
+    watched = subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    assert f"the nodes were read as {READER}" in " ".join(watched.stdout.split())
+    *_, running, since = read_history(read_kept(tmp_path / "policies.json"), policy_as_read).of(node.name)
+    assert (running.unknown, since.unknown) == ("", "nobody has looked since")
+    assert running.policies[0].source == f"policy {node.sha256(POLICY)[:12]}"
+    assert everything(node) == on_the_node
+
+
 def test_a_preview_with_the_reading_account_is_unchanged_and_sees_drift(node: Node, reading_stack: PulumiStack) -> None:
     reading_stack.run("preview", "--expect-no-changes")
     kept = node.run(f"cat {POLICY}").stdout
@@ -126,26 +141,6 @@ def test_a_preview_with_the_reading_account_is_unchanged_and_sees_drift(node: No
         node.run(f"cat >{POLICY} <<'END'\n{kept}END\n")
     assert f"the policy file {POLICY} was edited since this stack wrote it" in preview
     assert "-# by hand" in preview
-
-
-def test_the_drift_watch_keeps_the_policy_that_it_sees_without_a_key_that_can_write(
-    node: Node, reading_stack: PulumiStack, tmp_path: Path
-) -> None:
-    before, on_the_node = reading_stack.file.read_text(), everything(node)
-    without_key(reading_stack)
-    variables = environment(reading_stack.paths) | {"STACK_FILE": str(reading_stack.file)}
-    variables.pop("SSH_AUTH_SOCK", None)
-    command = [str(REPOSITORY / "ci/drift"), reading_stack.name, str(tmp_path)]
-    try:
-        watched = subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
-    finally:
-        reading_stack.file.write_text(before)
-    assert watched.returncode == 0, watched.stdout + watched.stderr
-    assert f"the nodes were read as {READER}" in " ".join(watched.stdout.split())
-    *_, running, since = read_history(read_kept(tmp_path / "policies.json"), policy_as_read).of(node.name)
-    assert (running.unknown, since.unknown) == ("", "nobody has looked since")
-    assert running.policies[0].source == f"policy {node.sha256(POLICY)[:12]}"
-    assert everything(node) == on_the_node
 
 
 def test_a_preview_needs_no_key_that_can_write(reading_stack: PulumiStack) -> None:
