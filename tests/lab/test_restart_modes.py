@@ -42,7 +42,7 @@ def assert_undisturbed(records: list[Record]) -> None:
         assert record.refused == [], record.name
         assert record.failed_fresh == [], record.name
         assert record.closed_kept <= 2, f"{record.name}: closed once at each hand-over"
-        assert len(record.answers) > 100
+        assert len(record.answers) > 30
 
 
 def left_over(node: Node) -> str:
@@ -81,7 +81,7 @@ def test_every_request_during_a_seamless_change_is_in_one_of_the_two_logs_exactl
     answers = [audit_id for record in records for audit_id in record.answers]
     assert [audit_id for audit_id in answers if found[audit_id] != 1] == []
     by_canary = node.run(f"grep -c configmaps {LOGS}/audit-canary.log").stdout.strip()
-    assert int(by_canary) > 100, "the canary answered in between"
+    assert int(by_canary) > 30, "the canary answered in between"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_quick_ends_the_old_process_at_once_and_tells_of_writes_that_it_cut_off(
     assert change.result.mode == "quick"
     assert "cut off: " in change.printed
     assert node.sha256(MANIFEST) == sha256(change.plan.manifest.desired)
-    assert all(len(record.answers) > 100 for record in records)
+    assert all(len(record.answers) > 30 for record in records)
     assert left_over(node) == ""
 
 
