@@ -293,11 +293,11 @@ fact_flagz() {
 }
 
 # fact_dead_apis: the aggregated APIs of the cluster whose backends do not answer, each with the reason. Until they do, Kubernetes
-# finishes the deletion of no namespace.
+# finishes the deletion of no namespace. By its whole name kubectl would look for a version first, and then write its cache again.
 fact_dead_apis() {
     command -v kubectl >/dev/null || return 0
     available='{.status.conditions[?(@.type=="Available")]'
-    GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=5s get apiservices.apiregistration.k8s.io \
+    GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=5s get apiservices \
         -o "jsonpath={range .items[*]}{.metadata.name} $available.status} $available.reason}{\"\\n\"}{end}" 2>/dev/null |
         sed -n 's/^\([^ ]*\) False /dead-api \1 /p'
 }
