@@ -22,8 +22,8 @@ class Gap:
     others_wrote: bool | None
     """Whether another node wrote meanwhile.
 
-    - True: the cause is on this node.
-    - False: the whole cluster was silent, or the policy records little.
+    - True: that points at this node.
+    - False: that points at the whole cluster, or at a policy that records little.
     - None: no other node's events reach over that time.
     """
 
