@@ -1,4 +1,4 @@
-"""What an API server says of expressions that it does not compile, as mistakes in the files that they come from."""
+"""The expressions that an API server does not compile, as errors in the files that they come from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from auditlog.annotations.model import Entry
 
 SUFFIX = "-dry-run"
-"""Behind the name of a policy that is only tried out, so that no policy is there already."""
+"""The end of a policy's name in a dry run, so that the cluster has no policy of that name yet."""
 _REFUSED = re.compile(
     r'ValidatingAdmissionPolicy\S* "(?P<name>[^"]+)" is invalid: (?P<reasons>.*?)(?=\n\s*Error from server|\Z)',
     re.DOTALL,
@@ -22,10 +22,10 @@ _COMPILER = re.compile(r"compilation failed: (?:ERROR: )?(?:<input>:\d+:\d+: )?"
 
 
 def mistakes_in(said: str, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """One line for each expression that is refused, with file, key, expression and reason.
+    """One line for each refused expression, with file, key, expression and reason.
 
-    ``said`` is what kubectl printed about the policies of ``entries``, their names with ``SUFFIX``. What the server
-    then says of expressions that only use a refused one is left out.
+    ``said`` is what kubectl printed about the policies of ``entries``, whose names end in ``SUFFIX`` there. Expressions
+    that only use a refused one are left out.
     """
     by_name = {f"{entry.policy_name}{SUFFIX}": entry for entry in entries}
     found = []

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MOST_ANNOTATIONS = 20
-"""Of one ValidatingAdmissionPolicy (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/),
-one of which is the sentinel."""
+"""The most annotations of one ValidatingAdmissionPolicy, one of which is the sentinel
+(https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/)."""
 SENTINEL = "complete"
-"""The annotation that is there if and only if all others of its policy are in the event, whole."""
+"""The annotation that an event has if and only if it has all others of the same policy, whole."""
 POLICY_PREFIX = "audit-annotations-"
 """How the names of our admission policies and bindings begin."""
 STATIC_SUFFIX = ".static.k8s.io"
-"""How the name of each policy and binding ends that an API server reads from a file; no other may end so
+"""How the names of policies and bindings end that an API server reads from a file. No other name may end so
 (k8s.io/apiserver pkg/admission/plugin/manifest)."""
 LONGEST_VALUE = 10 * 1024
 """Bytes of a value; the API server cuts longer ones
@@ -61,7 +61,7 @@ class Annotation:
 class Entry:
     """One file of the catalogue, which becomes one admission policy. ``variables`` are CEL, in order.
 
-    ``file`` is where it stands, for messages.
+    ``file`` is its file, for messages.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Entry:
 
     @property
     def policy_name(self) -> str:
-        """The name of the ValidatingAdmissionPolicy, which stands before the ``/`` of its keys in an event."""
+        """The name of the ValidatingAdmissionPolicy: what comes before the ``/`` of its keys in an event."""
         return f"{POLICY_PREFIX}{self.name}"
 
     @property

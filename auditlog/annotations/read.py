@@ -1,4 +1,4 @@
-"""Reads entries of the catalogue: the files of ``annotations/``, and those that somebody adds."""
+"""Reads entries of the catalogue: the files of ``annotations/``, and files that you add."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REQUEST_KEYS = ("group", "resources", "operations")
 
 
 class AnnotationError(AuditlogError):
-    """An entry that is none; the message names file, key, value and what is allowed."""
+    """A file is no valid entry. The message names file, key, value and what is allowed."""
 
 
 def catalogue_names() -> tuple[str, ...]:
@@ -36,9 +36,9 @@ def catalogue() -> tuple[Entry, ...]:
 
 
 def selected_entries(leave_out: Sequence[str], files: Sequence[str], project: Path = Path()) -> tuple[Entry, ...]:
-    """The catalogue but for those ``leave_out``, and the entries of ``files``, whose paths start from ``project``.
+    """The catalogue without ``leave_out``, and the entries of ``files``, whose paths are relative to ``project``.
 
-    Raises AnnotationError, also where two entries have the same name.
+    Raises AnnotationError, also if two entries have the same name.
     """
     found = {entry.name: entry for entry in catalogue() if entry.name not in leave_out}
     for file in files:
@@ -54,7 +54,7 @@ def _catalogue_files() -> Sequence[Path]:
 
 
 def read_entry(file: Path) -> Entry:
-    """The entry of a file, named as the file is. Raises AnnotationError."""
+    """The entry of a file, with the file's name. Raises AnnotationError."""
     try:
         # Unlike PyYAML it refuses a key that is given twice, of which one would be lost.
         document = YAML(typ="safe").load(file.read_text())

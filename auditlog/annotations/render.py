@@ -1,4 +1,4 @@
-"""What an entry comes to in the cluster: an admission policy, and the binding that puts it in force."""
+"""What an entry becomes in the cluster: an admission policy, and the binding that puts it in force."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def declared(entries: Iterable[Entry]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def astray(entries: Iterable[Entry], there: Mapping[str, str]) -> frozenset[str]:
-    """The policies and bindings that a cluster lacks or has otherwise, as KIND/NAME.
+    """The policies and bindings that a cluster lacks or has with another specification, as KIND/NAME.
 
-    ``there`` are those that it has, their specifications as JSON.
+    ``there`` has the specifications in the cluster, as JSON.
     """
     wanted = declared(entries)
     return frozenset(
@@ -35,7 +35,7 @@ def astray(entries: Iterable[Entry], there: Mapping[str, str]) -> frozenset[str]
 
 
 def _with_defaults(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As an API server gives it back (kubernetes, pkg/apis/admissionregistration/v1/defaults.go)."""
+    """The specification as an API server returns it (kubernetes, pkg/apis/admissionregistration/v1/defaults.go)."""
     if "matchConstraints" not in spec:
         return spec
     rules = [{**each, "scope": "*"} for each in spec["matchConstraints"]["resourceRules"]]
@@ -47,8 +47,8 @@ def policy_spec(entry: Entry) -> Mapping[str, Any]:
     """The specification of the entry's ValidatingAdmissionPolicy.
 
     It has no validation, so it refuses nothing. If an expression fails, the event lacks that annotation and the request
-    goes on. Each value is a variable, so that the sentinel is written if and only if all of them could be made and none
-    is so long that the API server cuts it. No variable of an entry has an underscore in its name.
+    goes on. Each value is a variable, and the sentinel uses all of them. So it is written if and only if all could be
+    made and none is so long that the API server cuts it. No variable of an entry has an underscore in its name.
     """
     values = {each.key: f"value_{each.key}" for each in entry.annotations}
     listed = ", ".join(f"variables.{name}" for name in values.values())

@@ -1,7 +1,7 @@
 """What the annotations of one event say: what changed, what was given to whom, what ran, what is gone.
 
-Read from an event as it was recorded, whatever its level. An own entry (``annotations.files``) is read like any other:
-its values are in ``values``.
+It is read from an event as it was recorded, whatever its level. Your own entries (``annotations.files``) are read like
+any other: their values are in ``values``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, STATIC_SUFFIX
 
 NO_CHANGE = "no change"
-"""The value of an annotation ``changed`` where an update left alone what its entry looks at."""
+"""The value of an annotation ``changed`` if an update left alone what its entry looks at."""
 _KEYS = "keys "
 _ARROW = " -> "
 _NEXT_SUBJECT = re.compile(r", (?=(?:User|Group|ServiceAccount) )")
@@ -24,7 +24,7 @@ _BEFORE_AND_NOW = (
     ("namespace", ("podSecurity",)),
     ("service", ("type",)),
 )
-"""Entries whose values hold what was before and what is now, and of which keys."""
+"""Entries whose values hold the state before and after, with the keys of these values."""
 _GRANTED = {"wildcards": "wildcards for", "escalating": "may", "sensitive": "opens"}
 _REACHED = {
     "privileged": "privileged:",
@@ -36,8 +36,10 @@ _REACHED = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that an update changed. ``detail`` holds before and now, or the keys; empty where only the fact is
-    known."""
+    """One thing that an update changed. ``detail`` holds the state before and after, or the keys.
+
+    It is empty if only the fact is known.
+    """
 
     what: str
     detail: str = ""
@@ -48,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a binding gives a role to. ``namespace`` is that of a ServiceAccount, empty for others."""
+    """Whom a binding gives a role to. ``namespace`` is the ServiceAccount's, empty for others."""
 
     kind: str
     name: str
@@ -60,15 +62,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class WhatChanged:
-    """What is known of one request by its annotations. A field is empty where nothing is said of it.
+    """What its annotations show about one request. A field is empty if they do not show it.
 
-    Nothing is certain of an entry that is not in ``complete``: an expression failed, or its policy was not in force.
+    Nothing is certain about an entry that is not in ``complete``: an expression failed, or its policy was not in force.
     """
 
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By entry, then by key, without the sentinels."""
     complete: frozenset[str] = frozenset()
-    """Entries that said all they had to say."""
+    """Entries whose annotations are all in the event, whole."""
     changes: tuple[Change, ...] = ()
     """What an update changed."""
     unchanged: bool = False
@@ -78,13 +80,13 @@ class WhatChanged:
     subjects: tuple[Subject, ...] = ()
     """Whom a binding gives its role to. A user whose name holds `, Group x` is read as two."""
     grants: Mapping[str, str] = field(default_factory=dict)
-    """What leads further in a role: ``wildcards``, ``escalating`` verbs, ``sensitive`` resources."""
+    """What makes a role powerful: ``wildcards``, ``escalating`` verbs, ``sensitive`` resources."""
     reaches: Mapping[str, str] = field(default_factory=dict)
     """How a workload reaches its node: ``privileged``, ``hostNamespaces``, ``hostPath``, ``capabilities``."""
     command: str = ""
     """The command of an exec."""
     deleted_uid: str = ""
-    """The UID of a deleted object; of the first one where ``deleted_collection``."""
+    """The UID of the deleted object, or of the first one if ``deleted_collection``."""
     deleted_owners: str = ""
     """What the deleted object belonged to."""
     deleted_labels: str = ""
@@ -99,7 +101,7 @@ class WhatChanged:
 
     @property
     def summary(self) -> str:
-        """Everything that is said, in one line; empty where nothing is."""
+        """Everything that the annotations show, in one line; empty if they show nothing."""
         subjects = ", ".join(map(str, self.subjects))
         owners = f" of {self.deleted_owners}" if self.deleted_owners else ""
         parts = (
@@ -116,8 +118,8 @@ class WhatChanged:
 def written(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Entry, key and value of what our policies wrote into an event, sentinels included, in the order of the event.
 
-    Where an entry's policy comes from a file, only that one counts: whoever may write admission policies can make
-    another of its name say anything.
+    If an entry's policy comes from a file, only that one counts. Whoever may write admission policies can make another
+    policy of the same name write anything.
     """
     policies = {name.partition("/")[0] for name in annotations}
     for name, value in annotations.items():
@@ -127,7 +129,7 @@ def written(annotations: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def what_changed(annotations: Mapping[str, str]) -> WhatChanged:
-    """What the ``annotations`` of an event say; those that others wrote are left out."""
+    """What the ``annotations`` of an event show. Annotations that others wrote are left out."""
     values: dict[str, dict[str, str]] = {}
     for entry, key, value in written(annotations):
         values.setdefault(entry, {})[key] = value

@@ -30,7 +30,7 @@ MOST_DOUBTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is to be said about the reading itself: nodes without any event, left-out files, unreadable lines."""
+    """What people should know about the reading: nodes without any event, left-out files, unreadable lines."""
 
     nodes_without_events: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def answer_json(question: str, answer: Answer, outcome: Outcome, reading: Readin
 
 
 def answer_text(answer: Answer, outcome: Outcome, reading: Reading, width: int | None = None) -> str:
-    """The verdict, tables, what may be missing, and how far the logs reach; `width` None: as wide as they are."""
+    """The verdict, tables, what may be missing, and how far the logs reach. `width` None: no limit."""
     shown = list(_answer_lines(answer, width))
     parts = [
         [] if outcome.verdict is Verdict.FOUND else list(_verdict_lines(answer, outcome, width)),
@@ -374,7 +374,7 @@ def _reach_lines(coverage: Coverage) -> Iterator[str]:
 
 
 def reading_lines(notes: Iterable[str], damage: Damage, width: int | None = None) -> Iterator[str]:
-    """What people should know about the files, and what of them cannot be read."""
+    """What people should know about the files, and which parts cannot be read."""
     for note in notes:
         yield from paragraph(f"Note: {safe(note)}.", width)
     if damage.count:

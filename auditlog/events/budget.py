@@ -1,4 +1,4 @@
-"""How long a log lasts in a given space, and for how long it is to last."""
+"""How long a log lasts in a given space, and how long it should last."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _WEEK = 7
 
 
 class BudgetError(AuditlogError):
-    """A size or a rotation setting that gives no budget."""
+    """A size or a rotation setting does not give a budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskBudget:
     """What kube-apiserver keeps of one node's log before it deletes the oldest file.
 
-    `maxsize` (MB) and `maxbackup` (files) are the flags of that name; `maxage` (days) deletes earlier, 0 never.
+    `maxsize` (MB) and `maxbackup` (files) are the flags of that name; `maxage` (days) deletes earlier; 0: never.
 
     Raises:
         BudgetError: a value that stands for "no limit" or makes no sense.
@@ -84,7 +84,7 @@ def parse_size(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """`days` of 24 hours in `bytes` before compression, on each node."""
+    """A log of `days` of 24 hours takes at most `bytes` before compression, on each node."""
 
     days: float
     bytes: int

@@ -1,9 +1,11 @@
 """Counting a log, or a part of one, as fast as it can be parsed.
 
-A line is decoded to the few fields that decide what happens to it; these are looked up in a table of the combinations
-seen before, and the line is added to that combination's totals. Policies are asked, and names are made, once per
-combination. A second look at a line is needed only where the policy's answer depends on the object's name or the URL,
-and where the size of the bodies counts.
+A line is decoded to the few fields that decide what happens to it. A table holds the combinations of these fields seen
+before, and the line is added to the totals of its combination. Policies are asked, and names are made, once per
+combination. A line needs a second look in two cases:
+
+- The policy's answer depends on the object's name or the URL.
+- The size of the bodies counts.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from auditlog.policy.model import Decision, Level, Policy, Request, Stage
 REMEMBERED_COMBINATIONS = 50_000
 
 DIMENSIONS = ("day", "level", "stage", "rule", "recorded_rule", "user", "resource", "namespace")
-"""What totals are kept by: `rule` is of the policy that is tried, `recorded_rule` of the one that wrote the log."""
+"""What totals are kept by. `rule` is the tried policy's, `recorded_rule` is a rule of the policy that wrote the log."""
 
 _BODY_LEVELS = frozenset({Level.REQUEST, Level.REQUEST_RESPONSE})
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -64,7 +66,7 @@ _READING_VERBS = frozenset({"get", "list", "watch"})
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a log: the lines that start in the `length` bytes from `start`, or the whole file without a length."""
+    """A piece of a log: the lines that start in the `length` bytes from `start`, or all of them if `length` is None."""
 
     file: LogFile
     start: int = 0
@@ -73,17 +75,18 @@ class Part:
 
 @dataclass(slots=True)
 class StageCounts:
-    """Of the requests one rule decides: what the log has of each stage, to tell what it does not have.
-
-    `bare` is what the final events would take without bodies, status and annotations, as at RequestReceived;
-    `started` what the final events of long-running requests would take without bodies, as at ResponseStarted.
-    """
+    """What the log has of each stage, of the requests that one rule decides. It shows what the log lacks."""
 
     events: dict[str, int] = field(default_factory=lambda: dict.fromkeys((stage.value for stage in Stage), 0))
+    """How many events there are, by stage."""
     finished: int = 0
+    """How many final events there are."""
     bare: int = 0
+    """Bytes of the final events without bodies, status and annotations, as at RequestReceived."""
     long_running: int = 0
+    """How many final events are of long-running requests."""
     started: int = 0
+    """Bytes of the final events of long-running requests without bodies, as at ResponseStarted."""
 
     def add(self, cell: _Cell) -> None:
         """Adds the events of a combination."""
@@ -109,7 +112,7 @@ class StageCounts:
 
 @dataclass(slots=True)
 class Counts:
-    """What a part of a log holds. Timestamps are the log's own text; line numbers count from 1 in the part."""
+    """What a part of a log holds. Timestamps are the log's own text. Line numbers count from 1 in the part."""
 
     lines: int = 0
     first: str = ""
@@ -139,7 +142,7 @@ class Counts:
         self.last = max(self.last, moment)
 
     def merge(self, other: Counts) -> None:
-        """Adds a later part of the same log; its line numbers are shifted behind this one's."""
+        """Adds a later part of the same log. Its line numbers continue after this part's."""
         room = NAMED_LINES - len(self.unreadable_lines)
         self.unreadable_lines += [
             (self.lines + line, reason) for line, reason in other.unreadable_lines[: max(room, 0)]
@@ -194,7 +197,7 @@ class _KindTarget(_Target, frozen=True, gc=False, rename="camel"):
 
 
 class _KindCombination(_CombinationWithGroups, frozen=True, gc=False, rename="camel"):
-    """The same with everything that tells kinds apart."""
+    """The same with every field that distinguishes kinds."""
 
     object_ref: _KindTarget | None = None
     impersonated_user: _UserName | None = None
@@ -265,12 +268,12 @@ class _Cell:
 
     @property
     def written(self) -> Volume:
-        """What the tried policy would write of these events, from what the log has of them."""
+        """What the tried policy would write of these events, by what the log has of them."""
         return written(self.decision, self.level, self.stage, self.amount) if self.decision else NOTHING
 
     @property
     def amount(self) -> Amount:
-        """What was gathered since the cell was emptied last."""
+        """What the cell counted since it was last emptied."""
         return Amount(self.events, self.size, self.request_bytes, self.response_bytes)
 
     @property
@@ -289,8 +292,8 @@ class _Cell:
 class Counter:
     """Counts parts of logs, and remembers the combinations from part to part.
 
-    `policy` is the one to try, `recorded` the one the log was written under; either may be absent. With `kinds` the
-    counts have them too.
+    `policy` is the policy to try, and the log was written under `recorded`. Either may be None. With `kinds`, the
+    counts also have the kinds.
     """
 
     def __init__(
@@ -316,7 +319,7 @@ class Counter:
         self._moment = msgspec.json.Decoder(_Moment).decode
 
     def count(self, part: Part, progress: Progress = lambda _: None) -> Counts:
-        """Counts one part. What ends the reading early is in the result's `stopped`, and never raised."""
+        """Counts one part. An error that ends the reading early is in the result's `stopped` and never raised."""
         self._counts = Counts()
         self._slice = ("", False)
         self._boundary = self._kinds.boundaries.get(part.file.node, "") if self._kinds else ""
@@ -347,7 +350,7 @@ class Counter:
             reported = now
 
     def _count_block(self, buffer: bytearray, end: int) -> None:
-        """Counts whole lines. The slice is looked up once where the first line's and the last line's are the same."""
+        """Counts whole lines. The slice is looked up once if the first and the last line are in the same one."""
         last_start = buffer.rfind(b"\n", 0, end - 1) + 1
         first_stop = buffer.find(b"\n", 0, end)
         with memoryview(buffer) as view:
@@ -397,7 +400,7 @@ class Counter:
         return moment if _TIMESTAMP.fullmatch(moment) else ""
 
     def _enter(self, first: str, last: str) -> None:
-        """Turns to the events between two moments of one slice."""
+        """Enters the slice that both moments are in, and notes them."""
         if (entered := self._slice_of(first)) != self._slice:
             self._fold()
             self._slice = entered
@@ -511,7 +514,7 @@ class Counter:
 
 
 def written(decision: Decision, level: Level, stage: Stage, amount: Amount) -> Volume:
-    """What a policy that decides so writes of events that the log has at this level and stage."""
+    """What a policy with this decision writes of events that the log has at this level and stage."""
     if decision.level is Level.NONE or stage in decision.omit_stages:
         return NOTHING
     size = amount.bytes + amount.events * (len(decision.level) - len(level))
@@ -565,7 +568,7 @@ def _names_that_matter(policies: tuple[Policy, ...], request: Request) -> frozen
 
 
 def _bodies_matter(cell: _Cell) -> bool:
-    """Whether the sizes of the bodies in the log are needed to tell what the tried policy would write."""
+    """Whether the size of what the tried policy would write depends on the sizes of the bodies in the log."""
     decision = cell.decision
     if decision is None or decision.level is Level.NONE or cell.level not in _BODY_LEVELS:
         return False

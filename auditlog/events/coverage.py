@@ -1,7 +1,7 @@
 """Which part of a time range the events at hand cover.
 
-An answer from logs is only as good as the logs: "nobody deleted it" and "the log of that hour is gone" must not look
-the same. Nothing here knows where events come from; they may be read from files or asked from a log store.
+An answer from logs is only as good as the logs. "Nobody deleted it" and "the log of that hour is gone" must not look
+the same. Nothing here depends on where events come from: files or a log store.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from auditlog.events.event import Sighting
 
 SILENCE = timedelta(seconds=60)
-"""Without an event for longer than this, a node counts as silent."""
+"""A node without an event for longer than this counts as silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class TimeRange:
         return self.since is None and self.until is None
 
     def overlaps(self, first: datetime, last: datetime) -> bool:
-        """Whether something that went on from `first` to `last` went on within the range."""
+        """Whether something that lasted from `first` to `last` shares a moment with the range."""
         return (self.since is None or last >= self.since) and (self.until is None or first <= self.until)
 
 
@@ -51,7 +51,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class NodeCoverage:
-    """What there is of one node: its events of the asked range, the first and the last of them, and its silences."""
+    """One node's events in the asked range: how many, the first and the last, and its silences."""
 
     node: str
     first: datetime
@@ -64,7 +64,7 @@ class NodeCoverage:
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """A part of the asked range a node has no events of; None is the open end of the range."""
+    """A part of the asked range in which a node has no events. None is an open end of the range."""
 
     node: str
     start: datetime | None
@@ -73,7 +73,7 @@ class Uncovered:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was asked for, and what there is."""
+    """The range that was asked for, and what the events cover of it."""
 
     asked: TimeRange
     nodes: tuple[NodeCoverage, ...]
@@ -92,14 +92,14 @@ class _Seen:
 
 @dataclass(slots=True)
 class CoverageWatch:
-    """Notes what passes by. Events are expected in the order they were written, up to small jitter."""
+    """Notes the events that pass by. They are expected in the order they were written, up to small jitter."""
 
     asked: TimeRange
     _nodes: dict[str, _Seen] = field(default_factory=dict)
     _outside: set[str] = field(default_factory=set)
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
-        """The same sightings, of the asked range only, once they are noted."""
+        """The sightings that are in the asked range, each after it is noted."""
         is_open = self.asked.is_open
         for sighting in sightings:
             event = sighting.event

@@ -1,7 +1,7 @@
-"""One recorded audit event, and the request it was recorded of.
+"""One recorded audit event, and the request that it records.
 
 Field names and meanings: `k8s.io/apiserver/pkg/apis/audit/v1/types.go`. Only the fields that counting and the questions
-need are decoded; everything else in a line is skipped over, which is what makes decoding fast.
+need are decoded. Everything else in a line is skipped, which makes decoding fast.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class User(Struct, frozen=True, gc=False, rename="camel"):
 class ObjectReference(Struct, frozen=True, gc=False, rename="camel"):
     """What a resource request was about.
 
-    The name of a created object is in here although the request's URL had none: the API server fills it in from the
-    body (`pkg/audit/request.go`, LogRequestObject).
+    It has the name of a created object too. The request's URL had none: the API server fills it in from the body
+    (`pkg/audit/request.go`, LogRequestObject).
     """
 
     resource: str = ""
@@ -82,7 +82,7 @@ class FullUser(User, frozen=True, gc=False, rename="camel"):
 
 
 class FullEvent(Event, frozen=True, gc=False, rename="camel"):
-    """An event for questions about credentials; a third slower to decode where most users have extra fields."""
+    """An event for questions about credentials. It takes a third longer to decode if most users have extra fields."""
 
     user: FullUser = FullUser()
     impersonated_user: FullUser | None = None
@@ -96,7 +96,7 @@ class Sighting(Struct, frozen=True, gc=False):
 
 
 class Recorded(Sighting, frozen=True, gc=False):
-    """A sighting with the line that it stands in, for questions about the text."""
+    """A sighting with its line, for questions about the text."""
 
     line: bytes
 
@@ -106,8 +106,8 @@ def to_request(event: Event) -> Request:
 
     - The user is the authenticated one: the policy is evaluated before impersonation (DefaultBuildHandlerChain in
       `k8s.io/apiserver/pkg/server/config.go`). No user name means that authentication failed.
-    - A create carries no name, and the create of a Namespace no namespace, unless the URL has them; the event's
-      objectRef may hold both, from the body.
+    - A create has a name, and the create of a Namespace a namespace, only if the URL has it. The event's objectRef may
+      hold both, from the body.
     - A request without objectRef is not for a resource; its path is the decoded URL without the query.
     """
     user = event.user.username or None

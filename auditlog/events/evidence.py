@@ -18,10 +18,10 @@ HEARTBEAT = timedelta(seconds=10)
 """How often each API server renews its own lease (`cmd/kube-apiserver`, feature APIServerIdentity, on since 1.26)."""
 
 MISSED = 3 * HEARTBEAT
-"""Without a renewal for longer than this, a part of a log is missing that has them: fewer may just be late."""
+"""If a log has renewals, and none for longer than this, a part of it is missing. Shorter pauses may be delays."""
 
 FEWEST_BEATS = 3
-"""Fewer renewals or probes in a node's log do not show that they are recorded all the time."""
+"""Renewals or probes that a node's log must have at least to show that they are recorded all the time."""
 
 _KEPT_NAMES = 10_000
 _API_SERVER = "system:apiserver"
@@ -44,7 +44,7 @@ _BEATS = (
 
 
 def is_heartbeat(event: Event) -> bool:
-    """Whether a node sends such a request to its own API server all the time: a renewed lease, or kubelet's probe."""
+    """Whether a node sends such requests to its own API server all the time: lease renewals, or kubelet's probes."""
     if event.object_ref is None:
         return event.user.username == "system:anonymous" and event.request_uri.startswith(HEALTH_PATHS)
     return is_renewal(event)
@@ -75,15 +75,15 @@ def _is_written(decision: Decision) -> bool:
 
 @dataclass(slots=True)
 class Evidence:
-    """Notes what passes by within a range of time."""
+    """Notes the events that pass by within a range of time."""
 
     policy: Policy | None = None
-    """The policy that is said to have been in force; None where nobody says."""
+    """The policy that was named as the one in force; None if none was named."""
     time: TimeRange = ANY_TIME
     is_whole: bool = True
-    """Whether every event passes by; a store leaves out what the question cannot want."""
+    """Whether every event passes by. A store leaves out events that the question cannot want."""
     history: PolicyHistory | None = None
-    """Which policies were in force when; it goes before `policy`."""
+    """Which policies were in force when. It takes precedence over `policy`."""
     disagreeing: int = 0
     """Events that this policy would not have written, or not like this."""
     verbs: set[str] = field(default_factory=set)
@@ -97,9 +97,9 @@ class Evidence:
     beats: Counter[str] = field(default_factory=Counter)
     """Heartbeats by node."""
     steps_back: dict[str, timedelta] = field(default_factory=dict)
-    """By how much the times of a node's log go backwards, where that is more than jitter."""
+    """By how much the times of a node's log go backwards, if that is more than jitter."""
     without_renewal: dict[str, Silence] = field(default_factory=dict)
-    """By node the longest time between two renewals of its API server's lease, where that is more than MISSED."""
+    """By node, the longest time between two renewals of its API server's lease, if that is more than MISSED."""
     before: dict[str, datetime] = field(default_factory=dict)
     """The last time before the range at which a node wrote: its log reaches over the beginning."""
     after: dict[str, datetime] = field(default_factory=dict)
@@ -114,11 +114,11 @@ class Evidence:
         return frozenset(self._latest)
 
     def has_none_of(self, verbs: Iterable[str]) -> bool:
-        """Whether there are requests, and none with one of these verbs. Not known where not every event passed by."""
+        """Whether there are requests, and none with one of these verbs. False if not every event passed by."""
         return self.is_whole and bool(self.verbs) and self.verbs.isdisjoint(verbs)
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
-        """The same sightings, once they are noted."""
+        """The same sightings, each after it is noted."""
         by_policy: dict[Policy, _Writer] = {}
         named = self._writers([self.policy] if self.policy else [], by_policy)
         of_hours: dict[str, _Hour] = {}
@@ -144,7 +144,7 @@ class Evidence:
             yield sighting
 
     def _hour(self, node: str, moment: datetime, by_policy: dict[Policy, _Writer]) -> _Hour:
-        """What may have written the events around this moment: consecutive ones are of the same time."""
+        """The policies that may have written the events around this moment, and from when to when."""
         period = self.history.period_at(node, moment) if self.history else None
         if period is None:
             return _Hour(_FIRST, _LAST, ())
@@ -222,10 +222,10 @@ _BEATING = frozenset({_API_SERVER, "system:anonymous"})
 
 
 class _Writer:
-    """Whether a policy writes events as they are, decided once for each combination of what decides it.
+    """Decides whether a policy writes events as they are, once for each combination of the fields that matter.
 
-    Of an object's name only those count that the policy names. A creation's name and a new Namespace's namespace depend
-    on the URL too (`to_request`); where they may matter, the policy is asked anew.
+    An object's name matters only if the policy names it. A creation's name and a new Namespace's namespace depend on
+    the URL too (`to_request`). Where they may matter, the policy is asked for each event.
     """
 
     def __init__(self, policy: Policy) -> None:

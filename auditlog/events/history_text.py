@@ -1,7 +1,7 @@
-"""What nodes tell of the policies that they had, line by line, and the file that keeps it.
+"""The policy histories that nodes report, line by line, and the file that keeps them.
 
 A node writes its history with every change (`node/policy_history.sh`). A power cut, a full disk or an editor may damage
-it. A line that cannot be read stands for a time of which nothing is known: from the line before it to the line behind.
+it. If a line cannot be read, nothing is known about the time from the line before it to the line after it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from auditlog.errors import AuditlogError
 from auditlog.events.layout import when
 
 HISTORY = "history:"
-"""How `--policy` names a kept history."""
+"""The prefix of a kept history in `--policy`."""
 
 FORMAT = 1
 ABSENT = "absent"
 
 LOOKS = frozenset({"stack", "found", "removed", "archive", "now", "seen"})
-"""Who may have looked: the stack after a change, before one, after a removal; a backup; a command, now or then."""
+"""Who may have looked: the stack after a change, before one, or after a removal; a backup; a command, now or then."""
 
 _LATEST = 253_402_300_799
 """The last second that a date can have."""
@@ -48,26 +48,26 @@ class Observation:
     changed: int
     """When the file was last changed."""
     started: int
-    """When the API server started that ran."""
+    """When the running API server started."""
     by: str
     """Who looked, one of LOOKS."""
 
     @property
     def line(self) -> str:
-        """As it is written."""
+        """The observation as a line of the history."""
         return f"observation {self.first} {self.last} {self.policy} {self.changed} {self.started} {self.by}"
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The time that a damaged line stands for, in seconds since 1970; None is open."""
+    """A time that a damaged line leaves unknown, in seconds since 1970; None is open."""
 
     first: int | None
     last: int | None
 
     @property
     def line(self) -> str:
-        """As a kept history has it."""
+        """The same as a line of a kept history."""
         return f"lost {self.first or 0} {self.last or 0}"
 
     def touches(self, start: int | None, end: int | None) -> bool:
@@ -83,15 +83,15 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one node tells."""
+    """The history that one node reports."""
 
     texts: Mapping[str, str]
     """The policies' texts by their names."""
     observations: tuple[Observation, ...]
     lost: tuple[Lost, ...] = ()
-    """What damaged lines stand for."""
+    """The times that damaged lines leave unknown."""
     damaged_texts: tuple[str, ...] = ()
-    """Names of policies whose text is not what it was."""
+    """Names of policies whose text is damaged."""
 
     def complaints(self, node: str) -> Iterator[str]:
         """What people should know of the damage, in sentences without a full stop."""
@@ -102,7 +102,7 @@ class Told:
 
 
 def told_by(node: str, lines: str) -> Told:
-    """Reads what a node tells (`policies` of `node/log_files.sh`), or what is kept of it. Nothing in it is an error."""
+    """Reads what a node reports (`policies` of `node/log_files.sh`), or what is kept of it. Damage raises no error."""
     texts: dict[str, str] = {}
     damaged_texts: dict[str, None] = {}
     read: list[Observation | Lost | None] = []
@@ -124,7 +124,7 @@ def told_by(node: str, lines: str) -> Told:
 
 
 def read_kept(path: Path) -> dict[str, str]:
-    """What `kept_text` wrote: what nodes told, by node. Raises HistoryError where the file is none of that."""
+    """Reads a file that `kept_text` wrote: what nodes reported, by node. Raises HistoryError for any other file."""
     try:
         kept = json.loads(path.read_bytes())
         nodes = kept["nodes"]
@@ -138,10 +138,10 @@ def read_kept(path: Path) -> dict[str, str]:
 
 
 def kept_text(earlier: Mapping[str, str], told: Mapping[str, str]) -> str:
-    """A file for `read_kept`, with what was kept earlier and what nodes tell now.
+    """The text of a file for `read_kept`: what was kept earlier and what nodes report now.
 
-    What they say of now stays as an observation of this moment: an edit by hand between two runs is known to have
-    happened after the first of them. What is damaged stays as the time of which nothing is known.
+    The state that they report is kept as an observation of this moment. So an edit by hand between two runs is known
+    to have happened after the first. Damaged lines are kept as times of which nothing is known.
     """
     names = dict.fromkeys((*earlier, *told))
     nodes = {node: _kept(told_by(node, earlier.get(node, "")), told_by(node, told.get(node, ""))) for node in names}
@@ -149,7 +149,7 @@ def kept_text(earlier: Mapping[str, str], told: Mapping[str, str]) -> str:
 
 
 def told_lines(texts: Mapping[str, str], observations: Iterable[Observation]) -> str:
-    """As a node tells them, for what was observed otherwise."""
+    """Policies and observations in the format of a node's report, for those from elsewhere."""
     encoded = (f"text {name} {base64.b64encode(text.encode()).decode()}" for name, text in texts.items())
     return "\n".join((*encoded, *(each.line for each in observations)))
 
@@ -174,7 +174,7 @@ def _kept(earlier: Told, now: Told) -> list[str]:
 
 
 def _observation(node: str, text: str) -> Observation | None:
-    """None for a line that was cut off, overwritten, or has times that cannot be."""
+    """None for a line that was cut off or overwritten, or has impossible times."""
     words = text.split()
     if len(words) != 6 or words[5] not in LOOKS or not all(words[index].isdecimal() for index in (0, 1, 3, 4)):
         return None
@@ -202,7 +202,7 @@ def _text(name: str, encoded: str) -> str | None:
 
 
 def _holes(read: list[Observation | Lost | None]) -> Iterator[Lost]:
-    """What damaged lines stand for: the time from the line before to the line behind."""
+    """The times that damaged lines leave unknown: from the line before to the line after."""
     before: Observation | None = None
     for index, line in enumerate(read):
         if isinstance(line, Observation):

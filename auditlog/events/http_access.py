@@ -1,4 +1,4 @@
-"""Where a server is that is asked over HTTP, and who asks it: what Loki and Prometheus have in common."""
+"""Address and credentials of a server that is queried over HTTP: what Loki and Prometheus share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from auditlog.events.sources import SourceError
 
 
 class AccessError(SourceError):
-    """A server cannot be asked, or does not answer as it should; the message names its address."""
+    """A server cannot be queried, or its answer is not as expected. The message names its address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What messages call the address and the credentials: as the person gives them."""
+    """The names of address and credentials in messages: the options or settings that people give them in."""
 
     url: str
     tenant: str
@@ -31,9 +31,9 @@ class Names:
 class HttpAccess:
     """Address and credentials. ``url`` ends before ``API``; either ``user`` and ``password``, or ``token``, or none.
 
-    ``tenant`` is sent as X-Scope-OrgID. ``ca_file`` or ``ca_text`` hold the certificates that the server's is checked
-    with; both empty: the system's. ``timeout`` is in seconds, for one request. ``socket`` is a UNIX socket that leads
-    to the host of ``url``, "" where this machine reaches it itself.
+    ``tenant`` is sent as X-Scope-OrgID. ``ca_file`` or ``ca_text`` hold the authorities that may sign the server's
+    certificate. Default: the system's. ``timeout`` is in seconds, for one request. ``socket`` is a UNIX socket that
+    leads to the host of ``url``; "" if this machine reaches it directly.
     """
 
     API: ClassVar[str]
@@ -52,7 +52,7 @@ class HttpAccess:
     names: Names = Names("", "", "", "", "")
 
     def check(self) -> None:
-        """Raises ``ERROR`` when the address cannot be one of such a server."""
+        """Raises ``ERROR`` if the address cannot be such a server's."""
         parts, option = urlsplit(self.url), self.names.url
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise self.ERROR(f"{option} is {self.url!r}; allowed: an address such as {self.EXAMPLE}")
@@ -65,7 +65,7 @@ class HttpAccess:
             raise self.ERROR(f"{option} is {self.url!r}; allowed: the address up to {self.API}, without it")
 
     def headers(self) -> dict[str, str]:
-        """What every request carries."""
+        """The headers of every request."""
         headers = {"Accept": "application/json"}
         if self.tenant:
             headers["X-Scope-OrgID"] = self.tenant
@@ -77,7 +77,7 @@ class HttpAccess:
         return headers
 
     def tls(self) -> ssl.SSLContext:
-        """The rules for https. Raises ``ERROR`` when the CA file cannot be used."""
+        """The TLS settings for https. Raises ``ERROR`` if the CA file cannot be used."""
         try:
             return ssl.create_default_context(cafile=self.ca_file or None, cadata=self.ca_text or None)
         except (OSError, ssl.SSLError) as problem:
@@ -85,7 +85,7 @@ class HttpAccess:
             raise self.ERROR(f"{given}: {problem.strerror or 'holds no certificate'}; allowed: PEM") from problem
 
     def hint(self, code: int) -> str:
-        """What may be the reason for an HTTP status, "" where none is likely."""
+        """The likely reason for an HTTP status; "" if there is none."""
         names = self.names
         return {
             401: f"; {names.tenant}, {names.user} or {names.secret} may be missing or wrong",

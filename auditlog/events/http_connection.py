@@ -1,4 +1,4 @@
-"""How requests get to a server: over a connection of this machine's own, or through a UNIX socket that leads there."""
+"""How requests get to a server: over a connection from this machine, or through a UNIX socket that leads there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from auditlog.events.http_access import HttpAccess
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the credentials to where it points; urllib raises it as an error instead."""
+    """Makes urllib raise an error for a redirect, which would take the credentials to another address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 def opener(access: HttpAccess) -> urllib.request.OpenerDirector:
-    """What opens a server's URLs, and follows no redirect. Raises the error of ``access``."""
+    """An opener for a server's URLs that follows no redirect. Raises the error of ``access``."""
     return urllib.request.build_opener(_NoRedirect(), *_ways(access))
 
 
 def _ways(access: HttpAccess) -> Sequence[urllib.request.BaseHandler]:
-    """The handlers for http and https. A socket leads to the server itself: no proxy of the environment is asked."""
+    """The handlers for http and https. A socket leads to the server itself, so the environment's proxy is not used."""
     context = access.tls()
     if not access.socket:
         return (urllib.request.HTTPSHandler(context=context),)

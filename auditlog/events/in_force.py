@@ -1,8 +1,9 @@
-"""The policy of that hour: which policy was in force on which node, from when, and how well that is known.
+"""Which policy was in force on which node, from when, and how well that is known.
 
-A node's history holds observations: a policy file, when it was last changed, and when the API server started that ran.
+A node's history holds observations: a policy file, when it was last changed, and when the running API server started.
 An API server reads its policy once, when it starts. So a file that is older than the process is the policy of this
-process, from its start for as long as it was seen to run. Between two processes nobody looked.
+process. It was in force from the start of the process for as long as that was seen to run. Between two processes nobody
+looked.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ NO_POLICY = Policy(rules=(), source="no policy")
 """An API server without a policy records nothing."""
 
 HANDOVER_SECONDS = 600
-"""A change of the stack looks before and after itself, and takes no longer between the two."""
+"""A change of the stack looks at the policy before and after. Between the two it takes at most this long."""
 
 OVERLAP_SECONDS = 60
-"""Two API servers of a node run at once for less: what overlaps for longer was seen by a clock that was set back."""
+"""Two API servers of a node run at once for less than this. A longer overlap means that a clock was set back."""
 
 DAMAGED = "a line of its policy history is damaged"
 
@@ -36,9 +37,9 @@ class Period:
     start: datetime | None
     end: datetime | None
     policies: tuple[Policy, ...]
-    """One that is known; several of which it was one; none where nothing is known."""
+    """One if it is known; several if it was one of these; empty if nothing is known."""
     unknown: str = ""
-    """Why it is not known for certain; "" where it is."""
+    """Why the policy is not known for certain; "" if it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,14 @@ class PolicyHistory:
 
     periods: Mapping[str, tuple[Period, ...]] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
-    """What people should know of lines that could not be read."""
+    """What people should know about lines that could not be read."""
 
     def of(self, node: str) -> tuple[Period, ...]:
-        """The periods of a node as a log names it; a store puts the cluster's name in front."""
+        """The periods of a node by its name in a log. A store puts the cluster's name in front."""
         return self.periods.get(node, ()) or self.periods.get(node.rpartition("/")[2].lower(), ())
 
     def period_at(self, node: str, moment: datetime) -> Period | None:
-        """What is known of that moment; None where the node tells no history."""
+        """What is known about that moment; None if the node reports no history."""
         periods = self.of(node)
         index = bisect_right(periods, moment, key=lambda each: each.start or _BEGINNING) - 1
         return periods[index] if index >= 0 else None
@@ -70,7 +71,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def history_of(observations: Iterable[Observation], texts: Mapping[str, Policy]) -> PolicyHistory:
-    """The periods that observations tell. `texts` has the policies by the SHA-256 of their text."""
+    """The periods that observations show. `texts` has the policies by the SHA-256 of their text."""
     by_node: dict[str, list[Observation]] = {}
     for each in observations:
         by_node.setdefault(each.node, []).append(each)
@@ -78,9 +79,9 @@ def history_of(observations: Iterable[Observation], texts: Mapping[str, Policy])
 
 
 def read_history(lines: Mapping[str, str], policy_of: Callable[[str, str], Policy]) -> PolicyHistory:
-    """The history that nodes tell (`policies` of `node/log_files.sh`), by node. `policy_of` reads a text, with a name.
+    """The history that nodes report (`policies` of `node/log_files.sh`). `policy_of` reads a text, with a name.
 
-    What is damaged is no error: it stands for a time of which nothing is known, and `complaints` says so.
+    `lines` has the reports by node. Damage raises no error: nothing is known about that time, and `complaints` says so.
     """
     told = {node: told_by(node, text) for node, text in lines.items()}
     texts = {name: text for each in told.values() for name, text in each.texts.items()}
@@ -97,17 +98,17 @@ def read_history(lines: Mapping[str, str], policy_of: Callable[[str, str], Polic
 
 @dataclass(slots=True)
 class _Run:
-    """One API server process, or one look that does not tell which process ran."""
+    """One API server process, or one look that does not show which process ran."""
 
     start: int
     end: int
     policies: tuple[str, ...]
-    """The one that it had; none where the file was changed after the process had started, before anybody looked."""
+    """Its policy. Empty if the file was changed after the process had started and before anybody looked."""
     first_by: str
     last_by: str
     is_process: bool = False
     unknown: str = ""
-    """Why it is not known which one it was; "" where it is."""
+    """Why it is not known which policy it was; "" if it is."""
 
 
 def _periods(
@@ -142,7 +143,7 @@ def _periods(
 
 
 def _runs(seen: Iterable[Observation]) -> list[_Run]:
-    """The processes in the order of their starts; looks without a process stand for themselves."""
+    """The processes in the order of their starts. A look without a process counts as a run by itself."""
     processes: dict[int, _Run] = {}
     looks: list[_Run] = []
     for each in sorted(seen, key=lambda each: (each.last, each.first)):
@@ -161,7 +162,7 @@ def _runs(seen: Iterable[Observation]) -> list[_Run]:
 
 
 def _apart(runs: Sequence[_Run]) -> Iterator[_Run]:
-    """Runs that do not overlap, in order: where a clock was set back, two of them stand for the same time."""
+    """Runs that do not overlap, in order. If a clock was set back, their overlap becomes a run with both policies."""
     earlier: _Run | None = None
     for run in runs:
         if earlier is not None and earlier.end > run.start:
@@ -184,7 +185,7 @@ def _apart(runs: Sequence[_Run]) -> Iterator[_Run]:
 def _is_handover(
     run: _Run, following: _Run, names: Sequence[str], known: Mapping[str, Policy], lost: Sequence[Lost]
 ) -> bool:
-    """Whether a change of the stack looked before and after the restart, so that it was one of two."""
+    """Whether a change of the stack looked before and after the restart, so that it was one of two policies."""
     by_stack = run.last_by == "found" and following.first_by in ("stack", "removed")
     whole = not any(each.touches(run.end, following.start) for each in lost)
     return by_stack and whole and not known.keys().isdisjoint(names) and following.start - run.end <= HANDOVER_SECONDS

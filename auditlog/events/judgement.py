@@ -1,14 +1,14 @@
-"""Whether an empty answer means that nothing happened: decided from the policy, the nodes and the log itself.
+"""Decides whether an empty answer means that nothing happened, by the policy, the nodes and the log itself.
 
 "Certainly none" needs all of this, and the outcome names whatever is missing:
 
-- the policy is known, and records every request that the question looks for, whoever sends it
-  (`auditlog.policy.recording`); no event in the log contradicts it;
-- how many control-plane nodes there are is known, and each one's log is there;
-- every log reaches over the time, is whole, has no step back in time, and is never silent for longer than a minute. A
-  longer silence may be a quiet time or a missing file, and nothing in the log says which.
+- The policy is known, and records every request that the question looks for, whoever sends it
+  (`auditlog.policy.recording`). No event in the log contradicts it.
+- The number of control-plane nodes is known, and each node's log is at hand.
+- Every log reaches over the time, is whole, has no step back in time, and is never silent for longer than a minute. A
+  longer silence may be a quiet time or a missing file, and nothing in the log shows which.
 
-Without the policy the log can only show which requests it has, and not which it would have.
+Without the policy, the log shows only which requests it has, not which it would have.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ HEARTBEAT_RULE = PolicyRule(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the cluster from elsewhere than its logs."""
+    """What is known about the cluster from other sources than its logs."""
 
     policy: Policy | None = None
-    """The policy in force; None where nobody says."""
+    """The policy in force; None if it is not named."""
     nodes: int | None = None
-    """How many control-plane nodes there are; None where nobody says."""
+    """How many control-plane nodes there are; None if it is not known."""
     node_names: tuple[str, ...] = ()
-    """Their names, where they are known."""
+    """Their names, if known."""
     history: PolicyHistory | None = None
-    """Which policies were in force when; it goes before `policy`."""
+    """Which policies were in force when. It takes precedence over `policy`."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What people should know of it."""
+        """What people should know about it."""
         return self.history.complaints if self.history else ()
 
 
@@ -74,7 +74,7 @@ class Material:
     damage: Damage = Damage()  # noqa: RUF009 - immutable
     """What could not be read."""
     clusters: tuple[str, ...] = ()
-    """The clusters whose events a store has, where those of several were asked for."""
+    """The clusters whose events a store has, if several were asked for."""
 
 
 def judge(answer: Answer, need: Need, known: Known, material: Material) -> Outcome:
@@ -98,7 +98,7 @@ def _of_policies(need: Need, known: Known, coverage: Coverage, evidence: Evidenc
 
 
 def judge_gaps(answer: GapsAnswer, known: Known, material: Material) -> Outcome:
-    """The outcome of the question for gaps: a silence is one only where something is written all the time."""
+    """The outcome of the question for gaps. A silence is a gap only if something is written all the time."""
     coverage, evidence = answer.coverage, material.evidence
     first, last = _span(coverage, material.evidence)
     too_short = answer.threshold_seconds < 1.5 * HEARTBEAT.total_seconds()

@@ -1,8 +1,8 @@
-"""Requests of one kind, with their bytes: what a policy can be tuned by, gathered in the pass that counts a log.
+"""Requests of one kind, with their bytes: the data that `tune` needs, gathered in the pass that counts a log.
 
-A kind joins requests that no step of `tune` can tell apart: of one caller, verb and resource, decided by one rule of
-the policy in force, and kept for the same reasons. A log has hundreds of kinds, whatever its length. What would be more
-than a fixed number is summed up, and its callers are known to be incomplete: nothing may be concluded about them.
+A kind joins requests that no step of `tune` can tell apart. They have one caller, verb and resource. One rule of the
+policy in force decides them, and they are kept for the same reasons. A log has hundreds of kinds, whatever its length.
+Kinds beyond a fixed number are summed up. Their callers are incomplete then: nothing may be concluded about them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from auditlog.events.event import Event
 from auditlog.policy.model import Level, Request, Stage
 
 MOST_KINDS = 50_000
-"""Kinds that are kept; an API server with a thousand ServiceAccounts has some ten thousand."""
+"""The most kinds that are kept. An API server with a thousand ServiceAccounts has some ten thousand."""
 
 MOST_BLURRED = 50_000
-"""Callers that are remembered to be incomplete; beyond it every caller is."""
+"""The most callers that are remembered as incomplete. Beyond this number every caller counts as incomplete."""
 
 NODES = "system:nodes"
-"""The caller of every kubelet's requests: a group, since a policy names it and not the nodes."""
+"""The caller of every kubelet's requests: a group, because a policy names the group and not the nodes."""
 
 
 class Mark(NamedTuple):
@@ -33,26 +33,25 @@ class Mark(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What the requests of a kind have in common.
-
-    `caller` is the user's name, `NODES` for a kubelet, "" where authentication failed. `resource` is "" for a request
-    that is for no resource. `rule` is the index of the rule that decides, None without one or without a policy.
-    """
+    """What the requests of a kind have in common."""
 
     caller: str
+    """The user's name, or `NODES` for a kubelet; "" if authentication failed."""
     verb: str
     api_group: str
     resource: str
+    """Empty for a request that is not for a resource."""
     subresource: str
     level: Level
     stage: Stage
     rule: int | None = None
+    """The index of the rule that decides; None if no rule matches or there is no policy."""
     marks: tuple[Mark, ...] = ()
 
 
 @dataclass(slots=True)
 class Amount:
-    """Events, their bytes with newlines, and what of these is in the bodies of requests and of answers."""
+    """Events, their bytes with newlines, and how many of these bytes are bodies of requests and of responses."""
 
     events: int = 0
     bytes: int = 0
@@ -77,7 +76,7 @@ class Sample(NamedTuple):
 
 @dataclass(slots=True)
 class Entry:
-    """How much there is of a kind: in the part of the log that is fitted on, and in the part that is tried on."""
+    """How much a log has of a kind: in the part that `tune` fits on, and in the part that it tries the result on."""
 
     sample: Sample
     fitted: Amount = field(default_factory=Amount)
@@ -92,33 +91,32 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class KindSettings:
-    """How kinds are told apart. Both go to other processes.
-
-    `marks` gives the reasons why an event must not be lost. `boundaries` has for each node the time, as the log writes
-    it, at which the part begins that is tried on.
-    """
+    """How requests are divided into kinds. Both fields go to other processes."""
 
     marks: Callable[[Event], tuple[Mark, ...]]
+    """Returns the reasons why an event must not be lost."""
     boundaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By node, when the part of the log begins that is tried on: a time as the log writes it."""
 
 
 @dataclass(slots=True)
 class Kinds:
-    """The kinds of a log, or of a part of one.
-
-    `others_fitted` and `others_tried` are what there was no room for, and `blurred` names the callers that have
-    something in it; `all_blurred` says that these are too many to be named.
-    """
+    """The kinds of a log, or of a part of one."""
 
     entries: dict[Kind, Entry] = field(default_factory=dict)
     others_fitted: Amount = field(default_factory=Amount)
+    """The sum of the kinds beyond `most`, in the part that is fitted on."""
     others_tried: Amount = field(default_factory=Amount)
+    """The sum of the kinds beyond `most`, in the part that is tried on."""
     blurred: set[str] = field(default_factory=set)
+    """The callers of the kinds beyond `most`."""
     all_blurred: bool = False
+    """Whether these callers are too many to be named."""
     most: int = MOST_KINDS
+    """The most entries."""
 
     def add(self, kind: Kind, amount: Amount, sample: Sample, *, tried: bool) -> None:
-        """Adds events of a kind, which are in the part that is tried on or in the other."""
+        """Adds events of a kind, either in the part that is tried on or in the part that is fitted on."""
         self._add(kind, Entry(sample, Amount(), amount) if tried else Entry(sample, amount))
 
     def merge(self, other: Kinds) -> None:

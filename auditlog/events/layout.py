@@ -21,7 +21,7 @@ def table(
 ) -> Iterator[str]:
     """Aligned columns; `right` are the columns aligned to the right.
 
-    Where they take more than `width`, each row takes several lines: as many columns as fit, the rest below them.
+    If they take more than `width`, each row takes several lines: as many columns as fit, the rest below them.
     """
     cells = [list(header), *([safe(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -36,7 +36,7 @@ def table(
 
 
 def _lines_of_columns(widths: Sequence[int], width: int | None) -> list[list[int]]:
-    """Which columns stand on which line of a row."""
+    """Which columns are on which line of a row."""
     lines: list[list[int]] = [[]]
     used = 0
     for column, needed in enumerate(widths):
@@ -49,7 +49,7 @@ def _lines_of_columns(widths: Sequence[int], width: int | None) -> list[list[int
 
 
 def _row(row: Sequence[str], columns: Sequence[int], widths: Sequence[int], right: frozenset[int]) -> Iterator[str]:
-    """One line for these columns; several where one of them is too long for any line."""
+    """One line for these columns, or several if one of them is too long for any line."""
     pieces = [_pieces(row[column], widths[column]) for column in columns]
     for number in range(max(map(len, pieces))):
         cells = (
@@ -104,7 +104,7 @@ def when(moment: datetime) -> str:
 
 
 def safe(text: str) -> str:
-    """Text a terminal shows as it is: clients choose their user agent, and may put control characters in it."""
+    """Text for a terminal, with control characters escaped: clients may put some into their user agent."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,8 +1,8 @@
 """The audit log in Loki, and pieces of LogQL over it.
 
-Labels are job, cluster and node. Structured metadata holds verb, user, groups, sourceIP, resource, apiGroup,
-subresource, namespace, name, code, level, stage, decision, auditID and userAgent (docs/design.md, "Few labels"); a
-field that an event does not have is missing, and LogQL compares it as "". The line is the event's JSON.
+Labels are job, cluster and node (docs/design.md, "Few labels"). The line is the event's JSON. Structured metadata holds
+verb, user, groups, sourceIP, resource, apiGroup, subresource, namespace, name, code, level, stage, decision, auditID
+and userAgent. A field that an event lacks is missing there, and LogQL compares it as "".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from auditlog.annotations.model import POLICY_PREFIX, STATIC_SUFFIX
 
 JOB = "kubernetes-audit"
-"""The label `job` of every stream, which is how the log is found beside others."""
+"""The label `job` of every stream, which finds this log among others."""
 
 
 def streams(*labels: str) -> str:
@@ -30,7 +30,7 @@ SUCCEEDED = 'code=~"[123].."'
 ANONYMOUS = 'user="" or user="system:anonymous" or groups=~".*system:unauthenticated.*"'
 """No identity. The user name is empty when authentication failed; Loki's `=~"|x"` does not match the empty text."""
 PERSON = 'user!="" | user!~"system:.*"'
-"""What does not begin with `system:` is taken for a person or an outside program."""
+"""A user whose name does not begin with `system:` counts as a person or an outside program."""
 SECRETS = 'resource="secrets" | apiGroup=""'
 POD_SESSIONS = (
     '(resource="pods" and subresource=~"exec|attach|portforward|proxy|ephemeralcontainers")'
@@ -55,16 +55,19 @@ WITH_LATENCY = '| json latency="annotations[\\"apiserver.latency.k8s.io/total\\"
 
 
 def annotation_paths(name: str, entry: str, key: str) -> str:
-    """The fields ``NAME`` and ``static_NAME`` of a `json` stage: an annotation from an object of the cluster, and the
-    same from a file of the node."""
+    """Two fields of a `json` stage that hold one annotation.
+
+    ``NAME`` is for a policy that is an object of the cluster, ``static_NAME`` for a policy from a file of the node.
+    """
     api, static = (f'annotations[\\"{POLICY_PREFIX}{entry}{suffix}/{key}\\"]' for suffix in ("", STATIC_SUFFIX))
     return f'{name}="{api}", {STATIC}{name}="{static}"'
 
 
 def read_from_either(asked: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    """The stages that read annotations into fields of these names, each by entry and key, whichever way they came.
+    """The stages that read annotations into fields of these names, each by entry and key, from objects or files.
 
-    Where the first comes from a file, all do: whoever may write admission policies can make the others say anything.
+    If the first comes from a file, all are read from files. Whoever may write admission policies can put anything into
+    the others.
     """
     paths = ", ".join(annotation_paths(name, entry, key) for name, (entry, key) in asked.items())
     first = next(iter(asked))
@@ -76,7 +79,7 @@ def read_from_either(asked: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
 
 
 STATIC = "static_"
-"""How the field begins that holds an annotation from a file."""
+"""How the name of a field begins that holds an annotation from a file."""
 WITH_ROLE = (
     '| json boundRole="responseObject.roleRef.name", requestedRole="requestObject.roleRef.name",'
     ' sentSubjects="requestObject.subjects", rules="requestObject.rules",'
@@ -86,7 +89,7 @@ WITH_ROLE = (
     f" subjects=`{{{{ or .{STATIC}saidSubjects .saidSubjects .sentSubjects }}}}`"
     f" | drop saidRole, saidSubjects, sentSubjects, {STATIC}saidRole, {STATIC}saidSubjects"
 )
-"""The role that a binding binds, and whom, from whichever body the policy keeps or from annotations; else empty."""
+"""The role and the subjects of a binding, from a body that the policy keeps or from annotations; else empty."""
 
 _CHANGES = {
     "keys": ("configmap/changed", "secret/changed"),
@@ -103,7 +106,7 @@ _CHANGES = {
     "ran": ("session/command",),
     "uid": ("deleted/uid",),
 }
-"""What a table shows of a change, and the annotations that say it."""
+"""What a table shows of a change, and the annotations that hold it."""
 _SAID = {f"said{number}": key for number, key in enumerate(key for keys in _CHANGES.values() for key in keys)}
 
 
@@ -120,23 +123,23 @@ WITH_CHANGES = (
     f"| json {_EACH_SAID} | label_format changed=`{''.join(_shown(what, keys) for what, keys in _CHANGES.items())}`"
     f" | drop {', '.join([*_SAID, *(f'{STATIC}{name}' for name in _SAID)])}"
 )
-"""What annotations say of a request, as the field `changed`; `auditlog.annotations.what_changed` reads more of them."""
+"""What changed, by annotations, in the field `changed`. `auditlog.annotations.what_changed` reads more of them."""
 
 ADMIN_ROLE = 'role="cluster-admin"'
 
 
 def pipeline(selector: str, *stages: str) -> str:
-    """A log query. A stage that begins with `|` or `!` is taken as it is, any other is a filter on fields."""
+    """A log query. A stage that begins with `|` or `!` is used unchanged; any other is a filter on fields."""
     return " ".join([selector, *(stage if stage.startswith(("|", "!")) else f"| {stage}" for stage in stages)])
 
 
 def count(by: str, query: str, window: str, offset: str = "") -> str:
     """How many events a log query has in a window, by the named fields (comma-separated, "" for one number).
 
-    With an offset, in the window that ended that long ago.
+    With an offset, the window is the one that ended that long ago.
 
-    Always a sum: only into a sum does Loki push the grouping down; without it every combination of structured
-    metadata is its own series and max_query_series (500) is soon reached.
+    The query is always a sum, because only into a sum does Loki push the grouping down. Otherwise every combination of
+    structured metadata is its own series and soon exceeds max_query_series (500).
     """
     earlier = f" offset {offset}" if offset else ""
     return _sum(by, f"count_over_time({query} [{window}]{earlier})")
@@ -145,9 +148,13 @@ def count(by: str, query: str, window: str, offset: str = "") -> str:
 def requests(by: str, query: str, window: str) -> str:
     """How many requests a log query has in a window, by the named fields: each once, as soon as it has an event.
 
-    A request has an event at one stage or at two. Failed authentication is at ResponseStarted alone (apiserver,
-    endpoints/filters/authn_audit.go), most requests are at ResponseComplete alone, and a watch or a session is at the
-    first while it is open and at both when it has ended. So per combination the stage with the most events counts.
+    A request has an event at one stage or at two:
+
+    - Failed authentication: ResponseStarted alone (apiserver, endpoints/filters/authn_audit.go).
+    - Most requests: ResponseComplete alone.
+    - A watch or a session: ResponseStarted while it is open, both once it has ended.
+
+    So per combination of fields the stage with the most events counts.
     """
     by_stage = count(", ".join(part for part in (by, "stage") if part), f'{query} | stage!="RequestReceived"', window)
     return f"max by ({by}) ({by_stage})" if by else f"max({by_stage})"

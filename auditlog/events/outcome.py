@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     FOUND = "found"
     """The log shows what was asked for. More may be missing: see the doubts."""
     NONE = "certainly none"
-    """The log would show it, and does not."""
+    """The log would show it if it had happened, and does not."""
     UNKNOWN = "cannot be known"
     """The log shows nothing, and might not show it if it had happened."""
 
@@ -48,13 +48,13 @@ class Cause(StrEnum):
     TIME = "time"
     """The logs do not reach over the time that was asked for."""
     SILENCE = "silence"
-    """A log is silent for longer than it should be, or for as long as it likes."""
+    """A log is silent for longer than it should be, or nothing shows how long it may be silent."""
     CLOCK = "clock"
     """The times in a log go backwards."""
     DAMAGE = "damage"
     """A part of a log cannot be read, or an answer was too large to be kept."""
     CONTENT = "content"
-    """Requests are in the log, without what would decide."""
+    """Requests are in the log without the content that would decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class Doubt:
     """One reason why the log may not show everything."""
 
     cause: Cause
-    """Of which kind it is."""
+    """What kind of reason it is."""
     reason: str
     """One sentence without a full stop."""
     advice: str = ""
-    """What to do about it; "" where there is nothing to do."""
+    """What to do about it; "" if nothing can be done."""
     rule: int | None = None
     """The policy's rule that is to blame, counted from 1; None for no rule."""
     rule_text: str = ""
@@ -83,7 +83,7 @@ class Doubt:
     remedy: str = ""
     """Rules as YAML, to be pasted where `advice` says."""
     spans: tuple[Span, ...] = ()
-    """Where and when that policy was in force, or is not known; empty where one policy is taken for all times."""
+    """Where and when that policy was in force, or is not known. Empty if one policy is assumed for all times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ class Outcome:
     verdict: Verdict
     """Found, certainly none, or cannot be known."""
     exit_code: int
-    """That of the command: 0, 1 or 3."""
+    """The command's exit code: 0, 1 or 3."""
     doubts: tuple[Doubt, ...] = ()
-    """Why something may be missing; none where the verdict is "certainly none"."""
+    """Why something may be missing; empty if the verdict is "certainly none"."""
     first: datetime | None = None
-    """The answer is about requests that ended at this time or later; None where no log has events."""
+    """The answer is about requests that ended at this time or later. None if no log has events."""
     last: datetime | None = None
     """The answer is about requests that ended at this time or before."""
 
@@ -105,7 +105,7 @@ class Outcome:
 def outcome(
     found: bool, doubts: Iterable[Doubt], first: datetime | None = None, last: datetime | None = None
 ) -> Outcome:
-    """The outcome of a question: what was found is found; nothing is certain only if there is no doubt."""
+    """The outcome of a question. It is "certainly none" only if there is no doubt and a log has events."""
     all_doubts = tuple(doubts)
     nothing = Verdict.UNKNOWN if all_doubts or first is None else Verdict.NONE
     verdict = Verdict.FOUND if found else nothing

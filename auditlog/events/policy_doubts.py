@@ -1,4 +1,4 @@
-"""What the policy keeps out of a log, as reasons with the rule to blame and the rule that would help."""
+"""What the policy keeps out of a log: reasons, each with the rule to blame and a rule that would help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONSTANT_VERBS = frozenset({"get", "list", "watch", "create", "update", "patch"
 
 
 def policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
-    """Why requests of `need` may not be in a log that was written under `policy`; None where nobody knows it."""
+    """Why requests of `need` may not be in a log that was written under `policy`. None: the policy is not known."""
     if policy is None:
         yield _unknown_policy(need, coverage, evidence)
         return
@@ -34,7 +34,7 @@ def policy_doubts(need: Need, policy: Policy | None, coverage: Coverage, evidenc
 
 
 def history_doubts(need: Need, history: PolicyHistory, coverage: Coverage, evidence: Evidence) -> Iterator[Doubt]:
-    """The same under the policies that were in force: which rule, on which node, from when to when."""
+    """The same for the policies that were in force: which rule, on which node, from when to when."""
     yield from _history_contradictions(evidence)
     spans: dict[Policy, list[Span]] = {}
     unknown: dict[str, list[Span]] = {}
@@ -71,7 +71,7 @@ def history_doubts(need: Need, history: PolicyHistory, coverage: Coverage, evide
 
 
 def _add(spans: list[Span], span: Span) -> None:
-    """Adds a time, or makes the last one longer where it goes on."""
+    """Adds a time, or extends the last one if this one continues it."""
     if spans and spans[-1].node == span.node and spans[-1].end == span.start:
         spans[-1] = replace(spans[-1], end=span.end)
     else:
@@ -166,7 +166,7 @@ def _omitted(policy: Policy, need: Need, hole: Hole) -> Doubt:
 
 
 def _by(hole: Hole) -> str:
-    """Whose requests, where it is not everybody's."""
+    """Whose requests it is about, such as `by alice and bob`; "" for everybody's."""
     names = list(dict.fromkeys(map(str, hole.senders)))
     if hole.of_everyone or "other users" in names:
         return ""

@@ -1,7 +1,12 @@
 """Reading logs in constant memory, with every line that is not an event counted and named.
 
-A log may be cut off anywhere: in its last line while the API server writes it, in the middle of a compressed file, in
-the middle of a line after a crash. None of that stops the reading.
+A log may be cut off anywhere:
+
+- in its last line, while the API server writes it
+- in the middle of a compressed file
+- in the middle of a line, after a crash
+
+None of that stops the reading.
 """
 
 from __future__ import annotations
@@ -33,7 +38,7 @@ TOO_LONG = "longer than any audit event"
 
 Found = TypeVar("Found", bound=Sighting)
 Progress = Callable[[int], object]
-"""Told how many more bytes of the files on disk have been read."""
+"""Called with how many more bytes of the files on disk have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Damage:
 
 @dataclass(slots=True)
 class DamageLog:
-    """Collects what cannot be read while a log is read. `first_of_file` is the first reason for each file."""
+    """Collects the unreadable places of a log while it is read. `first_of_file` is the first reason for each file."""
 
     count: int = 0
     examples: list[Unreadable] = field(default_factory=list)
@@ -76,8 +81,8 @@ def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[tuple[bytear
     """Whole lines, many at a time: a buffer, and how much of it is filled with them.
 
     The buffer is reused: it is valid until the next step. Only the last block of a stream can end without a newline.
-    A line beyond `LONGEST_LINE` is given as an empty block. With `length`, the lines that start in the next `length`
-    bytes are given, the last of them whole.
+    A line beyond `LONGEST_LINE` yields an empty block. With `length`, only lines that start in the next `length` bytes
+    are given, the last of them whole.
     """
     buffer = bytearray(BLOCK)
     filled = 0
@@ -110,7 +115,7 @@ def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[tuple[bytear
 
 
 def seek_to_line(stream: BinaryIO, start: int, length: int | None) -> int | None:
-    """Moves to the first line that starts at `start` or later; how many of the `length` bytes from there are left."""
+    """Moves to the first line that starts at `start` or later. Returns how many of the `length` bytes are left."""
     if start == 0:
         return length
     stream.seek(start - 1)
@@ -165,7 +170,7 @@ def read_lines(
     progress: Progress = lambda _: None,
     event_type: type[Event] = Event,
 ) -> Iterator[Recorded]:
-    """As `read`, each event with its own line, without its newline."""
+    """Like `read`, each event with its line, without the newline."""
     return _read(logs, damage, progress, None, event_type, Recorded)
 
 
@@ -190,10 +195,11 @@ def _read(
 
 
 def read_containing(logs: LogSet, texts: Sequence[str], event_type: type[Event] = Event) -> Iterator[Sighting]:
-    """Every event whose line may hold one of the texts, which are plain: no character that JSON escapes.
+    """Every event whose line may hold one of the texts. The texts have no character that JSON escapes.
 
-    Other lines are skipped without a parse, broken ones among them. A line with an escaped ASCII character is looked at
-    in any case: it may be one of a text. Raises SourceError for standard input, which can be read only once.
+    Other lines, broken ones among them, are skipped without a parse. A line with an escaped ASCII character is always
+    parsed, because the character may belong to a text. Raises SourceError for standard input, which can be read only
+    once.
     """
     if any(file.path == STDIN for file in logs.files):
         raise SourceError("standard input (-) can be read only once, and this question reads a log twice; name a file")
@@ -233,9 +239,9 @@ def lines_with(buffer: bytearray, end: int, texts: Sequence[bytes]) -> Iterator[
 
 
 def check_logs(logs: LogSet, damage: DamageLog, nodes: Container[str]) -> None:
-    """Raises SourceError for what was given as a node's log, holds something, and has no event.
+    """Raises SourceError for a node's log that is not empty and has no event.
 
-    `nodes` are those whose logs have events.
+    `nodes` are the nodes whose logs have events.
     """
     for file in logs.files:
         reason = damage.first_of_file.get(file.path)
@@ -244,7 +250,7 @@ def check_logs(logs: LogSet, damage: DamageLog, nodes: Container[str]) -> None:
 
 
 def no_audit_log(path: str, reason: str) -> SourceError:
-    """The error for a file that holds something, and no event."""
+    """The error for a file that is not empty and has no event."""
     name = "standard input" if path == STDIN else path
     return SourceError(
         f"{name}: no audit log: it holds no event ({reason}); allowed: audit.k8s.io/v1 events, one a line"

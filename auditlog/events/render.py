@@ -28,7 +28,7 @@ _TITLES = {
 
 
 def report_text(report: ReplayReport, width: int | None = None) -> str:
-    """A replay report as tables of at most `width` columns; None: as wide as they are."""
+    """A replay report as tables of at most `width` columns. None: no limit."""
     return "\n".join(_report_lines(report, width)) + "\n"
 
 
@@ -120,7 +120,7 @@ def _per_day(rate: Rate | None) -> str:
 
 
 def human_bytes(size: float) -> str:
-    """`1.5 GB`: decimal units, as disks and log stores are sold."""
+    """`1.5 GB`: decimal units, as on disks and price lists of log stores."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(size) < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,7 +1,7 @@
 """What a log holds per day, and what another policy would have written of it.
 
-The log is cut into parts that are counted one by one or by several processes (`counting`), and the counts become one
-report. Memory does not grow with the log: names beyond a fixed number are summed up, and the report says so.
+The log is cut into parts, which one or several processes count (`counting`). The counts become one report. Memory does
+not grow with the log: names beyond a fixed number are summed up, and the report says so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from auditlog.policy.model import Level, Policy, Stage
 
 PART_BYTES = 64 * 1024 * 1024
 SHORTEST_SPAN_SECONDS = 60.0
-"""A log that spans less gives no rate: it would be multiplied by more than a thousand to make a day."""
+"""A shorter log gives no rate: its volume would be multiplied by more than a thousand to make a day."""
 
 _SECONDS_PER_DAY = 86_400.0
 _SHORT_DIMENSIONS = frozenset({"day", "level", "stage", "rule", "recorded_rule"})
@@ -45,7 +45,7 @@ class Rate:
 class Line:
     """One name of a table. `written` is what the tried policy would write of the recorded events; None without one.
 
-    The rates are None in the table by day, and where the log is too short for them.
+    The rates are None in the table by day, and if the log is too short for them.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The largest names of one dimension; `others` sums up the rest of them, `undercount` bounds what a name lost."""
+    """The largest names of one dimension. `others` sums up the rest. A name may lack up to `undercount` bytes."""
 
     dimension: str
     lines: tuple[Line, ...]
@@ -67,7 +67,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class StageEstimate:
-    """Events of a stage the log does not have and the tried policy would write, sized after the final events."""
+    """Events of a stage that the log lacks and the tried policy would write, estimated from the final events."""
 
     stage: str
     estimate: Volume
@@ -75,7 +75,7 @@ class StageEstimate:
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """One node's log. `written` includes `missing`; rates are None where the log is too short for them."""
+    """One node's log. `written` includes `missing`. Rates are None if the log is too short for them."""
 
     node: str
     first: datetime | None
@@ -89,9 +89,9 @@ class NodeReport:
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How many days a budget lasts; None where the rate is not known or nothing is written.
+    """How many days a budget lasts; None if the rate is not known or nothing is written.
 
-    `limited_by_age` says that the API server deletes by age before the space is used up.
+    `limited_by_age` means that the API server deletes by age before the space is used up.
     """
 
     budget: str
@@ -118,7 +118,7 @@ class ReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """What to compute. `policy` is tried; `recorded` is the one the log was written under, when it is known."""
+    """What to compute. `policy` is tried. The log was written under `recorded`, if that is known."""
 
     policy: Policy | None = None
     recorded: Policy | None = None
@@ -132,8 +132,8 @@ class ReplaySettings:
 def replay(logs: LogSet, settings: ReplaySettings, progress: Progress = lambda _: None) -> ReplayReport:
     """Counts the logs and reports.
 
-    With `processes` above 1, files are shared out in byte ranges; compressed files and standard input cannot be cut.
-    `progress` is told the bytes on disk as they are done.
+    With `processes` above 1, processes share the files in byte ranges. Compressed files and standard input cannot be
+    cut. `progress` is called with the bytes on disk as they are done.
     """
     counted = count(logs, settings, progress)
     return _report(counted.nodes, counted.damage, logs.notes, settings)
@@ -150,7 +150,7 @@ class Counted:
 def count(
     logs: LogSet, settings: ReplaySettings, progress: Progress = lambda _: None, kinds: KindSettings | None = None
 ) -> Counted:
-    """Counts the logs in one pass, as `replay` does; with `kinds` also what `tune` decides by."""
+    """Counts the logs in one pass, like `replay`. With `kinds` it also counts the kinds that `tune` needs."""
     parts = tuple(cut(logs, settings.part_bytes))
     nodes: dict[str, Counts] = {}
     files: dict[str, Counts] = {}
@@ -175,7 +175,7 @@ def cut(logs: LogSet, part_bytes: int = PART_BYTES) -> Iterator[Part]:
 
 
 _counter: Counter
-"""The one of this worker process; set when it starts."""
+"""This worker process's counter, set when it starts."""
 
 
 def _start_worker(policy: Policy | None, recorded: Policy | None, kinds: KindSettings | None) -> None:
@@ -209,7 +209,7 @@ def _counting(
 
 
 def _context() -> BaseContext:
-    """Forking takes no time, which counts for logs of seconds; but it is only safe on Linux, and without threads."""
+    """Forks if that is safe: on Linux, without threads. Forking takes no time, which counts for logs of seconds."""
     safe = sys.platform == "linux" and threading.active_count() == 1
     return multiprocessing.get_context("fork" if safe else "spawn")
 
@@ -285,7 +285,7 @@ def _rate(volume: Volume, days: float) -> Rate | None:
 
 
 def _missing_stages(counts: Counts, policy: Policy) -> Iterator[StageEstimate]:
-    """Every finished request was received, and every long-running one started: what the log has not of these stages."""
+    """What the log lacks: every finished request was received, and every long-running one started a response."""
     received = started = NOTHING
     for rule, stages in counts.stages.items():
         omitted = set(policy.omit_stages)
@@ -306,7 +306,7 @@ def _shortfall(stages: StageCounts, stage: Stage, expected: int, size: int) -> V
 
 
 def _days_of(nodes: Sequence[NodeReport]) -> float:
-    """The days the whole log stands for: its bytes over the nodes' bytes per day; 0 where that is not known."""
+    """The days that the whole log spans: its bytes over the nodes' bytes per day; 0 if that is not known."""
     rates = [node.recorded_per_day for node in nodes]
     if any(rate is None for rate in rates):
         return 0.0

@@ -1,8 +1,8 @@
 """Which files hold the log that was asked for.
 
-kube-apiserver rotates with lumberjack: `audit.log` is written, `audit-2025-01-02T03-04-05.678.log` (UTC) was rotated
-away, `.gz` follows when --audit-log-compress is set. The names of an external logrotate (`audit.log.2.gz`) are known
-as well. A log is named by its active file or its folder; both find the whole rotated set.
+kube-apiserver rotates with lumberjack. It writes to `audit.log`, and `audit-2025-01-02T03-04-05.678.log` (UTC) is a
+rotated file. With --audit-log-compress, `.gz` follows. The names of an external logrotate (`audit.log.2.gz`) are known
+as well. Name a log by its active file or its folder: both find the whole rotated set.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FIRST_LINE = 64 * 1024
 
 
 class SourceError(AuditlogError):
-    """A log that was asked for and cannot be read; the message names it and says what is allowed."""
+    """A requested log cannot be read. The message names it and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class LogSet:
     files: tuple[LogFile, ...]
     notes: tuple[str, ...] = ()
     histories: Mapping[str, str] = field(default_factory=dict)
-    """What nodes tell of the policies that they had, by node, for `auditlog.events.in_force`."""
+    """The policy histories that nodes report, by node, for `auditlog.events.in_force`."""
 
     @property
     def size(self) -> int:
@@ -59,15 +59,26 @@ class LogSet:
 
 
 def find_logs(arguments: Sequence[str]) -> LogSet:
-    """The files meant by command-line arguments.
+    """The files that command-line arguments name.
 
-    Each argument is `-` (stdin), a log file, a folder with one log, or a folder of such folders, one per node; and
-    `NODE=` may stand before any of them. Without `NODE=`, a log is known by its folder's name in a folder of folders
-    and by its path otherwise. Left out, each with a note: a file named twice, the compressed twin that lumberjack
-    leaves while it compresses, and a copy (same first event as a larger file).
+    Each argument is one of these, and may begin with `NODE=`:
+
+    - `-`, which is stdin
+    - a log file
+    - a folder with one log
+    - a folder of such folders, one per node
+
+    Without `NODE=`, a log in a folder of folders is known by its folder's name, stdin as `stdin`, and any
+    other by its path.
+
+    These files are left out, with a note unless a file is named twice for the same node:
+
+    - a file named twice
+    - the compressed twin that lumberjack leaves while it compresses
+    - a copy: it has the same first event as a larger file
 
     Raises:
-        SourceError: nothing is there, nothing in it looks like a log, or it may not be read.
+        SourceError: an argument does not exist, may not be read, or has nothing that looks like a log.
     """
     if not arguments:
         raise SourceError("no log given: name a log file, a folder, or - for standard input")
@@ -86,7 +97,7 @@ def find_logs(arguments: Sequence[str]) -> LogSet:
 
 
 def open_log(file: LogFile) -> tuple[BinaryIO, BinaryIO]:
-    """The stream of the log's text, and the stream that is really read, whose position tells the progress.
+    """The stream of the log's text, and the stream of the file itself, whose position shows the progress.
 
     Raises:
         OSError: the file went away or may not be read.
@@ -132,7 +143,7 @@ def _set_of_file(node: str, path: Path) -> list[LogFile]:
 
 
 def _logs_in(folder: Path) -> dict[str, list[Path]]:
-    """The rotated sets in a folder: the active file's name, and the files there are of it."""
+    """The rotated sets in a folder: the active file's name, and the files of the set."""
     sets: dict[str, list[Path]] = {}
     for entry in folder.iterdir():
         active = active_name(entry.name)
@@ -152,7 +163,7 @@ def _set_of_folder(node: str, folder: Path, sets: dict[str, list[Path]]) -> list
 
 
 def active_name(name: str) -> str:
-    """The name of the file that is being written, of the set a file belongs to."""
+    """The name of the active file of the set that a file belongs to."""
     plain = name.removesuffix(".gz")
     if match := _LUMBERJACK.fullmatch(plain):
         return match["base"] + (match["suffix"] or "")
@@ -162,7 +173,7 @@ def active_name(name: str) -> str:
 
 
 def rotated_at(name: str) -> datetime | None:
-    """When the API server rotated a file of this name away; None for any other file."""
+    """When the API server rotated the file of this name; None for any other file."""
     match = _LUMBERJACK.fullmatch(name.removesuffix(".gz"))
     return datetime.strptime(match["time"], _LUMBERJACK_TIME).replace(tzinfo=UTC) if match else None
 
@@ -228,7 +239,7 @@ def _without_copies(files: Iterable[LogFile], notes: list[str]) -> list[LogFile]
 
 
 def _first_line(file: LogFile) -> bytes:
-    """The first complete line, or nothing where reading it would use up the stream or there is none."""
+    """The first complete line. Empty if there is none, or if reading it would use up the stream."""
     if file.path == STDIN or file.size == 0:
         return b""
     try:

@@ -1,6 +1,6 @@
 """From when to when a node's log reaches, without reading it: the first event of its first file, the last of its last.
 
-A compressed file has to be read to its end, but only where it is the newest one of its node.
+A compressed file must be read to its end, but only if it is the newest of its node.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from auditlog.events.reading import UNREADABLE, blocks, lines_of, seek_to_line
 from auditlog.events.sources import LogFile, LogSet, open_log
 
 _END = 8 * 1024 * 1024
-"""Bytes at the end of a file that hold a whole event for certain, or the file is looked through."""
+"""Bytes at the end of a file that nearly always hold a whole event. If not, the file is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Span:
         return (self.last - self.first).total_seconds() / 86_400
 
     def at(self, share: float) -> str:
-        """The moment after this share of it, as a log writes it."""
+        """The moment after this share of the span, as a log writes times."""
         return (self.first + (self.last - self.first) * share).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -74,7 +74,7 @@ def _last(file: LogFile) -> datetime | None:
 
 
 def _moments(file: LogFile, start: int) -> Iterable[datetime]:
-    """The times of the first and the last event of every block from there on."""
+    """The times of the first and the last event of every block from `start` on."""
     try:
         stream, raw = open_log(file)
         with raw, stream:

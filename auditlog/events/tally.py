@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 KEPT_NAMES = 10_000
-"""Names a tally keeps when it has to forget some; below twice as many, every total is exact."""
+"""Names that a tally keeps when it must forget some. Below twice as many, every total is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ NOTHING = Volume()
 class Tally:
     """What was recorded and what would be written, by name.
 
-    Beyond twice `kept` names the smallest are moved to `forgotten`. A name can then have lost what it had gathered
-    before it was forgotten: at most `undercount` bytes, the sum of the largest totals that were forgotten at a time.
+    Beyond twice `kept` names, the smallest are moved to `forgotten`. A name that returns starts again from 0. So its
+    total may lack up to `undercount` bytes: the largest totals of all such moves, added up.
     """
 
     kept: int = KEPT_NAMES

@@ -1,6 +1,8 @@
-"""The ledger: is what the nodes' files hold and what Loki holds the same multiset of (auditID, stage)?
+"""The ledger: do the nodes' files and Loki hold the same multiset of (auditID, stage)?
 
-``minutes``, ``checksum``, ``sums``, ``marks``, ``files``, ``counter``, ``chain``, ``judge`` and ``report`` decide and
-are pure; ``session``, ``node_reader``, ``loki_reader``, ``loki_route`` and ``chain_file`` read and write. No line of a
-log leaves its node. The proof of ``up`` (``auditlog.proof``) asks the same about one event.
+- These decide and are pure: ``minutes``, ``checksum``, ``sums``, ``marks``, ``files``, ``counter``, ``chain``,
+  ``judge`` and ``report``.
+- These read and write: ``session``, ``node_reader``, ``loki_reader``, ``loki_route`` and ``chain_file``.
+
+No line of a log leaves its node. The proof of ``up`` (``auditlog.proof``) answers the same question for one event.
 """

@@ -1,4 +1,4 @@
-"""The Alloy that ships from a node: what the node knows of it (``node/prove.sh``), put into words."""
+"""What a node knows about the Alloy that ships from it (``node/prove.sh``), in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AlloyPod:
-    """A pod of Alloy and the node that it is on; ``reason`` is why its container waits, "" where it does not."""
+    """A pod of Alloy and the node that it is on. ``reason`` is why its container waits; "" if it does not."""
 
     node: str
     phase: str
@@ -25,15 +25,15 @@ class AlloyState:
 
 
 def parse_pod(words: Iterable[str]) -> AlloyPod:
-    """A pod as the node writes it: NODE PHASE READY REASON, of which the last ones may be missing."""
+    """A pod as the node writes it: NODE PHASE READY REASON. The last ones may be missing."""
     node, phase, ready, reason = (*words, "", "", "", "")[:4]
     return AlloyPod(node, phase, ready == "true", reason)
 
 
 def alloy_trouble(state: AlloyState, hostname: str, namespace: str, otherwise: str = "") -> str:
-    """What is the matter with the Alloy that ships from the node called ``hostname``.
+    """What is wrong with the Alloy that ships from the node with the name ``hostname``.
 
-    ``otherwise`` is where else to look if nothing seems to be.
+    ``otherwise`` is where else to look if nothing seems wrong.
     """
     if not state.pods:
         return f"there is no pod of Alloy; kubectl -n {namespace} describe daemonset alloy-audit says why"

@@ -1,9 +1,9 @@
 """The chain: what each run saw of the files, each record with the digest of the one before.
 
-A rotated file does not change any more. One that is edited, cut, renamed, added or gone before its retention is found
-by the next run. So is a change in what the log held when it was last seen. The chain itself is text that anyone with
-write access can write again from its beginning: keep it where the owners of the nodes cannot write, or keep the digest
-of its last record (``head``) elsewhere.
+A rotated file no longer changes. The next run finds one that was edited, cut, renamed, added, or gone before its
+retention. It also finds a change in what the log held when it was last seen. The chain itself is text: anyone with
+write access can write all of it again. So keep it where the owners of the nodes cannot write. Or keep the digest of its
+last record (``head``) elsewhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The log as a run saw it: its first ``bytes`` and their digest, and by which bytes it is known again."""
+    """The log as a run saw it: its first ``bytes`` and their digest, and the bytes by which it is recognized."""
 
     bytes: int
     digest: str
@@ -56,7 +56,7 @@ class NodeRecord:
     live: Live | None = None
     count: Count | None = None
     oldest: str = ""
-    """When the earliest event was made that any file held."""
+    """When the earliest event in any file was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Record:
 
     @property
     def line(self) -> str:
-        """The record as it stands in the file, without a line break."""
+        """The record as a line of the file, without a line break."""
         return json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True, separators=(",", ":"))
 
 
@@ -77,7 +77,7 @@ class Record:
 class Chain:
     """All records, oldest first. ``head`` is the digest of the last line, "" for an empty chain.
 
-    ``broken`` are the numbers of lines, from 1, that do not follow from the line before, or are no records.
+    ``broken`` has the numbers of lines, from 1, that do not follow from the line before or are no records.
     """
 
     records: tuple[Record, ...] = ()
@@ -93,7 +93,7 @@ class Chain:
         return None
 
     def since(self, node: str) -> str:
-        """When the first run was that read a node; "" if none did."""
+        """When a run first read a node; "" if none did."""
         return next((record.at for record in self.records if node in record.nodes), "")
 
     def runs(self, node: str) -> int:
@@ -102,7 +102,7 @@ class Chain:
 
 
 def read_chain(text: str) -> Chain:
-    """The chain of a file's text. What is wrong with it is part of the result."""
+    """The chain in a file's text. Errors in it are part of the result."""
     records: list[Record] = []
     digests: list[str] = []
     broken: list[int] = []
@@ -133,7 +133,7 @@ def next_record(chain: Chain, at: datetime, readings: Mapping[str, Reading]) -> 
 
 
 def known(record: NodeRecord | None) -> str:
-    """What the node is asked about the former log: BYTES:LENGTH:SHA256, "" where there is nothing to ask."""
+    """What the node is asked about the former log: BYTES:LENGTH:SHA256; "" for nothing."""
     live = record.live if record else None
     return f"{live.bytes}:{live.head_bytes}:{live.head}" if live else ""
 

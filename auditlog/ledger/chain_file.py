@@ -12,12 +12,12 @@ from auditlog.errors import AuditlogError
 
 
 class ChainError(AuditlogError):
-    """The file cannot be read or written; the message names it."""
+    """The file cannot be read or written. The message names it."""
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[ChainFile]:
-    """The file, and nobody else's until the block ends. Its folder is made if need be. Raises ChainError."""
+    """The file, locked until the block ends. Makes its folder if it is missing. Raises ChainError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -33,13 +33,13 @@ def locked(path: Path) -> Iterator[ChainFile]:
 
 
 class ChainFile:
-    """A chain's file that is open."""
+    """An open chain file."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
 
     def text(self) -> str:
-        """All of it. Raises ChainError."""
+        """The whole text. Raises ChainError."""
         try:
             return self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

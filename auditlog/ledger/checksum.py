@@ -1,11 +1,11 @@
 """A checksum of auditIDs that does not depend on their order, and that Loki and every awk compute exactly.
 
 An ID is any text: clients may send one in the header Audit-ID. Its first 36 bytes, a UUID's whole length, are filled up
-with blanks and read as six numbers of six bytes each, below 2^48. Each is taken modulo its own prime below 2^30,
-and their sum is the ID's. Every step is exact in a double, as mawk, gawk and busybox have: sums stay below 2^53 for 1.3
-million events of one minute, node and stage.
+with blanks and read as six numbers of six bytes each, below 2^48. Each is taken modulo its own prime below 2^30.
+Their sum is the ID's checksum. Every step is exact in a double, which mawk, gawk and busybox calculate with. Sums stay
+below 2^53 for 1.3 million events of one minute, node and stage.
 
-A sum finds what is lost, doubled or exchanged by accident; who may choose IDs can make two that have the same.
+A sum finds what is lost, doubled or exchanged by accident. Whoever may choose IDs can make two with the same checksum.
 ``node/ledger.sh`` has the same function in awk, ``loki_template`` in the language of Loki's ``label_format``.
 """
 
@@ -18,7 +18,7 @@ WIDTH = CHUNK * len(PRIMES)
 
 
 def checksum(audit_id: str) -> int:
-    """That of one ID."""
+    """The checksum of one ID."""
     text = audit_id.encode().ljust(WIDTH)[:WIDTH]
     return sum(int.from_bytes(text[at * CHUNK : (at + 1) * CHUNK], "big") % prime for at, prime in enumerate(PRIMES))
 

@@ -13,27 +13,30 @@ SETTLED = 120
 """Seconds after which an event that has not arrived is late: of batches in the API server, and of Alloy's."""
 
 MOST_EVENTS = 200_000
-"""So many events of minutes that differ are read of one node; of the rest, numbers are compared alone."""
+"""The most events that are read of one node's differing minutes. Of further minutes only numbers are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The minutes of one node, by what is known of them. ``files`` and ``loki`` are how many events each side has.
-
-    ``under_way`` are too new to be late, ``before_files`` older than the oldest file, ``before_loki`` older than the
-    first event in Loki. ``read`` differ and are read event by event, ``unread`` differ and are too many for that.
-    """
+    """The minutes of one node, by what is known of them."""
 
     node: str
     asked: Span
     compared: Span
     under_way: Span
+    """Too new for their events to be late."""
     before_files: Span
+    """Older than the oldest event in a file."""
     before_loki: Span
+    """Older than the first event in Loki."""
     files: Mapping[Minute, int]
+    """How many events the files have, by minute."""
     loki: Mapping[Minute, int]
+    """How many events Loki has, by minute."""
     read: tuple[Minute, ...]
+    """They differ and are read event by event."""
     unread: tuple[Minute, ...]
+    """They differ and have too many events to be read."""
     files_sums: Sums
     loki_sums: Sums
 
@@ -44,7 +47,7 @@ class Examined:
 
 
 def examine(node: str, asked: Span, reading: Reading, loki: Mapping[Key, Sum] | None) -> Examined:
-    """``loki`` is None where nothing is shipped: then nothing is compared with it."""
+    """Divides a node's minutes by what is known of them. ``loki`` is None if nothing is shipped."""
     settled = asked.before(reading.clock - SETTLED)
     oldest = reading.oldest
     held = settled.until if oldest is None else min(settled.until, -(-int(oldest.timestamp()) // MINUTE) * MINUTE)
@@ -81,7 +84,7 @@ def examine(node: str, asked: Span, reading: Reading, loki: Mapping[Key, Sum] | 
 
 
 def surplus_counted(examined: Examined, minutes: tuple[Minute, ...]) -> int:
-    """How many events Loki counts beyond the files in minutes that turned out to be equal: they were sent again."""
+    """How many events Loki counts beyond the files in minutes that turned out to be equal: re-sent ones."""
     return sum(
         max(0, examined.loki_sums.get(key, NOTHING).count - examined.files_sums.get(key, NOTHING).count)
         for key in examined.loki_sums.keys() | examined.files_sums.keys()

@@ -1,4 +1,4 @@
-"""What a node says about its files (``node/ledger.sh``): sums by minute, and each file's events and bytes."""
+"""What a node reports about its files (``node/ledger.sh``): sums by minute, and each file's events and bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     CANARY_LIVE = "canary-live"
     CANARY_ROTATED = "canary-rotated"
     DETACHED = "detached"
-    """It is written to and has no name any more, or another one than the log's."""
+    """The API server writes to it, and it no longer has the log's name: it has another or none."""
 
     @property
     def of_canary(self) -> bool:
@@ -45,46 +45,51 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events of one file: how many, the times of the first and the last line, the earliest and the latest time.
-
-    ``others`` are lines that are no events, ``truncated`` events whose bodies the API server cut off, ``size`` the
-    bytes without compression.
-    """
+    """The events of one file."""
 
     count: int = 0
     first: datetime | None = None
+    """The time of the first line."""
     last: datetime | None = None
+    """The time of the last line."""
     earliest: datetime | None = None
+    """The earliest time of any line."""
     latest: datetime | None = None
+    """The latest time of any line."""
     others: int = 0
+    """Lines that are no events."""
     truncated: int = 0
+    """Events whose bodies the API server cut off."""
     size: int = 0
+    """Bytes without compression."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file. ``number`` names it within the answer, ``identity`` is its device and inode.
-
-    ``skipped`` files are older than what was asked for, of which only the first event was read. ``damaged`` ones cannot
-    be uncompressed to their end. ``digest`` is the SHA-256 of the content without compression, "" where it was not
-    asked for; ``prefix`` that of the bytes that were asked about, "" where this is another file. ``head`` is how many
-    bytes a file that is written to begins with, and their digest. ``upto`` counts events that are not later than each
-    of the times asked for.
-    """
+    """One file."""
 
     number: int
+    """Names it within the answer."""
     kind: Kind
     identity: str
+    """Its device and inode."""
     disk_bytes: int
     written: int
+    """When it was last written to, in seconds since 1970."""
     path: str
     events: Events = field(default_factory=Events)
     skipped: bool = False
+    """Whether it was last written before the time that was asked for. Only its first event was read."""
     damaged: bool = False
+    """Whether it cannot be uncompressed to its end."""
     digest: str = ""
+    """The SHA-256 of the content without compression; "" if it was not asked for."""
     prefix: str = ""
+    """The SHA-256 of the bytes that were asked about; "" if this is another file."""
     head: tuple[int, str] = (0, "")
+    """Of a file that is written to: the length of its beginning, and the digest of these bytes."""
     upto: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How many events are not later than each of the times asked for."""
 
     @property
     def name(self) -> str:
@@ -100,7 +105,7 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How the API server rotates its log, as the node's manifest says; None where it does not."""
+    """How the API server rotates its log, by the node's manifest. None if the manifest does not say."""
 
     max_age: int | None = None
     """Days that a rotated file is kept; 0 for no limit."""
@@ -114,45 +119,46 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one node said. ``clock`` is its own, in seconds since 1970.
-
-    ``detached`` is what its API server writes to instead of the log: the path as the kernel has it, "" where it writes
-    to the log. ``unreadable`` are files that could not be opened. ``service`` is the address of the Service that was
-    asked for, ``alloy`` what the node knows of the Alloy that was asked for.
-    """
+    """What one node reported."""
 
     clock: int
+    """The node's own clock, in seconds since 1970."""
     files: tuple[LogFile, ...] = ()
     sums: Sums = field(default_factory=lambda: MappingProxyType({}))
     limits: Limits = field(default_factory=Limits)
     count: Count | None = None
+    """The API server's counter, if it was asked for and read."""
     detached: str = ""
+    """What its API server writes to instead of the log: the path as the kernel has it; "" if it writes to the log."""
     unreadable: tuple[str, ...] = ()
+    """Files that could not be opened."""
     service: str = ""
+    """The address of the Service that was asked for."""
     alloy: AlloyState = field(default_factory=AlloyState)
+    """What the node knows about the Alloy that was asked for."""
 
     @property
     def own_files(self) -> tuple[LogFile, ...]:
-        """Those that the real API server wrote, oldest first."""
+        """The files that the real API server wrote, oldest first."""
         own = [file for file in self.files if not file.kind.of_canary]
         return tuple(sorted(own, key=lambda file: (file.kind is Kind.LIVE, file.rotated_at or _NEVER, file.number)))
 
     @property
     def oldest(self) -> datetime | None:
-        """When the earliest event was made that a file of the real API server holds; None without events.
+        """When the earliest event in a file of the real API server was made; None without events.
 
-        A canary's log is appended to at each change, for years, and tells nothing of how far back the real one reaches.
+        A canary's log grows at each change, for years. It does not show how far back the real log reaches.
         """
         own = (file for file in self.files if not file.kind.of_canary)
         return min((file.events.earliest for file in own if file.events.earliest), default=None)
 
     @property
     def newest(self) -> datetime | None:
-        """When the latest event was made that any file holds; None without events."""
+        """When the latest event in any file was made; None without events."""
         return max((file.events.latest for file in self.files if file.events.latest), default=None)
 
     def upto(self, stamp: str) -> int:
-        """How many events of the real API server are not later than this time, which was asked for."""
+        """How many events of the real API server are not later than this time. The node must have been asked for it."""
         return sum(file.upto.get(stamp, 0) for file in self.own_files)
 
 
@@ -174,7 +180,7 @@ class _Draft:
 
 
 def parse_reading(output: str) -> Reading:
-    """The answer to ``ledger``. Raises AnswerError."""
+    """Reads the answer to ``ledger``. Raises AnswerError."""
     draft = _parse(output)
     try:
         return Reading(
@@ -193,12 +199,12 @@ def parse_reading(output: str) -> Reading:
 
 
 def parse_alloy_state(output: str) -> AlloyState:
-    """The answer to ``alloy-state``. Raises AnswerError."""
+    """Reads the answer to ``alloy-state``. Raises AnswerError."""
     return _alloy(_parse(output))
 
 
 def parse_marks(output: str) -> tuple[Mark, ...]:
-    """The answer to ``ledger-events``. Raises AnswerError."""
+    """Reads the answer to ``ledger-events``. Raises AnswerError."""
     return tuple(_parse(output).marks)
 
 

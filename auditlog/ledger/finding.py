@@ -1,4 +1,4 @@
-"""What a run of the ledger finds, and what that makes of its verdict."""
+"""What a run of the ledger finds, and the verdict from that."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Weight(StrEnum):
     LOSS = "loss"
     """Events are missing, doubled or altered somewhere."""
     UNKNOWN = "cannot be known"
-    """What would tell is not there."""
+    """What would show it is missing."""
     NOTE = "note"
     """Nothing is wrong."""
 
@@ -27,9 +27,9 @@ class Verdict(StrEnum):
     COMPLETE = "complete"
     """Files and Loki hold the same events, and nothing that was seen earlier has changed."""
     LOSS = "loss"
-    """They do not, or something has."""
+    """Files and Loki differ, or something that was seen earlier has changed."""
     UNKNOWN = "cannot be known"
-    """Nothing is missing where it can be compared, and not everything can be."""
+    """Nothing that can be compared is missing, and not everything can be compared."""
 
     @property
     def exit_code(self) -> int:
@@ -104,22 +104,22 @@ class Finding:
     sentence: str
     """For people, without a full stop."""
     count: int = 0
-    """How many events it is about, 0 where that is not known."""
+    """How many events it is about; 0 if that is not known."""
     since: datetime | None = None
     until: datetime | None = None
     events: tuple[Mark, ...] = ()
-    """The events by name, as far as a side still holds them."""
+    """The events one by one, if a side still holds them."""
 
     @property
     def weight(self) -> Weight:
-        """What it makes of the verdict."""
+        """How it counts in the verdict."""
         if self.kind in _UNKNOWN:
             return Weight.UNKNOWN
         return Weight.NOTE if self.kind in _NOTES else Weight.LOSS
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """Loss wherever there is one; else complete, unless something cannot be known."""
+    """Loss if there is any; else complete, unless something cannot be known."""
     weights = {finding.weight for finding in findings}
     if Weight.LOSS in weights:
         return Verdict.LOSS

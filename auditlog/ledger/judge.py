@@ -1,4 +1,4 @@
-"""From what the node and Loki hold to findings: what is missing where, and what the files show of how that came."""
+"""The findings from what the node and Loki hold: what is missing where, and what the files show of the cause."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from auditlog.ledger.minutes import Minute, runs
 from auditlog.ledger.retention import retention_may_have_taken
 
 TOGETHER = timedelta(seconds=60)
-"""Events that are missing no further apart than this count as one gap."""
+"""Missing events that are no further apart than this count as one gap."""
 
 OUT_OF_ORDER = timedelta(seconds=60)
 """The API server writes events nearly in the order of their times, not exactly."""
@@ -26,22 +26,21 @@ OUT_OF_ORDER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is known of one node besides its events. ``longest_line`` is what Loki takes, in bytes.
-
-    ``loki_has_earlier`` says whether Loki has events of this node from before the range, ``newest_in_loki`` when the
-    newest was made of those in it; None without any. ``alloy`` is the namespace of the Alloy that the node's API server
-    was asked for and knows of, "" where it was not or does not answer.
-    """
+    """What is known of one node besides its events."""
 
     reading: Reading
     longest_line: int
+    """Bytes of the longest line that Loki takes."""
     loki_has_earlier: bool = False
+    """Whether Loki has events of this node from before the range."""
     newest_in_loki: datetime | None = None
+    """When the newest event in Loki was made, within the range; None without any."""
     alloy: str = ""
+    """The namespace of the Alloy that was asked for; "" if none was, or if the node's API server did not answer."""
 
 
 def judge(examined: Examined, difference: Difference, context: Context) -> Iterator[Finding]:
-    """The findings of one node but those of counter and chain."""
+    """The findings of one node, except those of counter and chain."""
     yield from _of_range(examined, context)
     yield from _missing(examined, difference.missing, context)
     yield from _surplus(examined, difference.surplus, context)
@@ -52,7 +51,7 @@ def judge(examined: Examined, difference: Difference, context: Context) -> Itera
 
 
 def judge_count(node: str, comparison: Comparison | str) -> Iterator[Finding]:
-    """The findings from the API server's counter; a text says why it was not compared."""
+    """The findings from the API server's counter. A text as ``comparison`` says why it was not compared."""
     if isinstance(comparison, str):
         yield Finding(node, Kind.COUNTER_NOT_COMPARED, f"against the API server's counter: not known, {comparison}")
     elif comparison.lost:
@@ -211,7 +210,7 @@ def _surplus(examined: Examined, surplus: Sequence[Mark], context: Context) -> I
 
 
 def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
-    """What the files show of why none of them holds these events of Loki's."""
+    """Why no file holds these events of Loki's, as far as the files show."""
     first, last = group[0].moment, group[-1].moment
     held = "Loki holds events that are in no file"
     around = [file for file in files if _earliest(file) <= last and _latest(file) >= first]

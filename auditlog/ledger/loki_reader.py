@@ -1,7 +1,7 @@
 """Loki's side of the ledger: sums by minute without moving a line, and the events of minutes that differ.
 
 ``count_over_time``, ``bytes_over_time`` and ``sum_over_time`` of the checksum give a few numbers a minute. They count a
-line that was sent again as often as it is stored, so a minute that differs is read by a log query, which shows it once.
+re-sent line as often as it is stored. So a log query, which shows the line once, reads each minute that differs.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from auditlog.ledger.minutes import MINUTE, Minute, Span
 from auditlog.ledger.sums import Key, Sum
 
 EVENTS_OF_A_QUERY = 100_000
-"""Checksums are asked for so many events at a time: each takes Loki about 20 microseconds of processor time, and Loki
-ends an answer after 30 seconds by default (``http_server_write_timeout``)."""
+"""The most events whose checksums are asked for at a time.
+
+Each takes Loki about 20 microseconds of processor time. By default Loki ends an answer after 30 seconds
+(``http_server_write_timeout``).
+"""
 MINUTES_OF_A_QUERY = 1440
 PAGE = 5000
-"""Lines of one request, the most that Loki allows by default; each is an ID and its stage."""
+"""Lines of one request: the most that Loki allows by default. Each is an ID with its stage and size."""
 EARLIER = timedelta(days=7)
-"""How far back Loki is asked whether it has anything of a node."""
+"""How far back Loki is asked whether it has any event of a node."""
 
 _SECOND = 1_000_000_000
 _BY = "sum by (node, stage)"
@@ -35,13 +38,12 @@ _ID_LINE = "{{ .auditID }} {{ .stage }} {{ len __line__ }}"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as Loki shows it. ``labels`` are the stream's together with its structured metadata.
-
-    ``nanoseconds`` is its time, since 1970.
-    """
+    """An entry as Loki shows it."""
 
     labels: Mapping[str, str]
+    """The stream's labels and the entry's structured metadata."""
     nanoseconds: int
+    """Its time, since 1970."""
     line: str
 
     @property
@@ -53,7 +55,7 @@ class Entry:
 
 @dataclass(slots=True)
 class LokiReader:
-    """Asks for the streams of a cluster. ``queries`` counts what was asked."""
+    """Asks Loki for the streams of a cluster. ``queries`` counts the queries."""
 
     client: LokiClient
     cluster: str
@@ -61,7 +63,7 @@ class LokiReader:
 
     @property
     def selector(self) -> str:
-        """What selects them."""
+        """The selector of the cluster's streams."""
         return logql.streams(f"cluster={json.dumps(self.cluster, ensure_ascii=False)}")
 
     def sums(self, span: Span) -> dict[str, dict[Key, Sum]]:
@@ -116,7 +118,7 @@ class LokiReader:
         return tuple(Entry(stream.stream, int(moment), line) for stream in found for moment, line in stream.values)
 
     def has_earlier(self, node: str, minute: Minute) -> bool:
-        """Whether Loki has anything of a node in the week before a minute. Its index tells. Raises LokiError."""
+        """Whether Loki's index has any stream of a node in the week before a minute. Raises LokiError."""
         self.queries += 1
         selector, week = f"{self.selector[:-1]}, node=`{node}`}}", int(EARLIER.total_seconds())
         return bool(self.client.label_sets(selector, (minute - week) * _SECOND, minute * _SECOND))
@@ -151,7 +153,7 @@ def _parts(span: Span, minutes: int) -> Iterator[Span]:
 
 
 def _of_size(counts: Mapping[Minute, int], events: int) -> Iterator[Span]:
-    """Spans of the minutes that have something, each of no more events than that if it has more than one minute."""
+    """Spans over the minutes that have events. A span has at most ``events`` events, unless it is a single minute."""
     since = until = None
     total = 0
     for minute, count in sorted(counts.items()):

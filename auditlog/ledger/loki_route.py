@@ -1,4 +1,4 @@
-"""The way to Loki: from this machine, or through the SSH connection to a node, which ships there and so reaches it."""
+"""The way to Loki: from this machine, or through the SSH connection to a node, which reaches Loki to ship there."""
 
 from __future__ import annotations
 
@@ -21,27 +21,29 @@ _NAMES = Names("loki.queryUrl", "loki.tenant", "loki.username", "loki.password",
 
 
 def query_url(loki: LokiSettings) -> str:
-    """Where Loki is asked."""
+    """The URL at which Loki is queried."""
     return loki.query_url or loki.url
 
 
 def service_of(loki: LokiSettings) -> str:
-    """``namespace/name`` where Loki is a Service of the cluster and asked through the nodes, which do not know its
-    name; "" elsewhere."""
+    """``namespace/name`` if Loki is a Service of the cluster and queried through the nodes; else "".
+
+    The nodes cannot resolve a Service's name.
+    """
     match = _SERVICE.fullmatch(urlsplit(query_url(loki)).hostname or "") if loki.query_through_nodes else None
     return f"{match['namespace']}/{match['name']}" if match else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the node connects to."""
+    """What the node connects to."""
 
     host: str
     port: int
 
 
 def destination(loki: LokiSettings, service_address: str) -> Destination:
-    """``service_address`` is that of the Service. Raises LokiError if there is no such Service."""
+    """What a node connects to for Loki. ``service_address`` is the Service's. Raises LokiError if it has none."""
     parts = urlsplit(query_url(loki))
     port = parts.port or (443 if parts.scheme == "https" else 80)
     service = service_of(loki)
@@ -59,7 +61,7 @@ async def through_node(
 ) -> AsyncIterator[LokiAccess]:
     """Access to Loki over the connection, until the block ends. Nobody else on this machine can use it.
 
-    Raises LokiError when the node does not get there.
+    Raises LokiError if the node does not reach Loki.
     """
     there = destination(loki, service_address)
     with tempfile.TemporaryDirectory(prefix="loki-") as folder:
@@ -71,7 +73,7 @@ async def through_node(
 
 
 def access(loki: LokiSettings, socket: str = "") -> LokiAccess:
-    """Address and credentials as the settings have them."""
+    """Loki's address and credentials, from the settings."""
     return LokiAccess(
         url=query_url(loki),
         tenant=loki.tenant or "",
@@ -85,7 +87,7 @@ def access(loki: LokiSettings, socket: str = "") -> LokiAccess:
 
 
 async def _try(connection: asyncssh.SSHClientConnection, there: Destination) -> None:
-    """The listener only closes what it cannot connect; this says why."""
+    """Raises LokiError with the reason if the node cannot connect. The listener would only close the connection."""
     try:
         _, writer = await connection.open_connection(there.host, there.port)
     except asyncssh.ChannelOpenError as error:

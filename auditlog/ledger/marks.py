@@ -1,4 +1,4 @@
-"""The events of minutes that differ, as multisets: what is missing, what is there twice, what is another."""
+"""The events of minutes that differ, as multisets: which are missing, doubled or altered."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ class Mark:
 
     @property
     def identity(self) -> tuple[datetime, str, str]:
-        """What names it, whatever its line holds."""
+        """What identifies the event, whatever its line holds."""
         return self.moment, self.audit_id, self.stage
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How the files' events and Loki's differ.
-
-    ``missing`` are in a file and not in Loki, ``surplus`` in Loki and in no file, ``altered`` in both with lines of
-    different length (the files' one, Loki's one), ``doubled_in_files`` and ``doubled_in_loki`` more than once on one
-    side.
-    """
+    """How the files' events and Loki's differ."""
 
     missing: tuple[Mark, ...] = ()
+    """In a file and not in Loki."""
     surplus: tuple[Mark, ...] = ()
+    """In Loki and in no file."""
     altered: tuple[tuple[Mark, Mark], ...] = ()
+    """In both, with lines of different length: the files' mark and Loki's."""
     doubled_in_files: tuple[Mark, ...] = ()
+    """More than once in the files."""
     doubled_in_loki: tuple[Mark, ...] = ()
+    """More than once in Loki, with different lines."""
 
     @property
     def is_none(self) -> bool:
@@ -54,8 +54,8 @@ class Difference:
 def compare(files: Iterable[Mark], loki: Iterable[Mark]) -> Difference:
     """The difference of two multisets.
 
-    Loki shows equal lines of one time once, so equal marks count once on its side; in the files each counts, since the
-    API server writes none twice.
+    Loki shows equal lines of one time once, so equal marks count once on its side. In the files each counts, because
+    the API server writes no event twice.
     """
     in_files, in_loki = Counter(files), Counter(set(loki))
     doubled_in_files = sorted((Counter(in_files) - Counter(set(in_files))).elements())

@@ -1,8 +1,8 @@
 """Which minute an event belongs to, decided the same way on the node and in Loki.
 
 The time of an event is its ``stageTimestamp``, which the pipeline gives to Loki (``auditlog.observe.alloy``). A range
-in Loki ends with its last moment and begins after its first, so a minute does too: 10:01:00.000000 belongs to the
-minute from 10:00 to 10:01. ``node/ledger.sh`` does the same.
+in Loki includes its last moment and excludes its first. A minute does the same: 10:01:00.000000 belongs to the minute
+from 10:00 to 10:01. ``node/ledger.sh`` uses the same minutes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Span:
 
 
 def whole_minutes(since: datetime, until: datetime) -> Span:
-    """The minutes that lie in a range of time altogether."""
+    """The minutes that lie wholly in a range of time."""
     first = -(-int(since.timestamp()) // MINUTE) * MINUTE
     return Span(first, max(first, int(until.timestamp()) // MINUTE * MINUTE))
 
@@ -66,7 +66,10 @@ def stamp_of(seconds: float) -> str:
 
 
 def parse_minute(text: str) -> Minute:
-    """A minute as the node writes it: 2026-11-29T05:10, and with = behind it the first moment of it. ValueError."""
+    """A minute as the node writes it: 2026-11-29T05:10. Raises ValueError.
+
+    A = after it means its first moment, which belongs to the minute before.
+    """
     plain = text.removesuffix(_FIRST_MOMENT)
     minute = int(datetime.strptime(plain, _TEXT).replace(tzinfo=UTC).timestamp())
     return minute - MINUTE if plain != text else minute
@@ -81,12 +84,12 @@ def node_minutes(minutes: Iterable[Minute]) -> tuple[str, ...]:
 
 
 def minute_text(minute: Minute) -> str:
-    """2026-11-29T05:10."""
+    """A minute as text: 2026-11-29T05:10."""
     return datetime.fromtimestamp(minute, UTC).strftime(_TEXT)
 
 
 def runs(minutes: Iterable[Minute]) -> Iterator[Span]:
-    """Neighbouring minutes put together, oldest first."""
+    """Spans of neighbouring minutes, oldest first."""
     begin = end = None
     for minute in sorted(minutes):
         if begin is None or end is None:

@@ -17,7 +17,7 @@ SECONDS = 1800
 
 
 class NodeReader(Protocol):
-    """Asks one node. ``received`` is how many bytes it answered."""
+    """Asks one node. ``received`` is the bytes of its answers."""
 
     received: int
 
@@ -27,7 +27,7 @@ class NodeReader(Protocol):
 
 @dataclass
 class LocalReader:
-    """Files of this machine."""
+    """Reads files on this machine."""
 
     received: int = field(default=0, init=False)
 
@@ -46,7 +46,7 @@ class LocalReader:
 
 @dataclass
 class SshReader:
-    """A node that is logged in to. ``installed``: the account may start the installed script and nothing else."""
+    """Asks a node over SSH. ``installed``: the account may start only the installed script."""
 
     connection: asyncssh.SSHClientConnection
     user: str

@@ -1,7 +1,7 @@
-"""Readings of the API server's counter that Prometheus has: two of them within a range, without a restart between.
+"""Readings of the API server's counter in Prometheus: two of them within a range, without a restart between.
 
-A sample's time is when its scrape began, and the value is of a moment until its end, which ``scrape_duration_seconds``
-tells (https://prometheus.io/docs/concepts/jobs_instances).
+A sample's time is when its scrape began. The API server gave the value at some moment before the scrape ended.
+``scrape_duration_seconds`` shows when it ended (https://prometheus.io/docs/concepts/jobs_instances).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from auditlog.ledger.minutes import MINUTE, Span, stamp_of
 
 METRIC = "apiserver_audit_event_total"
 LONGEST_SCRAPE = 10.0
-"""Seconds that a scrape takes at most where Prometheus does not say how long it took: its default timeout."""
+"""The most seconds that a scrape takes, if Prometheus does not have its duration: the default timeout."""
 
 HALVES = 5
-"""How many beginnings of a time are tried: each is one more comparison for every event that a node reads."""
+"""How many beginnings of a time are tried. Each costs one more comparison for every event that a node reads."""
 
 NONE_IN_PROMETHEUS = "Prometheus has no two samples of it without a restart between"
 
@@ -41,7 +41,7 @@ OPTIONS = Names(
 
 @dataclass(frozen=True, slots=True)
 class PrometheusAccess(HttpAccess):
-    """Address and credentials of a Prometheus, or of what answers like one."""
+    """Address and credentials of a Prometheus, or of a server with its API."""
 
     API = "/api/v1"
     EXAMPLE = "http://prometheus:9090"
@@ -53,7 +53,7 @@ class PrometheusAccess(HttpAccess):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was counted at a moment in seconds since 1970."""
+    """The counter's value at a moment in seconds since 1970."""
 
     at: float
     value: float
@@ -82,8 +82,9 @@ class PrometheusReader:
     def windows(self, span: Span, nodes: Mapping[str, frozenset[str]]) -> dict[str, tuple[Window, ...]]:
         """Pairs of readings of each node that has them, the longest time first.
 
-        How far back the files of a node reach is known only when they are read, and by then the times have to be known
-        up to which events are counted. ``nodes`` are the names and addresses of each. Raises PrometheusError.
+        There are several, because only reading a node's files shows how far back they reach. Before that, the times up
+        to which events are counted must be known. ``nodes`` has the names and addresses of each node. Raises
+        PrometheusError.
         """
         self.access.check()
         counted = self._samples(METRIC, span)
@@ -130,8 +131,8 @@ class PrometheusReader:
 def candidates(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
     """Pairs of samples without a restart between, the longest time first.
 
-    Of the longest time without a restart, and of the last one: the whole, its second half, the last quarter and so on.
-    Nothing where no two samples are of the same process.
+    The pairs are of the longest time without a restart and of the last one. Each time gives the whole, its second half,
+    its last quarter and so on. The list is empty if no two samples are of the same process.
     """
     rises: list[list[Sample]] = []
     for sample in samples:
@@ -154,7 +155,7 @@ def _length(samples: Sequence[Sample]) -> float:
 
 
 def _names(labels: Mapping[str, str]) -> set[str]:
-    """What a series may be called by."""
+    """The names by which a series may identify its node."""
     return {labels.get("node", ""), labels.get("instance", "").rpartition(":")[0].strip("[]")} - {""}
 
 

@@ -22,9 +22,9 @@ NAMED_IN_JSON = 1000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run. ``chain`` says what the chain vouches for, ``head`` is the digest of its last record, "" without a chain.
+    """A run. ``chain`` says what the chain vouches for. ``head`` is its last record's digest; "" without a chain.
 
-    ``moved`` is how many bytes the nodes and Loki answered, ``seconds`` how long the run took.
+    ``moved`` is the bytes of all answers from the nodes and Loki. ``seconds`` is how long the run took.
     """
 
     span: Span
@@ -38,22 +38,22 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Of all nodes and of the chain."""
+        """The findings about all nodes and the chain."""
         return (*self.of_chain, *(finding for node in self.nodes for finding in node.findings))
 
     @property
     def verdict(self) -> Verdict:
-        """That of the run."""
+        """The verdict of the run."""
         return verdict_of(self.findings)
 
 
 def text_report(report: Report, zone: tzinfo = UTC) -> str:
-    """For people, with times in the zone."""
+    """The report for people, with times in the zone."""
     return "\n".join(_lines(report, zone)) + "\n"
 
 
 def json_report(report: Report) -> str:
-    """For programs."""
+    """The report for programs."""
     values = {
         "verdict": report.verdict.value,
         "exit_code": report.verdict.exit_code,

@@ -1,4 +1,4 @@
-"""What the API server itself deletes of its log."""
+"""Which files of its log the API server itself deletes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DAY = 86_400
 
 
 def retention_may_have_taken(reading: Reading) -> bool | None:
-    """Whether the API server may have deleted files older than the oldest; None where its limits are not known."""
+    """Whether the API server may have deleted files before the oldest one. None if its limits are not known."""
     limits, rotated = reading.limits, [each for each in reading.files if each.kind is Kind.ROTATED]
     if limits.max_backup is None and limits.max_age is None:
         return None

@@ -1,4 +1,4 @@
-"""One run of the ledger: asks the nodes and Loki, compares, and gives what was found."""
+"""One run of the ledger: asks the nodes and Loki, compares, and returns the findings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from auditlog.ledger.prometheus_reader import NONE_IN_PROMETHEUS
 from auditlog.ledger.sums import Key, Sum
 
 TOUCHED = 300
-"""Seconds before the range in which a file may have been written last to be read: clocks and file times differ."""
+"""Seconds before the range. A file last written earlier counts as too old: clocks and file times differ by less."""
 
 MINUTES_OF_A_QUESTION = 500
-"""Minutes that a node is asked for at once; they stand in a command line."""
+"""Names of minutes (``node_minutes``) that a node is asked for at once, in one command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node to ask: its name in Loki, the path of its log there, and who asks it."""
+    """One node to ask: its name in Loki, the path of its log on it, and the reader that asks it."""
 
     name: str
     log: str
@@ -38,30 +38,30 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. ``service`` is looked up by the nodes for who comes to Loki through them, ``alloy`` the namespace
-    whose Alloy they look at; both "" for neither. With ``from_files`` the range begins where the files do, not before
-    ``span``.
-
-    ``windows`` are readings of the counter that Prometheus has, by node; None where it was not asked.
-
-    With ``counter`` the API server's count is read, with ``chain`` the digests of the files.
-    """
+    """What is asked."""
 
     span: Span
     from_files: bool = False
+    """Whether the range begins where the files do, but not before ``span``."""
     counter: bool = False
+    """Whether the API server's count is read."""
     chain: Chain | None = None
+    """The chain to compare with. With it, the digests of the files are read."""
     service: str = ""
+    """The Service whose address the nodes look up, to reach Loki through them; "" for none."""
     alloy: str = ""
+    """The namespace whose Alloy the nodes look at; "" for none."""
     longest_line: int = 262_144
+    """Bytes of the longest line that Loki takes."""
     windows: Mapping[str, tuple[Window, ...]] | None = None
+    """Readings of the counter in Prometheus, by node; None if Prometheus was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
-    """What came of one node. ``reading`` and ``examined`` are None where it could not be read.
+    """The result for one node. ``reading`` and ``examined`` are None if it could not be read.
 
-    ``comparison`` is that with the API server's counter, or why there is none.
+    ``comparison`` is the one with the API server's counter, or why there is none.
     """
 
     name: str
@@ -73,7 +73,7 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the nodes said of themselves. ``problems`` are the reasons of those that said nothing, by name."""
+    """What the nodes reported. ``problems`` has the reasons why others did not report, by name."""
 
     nodes: Mapping[str, Reading] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ async def read_files(nodes: Sequence[Node], question: Question) -> Readings:
 async def compare_nodes(
     nodes: Sequence[Node], question: Question, readings: Readings, loki: LokiReader | None
 ) -> tuple[NodeResult, ...]:
-    """Compares what the files hold with Loki, and with chain and counter. Raises LokiError."""
+    """Compares the files with Loki, and with chain and counter if asked. Raises LokiError."""
     sums = await asyncio.to_thread(loki.sums, _asked_of_loki(question, readings)) if loki else None
     results = []
     for node in nodes:
@@ -136,7 +136,7 @@ async def _read(node: Node, question: Question) -> Reading | str:
 
 
 def _asked_of_loki(question: Question, readings: Readings) -> Span:
-    """What has settled on every node; the newest minutes are not compared."""
+    """The minutes to ask Loki for: the newest ones, in which events may still arrive, are not compared."""
     clocks = [reading.clock for reading in readings.nodes.values()]
     return question.span.before(max(clocks, default=question.span.until) - SETTLED)
 
@@ -176,7 +176,7 @@ async def _compare(
 
 
 def _newest(examined: Examined, in_loki: Sequence[Mark]) -> datetime | None:
-    """When the newest event in Loki was made, or a time that is not before it."""
+    """When the newest event in Loki was made, or the end of its minute."""
     ends = [minute + MINUTE for minute in examined.loki if minute not in examined.read]
     moments = [*(datetime.fromtimestamp(end, UTC) for end in ends), *(mark.moment for mark in in_loki)]
     return max(moments, default=None)
@@ -200,7 +200,7 @@ def _counted(name: str, question: Question, reading: Reading) -> Comparison | st
 
 
 def _reaches_back(reading: Reading, asked: Window) -> bool:
-    """Whether the files hold what was made since the earlier of two readings."""
+    """Whether the files reach back to the earlier of two readings."""
     return reading.oldest is not None and reading.oldest <= _moment(asked.earlier.before)
 
 

@@ -17,7 +17,7 @@ from auditlog.settings import Host, LokiSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The nodes that are logged in to, and the reasons of those that are not, by name."""
+    """The nodes with a login, and why others have none, by name."""
 
     nodes: tuple[Node, ...]
     problems: dict[str, str]
@@ -27,10 +27,10 @@ class Session:
 async def logged_in(
     settings: Settings, hosts: Sequence[Host], keys: Access, reading_user: str | None = None, seconds: int = SECONDS
 ) -> AsyncIterator[Session]:
-    """Some control-plane nodes of the stack, until the block ends. Raises SshError when nobody can be logged in.
+    """Logs in to control-plane nodes of the stack until the block ends. Raises SshError if no login is possible.
 
-    ``reading_user`` may start the installed script and nothing else; None for the nodes' own users. ``seconds`` is how
-    long a node may take for an answer.
+    ``reading_user`` may start only the installed script. None: the nodes' own users. ``seconds`` is how long a node may
+    take for an answer.
     """
     log = settings.log.path if settings.log else ""
     bastion = target_of(settings.bastion) if settings.bastion else None
@@ -38,7 +38,7 @@ async def logged_in(
         tunnel, _ = await opened.enter_async_context(bastion_of(bastion, keys))
 
         async def log_in(host: Host) -> Node | str:
-            """The node, or why it is not logged in to."""
+            """The node, or why the login failed."""
             login = Login(target_of(host, reading_user), keys)
             try:
                 connection = await opened.enter_async_context(login.connect(tunnel))
@@ -54,9 +54,9 @@ async def logged_in(
 
 @asynccontextmanager
 async def stack_loki(loki: LokiSettings, session: Session, addresses: Sequence[str]) -> AsyncIterator[LokiAccess]:
-    """The stack's Loki, through the first node that leads there or from this machine, until the block ends.
+    """The stack's Loki until the block ends, through the first node that reaches it or from this machine.
 
-    ``addresses`` are those of Loki's Service, as the nodes found them. Raises LokiError.
+    ``addresses`` has the addresses of Loki's Service, as the nodes found them. Raises LokiError.
     """
     if not loki.query_through_nodes:
         yield access(loki)

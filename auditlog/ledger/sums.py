@@ -10,7 +10,7 @@ from auditlog.ledger.minutes import Minute
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Events put together: how many, the bytes of their lines without line breaks, and the checksum of their IDs."""
+    """The sum of some events: how many, the bytes of their lines without line breaks, and the checksum of their IDs."""
 
     count: int = 0
     bytes: int = 0
@@ -22,14 +22,14 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is summed up separately."""
+    """The events that are summed up together: of one minute and stage."""
 
     minute: Minute
     stage: str
 
 
 Sums = Mapping[Key, Sum]
-"""What is not in it is nothing."""
+"""Sums by key. A missing key has no events."""
 
 NOTHING = Sum()
 

@@ -1,30 +1,35 @@
 """The configuration of Grafana Alloy that brings audit events from a node to Loki.
 
-It is text in the language of Alloy, laid out as ``alloy fmt`` does, for Alloy 1.18 and later.
+It is text in Alloy's language, formatted like the output of ``alloy fmt``, for Alloy 1.18 and later.
 
-What decides its shape:
+The reasons for its components:
 
-- ``otelcol.receiver.filelog`` knows a file by its first bytes (an event is unique from its first 150 bytes on). A
-  rotation, a compression, or any number of them while Loki is away, changes nothing for it: it reads every file that
-  matches, from where it was. ``loki.source.file`` knows a file by its name and loses what is rotated while it waits
+- ``otelcol.receiver.filelog`` knows a file by its first bytes. An event is unique from its first 150 bytes on. Any
+  number of rotations and compressions while Loki is away changes nothing: filelog reads every matching file from where
+  it was. ``loki.source.file`` knows a file by its name and loses what is rotated while it waits
   (https://github.com/grafana/loki/issues/14462).
-- An event's time is its ``stageTimestamp``, the moment at which the line was made. ``requestReceivedTimestamp`` of a
-  watch or an ``exec`` is hours older than the line, and Loki refuses what is more than an hour older than the newest
-  entry of its stream. It also differs between the stages of one request.
-- With the event's own time, equal labels and equal text, Loki shows an entry that was sent twice once (loki v3.7.8,
-  pkg/iter mergeEntryIterator). So there is no ``filename`` label, and what may have been lost can be sent again. Metric
-  queries may count it twice, so that is done as little as possible. Where Loki divides a busy stream into several
-  (``limits_config.shard_streams.enabled``, on by default), log queries show it twice as well.
-- The files on the node are the buffer: Alloy never gives a batch up while Loki is away, and reads on when it is back.
+- An event's time is its ``stageTimestamp``, the moment at which the line was made. It differs between the
+  stages of one request. ``requestReceivedTimestamp`` of a watch or an ``exec`` is hours older than the line. Loki
+  refuses entries that are more than an hour older than the newest entry of their stream.
+- With the event's own time, equal labels and equal text, Loki shows a re-sent entry once (loki v3.7.8, pkg/iter
+  mergeEntryIterator). So there is no ``filename`` label, and what may have been lost can be re-sent. Metric queries may
+  count it twice, so as little as possible is re-sent. Log queries show it twice as well where Loki divides a busy
+  stream into several (``limits_config.shard_streams.enabled``, on by default).
+- The files on the node are the buffer. Alloy never gives up a batch while Loki is away, and reads on when it is back.
 - The place in a file moves on when an event has been handed to ``loki.write``, which acknowledges nothing. What waits
-  there (10 MiB at most, then filelog waits too) is lost when Alloy is killed. An Alloy of the stack's own is started by
-  ``alloy_run.sh``, which knows from Alloy's counters what has arrived, and has the rest read again at each start.
-- Loki's OTLP endpoint would take a queue that is acknowledged on disk, but makes labels only of attributes that its own
-  configuration names; ``{job="kubernetes-audit"}`` would not work on a Loki as it comes. So: Loki's push API.
+  there is lost when Alloy is killed: 10 MiB at most, because then filelog waits too. The stack's own Alloy is started
+  by ``alloy_run.sh``. The script learns from Alloy's counters what has arrived, and has the rest read again at each
+  start.
+- Loki's OTLP endpoint would allow a queue that is acknowledged on disk. But it makes labels only of attributes that
+  Loki's own configuration names. ``{job="kubernetes-audit"}`` would not work on a Loki with its default configuration.
+  So Alloy uses Loki's push API.
 
-An Alloy that takes a snippet has no such script. A kill loses there what waited in ``loki.write``, about a second of
-events, or 10 MiB where Loki is away; so does an orderly stop while Loki is away. An orderly stop at another time can
-lose the event that is just being handed on, since Alloy 1.18 stops all components at once.
+Your own Alloy with the snippet has no such script:
+
+- A kill loses what waited in ``loki.write``: about a second of events, or 10 MiB while Loki is away.
+- An orderly stop while Loki is away loses the same.
+- An orderly stop at another time can lose the event that is just being handed on, because Alloy 1.18 stops all
+  components at once.
 """
 
 from __future__ import annotations
@@ -47,11 +52,11 @@ PASSWORD_FILE = f"{CREDENTIALS_FOLDER}/password"
 CERTIFICATE_AUTHORITY_FILE = f"{CREDENTIALS_FOLDER}/ca.crt"
 
 STORAGE = "/var/lib/kubernetes-audit-alloy"
-"""The folder on each node in which an Alloy of the stack's own keeps its place in the log files."""
+"""The folder on each node in which the stack's own Alloy keeps its places in the log files."""
 SINCE_VARIABLE = "AUDIT_SINCE"
-"""The environment variable with the ``stageTimestamp`` of the oldest event that is sent; without it all are."""
+"""The environment variable with the ``stageTimestamp`` of the oldest event to send. Default: all are sent."""
 LONGEST_EVENT = "16MiB"
-"""filelog cuts longer lines. An event holds a request and a response, of which etcd takes 1.5 MiB each by default."""
+"""filelog cuts longer lines. An event holds a request and a response; etcd takes 1.5 MiB of each by default."""
 
 STRUCTURED_METADATA = {
     "verb": "verb",
@@ -70,7 +75,7 @@ STRUCTURED_METADATA = {
     "auditID": "auditID",
     "userAgent": "userAgent",
 }
-"""Where each field lies in an event, as JMESPath. The names are those that queries, dashboards and rules use."""
+"""Where each field is in an event, as JMESPath. Queries, dashboards and rules use these names."""
 
 _LABELS = ("job", "cluster", "node")
 _COUNTED_BY = ("level", "verb")
@@ -81,22 +86,22 @@ _TOO_OLD = "audit_old"
 
 
 def run_script() -> str:
-    """What starts an Alloy of the stack's own: with ``STORAGE``, ``catch_up_minutes`` and Alloy's command."""
+    """The script that starts the stack's own Alloy, given ``STORAGE``, ``catch_up_minutes`` and Alloy's command."""
     return Path(__file__).with_name("alloy_run.sh").read_text()
 
 
 def alloy_configuration(cluster: str, source: Source, loki: LokiSettings) -> str:
-    """The whole configuration of an Alloy of the stack's own. Basic authentication and TLS come from files."""
+    """The configuration of the stack's own Alloy. Files hold its password and certificate authority."""
     places = {"directory": _text(f"{STORAGE}/places")}
     return "\n".join((_pipeline(cluster, source, places, "200ms", OWN_RECEIVER), _write(loki)))
 
 
 def alloy_snippet(cluster: str, source: Source, alloy: AlloySettings, loki: LokiSettings | None) -> str:
-    """What an Alloy that exists already must be given: the same pipeline, into its own ``loki.write`` or a new one.
+    """The same pipeline for an Alloy that you already run, into its own ``loki.write`` or a new one.
 
     That Alloy needs ``NODE_NAME`` in its environment, the files of ``source``, storage that outlives it, and
-    ``--stability.level=public-preview``. Its places are written through to the disk, since nothing looks after them
-    when the power fails; therefore it looks at the files once a second.
+    ``--stability.level=public-preview``. Its places are written through to the disk, because no script restores them
+    after a power failure. Therefore it looks at the files only once a second.
     """
     pipeline = _pipeline(cluster, source, {"fsync": "true"}, "1s", alloy.forward_to or OWN_RECEIVER)
     return pipeline if loki is None or alloy.forward_to is not None else f"{pipeline}\n{_write(loki)}"
@@ -270,7 +275,7 @@ def _write(loki: LokiSettings) -> str:
 
 
 def _attributes(values: Mapping[str, str], depth: int = 1) -> str:
-    """One line for each attribute, with the equals signs in one column as ``alloy fmt`` puts them."""
+    """One line for each attribute, with the equals signs in one column, like the output of ``alloy fmt``."""
     width = max(map(len, values))
     indent = "\t" * depth
     return "".join(f"{indent}{name:<{width}} = {value}\n" for name, value in values.items())

@@ -1,7 +1,7 @@
 """What rules and dashboards cost: how much of the log Loki reads for them.
 
-A query reads every byte that its streams have in its window, whatever it filters: Loki has no index of lines or fields.
-So the window decides, and how often it is asked. A test compares this with what Loki itself says that it has read.
+A query reads every byte of its streams in its window, whatever it filters: Loki has no index of lines or fields. So the
+cost depends on the window and on how often the query runs. A test compares this with what Loki reports to have read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SPAN = re.compile(r"(\d+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WHOLE_RANGE = ("$__range", "$__auto")
 _NEVER_WITHOUT_ID = "job!=`${auditID:raw}"
-"""How the query for one event begins, which reads nothing until an event is chosen."""
+"""How the query for one event begins. It reads nothing until an event is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class RuleCost:
 class PanelCost:
     """How many days of the log a panel reads each time it is shown, over the range that its dashboard opens with.
 
-    ``is_closed``: only once somebody opens its row. ``is_most``: a list of lines ends with its limit and reads less
-    where matches are many.
+    ``is_closed``: it reads only once somebody opens its row. ``is_most``: it reads at most this much. A list of lines
+    ends with its limit, and reads less if matches are many.
     """
 
     dashboard: str
@@ -52,7 +52,7 @@ class PanelCost:
 
 
 def rule_costs() -> tuple[RuleCost, ...]:
-    """Every detection that Loki evaluates, the dearest first."""
+    """Every detection that Loki evaluates, the most expensive first."""
     found = []
     for each in DETECTIONS:
         schedule = schedule_of(each)
@@ -68,7 +68,7 @@ def rule_costs() -> tuple[RuleCost, ...]:
 
 
 def panel_costs(dashboards: Iterable[RenderedDashboard]) -> tuple[PanelCost, ...]:
-    """Every panel that asks Loki, dashboard by dashboard, the dearest first."""
+    """Every panel that queries Loki, dashboard by dashboard, the most expensive first."""
     found = []
     for dashboard in dashboards:
         document = json.loads(dashboard.json)
@@ -99,9 +99,9 @@ def _panels(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bo
 
 
 def seconds_read(query: str, span: int, values: Mapping[str, Any]) -> int:
-    """How many seconds of the log a panel's query reads over a range of ``span`` seconds; of lines, at most.
+    """How many seconds of the log a panel's query reads over a range of ``span`` seconds. A log query may read less.
 
-    ``values`` are those of the dashboard's variables, of which one may be a window.
+    ``values`` has the values of the dashboard's variables. One of them may be a window.
     """
     if query.startswith("{"):
         return 0 if _NEVER_WITHOUT_ID in query else span
@@ -112,5 +112,5 @@ def seconds_read(query: str, span: int, values: Mapping[str, Any]) -> int:
 
 
 def _without_texts(query: str) -> str:
-    """The query without its strings, which hold brackets of regular expressions."""
+    """The query without its strings, because brackets in these belong to regular expressions."""
     return re.sub(r'`[^`]*`|"(?:[^"\\]|\\.)*"', "", query)

@@ -1,4 +1,4 @@
-"""The texts that the stack keeps in the cluster, for whoever has to compare them as a whole."""
+"""The texts that the stack keeps in the cluster, to compare them as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from auditlog.settings import STDOUT, Settings
 def in_cluster_texts(
     settings: Settings, dashboards: Sequence[RenderedDashboard], entries: Sequence[Entry] = ()
 ) -> tuple[str, ...]:
-    """Of the dashboards, annotations, alerting rules and Alloy, as far as the settings ask for them."""
+    """The texts of dashboards, annotations, alerting rules and Alloy, if the settings ask for them."""
     texts = [f"{dashboard.uid}\n{dashboard.json}" for dashboard in dashboards]
     texts += map(repr, entries)
     if settings.alerts.are_on and settings.enabled:

@@ -1,8 +1,8 @@
 """The questions a person asks of the audit log, as LogQL for Loki and as a command for the node itself.
 
-The selector and the two ways to search come from the single-node runbook, the other questions from the article
-"Kubernetes API server audit logging: policy, backends, and forensics". The names are those of the commands of `python
--m auditlog` if there is one.
+The selector and the two ways to search come from the single-node runbook. The other questions come from the article
+"Kubernetes API server audit logging: policy, backends, and forensics". A question with a command in `python -m
+auditlog` has the command's name.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from auditlog.settings import LogSettings
 
 
 def loki_queries() -> dict[str, str]:
-    """A LogQL query for each question; NAME stands for what the person looks for.
+    """A LogQL query for each question. Replace NAME with the name you look for.
 
-    `whoDeleted` needs nothing but the lines, so it works with any shipper; the others use structured metadata.
+    `whoDeleted` needs only the lines, so it works with any shipper. Most others use structured metadata.
     """
     return {
         "whoDeleted": f'{SELECTOR} |= "delete" |= "NAME"',
@@ -39,9 +39,9 @@ def loki_queries() -> dict[str, str]:
 
 
 def on_node_search(log: LogSettings | None) -> str | None:
-    """The command that answers on the node when Loki does not; NAME stands for what the person looks for.
+    """The command that searches on the node if Loki does not answer. Replace NAME with the name you look for.
 
-    None where the node keeps no events, because they go to a webhook alone.
+    None if the node keeps no events, because they go to a webhook alone.
     """
     if log is None:
         return None

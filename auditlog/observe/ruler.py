@@ -1,4 +1,4 @@
-"""Rules for the API of a ruler: each group's address, the command that gives it, and what differs there now.
+"""Rules for a ruler's API: each group's address, the command that sends it, and how the live group differs.
 
 The API is Loki's, https://grafana.com/docs/loki/latest/reference/loki-http-api/#ruler-endpoints.
 """
@@ -26,30 +26,31 @@ _ESCAPED = {"\\": r"\\", '"': r"\"", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\v"
 
 
 def ruler_url(alerts: AlertSettings, loki: LokiSettings) -> str:
-    """Where the ruler's API is, without its path."""
+    """The address of the ruler's API, without a path."""
     return (alerts.ruler_url or loki.query_url or loki.url).rstrip("/")
 
 
 def namespace_of(cluster: str) -> str:
-    """The namespace of rules that a stack has for itself."""
+    """The namespace of rules that belongs to one stack alone."""
     return f"kubernetes-audit-{cluster}"
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveredGroup:
-    """One group, and what a command on this machine needs to give it to the ruler or to take it away again.
-
-    ``name`` is the group's own, ``short`` what it is called within the stack. ``text`` is the body of the request.
-    ``environment`` has the variables of ``ruler.sh``, ``secret_environment`` those with credentials. ``identity`` tells
-    groups of a ruler apart: with another one the old group is taken away first.
-    """
+    """One group, and what a command on this machine needs to send it to the ruler or to delete it there."""
 
     name: str
+    """The group's name in the ruler."""
     short: str
+    """The group's name within the stack."""
     text: str
+    """The body of the request."""
     environment: Mapping[str, str]
+    """The variables of ``ruler.sh``, without credentials."""
     secret_environment: Mapping[str, str]
+    """The variables of ``ruler.sh`` with credentials."""
     identity: tuple[str, ...]
+    """Identifies the group in a ruler. If it changes, the old group is deleted first."""
 
 
 def delivered_groups(rules: RuleFile, scope: RuleScope, loki: LokiSettings) -> tuple[DeliveredGroup, ...]:
@@ -75,26 +76,26 @@ def delivered_groups(rules: RuleFile, scope: RuleScope, loki: LokiSettings) -> t
 
 
 def groups_url(url: str, namespace: str) -> str:
-    """Where the groups of a namespace are."""
+    """The URL of the groups of a namespace."""
     return f"{url}/loki/api/v1/rules/{quote(namespace, safe='')}"
 
 
 def command(action: str, because: str = "") -> str:
-    """What /bin/sh runs. ``action`` is apply or delete, ``because`` why it has to run although nothing else changed."""
+    """What /bin/sh runs. ``action`` is apply or delete. ``because``: why it must run although nothing else changed."""
     reason = f"# {because}\n" if because else ""
     return f"{reason}set -- {action}\n{Path(__file__).with_name('ruler.sh').read_text()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a ruler's group differs from the stack's: ``reason`` in a few words, ``diff`` from the live one, or ""."""
+    """How a ruler's group differs from the stack's: ``reason`` in a few words, and ``diff`` from the live one or ""."""
 
     reason: str
     diff: str = ""
 
 
 def drift_of(wanted: Group, live: Group | None) -> Drift | None:
-    """None where the ruler has the group as it is wanted. Spans of time are equal if they last equally long."""
+    """How the live group differs; None if it does not. Spans of time are equal if they last equally long."""
     if live is None:
         return Drift("is not in the ruler")
     if _plain(wanted) == _plain(live):
@@ -108,7 +109,7 @@ def _lines(group: Group) -> list[str]:
 
 
 def _plain(group: Group) -> dict[str, Any]:
-    """The group as far as it means something: what a ruler writes for nothing (0s, an empty map) is left out."""
+    """The group without empty values, such as 0s or an empty map, which a ruler may add."""
     rules = [_spans({**rule, "expr": str(rule.get("expr", "")).strip()}) for rule in group.get("rules") or ()]
     return {**_spans({key: value for key, value in group.items() if key != "rules"}), "rules": rules}
 
@@ -126,7 +127,7 @@ def _seconds(text: str) -> float | str:
 
 
 def _curl_options(loki: LokiSettings) -> str:
-    """Tenant and credentials, as curl reads them from a file (https://curl.se/docs/manpage.html#-K)."""
+    """Tenant and credentials in the format of a curl configuration file (https://curl.se/docs/manpage.html#-K)."""
     lines = []
     if loki.tenant:
         lines.append(_option("header", f"X-Scope-OrgID: {loki.tenant}"))

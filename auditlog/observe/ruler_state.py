@@ -1,4 +1,4 @@
-"""What a ruler has of the stack's rules now."""
+"""The stack's rules that a ruler has now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = 10
 
 
 def read_ruler(settings: Settings, loki: LokiSettings) -> Mapping[str, Group]:
-    """The groups of the stack's own namespace by their names. Raises LokiError where they cannot be known."""
+    """The groups of the stack's own namespace, by name. Raises LokiError if the ruler cannot be read."""
     namespace = namespace_of(settings.cluster)
     url = ruler_url(settings.alerts, loki)
     client = LokiClient(_access(url, loki))

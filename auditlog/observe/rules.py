@@ -23,31 +23,31 @@ from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, LokiRules, Settin
 
 Rule = dict[str, Any]
 _USUAL_INTERVAL = 60
-"""Seconds between two evaluations of a group that does not say otherwise in its name."""
+"""Seconds between two evaluations of a group, unless its name ends with another interval."""
 _WITHOUT_TENANTS = "fake"
-"""What a Loki without tenants calls its only one."""
+"""The name of the only tenant in a Loki without tenants."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
-    """What the rules of one stack are about.
-
-    `addresses` are names and addresses of its nodes, for metrics; `entries` the annotations that it writes. `tenant` is
-    that of the events in Loki, "" where it is not known. `is_in_loki` is false where no rule is given to Loki, whose
-    silence would then be no fault. `budget` is what the stack promises of its log, None where it promises nothing.
-    `from_files` says whether the annotations come from files of the nodes.
-    """
+    """What the rules of one stack are about."""
 
     cluster: str = ""
     nodes: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    """Names and addresses of the nodes, for metrics."""
     log_path: str = DEFAULT_LOG_PATH
     settings: AlertSettings = field(default_factory=AlertSettings)
     entries: tuple[Entry, ...] = ()
+    """The annotations that the stack writes."""
     tenant: str = ""
+    """The tenant of the events in Loki; "" if it is not known."""
     is_in_loki: bool = True
+    """Whether rules are given to Loki. If not, its silence is no fault."""
     budget: Budget | None = None
+    """What the stack promises for its log; None if it promises nothing."""
     from_files: bool = False
+    """Whether the annotations come from files on the nodes."""
 
     @classmethod
     def of(cls, settings: Settings, entries: Sequence[Entry] = ()) -> RuleScope:
@@ -106,7 +106,7 @@ def selected(settings: AlertSettings, *, on_metrics: bool) -> tuple[Detection, .
 def rule_file(
     scope: RuleScope, *, on_metrics: bool, expressions: Callable[[RuleScope, Detection], list[str]]
 ) -> RuleFile:
-    """A group for each area and interval; a detection has a rule for each of its expressions."""
+    """The file, with a group for each area and interval. A detection has a rule for each of its expressions."""
     groups = []
     chosen = selected(scope.settings, on_metrics=on_metrics)
     for area, detections in AREAS.items():
@@ -123,7 +123,7 @@ def rule_file(
 
 
 def number(value: float) -> str:
-    """A threshold as it stands in an expression."""
+    """A threshold as an expression has it: without a fraction if it is whole."""
     return str(int(value)) if value == int(value) else repr(value)
 
 

@@ -22,10 +22,10 @@ def loki_rules(scope: RuleScope) -> RuleFile:
 
 
 def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
-    """The LogQL of a detection: one expression, or one for each node; none where there is nothing to watch in events.
+    """The LogQL of a detection: one expression, or one for each node. Empty if there is nothing to watch in events.
 
-    What bodies and annotations tell is one expression: either suffices. A detection that counts different values has a
-    second one, which rings where there are too many to be told apart.
+    Bodies and annotations share one expression: either suffices. A detection that counts different values has a second
+    expression, which fires if there may be too many values for Loki to count.
     """
     if isinstance(detection.source, Silence):
         return [silence_query(scope.threshold(detection), node, scope.cluster) for node in scope.nodes]

@@ -1,4 +1,4 @@
-"""Where a node keeps the audit events that are shipped: a file of the API server, or its container's output."""
+"""The files on a node with the events to ship: the API server's log, or its container's output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Source:
     """Shell patterns of the files on a node that hold events.
 
     ``live`` are written to, ``rotated`` are whole and plain, ``compressed`` are gzip. ``folder`` holds all of them.
-    ``container_format`` is true where each line is wrapped as container runtimes do and other output is mixed in.
+    ``container_format`` is true if a container runtime wraps each line and mixes in other output.
     """
 
     folder: str
@@ -32,12 +32,12 @@ class Source:
 
 
 def source_of(log_path: str) -> Source:
-    """Where events are that the API server writes to ``log_path``, a file or ``-`` for standard output."""
+    """The files with the events, if the API server writes to ``log_path``: a file, or ``-`` for standard output."""
     return container_logs() if log_path == STDOUT else log_files(log_path)
 
 
 def log_files(path: str) -> Source:
-    """The API server's log file at ``path``, the canary's beside it, and what both were rotated to."""
+    """The API server's log file at ``path``, the canary's beside it, and the rotated files of both."""
     log = PurePosixPath(path)
     stems = [str(log.with_name(log.stem + part)) for part in ("", "-canary")]
     rotated = tuple(f"{stem}-{_LUMBERJACK_STAMP}{log.suffix}" for stem in stems)
@@ -50,7 +50,7 @@ def log_files(path: str) -> Source:
 
 
 def container_logs() -> Source:
-    """The container logs of the node's API server and of a canary, as kubelet lays them out."""
+    """The container logs of the node's API server and of a canary, in kubelet's layout."""
     rotated = f"{_API_SERVERS}/*.log.{_KUBELET_STAMP}"
     return Source(
         folder=POD_LOGS,

@@ -20,7 +20,7 @@ _DECISION = "authorization.k8s.io/decision"
 
 
 def decode_event(line: str) -> Event:
-    """The event in a line of the log, or in one of a container's log that holds it. Raises ValueError."""
+    """The event in a line of the log, or in a line of a container's log. Raises ValueError."""
     start = line.find("{")
     try:
         return msgspec.json.decode(line[max(start, 0) :], type=Event)
@@ -53,7 +53,7 @@ def wrong_in_event(event: Event, marker: Marker, name: str) -> Iterator[str]:
 def wrong_in_loki(event: Event, cluster: str, labels: Mapping[str, str], nanoseconds: int) -> Iterator[str]:
     """What the entry of ``event`` in Loki lacks, one clause each.
 
-    ``labels`` are the stream's together with the structured metadata of the entry, ``nanoseconds`` its time.
+    ``labels`` has the stream's labels and the entry's structured metadata. ``nanoseconds`` is the entry's time.
     """
     wanted = {
         "job": JOB,
@@ -76,7 +76,7 @@ def wrong_in_loki(event: Event, cluster: str, labels: Mapping[str, str], nanosec
 
 
 def mark_of(event: Event, line: str) -> Mark:
-    """The event without its content, as the ledger compares it; ``line`` is that of the log which holds it."""
+    """The event without its content, for the ledger's comparison. ``line`` is the log's line with the event."""
     size = len(line[max(line.find("{"), 0) :].encode())
     return Mark(event.stage_timestamp, event.audit_id, event.stage, size)
 

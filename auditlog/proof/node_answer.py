@@ -1,4 +1,4 @@
-"""What a node says when it is asked for the proof (``node/prove.sh``): one fact a line, texts in base64."""
+"""A node's answer when it is asked for the proof (``node/prove.sh``): one fact a line, texts in base64."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from auditlog.ledger.files import AnswerError
 
 @dataclass(frozen=True, slots=True)
 class LogAnswer:
-    """``line`` is the marker's event as it stands in the file ``path``, None where it does not.
-
-    ``seen`` is when the node found it, in seconds since 1970 by its own clock. Where it did not, ``said`` is the last
-    line of what the request was answered with, and ``errors`` the API server's count of events that a backend did not
-    take, None where it does not say. ``service`` is the address of the Service that was asked for, "" without one.
-    """
+    """What a node found of the marker's event in its log."""
 
     line: str | None = None
+    """The event's line; None if the node did not find it."""
     path: str = ""
+    """The file with the event."""
     seen: float = 0
+    """When the node found it, in seconds since 1970 by the node's own clock."""
     said: str = ""
+    """If the node did not find it: the last line of the answer to the request."""
     errors: int | None = None
+    """If the node did not find it: the API server's count of events that a backend did not take; None without one."""
     service: str = ""
+    """The address of the Service that was asked for; "" without one."""
 
 
 def parse_log_answer(output: str) -> LogAnswer:
-    """Raises AnswerError."""
+    """Reads a node's answer. Raises AnswerError."""
     line: str | None = None
     path = said = service = ""
     seen, errors = 0.0, None

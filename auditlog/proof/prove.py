@@ -1,6 +1,6 @@
-"""Makes the proof: the ledger's question about one event of each node, which the proof itself has made.
+"""Makes the proof: the ledger's question about one event of each node, which the proof itself causes.
 
-On all nodes at once, one SSH connection each.
+It runs on all nodes at once, with one SSH connection each.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from auditlog.proof.verdict import (
 from auditlog.settings import AlloyMode, Host, LokiSettings, Settings
 
 LOG_SECONDS = 20
-"""How long an event may take to the log on its own node: a batch of an API server that gathers them, no longer."""
+"""How long an event may take to its own node's log: as long as a batch, if the API server writes in batches."""
 
 _PAUSE = 0.3
 
 
 class _StoppedError(AuditlogError):
-    """The way of one event ends here; the message says where."""
+    """One event stopped on its way. The message says where."""
 
     def __init__(self, message: str, *, expected: bool = False) -> None:
         super().__init__(message)
@@ -54,10 +54,10 @@ class _StoppedError(AuditlogError):
 
 
 async def prove_nodes(tasks: Sequence[Task], settings: Settings, account: Account) -> Mapping[str, Proven | Failure]:
-    """Makes a request on each node and finds its event in the log, and in Loki where the stack ships to it.
+    """Makes a request on each node and finds its event in the log, and in Loki if the stack ships to it.
 
-    Gives what became of it by the node's name. It changes nothing but each node's note of its last proof, and raises
-    nothing that a node or Loki does.
+    Returns the results by the node's name. It changes only each node's note of its last proof. Errors of a node or of
+    Loki are results, and not raised.
     """
     hosts = [task.node for task in tasks]
     try:
@@ -76,9 +76,9 @@ async def prove_nodes(tasks: Sequence[Task], settings: Settings, account: Accoun
 
 
 async def owe_proof(hosts: Sequence[Host], settings: Settings, account: Account) -> None:
-    """Has nodes note that their events go another way from now on, which no proof has followed yet.
+    """Makes nodes note that their events go another way from now on, and that no proof has followed yet.
 
-    The next proof takes the note away. Raises SshError or AnswerError, of the first node that does not do it.
+    The next proof removes the note. Raises SshError or AnswerError for the first node that fails.
     """
     async with access_of(account) as keys, logged_in(settings, hosts, keys, seconds=READ_SECONDS) as session:
         for name, problem in session.problems.items():
@@ -88,14 +88,14 @@ async def owe_proof(hosts: Sequence[Host], settings: Settings, account: Account)
 
 @dataclass(frozen=True, slots=True)
 class _Prover:
-    """One node that is logged in to."""
+    """Makes the proof on one node, over its SSH connection."""
 
     task: Task
     settings: Settings
     node: Node
 
     async def prove_and_keep(self) -> Proven | Failure:
-        """The proof, of which the node has a note for previews to show the outputs as they are."""
+        """Makes the proof. The node keeps a note of it, so that previews show the same outputs."""
         try:
             found = await self._prove()
             await self._ask("keep-proof", proof=json.dumps(found.outputs(), separators=(",", ":")))
@@ -148,7 +148,7 @@ class _Prover:
         return event
 
     async def _wait_for_loki(self, loki: LokiSettings, found: Proven, event: Event, answer: LogAnswer) -> float:
-        """Seconds from now until Loki had the event."""
+        """Waits until Loki has the event. Returns how many seconds that took."""
         began, seconds, problem = time.monotonic(), self.settings.proof.loki_seconds, ""
         while True:
             entries: tuple[Entry, ...] = ()
@@ -174,7 +174,7 @@ class _Prover:
             await asyncio.sleep(_PAUSE)
 
     async def _wait_for_entries(self, reader: LokiReader, event: Event, deadline: float) -> tuple[Entry, ...]:
-        """The entries that hold the event, none if there are none in time."""
+        """The entries that hold the event; empty if there are none in time."""
         second, moment = 1_000_000_000, event_nanoseconds(event)
         while True:
             found = await asyncio.to_thread(reader.shown, event.audit_id, moment - second, moment + second)
@@ -184,7 +184,7 @@ class _Prover:
             await asyncio.sleep(_PAUSE)
 
     def _wrong(self, event: Event, answer: LogAnswer, entries: Sequence[Entry]) -> tuple[str, ...]:
-        """What is not as it should be in Loki, one clause each."""
+        """What is wrong in Loki, one clause each."""
         of_fields = [
             clause
             for entry in entries
@@ -202,5 +202,5 @@ class _Prover:
         return alloy_trouble(state, self.task.hostname, namespace, "proof.lokiSeconds")
 
     async def _ask(self, command: str, **arguments: str) -> str:
-        """What the node prints. Raises AnswerError when the command fails."""
+        """What the node prints. Raises AnswerError if the command fails."""
         return await self.node.reader.ask(command, arguments)

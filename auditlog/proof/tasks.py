@@ -19,9 +19,9 @@ DROPPED = "the policy drops every request that the proof could make"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A request to one node's own API server at ``endpoint``, whose event is to be in ``log`` ("-": standard output).
+    """A request to one node's API server at ``endpoint``. Its event must get into ``log`` ("-": standard output).
 
-    ``hostname`` is the node's own name, which Kubernetes knows it by.
+    ``hostname`` is the node's own name, by which Kubernetes knows it.
     """
 
     node: Host
@@ -32,7 +32,7 @@ class Task:
 
 
 def proof_tasks(plan: Plan, settings: Settings, policy: Policy, facts: Mapping[str, Facts]) -> tuple[Task, ...] | str:
-    """One task for each control-plane node of the plan, or why there is nothing that could be found on them."""
+    """One task for each control-plane node of the plan, or why no event could be found on them."""
     log, marker = settings.log, marker_of(policy, MARKER)
     if log is None:
         return "events go to the webhook alone, where the stack cannot look"

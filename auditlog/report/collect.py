@@ -1,4 +1,4 @@
-"""What the page shows, from one pass over a log; memory does not grow with the log."""
+"""What the page shows, from one pass over a log. Memory does not grow with the log."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from auditlog.events.story.entry import Entry, entry, is_refused, reads, sentenc
 from auditlog.events.story.timeline import joined
 
 MOST_POINTS = 400
-"""Points of the chart: more are not seen on a screen."""
+"""The most points of the chart. A screen does not show more."""
 
 MOST_CALLERS = 25
 MOST_OBJECTS = 25
 MOST_ENTRIES = 300
 MOST_ALERTS = 200
-"""Of one detection; the latest."""
+"""The most alerts of one detection. The latest are kept."""
 KEPT_NAMES = 50_000
-"""Names that are counted one by one; requests of further ones are summed up."""
+"""The most names that are counted one by one. Requests of further names are summed up."""
 
 _ROUTINE = frozenset({Identity.NODE, Identity.CONTROL_PLANE})
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Requests by kind of caller in steps of so many seconds from `start`."""
+    """Requests by kind of caller, in steps of `step` seconds from `start`."""
 
     start: datetime | None
     step: int
@@ -81,14 +81,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An alert that would have rung."""
+    """An alert that would have fired."""
 
     detection: Detection
     ring: Ring
 
     @property
     def summary(self) -> str:
-        """Its sentence."""
+        """The alert in one sentence."""
         return summary_of(self.detection, self.ring)
 
 
@@ -104,7 +104,7 @@ class Findings:
     targets: tuple[Target, ...]
     other_targets: int
     entries: tuple[Entry, ...]
-    """Changes and refusals, of people and of workloads outside of kube-system; the latest."""
+    """The latest changes and refusals, of people and of workloads outside kube-system."""
     earlier_entries: int
     fired: tuple[Fired, ...]
     not_evaluated: tuple[str, ...]
@@ -118,7 +118,7 @@ class Report:
     made: datetime
     findings: Findings
     judged_by: str
-    """Which policy the verdicts rest on, as a noun; "" where nobody named one."""
+    """The policy that the verdicts rest on, as a noun; "" if none was named."""
     verdicts: tuple[Verdict, ...]
     periods: tuple[Period, ...]
     volume: ReplayReport
@@ -233,7 +233,7 @@ def collect(recorded: Iterable[Recorded], time: TimeRange) -> Findings:
 
 
 def _fired(watches: Watches) -> tuple[Fired, ...]:
-    """The alerts that would have rung, gravest and latest first."""
+    """The alerts that would have fired, gravest and latest first."""
     rang = [replayed(each, counted) for each, counted in watches.counted.items()]
     found = [Fired(each.detection, ring) for each in rang for ring in each.rings[-MOST_ALERTS:]]
     order = list(Severity)
@@ -272,10 +272,10 @@ def _activity(seconds: dict[Identity, Counter[int]]) -> Activity:
 
 
 _STEPS = (1, 3, 6, 30, 60, 180, 360, 2160, 8640, 60480)
-"""In tens of seconds: from ten seconds to a week."""
+"""Steps of the chart in tens of seconds: from ten seconds to a week."""
 
 
 def _is_review(event: Event) -> bool:
-    """A question to the API server, which is sent like a creation."""
+    """Whether it is a question to the API server, which is sent like a creation."""
     group = event.object_ref.api_group if event.object_ref else ""
     return group in ("authorization.k8s.io", "authentication.k8s.io")

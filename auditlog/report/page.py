@@ -1,7 +1,7 @@
 """The page as one HTML file that loads nothing and runs nothing but its own script.
 
 Every text of a log goes through `html.escape`, or into JSON whose `<` are written as escapes. A Content Security Policy
-lets only this script and these styles run, by their digests: what came through all the same would still be text.
+allows only this script and these styles, by their digests. So a script in the log would not run even if it got through.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CALLERS = {
     Identity.CONTROL_PLANE: ("Control plane", "plane", "line"),
     Identity.NODE: ("Nodes", "node", "dash"),
 }
-"""Label, colour and line: not by colour alone."""
+"""Label, colour and line of each kind, so that colour alone does not distinguish them."""
 
 _DASHES = {"line": [], "dash": [8, 4], "dot": [2, 3]}
 _CHARTS = (
@@ -41,7 +41,7 @@ _CHARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table: its text, and how it is shown."""
+    """One cell of a table: its text and its style."""
 
     text: str
     kind: str = ""
@@ -336,7 +336,7 @@ def _table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) 
 
 
 def _data(report: Report) -> str:
-    """What the charts show, as JSON that no HTML parser takes for anything else."""
+    """The charts' data, as JSON that an HTML parser does not read as markup."""
     activity = report.findings.activity
     length = len(next(iter(activity.counts.values()), ()))
     first = int(activity.start.timestamp()) if activity.start else 0
@@ -360,7 +360,7 @@ def _data(report: Report) -> str:
 
 
 def _text(text: str) -> str:
-    """A text of a log, to be shown as it is and to be nothing else."""
+    """A text of a log, escaped so that it is only shown."""
     return escape(safe(text))
 
 

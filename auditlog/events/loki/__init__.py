@@ -1,4 +1,4 @@
-"""Audit events from Loki instead of files: the same questions, the same answers, which are those of ``store``."""
+"""Audit events from Loki instead of files, for the same questions and the same answers. ``store`` reads them."""
 
 from auditlog.events.loki.access import DeniedError, LokiAccess, LokiError
 from auditlog.events.loki.client import LokiClient

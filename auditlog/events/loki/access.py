@@ -1,4 +1,4 @@
-"""Where Loki is and who asks it."""
+"""Loki's address and the credentials for it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from auditlog.events.http_access import AccessError, HttpAccess, Names
 
 
 class LokiError(AccessError):
-    """Loki cannot be asked, or does not answer as Loki does; the message names its address."""
+    """Loki cannot be queried, or the answer is not Loki's. The message names its address."""
 
 
 class DeniedError(LokiError):
-    """Loki does not take these credentials: asking again helps nothing."""
+    """Loki rejects these credentials. Another try does not help."""
 
 
 OPTIONS = Names("--loki", "--tenant", "--loki-user", "--loki-token-file", "--loki-ca")

@@ -19,7 +19,7 @@ from auditlog.events.loki.access import DeniedError, LokiAccess, LokiError
 Decoded = TypeVar("Decoded")
 
 _BUSY = frozenset({429, 502, 503, 504})
-"""Loki limits the rate of queries, restarts, or waits for its parts: worth another try."""
+"""Codes worth another try: Loki limits the rate of queries, restarts, or waits for its parts."""
 
 _DENIED = frozenset({401, 403})
 
@@ -58,17 +58,17 @@ class _Answer(Struct, frozen=True):
 
 
 class TooLargeError(LokiError):
-    """Loki's parts may not exchange an answer of this size; fewer lines may pass."""
+    """The answer is too large for Loki's parts to exchange. Ask for fewer lines."""
 
 
 class MissingError(LokiError):
-    """There is nothing at this address: the message has Loki's own words, or those of whatever else answers there."""
+    """Nothing is at this address. The message quotes Loki, or whatever else answers there."""
 
 
 class LokiClient:
     """Asks one Loki. Every method raises LokiError with a message for people.
 
-    ``received`` is how many bytes its answers had.
+    ``received`` is the bytes of all its answers.
     """
 
     def __init__(self, access: LokiAccess) -> None:
@@ -104,7 +104,7 @@ class LokiClient:
         return self._decode(found, list[dict[str, str]])
 
     def text(self, url: str) -> bytes:
-        """What an address of this Loki answers, unread. Raises MissingError where it has nothing."""
+        """The unparsed answer of an address of this Loki. Raises MissingError if nothing is there."""
         return self._fetch(url, url)
 
     def _get(self, path: str, parameters: Mapping[str, object]) -> msgspec.Raw:

@@ -1,4 +1,4 @@
-"""The events of a Loki as log files, for what has to read a log several times."""
+"""The events in Loki as log files, for commands that read a log several times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from auditlog.events.sources import LogFile, LogSet
 
 
 def copied(store: LokiStore, folder: Path, progress: Progress = lambda _: None) -> LogSet:
-    """Writes what Loki has of the time into `folder`, a file for each node; `folder` should be nobody else's.
+    """Writes what Loki has of the time into `folder`, a file for each node. Nobody else should use `folder`.
 
-    A node is called as Loki's labels have it, with its cluster in front. Raises LokiError, and OSError where the folder
-    has no room.
+    A node's name comes from Loki's labels, with its cluster in front. Raises LokiError, and OSError if the folder has
+    no room.
     """
     files: dict[str, tuple[Path, BinaryIO]] = {}
     with ExitStack() as opened:
@@ -32,7 +32,7 @@ def copied(store: LokiStore, folder: Path, progress: Progress = lambda _: None) 
 
 
 def named(damage: Damage, logs: LogSet) -> Damage:
-    """The same with places that say which node's events they are, and not where the copy lay."""
+    """The same damage, with places that name the node instead of the copy's file."""
     nodes = {file.path: f"{file.node} in Loki" for file in logs.files}
 
     def place(text: str) -> str:

@@ -1,7 +1,7 @@
 """What Loki can leave out before a question is asked: filters on the text of the line.
 
-They let through everything the question may want, and more: the questions decide. They use nothing but the line, so
-that a log that came to Loki by any shipper, with or without structured metadata, gives the same answer.
+They let through everything that the question may want, and more: the questions decide. They use only the line. So the
+answer is the same whatever shipper sent the log, with or without structured metadata.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from auditlog.events.story.credential import ISSUED
 from auditlog.events.story.subject import Kind, Subject
 
 ANONYMOUS = r'|~ `"system:anonymous"|"system:unauthenticated"|"user": ?\{ ?(\}|"uid"|"groups"|"extra")|"username": ?""`'
-"""Without an identity; the name is left out of the event when authentication failed."""
+"""Requests without an identity. The event has no user name if authentication failed."""
 
 ESCALATIONS = '|= `"rbac.authorization.k8s.io"` |~ `"(create|update|patch)"`'
 SECRETS = '|= `"secrets"` |~ `"(get|list|watch)"`'
@@ -23,12 +23,13 @@ HEARTBEAT = '|= `"system:apiserver"` |= `"leases"` |= `"update"` |= `"kube-syste
 """Each API server's renewals of its own lease."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9@._:/-]+")
-"""What JSON writes as it is."""
+"""Texts that JSON writes without escapes."""
 
 
 def who_filter(query: WhoQuery) -> str:
-    """The filter for `who`. A deletecollection has no name in it and may have hit the name that is asked for, and a
-    creation has none where the API server chose it.
+    """The filter for `who`. It lets through requests that may be about the name although it is not in the line.
+
+    A deletecollection has no name and may have deleted this one. A creation has no name if the API server chose it.
     """
     parts = []
     verbs = [_literal(verb) for verb in query.verbs]
@@ -72,5 +73,5 @@ def of_resource(plural: str) -> str:
 
 
 def _literal(pattern: str) -> str:
-    """The longest text that a value has to hold to fit a pattern, "" when there is none that JSON writes as it is."""
+    """The longest text that a value must hold to match a pattern; "" if there is none that JSON writes unescaped."""
     return max((piece for piece in pattern.split("*") if _PLAIN.fullmatch(piece)), key=len, default="")

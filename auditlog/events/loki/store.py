@@ -1,4 +1,4 @@
-"""The audit log of one Loki over one range of time: its events, how far they reach, and its gaps."""
+"""The audit log in one Loki over one range of time: its events, how far they reach, and its gaps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class LokiStore:
                 damage.add(place, reason_of(line.encode(), problem, ended=True))
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Node and text of every line, oldest first, and of an hour more, as `read` gives them."""
+        """Node and text of every line in the range and the hour after it, oldest first, as for `read`."""
         for _, node, line in self._lines(self.selector):
             yield node, line
 
@@ -81,7 +81,7 @@ class LokiStore:
         return replace(answer, coverage=self._with_counts(answer.coverage))
 
     def silent_nodes(self, coverage: Coverage) -> tuple[str, ...]:
-        """Nodes that Loki knows from before and that have no event in the range."""
+        """Nodes that Loki knows from before the range and that have no event in it."""
         labels = self.client.label_sets(self.selector, _nanoseconds(self.since - KNOWN_FOR), _nanoseconds(self.until))
         return tuple(sorted({_node(each) for each in labels} - {node.node for node in coverage.nodes}))
 
@@ -96,15 +96,15 @@ class LokiStore:
             yield _time(moment), labels, line
 
     def _lines(self, query: str) -> Iterator[tuple[int, str, str]]:
-        """Time, node and text of every line, and of an hour more: a request is stored under the time of its stage."""
+        """Time, node and text of every line, and of the hour after: a request is stored under the time of its stage."""
         for moment, labels, line in self._pages(query, _nanoseconds(self.until + LONGEST_REQUEST) + 1):
             yield moment, _node(labels), line
 
     def _pages(self, query: str, end: int) -> Iterator[tuple[int, dict[str, str], str]]:
-        """Time, labels and text of every line, page by page; a page begins with the time that the last one ended with.
+        """Time, labels and text of every line, page by page. A page begins with the time that ended the page before.
 
-        A line is given once. Loki leaves out what was sent twice within one stream alone, and it divides a busy stream
-        into several (`shard_streams`, on unless it is configured otherwise).
+        Each line is given once. Loki drops a re-sent line only within one stream, and it divides a busy stream into
+        several (`shard_streams`, on by default).
         """
         start = _nanoseconds(self.since)
         limit = PAGE
@@ -141,7 +141,7 @@ class LokiStore:
     def _moments(self, width: timedelta) -> Iterator[tuple[str, datetime]]:
         """Each node's first and last event in every window of a width, in the order of time.
 
-        Loki finds them: two numbers for a window instead of its events. No gap longer than a window hides in one.
+        Loki finds them: it sends two numbers for a window instead of its events. No gap longer than a window is missed.
         """
         step = max(1, int(width.total_seconds()))
         first = int(self.since.timestamp()) // step * step + step
@@ -175,7 +175,7 @@ class LokiStore:
 
 
 def _node(labels: dict[str, str]) -> str:
-    """A node's name, with its cluster before it where the shipper says which."""
+    """A node's name, with its cluster in front if the shipper names it."""
     return "/".join(labels[name] for name in ("cluster", "node") if labels.get(name)) or "Loki"
 
 

@@ -16,7 +16,7 @@ from auditlog.policy.resources import HEALTH_PATHS
 
 
 class Reach(StrEnum):
-    """How far a request without credentials came."""
+    """How far a request without an identity got."""
 
     REACHED = "reached"
     """It got an answer that is not meant for everyone."""
@@ -81,12 +81,12 @@ ANONYMOUS_NEED = Need(
 
 
 def is_probe(target: str) -> bool:
-    """Whether a path is that of a health probe, or below one."""
+    """Whether a path is a health probe's, or below one."""
     return target.startswith(HEALTH_PATHS)
 
 
 def anonymous(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> AnonymousAnswer:
-    """What was tried without an identity, and what of it worked."""
+    """What was tried without an identity, and what worked."""
     watch = CoverageWatch(time)
     groups: Groups[tuple[Reach, str, str, str, int, str, str]] = Groups()
     for sighting in one_per_request(each for each in watch.over(sightings) if _is_anonymous(each.event)):

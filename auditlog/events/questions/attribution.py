@@ -14,7 +14,7 @@ from auditlog.events.questions.common import Answer, Latest, Occurrence, one_per
 from auditlog.events.questions.pattern import any_pattern, pattern
 
 _SIMILAR_USERS = 10
-"""Users that are named when a part of a name fits several."""
+"""The most users that are named if a part of a name matches several."""
 
 _KNOWN_USERS = 10_000
 
@@ -24,10 +24,10 @@ _REVIEWS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
 @dataclass(frozen=True, slots=True)
 class WhoQuery:
-    """Which requests are asked for; an empty field asks for any. `*` in a value stands for any text."""
+    """Which requests are asked for. An empty field matches any. `*` in a value matches any text."""
 
     verbs: tuple[str, ...] = ()
-    """API verbs, one of which the request has."""
+    """API verbs. The request must have one of them."""
     name: str = ""
     """The object's name."""
     namespace: str = ""
@@ -35,17 +35,17 @@ class WhoQuery:
     resource: str = ""
     """`pods` (with its subresources), `deployments.apps` or `pods/exec`."""
     user: str = ""
-    """The user, also an impersonated one. Where no user has this name: the only user whose name holds it."""
+    """The user, or an impersonated one. If no user has this name, it means the only user whose name contains it."""
     time: TimeRange = ANY_TIME
-    """When the request went on."""
+    """When the request was in progress."""
     limit: int = 1000
     """How many of the latest matches are kept."""
     everything: bool = False
-    """Whether leases and events that the cluster writes all the time are shown where no field asks for anything."""
+    """Whether a query without other fields also shows the leases and events that the cluster writes all the time."""
 
     @property
     def is_open(self) -> bool:
-        """Whether it asks for every request."""
+        """Whether it matches every request."""
         return not (self.verbs or self.name or self.namespace or self.resource or self.user)
 
 
@@ -64,20 +64,20 @@ class WhoAnswer(Answer):
     matches: tuple[Occurrence, ...]
     """The requests that were asked for."""
     possible: tuple[Occurrence, ...]
-    """Requests without an object name that may have hit the object all the same: a deletecollection when a delete by
-    name was asked for."""
+    """Requests without an object name that may have changed the object: a deletecollection, if a delete by name was
+    asked for."""
     nameless_creations: int = 0
-    """Creations that fit, apart from the name: the API server gave the object one, and the event does not have it."""
+    """Creations that match except for the name: the API server chose it, and the event does not have it."""
     housekeeping: int = 0
     """Events about leases and events that are left out."""
     user: str = ""
-    """The user that is answered for, where nobody is called what was asked for."""
+    """The user that the answer is about, if no user has exactly the name that was asked for."""
     similar_users: tuple[UserCount, ...] = ()
-    """The users whose names hold what was asked for, where nobody is called that. The answer is empty with several."""
+    """If no user has exactly this name: the users whose names contain it. With several, the answer is empty."""
 
     @property
     def found(self) -> bool:
-        """Whether there is such a request, or one that may be it."""
+        """Whether there is a matching request, or one that may match."""
         return bool(self.matches or self.possible)
 
     @property
@@ -107,7 +107,7 @@ class _Book:
 
 @dataclass(slots=True)
 class _Users:
-    """Says which user of the query an event is of, and counts those whose names hold what was asked for."""
+    """Decides which user of the query an event is about, and counts the users whose names contain the query's."""
 
     asked: str
     exact: int = 0
@@ -123,7 +123,7 @@ class _Users:
                 self.exact += 1
 
     def of(self, event: Event) -> tuple[str, ...]:
-        """The names that fit: "" for what was asked for, else a name that holds it."""
+        """The matching names: "" for exactly the query's, else a name that contains it."""
         if not self.asked:
             return ("",)
         other = event.impersonated_user
@@ -145,7 +145,7 @@ class _Users:
 
     @property
     def chosen(self) -> str | None:
-        """The name to answer for, "" for what was asked for; None where several fit."""
+        """The name to answer for; "" for exactly the query's; None if several match."""
         if self.exact or not self.similar:
             return ""
         return next(iter(self.similar)) if len(self.similar) == 1 else None
@@ -217,7 +217,7 @@ def _fits(query: WhoQuery) -> Callable[[Event], _Fit | None]:
 
 
 def has_no_name(event: Event) -> bool:
-    """Whether the API server chose the name of what was created, which the event does not have."""
+    """Whether the API server chose the name of the created object, so that the event does not have it."""
     reference = event.object_ref
     return (
         reference is not None

@@ -1,4 +1,4 @@
-"""Which requests `who` looks for, as the policy that would record just them."""
+"""Which requests `who` looks for, as a policy that would record just these."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from auditlog.policy.senders import CONTROL_PLANE, Sender
 
 
 def who_need(query: WhoQuery, user: str = "") -> Need:
-    """What `query` asks for, as requests; `user` is the one that is answered for, where that is another.
+    """The requests that `query` asks for. `user` is the user that the answer is about, if it is not the query's.
 
-    It is never less than that: a value with `*` stands for every value, and somebody else may have acted as the user.
-    A built-in resource without its group means the built-in groups that have it.
+    It never covers less: a value with `*` counts as every value, and somebody else may have acted as the user. A
+    built-in resource without its group means the built-in groups that have it.
     """
     has_verb, asked_user = any_pattern(query.verbs), user or query.user
     verbs = tuple(filter(has_verb, dict.fromkeys((*_EVERY_VERB, *query.verbs)))) if query.verbs else ()
@@ -73,7 +73,7 @@ def _entries(resource: str) -> tuple[GroupResources, ...]:
 
 
 def _groups_of(plural: str) -> list[str]:
-    """The built-in groups that have the resource; `*` for one of a custom resource definition."""
+    """The built-in groups that have the resource; `*` for a custom resource."""
     groups = dict.fromkeys(group for minor in SUPPORTED_MINORS for group in groups_with(plural, minor))
     return list(groups) or ["*"]
 

@@ -26,34 +26,35 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One request, as an answer shows it.
-
-    `time` is when it was received, `code` the HTTP status, 0 while there is none. `resource` is written like
-    `deployments.apps/scale` and empty for other requests, `path` is the URI of the request. `impersonated` is empty
-    unless the user acted as someone else. `changed` is what annotations say of it, empty without them.
-    """
+    """One request, as an answer shows it."""
 
     time: datetime
+    """When it was received."""
     node: str
     user: str
     impersonated: str
+    """As whom the user acted; "" for nobody else."""
     verb: str
     resource: str
+    """Written like `deployments.apps/scale`; "" for a request that is not for a resource."""
     namespace: str
     name: str
     code: int
+    """The HTTP status; 0 if the event has none."""
     source_ips: tuple[str, ...]
     user_agent: str
     path: str
+    """The URI of the request."""
     level: str
     stage: str
     audit_id: str
     changed: str = ""
+    """What changed, by annotations; "" without them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(ABC):
-    """What every answer says: how far the events reach, and how many entries did not fit in."""
+    """What every answer has: how far the events reach, and how many entries did not fit in."""
 
     coverage: Coverage
     left_out: int
@@ -65,16 +66,16 @@ class Answer(ABC):
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What the requests that were found leave open."""
+        """What the found requests leave open."""
         return ()
 
 
 def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:
-    """One sighting per request: its final stage, or the latest one where the events end before the request does.
+    """One sighting per request: its final stage, or the latest one if the events end before the request does.
 
     The stages of a request share audit id, user, verb, URI and time of receipt. The audit id alone is not enough: a
-    client may send its own (header Audit-ID), the same for every request. An event that comes a second time, from
-    overlapping files, is passed over unless very many requests lie between.
+    client may send the same one with every request (header Audit-ID). A repeated event, from overlapping files, is
+    skipped unless very many requests lie between.
     """
     unfinished: OrderedDict[Hashable, Sighting] = OrderedDict()
     finished: OrderedDict[Hashable, None] = OrderedDict()
@@ -130,7 +131,7 @@ class Latest:
     _added: int = 0
 
     def add(self, sighting: Sighting) -> None:
-        """Keeps it, and lets go of the earliest when there are too many."""
+        """Keeps it, and drops the earliest if there are too many."""
         self._added += 1
         shown = occurrence(sighting)
         heapq.heappush(self._heap, (shown.time, self._added, shown))
@@ -154,7 +155,7 @@ class Group:
 
 @dataclass(slots=True)
 class Groups(Generic[Key]):
-    """Requests counted by what they have in common; further groups beyond a fixed number are only counted."""
+    """Requests counted by what they have in common. Requests of groups beyond a fixed number only add to `left_out`."""
 
     left_out: int = 0
     _groups: dict[Key, Group] = field(default_factory=dict)

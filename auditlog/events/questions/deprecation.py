@@ -21,7 +21,7 @@ _DEPRECATED_V1 = frozenset({("", "endpoints"), ("", "componentstatuses")})
 
 @dataclass(frozen=True, slots=True)
 class DeprecatedUse:
-    """Requests alike for an API that a release removes. `removed_release` is empty where the event names none."""
+    """Similar requests for an API that a release removes. `removed_release` is empty if the event names none."""
 
     removed_release: str
     api: str
@@ -37,7 +37,7 @@ class DeprecatedUse:
 class DeprecatedAnswer(Answer):
     """Who uses deprecated APIs, by the release that removes them, the earliest first.
 
-    `own` are uses by the control plane itself: an upgrade of Kubernetes ends them, and nothing is left for you to do.
+    `own` are uses by the control plane itself. You need do nothing about them: an upgrade of Kubernetes ends them.
     """
 
     uses: tuple[DeprecatedUse, ...]
@@ -72,7 +72,7 @@ DEPRECATED_NEED = Need(
     advice=(PolicyRule(Level.METADATA),),
     final=True,
 )
-"""Everybody's requests but the control plane's own, for anything that has or had a deprecated version."""
+"""All requests, except the control plane's own, for anything that has or had a deprecated version."""
 
 
 def deprecated(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> DeprecatedAnswer:

@@ -35,7 +35,7 @@ class Escalation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EscalationFinding:
-    """One change. `explanation` says what is known, or why no more is known; `role` and `subjects` may be unknown."""
+    """One change. `explanation` says what is known, or why no more is. `role` and `subjects` may be unknown."""
 
     kind: Escalation
     request: Occurrence
@@ -46,7 +46,7 @@ class EscalationFinding:
 
 @dataclass(frozen=True, slots=True)
 class EscalationsAnswer(Answer):
-    """Changes that give, or may give, wide powers, oldest first. Refused attempts are in here too: see the code."""
+    """Changes that give, or may give, wide powers, oldest first. Refused attempts are included: see their code."""
 
     findings: tuple[EscalationFinding, ...]
 
@@ -57,7 +57,7 @@ class EscalationsAnswer(Answer):
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Changes without what they wrote. Refused ones changed nothing, and their bodies were never read."""
+        """Changes without their content. Refused ones do not count: they changed nothing."""
         unknown = sum(finding.kind is Escalation.UNKNOWN and finding.request.code < 400 for finding in self.findings)
         if not unknown:
             return ()
@@ -115,7 +115,7 @@ ESCALATIONS_NEED = Need(
     sent_by=lambda sender: sender.user is not None,
     advice=(_WITH_CONTENT,),
 )
-"""At any level: where no change is recorded there was none, and one without its content is a doubt."""
+"""Any level suffices: it shows that there was no change, and a change without its content is a doubt."""
 
 
 def escalations(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> EscalationsAnswer:
@@ -197,7 +197,7 @@ def _judge(sighting: Sighting, wildcards: OrderedDict[tuple[str, str, str], None
 def _judge_annotated_role(
     sighting: Sighting, role: tuple[str, str, str], said: str, wildcards: OrderedDict[tuple[str, str, str], None]
 ) -> EscalationFinding | None:
-    """A wildcard for groups alone gives named resources of every group, which is no finding with a body either."""
+    """A wildcard for groups alone gives named resources of every group. That is no finding, as with a body."""
     wide = [what for what in said.split(", ") if what in ("verbs", "resources")]
     return _judge_role(sighting, role, f"all {' and '.join(wide)}" if wide else "", wildcards)
 
@@ -217,7 +217,7 @@ def _judge_role(
 
 
 def _annotated_binding(event: Event) -> _RbacBody | None:
-    """What annotations say of a binding; None unless they say all of it."""
+    """The binding as its annotations describe it; None unless they describe all of it."""
     said = what_changed(event.annotations)
     if "binding" not in said.complete or not said.role:
         return None
@@ -232,7 +232,7 @@ def _finding(
 
 
 def _rbac_body(event: Event) -> _RbacBody | None:
-    """The object after the change where the log has it, else what was sent."""
+    """The object after the change if the log has it, else the body of the request."""
     for raw in (event.response_object, event.request_object):
         body = _decode_rbac(raw)
         if body is not None and (body.role_ref is not None or body.rules is not None):

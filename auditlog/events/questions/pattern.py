@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 
 def pattern(text: str) -> Callable[[str], bool]:
-    """A test for a value with `*` for any text; an empty pattern fits everything."""
+    """A test for a pattern in which `*` matches any text. An empty pattern matches everything."""
     if not text:
         return lambda _: True
     if "*" not in text:
@@ -17,7 +17,7 @@ def pattern(text: str) -> Callable[[str], bool]:
 
 
 def any_pattern(texts: Sequence[str]) -> Callable[[str], bool]:
-    """A test for a value that fits one of several patterns; none of them fits everything."""
+    """A test for values that match one of several patterns. An empty list matches everything."""
     if texts and not any("*" in text or not text for text in texts):
         return frozenset(texts).__contains__
     patterns = [pattern(text) for text in texts]

@@ -27,7 +27,7 @@ class Identity(StrEnum):
 
 
 def identity(username: str) -> Identity:
-    """The kind of a user name. What does not begin with `system:` is taken for a person or an outside program."""
+    """The kind of a user name. A name without the prefix `system:` counts as a person or an outside program."""
     if username in ("", "system:anonymous"):
         return Identity.ANONYMOUS
     if username.startswith("system:serviceaccount:"):
@@ -39,7 +39,7 @@ def identity(username: str) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class SecretAccess:
-    """Reads of Secrets that were alike. A list or watch reads every Secret of its namespace; its name is then empty."""
+    """Similar reads of Secrets. The name is empty for a list or watch, which reads every Secret of its namespace."""
 
     reader: Identity
     user: str
@@ -68,7 +68,7 @@ class SecretsAnswer(Answer):
 
 
 def secrets_need(namespace: str = "") -> Need:
-    """Reads of Secrets: those of one namespace with the lists over all of them, where a namespace is given."""
+    """Reads of Secrets. With a namespace: the reads in it, and the lists over all namespaces."""
     resources = (GroupResources("", ("secrets",)),)
     if not namespace:
         rule = PolicyRule(Level.METADATA, verbs=("get", "list", "watch"), resources=resources)
@@ -85,7 +85,7 @@ def secrets(
     time: TimeRange = ANY_TIME,
     namespace: str = "",
 ) -> SecretsAnswer:
-    """Who read Secrets, or tried to. A namespace asks for its Secrets only, with reads across all namespaces."""
+    """Who read Secrets, or tried to. With a namespace: only its Secrets, with reads across all namespaces."""
     watch = CoverageWatch(time)
     groups: Groups[tuple[Identity, str, str, str, str, str, bool, str, str]] = Groups()
     for sighting in one_per_request(each for each in watch.over(sightings) if _reads_secrets(each.event, namespace)):

@@ -14,16 +14,18 @@ from auditlog.events.questions.common import KEPT_ENTRIES, Answer
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time in which a node's API server wrote nothing.
-
-    `others_wrote` says whether another node wrote meanwhile: True points at this node, False at the whole cluster (or
-    at a policy that records little); None means that no other node's events reach over that time.
-    """
+    """A time in which a node's API server wrote nothing."""
 
     node: str
     silence: Silence
     seconds: float
     others_wrote: bool | None
+    """Whether another node wrote meanwhile.
+
+    - True: that points at this node.
+    - False: that points at the whole cluster, or at a policy that records little.
+    - None: no other node's events reach over that time.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class GapsAnswer(Answer):
 
     @property
     def found(self) -> bool:
-        """Whether a node was silent; what that means depends on the policy (`auditlog.events.judgement`)."""
+        """Whether a node was silent. What that means depends on the policy (`auditlog.events.judgement`)."""
         return bool(self.gaps)
 
 
@@ -44,14 +46,14 @@ def gaps(
     time: TimeRange = ANY_TIME,
     threshold: timedelta = SILENCE,
 ) -> GapsAnswer:
-    """Where each node's log is silent for longer than the threshold; the longest gaps are kept."""
+    """Where each node's log is silent for longer than the threshold. The longest gaps are kept."""
     watch = CoverageWatch(time)
     moments = ((sighting.node, sighting.event.stage_timestamp) for sighting in watch.over(sightings))
     return gaps_between(moments, watch, threshold)
 
 
 def gaps_between(moments: Iterable[tuple[str, datetime]], watch: CoverageWatch, threshold: timedelta) -> GapsAnswer:
-    """The gaps between moments at which nodes wrote, each node's in order; the watch notes them as they pass."""
+    """The gaps between moments at which nodes wrote, each node's in order. `watch` must note these as they pass."""
     latest: dict[str, datetime] = {}
     longest: list[tuple[timedelta, str, datetime]] = []
     left_out = 0

@@ -1,6 +1,6 @@
-"""What a request changed: from audit annotations, else as a difference of bodies, else not recorded.
+"""What a request changed: from audit annotations, else from the difference of bodies, else not recorded.
 
-Values of Secrets and ConfigMaps, of environment variables and of tokens are never said, whatever the log holds.
+Values of Secrets, ConfigMaps, environment variables and tokens are never shown, whatever the log holds.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _MISSING = object()
 
 
 class Source(StrEnum):
-    """Where it is known from what changed."""
+    """The source of what changed."""
 
     ANNOTATIONS = "annotations"
     BODIES = "difference of bodies"
     PATCH = "patch"
     NOT_RECORDED = "not recorded"
     NOTHING = ""
-    """The request changes nothing that a word more could be said of."""
+    """Nothing more needs to be said about the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What changed, in short parts, and where that is known from."""
+    """What changed, in short parts, and the source of that."""
 
     parts: tuple[str, ...] = ()
     source: Source = Source.NOTHING
@@ -51,12 +51,12 @@ class Change:
 
 @dataclass(slots=True)
 class Bodies:
-    """The last body of each object, of those that pass by in the order of time."""
+    """Keeps the last body of each object, from events that pass by in the order of time."""
 
     _last: OrderedDict[tuple[str, str, str, str], Any] = field(default_factory=OrderedDict)
 
     def change(self, event: Event) -> Change:
-        """What a request changed, and remembers its body."""
+        """Returns what a request changed, and remembers its body."""
         before, after = self._remember(event)
         facts = facts_of(event.annotations)
         if facts:
@@ -149,7 +149,7 @@ def _differences(before: Any, after: Any, path: str, *, untold: bool) -> Iterato
 
 
 def _patched(patch: Any, kind: str, path: str = "") -> Iterator[str]:
-    """What a patch sets: of a JSON patch its operations, of any other its leaves."""
+    """What a patch sets: the operations of a JSON patch, the leaves of any other patch."""
     untold = kind in _UNTOLD_KINDS
     if isinstance(patch, list) and not path:
         for step in patch:

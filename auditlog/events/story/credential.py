@@ -1,8 +1,8 @@
 """Which credential a request was sent with, and which one a request issued.
 
-The API server names both: the user's extra field holds the ID of the token or the certificate that authenticated the
-request, and a TokenRequest's event holds the ID of the token that it issued. Tokens: on by default since Kubernetes
-1.30, certificates since 1.32
+The API server names both. The user's extra field holds the ID of the token or the certificate that authenticated the
+request. A TokenRequest's event holds the ID of the token that it issued. Token IDs are on by default since Kubernetes
+1.30, certificate IDs since 1.32
 (https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/,
 https://github.com/kubernetes/enhancements/tree/master/keps/sig-auth/4193-bound-service-account-token-improvements).
 """
@@ -27,12 +27,12 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
 def credential_of(event: Event) -> str:
-    """`JTI=…` or `X509SHA256=…`; "" where the event names no credential."""
+    """`JTI=…` or `X509SHA256=…`; "" if the event names no credential."""
     return extra(event, CREDENTIAL)
 
 
 def extra(event: Event, key: str) -> str:
-    """The first value of one of the user's extra fields; "" without it, and where they were not decoded."""
+    """The first value of one of the user's extra fields; "" if it is missing or the fields were not decoded."""
     user = event.user
     values = user.extra.get(key, ()) if isinstance(user, FullUser) else ()
     return values[0] if values else ""
@@ -44,9 +44,10 @@ def issued_by(event: Event) -> str:
 
 
 def written_id(text: str) -> str:
-    """A credential's ID as the log writes it, where `text` is one: with its prefix, or a certificate's bare digest.
+    """A credential's ID as the log writes it; "" if `text` is not one.
 
-    A bare UUID may be a token's ID or an event's; it is returned as "".
+    `text` may be an ID with its prefix, or a certificate's bare digest. A bare UUID may be a token's ID or an event's,
+    so it gives "".
     """
     word = text.strip()
     for prefix in (TOKEN, CERTIFICATE):

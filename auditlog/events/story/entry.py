@@ -15,11 +15,11 @@ from auditlog.events.story.family import Relation
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A request. `code` is the HTTP status, 0 while there is none; `refused` says that authorization said no."""
+    """A request. `code` is the HTTP status, 0 if there is none. `refused` is what `is_refused` says."""
 
     time: datetime
     last: datetime
-    """When the last of the requests was received that are told in this line."""
+    """When the last request of this line was received."""
     count: int
     node: str
     caller: Identity
@@ -27,7 +27,7 @@ class Entry:
     impersonated: str
     """As whom the user acted; "" for nobody else."""
     credential: str
-    """The ID of the credential; "" where the event has none."""
+    """The ID of the credential; "" if the event has none."""
     pod: str
     """The Pod that the caller's token is bound to."""
     caller_node: str
@@ -41,7 +41,7 @@ class Entry:
     code: int
     refused: bool
     relation: Relation
-    """What the object is to the one that was asked for."""
+    """How the object is related to the one that was asked for."""
     changes: tuple[str, ...]
     changes_from: Source
     issued: str
@@ -51,11 +51,11 @@ class Entry:
     stage: str
     audit_id: str
     sentence: str = ""
-    """The same for people."""
+    """The same as a sentence for people."""
 
 
 def entry(sighting: Sighting, change: Change, relation: Relation = Relation.NONE) -> Entry:
-    """What is told of one request."""
+    """The entry of one request, still without its sentence."""
     event = sighting.event
     reference = event.object_ref
     return Entry(
@@ -89,7 +89,7 @@ def entry(sighting: Sighting, change: Change, relation: Relation = Relation.NONE
 
 
 def is_refused(event: Event) -> bool:
-    """Whether authentication or authorization said no."""
+    """Whether authentication or authorization refused the request."""
     return event.code == 401 or event.annotations.get("authorization.k8s.io/decision") == "forbid"
 
 

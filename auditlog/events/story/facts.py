@@ -34,7 +34,7 @@ _WORDS: Mapping[tuple[str, str], str] = {
     ("deleted", "uid"): "",
     ("deleted", "collection"): "",
 }
-"""What is said of an annotation; "" for one that people need not read."""
+"""How a story puts an annotation; "" for one that people need not read."""
 
 OWNERS = ("deleted", "owners")
 

@@ -1,8 +1,8 @@
-"""Which objects belong to an owner: a Deployment's ReplicaSets and Pods, a CronJob's Jobs and theirs.
+"""Which objects belong to an owner: a Deployment's ReplicaSets and Pods, a CronJob's Jobs and their Pods.
 
-An owner reference says so where the log has bodies or the annotation `owners`. Else the controllers' way of naming
-children does: the owner's name, then a hash or number, then five letters. That alphabet has no vowels and few digits
-(`k8s.io/apimachinery/pkg/util/rand`), so that a name made by a person rarely fits.
+If the log has bodies or the annotation `owners`, an owner reference shows it. Otherwise names do. Controllers name a
+child with the owner's name, then a hash or number, then five letters. That alphabet has no vowels and few digits
+(`k8s.io/apimachinery/pkg/util/rand`), so a name that a person chose rarely matches.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CHILDREN = {
     "jobs": {"pods": rf"(-\d+)?-{_END}"},
     "cronjobs": {"jobs": r"-\d+", "pods": rf"-\d+(-\d+)?-{_END}"},
 }
-"""By owner, how the controllers call its children and their children."""
+"""By owner, how controllers name its children and their children."""
 
 _KINDS = {
     "deployments": "Deployment",
@@ -43,26 +43,26 @@ _KINDS = {
 
 
 class Relation(StrEnum):
-    """What an object is to the one that was asked for."""
+    """How an object is related to the one that was asked for."""
 
     ITSELF = "itself"
     OWNED = "owned"
-    """An owner reference says so."""
+    """An owner reference shows it."""
     NAMED = "named like a child"
-    """Its name is how a controller would have called it."""
+    """Its name is one that a controller would have given it."""
     PERHAPS = "perhaps"
     """A request for a whole collection, or one whose object's name the log does not have."""
     NONE = ""
 
 
 def children_of(resource: str) -> tuple[str, ...]:
-    """The plurals of what such an owner has."""
+    """The plurals of the resources that such an owner has."""
     return tuple(_CHILDREN.get(resource, ()))
 
 
 @dataclass(slots=True)
 class Family:
-    """An owner in a namespace, and what was seen to belong to it."""
+    """An owner in a namespace, and the objects that were seen to belong to it."""
 
     resource: str
     name: str
@@ -78,7 +78,7 @@ class Family:
         self._owned = {(_KINDS.get(self.resource, ""), self.name)}
 
     def relation(self, event: Event) -> Relation:
-        """What the object of an event is to the owner, the owner itself apart."""
+        """How the object of an event is related to the owner, unless it is the owner itself."""
         reference = event.object_ref
         if reference is None or reference.resource not in self._patterns or reference.namespace != self.namespace:
             return Relation.NONE

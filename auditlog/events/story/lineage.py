@@ -1,7 +1,7 @@
 """Where a credential came from, what it was used for, and what was issued with it.
 
-A TokenRequest's event names the token that it issued and the credential that asked for it, so that one leads to the
-next. A certificate leads on where the log has the body of its CertificateSigningRequest, with the certificate in it.
+A TokenRequest's event names the token that it issued and the credential that asked for it, so one leads to the next.
+A certificate leads on if the log has the body of its CertificateSigningRequest, with the certificate in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from auditlog.events.story.timeline import joined
 from auditlog.policy.recording import Need
 
 KEPT_ISSUES = 200_000
-"""Issued tokens that are remembered: kubelet asks for one for each Pod about every 48 minutes."""
+"""The most issued tokens that are remembered. Kubelet asks for one for each Pod about every 48 minutes."""
 
 _PEM = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
 
@@ -41,13 +41,13 @@ class Link:
     """One step back: a credential, and the request that issued it."""
 
     credential: str
-    """Its ID; "" where the event names none."""
+    """Its ID; "" if the event names none."""
     user: str
     """Who was authenticated by it."""
     issued: Entry | None
-    """The request that issued it; None where it is not known."""
+    """The request that issued it; None if it is not known."""
     unknown: str = ""
-    """Why it is not known; "" where it is."""
+    """Why it is not known; "" if it is."""
     advice: str = ""
     """What would make it known."""
 
@@ -59,7 +59,7 @@ class Use:
     credential: str
     user: str
     issued_with: str
-    """The credential that it was issued with; "" for the one that was asked about."""
+    """The credential that it was issued with; "" for the credential that was asked about."""
     requests: int
     refused: int
     first: datetime | None
@@ -70,7 +70,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class LineageAnswer(Answer):
-    """`chain` goes back from what was asked about; `uses` begins with it and has what was issued with it, too."""
+    """`chain` goes back from the subject. `uses` begins with it and goes on with what was issued with it."""
 
     subject: str
     chain: tuple[Link, ...]
@@ -94,7 +94,7 @@ class LineageAnswer(Answer):
 
 @dataclass(slots=True)
 class _Book:
-    """What one pass over a log finds of issued credentials, and the request that was asked about."""
+    """What one pass over a log finds: issued credentials, and the request that was asked about."""
 
     asked: str
     request: Event | None = None
@@ -103,7 +103,7 @@ class _Book:
     owners: dict[str, str] = field(default_factory=dict)
     tokens: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
     certificates: dict[str, str] = field(default_factory=dict)
-    """Names of CertificateSigningRequests by the fingerprint of what was signed."""
+    """Names of CertificateSigningRequests by the fingerprint of the signed certificate."""
     signing_requests: dict[str, Entry] = field(default_factory=dict)
 
     def note(self, sighting: Sighting) -> None:
@@ -163,9 +163,9 @@ def lineage(
     time: TimeRange = ANY_TIME,
     limit: int = 1000,
 ) -> LineageAnswer:
-    """The chain behind an event or a credential, and everything that was done with it and what it issued.
+    """The chain behind an event or a credential, and everything that was done with it and with what it issued.
 
-    `asked` is an auditID or a credential's ID. `find` gives every event whose line holds one of some texts.
+    `asked` is an auditID or a credential's ID. `find` returns every event whose line holds one of some texts.
     """
     watch = CoverageWatch(time)
     book = _Book(written_id(asked) or asked.strip())
@@ -191,12 +191,12 @@ def lineage(
 
 
 def lineage_need() -> Need:
-    """Every request: a credential may have been used for any."""
+    """Every request: a credential may have been used for any of them."""
     return replace(who_need(WhoQuery()), what="requests with such a credential")
 
 
 def _start(book: _Book) -> tuple[str, str] | None:
-    """The credential that was asked about, or that of the request, and whose it is."""
+    """The credential to begin with, and its user: the credential that was asked about, or the request's."""
     if book.request is not None:
         return credential_of(book.request), book.request.user.username
     for credential in (book.is_used, book.asked, TOKEN + book.asked):
@@ -240,7 +240,7 @@ def _unknown(credential: str, user: str) -> tuple[str, str]:
 
 
 def _family(book: _Book, credential: str) -> dict[str, str]:
-    """The credential and all that was issued with it, or with that; each with the one that it was issued with."""
+    """The credential and all that were issued with it, directly or not; each with the one that it was issued with."""
     found = {credential: ""}
     waiting = [credential]
     while waiting:
@@ -253,7 +253,7 @@ def _family(book: _Book, credential: str) -> dict[str, str]:
 
 
 def _issued_by_request(book: _Book) -> dict[str, str]:
-    """What a request without a credential of its own issued."""
+    """What was issued by the request, whose event names no credential of its caller."""
     issued = issued_by(book.request) if book.request is not None else ""
     return _family(book, issued) if issued else {}
 
@@ -307,7 +307,7 @@ def _body(event: Event) -> Mapping[str, Any]:
 
 
 def _fingerprint(encoded: object) -> str:
-    """The ID that the API server gives a client certificate: SHA-256 of its DER, of the first one of a chain."""
+    """The ID that the API server gives a client certificate: SHA-256 of its DER, or of the first one in a chain."""
     if not isinstance(encoded, str):
         return ""
     try:

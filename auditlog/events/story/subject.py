@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 SESSION_PAUSE_MINUTES = 30
-"""A session ends where its caller sends nothing for longer."""
+"""A session ends if its caller sends nothing for longer than this."""
 
 
 class Kind(StrEnum):
@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is asked about; `*` in a value stands for any text."""
+    """What is asked about. `*` in a value matches any text."""
 
     kind: Kind
     name: str = ""
@@ -30,17 +30,17 @@ class Subject:
     namespace: str = ""
     """An object's namespace; "" for an object without one."""
     credential: str = ""
-    """A session's credential; "" where its requests have none."""
+    """A session's credential; "" if its requests have none."""
     user: str = ""
     """A session's user."""
     address: str = ""
-    """A session's source address; "" where any address counts."""
+    """A session's source address; "" for any address."""
     user_agent: str = ""
-    """A session's program; "" where any program counts."""
+    """A session's program; "" for any program."""
     anchor: str = ""
-    """The auditID of a request in the session, which ends at pauses; "" for all that a credential did."""
+    """The auditID of a request in the session, which then ends at pauses; "" for everything that the credential did."""
     children: bool = True
-    """Whether what belongs to the object counts, too."""
+    """Whether objects that belong to this one count too."""
 
     def __str__(self) -> str:
         if self.kind is Kind.OBJECT:

@@ -1,4 +1,4 @@
-"""The timeline of an object or a caller, one entry for each request or run of like ones."""
+"""The timeline of an object or a caller: one entry for each request or run of similar ones."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _PARTS_OF_THE_CLUSTER = frozenset({Identity.NODE, Identity.CONTROL_PLANE})
 
 @dataclass(frozen=True, slots=True)
 class TimelineQuery:
-    """What is told, and what is left out."""
+    """Which requests a timeline shows."""
 
     subject: Subject
     time: TimeRange = ANY_TIME
     people: bool = False
-    """Only requests of people, and of programs outside of the cluster."""
+    """Only requests of people, and of programs outside the cluster."""
     changes: bool = False
     """Only requests that change something, or enter a Pod."""
     denied: bool = False
     """Only requests that were refused."""
     everything: bool = False
-    """With what the cluster itself writes and reads all the time."""
+    """Also what the cluster itself writes and reads all the time."""
     limit: int = 1000
     """How many of the latest requests are kept."""
 
@@ -58,11 +58,11 @@ class TimelineAnswer(Answer):
     routine: int = 0
     """Status updates and reads by the cluster itself that are left out."""
     nameless_creations: int = 0
-    """Creations that may be of the object or its children: the event does not have the name."""
+    """Creations that may be of the object or its children: the event lacks the name."""
 
     @property
     def found(self) -> bool:
-        """Whether there is any."""
+        """Whether there is any entry."""
         return bool(self.entries)
 
     @property
@@ -85,13 +85,13 @@ class TimelineAnswer(Answer):
 
 @dataclass(slots=True)
 class Story:
-    """Which events belong to a timeline; it learns children by their owners while events pass by."""
+    """Decides which events belong to a timeline. It learns children by their owners while events pass by."""
 
     query: TimelineQuery
     routine: int = 0
     nameless: int = 0
     relation: Callable[[Event], Relation] = field(init=False)
-    """What an event's object is to the subject."""
+    """How an event's object is related to the subject."""
     _may_belong: Callable[[Event], bool] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,7 +102,7 @@ class Story:
             self.relation, self._may_belong = _of_caller(subject), lambda _: False
 
     def tells(self, event: Event) -> bool:
-        """Whether an event belongs to the story; what is left out as routine is counted."""
+        """Whether an event belongs to the story. Events left out as routine are counted."""
         query = self.query
         if query.people and identity(event.user.username) is not Identity.HUMAN:
             return False
@@ -126,7 +126,7 @@ class Story:
 
 
 def timeline(sightings: Iterable[Sighting], query: TimelineQuery) -> TimelineAnswer:
-    """Everything that the log tells of the subject. Each request is told once, by its last event."""
+    """Everything that the log shows about the subject. Each request appears once, by its last event."""
     watch = CoverageWatch(query.time)
     story = Story(query)
     kept: list[tuple[datetime, int, Sighting]] = []
@@ -147,7 +147,7 @@ def timeline(sightings: Iterable[Sighting], query: TimelineQuery) -> TimelineAns
 
 
 def joined(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Runs of like requests as one entry each."""
+    """The entries, with each run of similar requests as one entry."""
     last: Entry | None = None
     for each in entries:
         if last is not None and alike(last, each):
@@ -232,7 +232,7 @@ def _of_caller(subject: Subject) -> Callable[[Event], Relation]:
 
 
 def _around(in_order: Sequence[Sighting], anchor: str) -> list[Sighting]:
-    """The part without a long pause that has the request."""
+    """The session with the request: what is around it without a long pause."""
     pause = timedelta(minutes=SESSION_PAUSE_MINUTES)
     session: list[Sighting] = []
     has_anchor = False

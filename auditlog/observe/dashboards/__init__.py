@@ -1,4 +1,4 @@
-"""Grafana dashboards over the audit log in Loki and the metrics of what carries it there."""
+"""Grafana dashboards over the audit log in Loki, and over the metrics of the way there."""
 
 from auditlog.observe.dashboards.options import DashboardOptions, options_for
 from auditlog.observe.dashboards.rendered import RenderedDashboard
@@ -7,7 +7,7 @@ __all__ = ["DashboardOptions", "RenderedDashboard", "all_dashboards", "options_f
 
 
 def all_dashboards(options: DashboardOptions) -> tuple[RenderedDashboard, ...]:
-    """Every dashboard; the same options give the same bytes."""
+    """Every dashboard. The same options give the same bytes."""
     # Here, since the SDK that they are built with takes long to load and many stacks have no dashboards.
     from auditlog.observe.dashboards.pipeline import pipeline_dashboard
     from auditlog.observe.dashboards.security import security_dashboard

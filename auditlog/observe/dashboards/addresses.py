@@ -1,12 +1,12 @@
-"""How the search of *Who did it* is addressed: by its own panels, by other dashboards and by alerts."""
+"""The addresses of searches in *Who did it*: for its own panels, other dashboards and alerts."""
 
 from __future__ import annotations
 
 TAG = "kubernetes-audit"
-"""Every dashboard carries it, and its uid begins with it; the dashboards link to each other by it."""
+"""The tag of every dashboard, by which they link to each other. Their uids begin with it."""
 
 TYPED = ("user", "namespace", "name", "subresource", "sourceIP", "groups", "userAgent")
-"""Fields that a person types a part of, as a regular expression: `^prod$` is exactly prod."""
+"""Fields of which a person types a part, as a regular expression: `^prod$` is exactly prod."""
 
 CHOSEN = ("verb", "resource", "code")
 """Fields of which a person chooses values."""
@@ -16,5 +16,5 @@ SEARCHED = (*TYPED, *CHOSEN)
 
 
 def typed_in_full(value: str) -> str:
-    """An encoded value of a typed field, to be found in full: what stands between `\\Q` and `\\E` is no pattern."""
+    """An encoded value that a typed field matches in full: text between `\\Q` and `\\E` is no pattern."""
     return f"%5E%5CQ{value}%5CE%24"

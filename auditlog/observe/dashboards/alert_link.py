@@ -1,4 +1,4 @@
-"""From an alert to the dashboard that shows what it is about."""
+"""The link from an alert to the dashboard with the events or metrics behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a dashboard of panels: rows, ids, links to its siblings, and JSON that is the same on every run."""
+"""Makes a dashboard from panels: rows, ids, links to the other dashboards, and JSON that is the same on every run."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def render(
     since: str,
     annotations: Sequence[Mapping[str, Any]] = (),
 ) -> RenderedDashboard:
-    """Puts a dashboard together. ``name`` ends its uid, ``since`` is how far back it looks at first (`now-6h`).
+    """Makes a dashboard. Its uid ends with ``name``. ``since`` is how far back it looks at first (`now-6h`).
 
-    It refreshes when somebody asks it to: one that did so each minute would read the whole range each minute.
+    It refreshes only on request. A refresh each minute would read the whole range each minute.
     """
     uid = f"{TAG}-{name}"
     builder = (

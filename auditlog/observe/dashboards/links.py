@@ -1,8 +1,9 @@
 """Links from what a panel shows to the events behind it, in *Who did it*.
 
-A link names every filter of the search. Grafana would keep those that it does not name, and the search would find too
-little. Values are encoded by name (`percentencode`): what Grafana encodes by itself leaves `&`, `+` and `#` as they
-are. A value that was clicked is searched for in full, `^\\Q…\\E$`, because what is typed there is a regular expression.
+A link names every filter of the search. Grafana would keep filters that the link does not name, and the search would
+find too little. Values are encoded by name (`percentencode`), because Grafana's own encoding leaves `&`, `+` and `#`
+unchanged. A value that was clicked is searched for in full, `^\\Q…\\E$`, because what is typed there is a regular
+expression.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def search(
     cluster: str = "${cluster:queryparam}",
     patterns: Mapping[str, str] | None = None,
 ) -> str:
-    """The address of a search. ``filters`` are encoded values by field, several of a chosen one with `|` between.
+    """The address of a search. ``filters`` has encoded values by field; several of a chosen field have `|` between.
 
     ``cluster`` is the parameter for the cluster: `var-cluster=…`. ``patterns`` are regular expressions by field.
     """
@@ -52,11 +53,11 @@ def search(
 
 
 def event_of_search() -> str:
-    """From a row of *Who did it* to its event in full: the search stays as it is."""
+    """The link from a row of *Who did it* to its whole event. It keeps the search."""
     kept = "&".join(f"${{{field}:queryparam}}" for field in ("loki", "cluster", "node", *TYPED, *CHOSEN))
     return f"/d/{TAG}-who?${{__url_time_range}}&{kept}&var-{_EVENT}={CLICKED}"
 
 
 def data_link(title: str, url: str) -> DashboardLink:
-    """A link as a panel has it for its values."""
+    """A link for the values of a panel."""
     return DashboardLink(title).url(url)

@@ -1,4 +1,4 @@
-"""Marks in the graphs: what happened to the API servers while something else changed."""
+"""Marks in the graphs: what changed in a cluster, and when."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _STEP = 60
 
 
 def changes(options: DashboardOptions) -> tuple[Mapping[str, Any], ...]:
-    """Restarts of API servers; policies that a cluster did not have a minute before; and what was rolled out in it.
+    """Marks for restarts of API servers, for policies that a cluster lacked a minute before, and for roll-outs.
 
-    The last two need kube-state-metrics. Roll-outs are off until somebody switches them on: some clusters have hundreds
-    a day. None asks Loki, which would read the whole range for a few marks.
+    The last two require kube-state-metrics. Roll-outs are off by default, because some clusters have hundreds a day. No
+    mark queries Loki, which would read the whole range for a few marks.
     """
     started = f"process_start_time_seconds{{{CLUSTER}, {options.api_server}}}"
     policies = f"sum by (cluster, {POLICY_LABEL}) ({POLICY_HASHES})"

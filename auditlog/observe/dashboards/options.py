@@ -13,18 +13,16 @@ _DISK = next(each for each in DETECTIONS if each.id == "audit-disk-usage")
 
 @dataclass(frozen=True, slots=True)
 class DashboardOptions:
-    """How the metrics are named where they are scraped, and what the log may take on a node.
-
-    ``api_server`` is the PromQL matcher of kube-apiserver's own metrics: aggregated API servers export the same names.
-    ``log_path`` is the log file on the node. ``log_budget`` is what kube-apiserver keeps of it in MiB: the written file
-    and the rotated ones; 0 where it keeps everything, or the log is no file. ``disk_percent`` is the threshold of the
-    alert `audit-disk-usage`.
-    """
+    """How the scraped metrics are named, and how much space the log may take on a node."""
 
     api_server: str = USUAL_API_SERVER_JOBS
+    """The PromQL matcher of kube-apiserver's own metrics. Aggregated API servers export the same names."""
     log_path: str = DEFAULT_LOG_PATH
+    """The log file on the node."""
     log_budget: int = 1100
+    """MiB that kube-apiserver keeps in the active file and the rotated ones; 0 for no limit or no file."""
     disk_percent: float = _DISK.threshold
+    """The threshold of the alert `audit-disk-usage`."""
 
 
 def options_for(settings: Settings) -> DashboardOptions:

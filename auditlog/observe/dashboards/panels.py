@@ -1,7 +1,7 @@
-"""Panels of the kinds that the dashboards use. Each needs a title, a description and a unit; all queries are given.
+"""Panels of the kinds that the dashboards use. Each has a title, a description, a unit and its queries.
 
-Loki answers a log query with one field `labels` that holds labels, structured metadata and what the query parsed; a
-table of events spreads it into columns. An instant metric query comes as a table with a column for each label.
+Loki answers a log query with one field `labels`. It holds labels, structured metadata and what the query parsed. A
+table of events spreads this field into columns. An instant metric query returns a table with a column for each label.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ WHO_COLUMNS = {
     "stage": "Stage",
     "auditID": "Audit ID",
 }
-"""Fields of an event in the order of a table, and what they are called there."""
+"""Fields of an event in the order of a table's columns, with the columns' names."""
 
 _NOT_SHOWN = ("job", "service_name", "detected_level")
 """Labels that are the same in every row, or that Loki adds on its own."""
 
 _LINES = 1000
 COUNTED_LINES = 5000
-"""As many as Loki gives for one query unless its `max_entries_limit_per_query` says otherwise."""
+"""The most lines that Loki returns for one query by default (`max_entries_limit_per_query`)."""
 _VALUE = "Value"
 _AUDIT_ID = "auditID"
 _WHO_DID_IT = "Who did it"
@@ -106,10 +106,10 @@ def graph(
     width: int = HALF,
     link: str = "",
 ) -> timeseries.Panel:
-    """Values over time; stacked bars where they add up, lines where they do not.
+    """Values over time: stacked bars if they add up, lines if they do not.
 
-    The legend is below: beside the graph it takes up to 60 % of the width, on a phone too.
-    Only counts of Loki, whose windows are as long as a step, are added up in the legend.
+    The legend is below, because beside the graph it takes up to 60 % of the width, on a phone too.
+    It adds up only Loki's counts, whose windows are as long as a step.
     """
     panel = (
         timeseries.Panel()
@@ -169,7 +169,7 @@ def number(
 
 
 def different(title: str, description: str, query: str, field: str) -> stat.Panel:
-    """How many different values of a field the newest events have; ``query`` is one of `queries.common.newest`."""
+    """How many different values of a field the newest events have. ``query`` comes from `queries.common.newest`."""
     return (
         number(title, description, "short", loki_lines(query, COUNTED_LINES))
         .with_transformation(_spread_labels())
@@ -190,8 +190,9 @@ def counted(
 ) -> table.Panel:
     """A row for each combination of fields among the newest events, the most frequent first.
 
-    ``query`` is one of `queries.common.newest`, ``columns`` name its fields. ``value`` is the name of the last column:
-    how many requests, or the sum of the field ``add``. A row links to its events; ``where`` narrows that further.
+    ``query`` comes from `queries.common.newest`, and ``columns`` names its fields. ``value`` is the name of the last
+    column: how many requests, or the sum of the field ``add``. A row links to its events; ``where`` narrows that
+    further.
     """
     operation, calculation = (add, "sum") if add else (_AUDIT_ID, "distinctCount")
     grouping: dict[str, dict[str, object]] = {field: {"aggregations": [], "operation": "groupby"} for field in columns}
@@ -218,7 +219,7 @@ def counted(
 
 
 def _linked(panel: table.Panel, columns: Mapping[str, str], value: str, where: Mapping[str, str]) -> table.Panel:
-    """The last column leads to the events of its row, the user to everything that the user did."""
+    """Links the last column to the events of its row, and the user to everything that the user did."""
     row = {field: cell(shown) for field, shown in columns.items() if field in SEARCHED}
     cluster = f"var-cluster={cell(columns['cluster'])}" if "cluster" in columns else "${cluster:queryparam}"
     panel.override_by_name(value, [_links(_WHO_DID_IT, search({**where, **row}, cluster))])
@@ -266,7 +267,7 @@ def event_table(
 ) -> table.Panel:
     """A row for each event, newest first, with who, what, when and where, and further columns of the query.
 
-    ``event`` is where its audit ID leads; without it, to a search for it.
+    ``event`` is the link of an audit ID. Default: a search for it.
     """
     columns = {**WHO_COLUMNS, **(more or {})}
     cluster = f"var-cluster={cell(WHO_COLUMNS['cluster'])}"
@@ -331,7 +332,7 @@ def _table(title: str, description: str, width: int) -> table.Panel:
 
 
 def _columns(columns: Mapping[str, str], hidden: Sequence[str] = ()) -> DataTransformerConfig:
-    """Orders and names the columns; those that are not named follow, hidden ones are left out."""
+    """Orders and names the columns. Columns that are not named follow; hidden ones are left out."""
     return DataTransformerConfig(
         id_val="organize",
         options={

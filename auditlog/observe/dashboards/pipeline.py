@@ -1,4 +1,4 @@
-"""*Pipeline*: does every event get from the API server to Loki, and do all nodes run the same policy."""
+"""*Pipeline*: does every event get from the API server to Loki, and do all nodes run the same policy?"""
 
 from __future__ import annotations
 

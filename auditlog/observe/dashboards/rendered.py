@@ -1,4 +1,4 @@
-"""A dashboard as a text."""
+"""A dashboard as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RenderedDashboard:
-    """A dashboard as Grafana reads it. ``uid`` is the same on every Grafana; ``json`` ends with a newline."""
+    """A dashboard in Grafana's format. ``uid`` is the same on every Grafana. ``json`` ends with a newline."""
 
     uid: str
     title: str
@@ -15,7 +15,7 @@ class RenderedDashboard:
 
     @property
     def path(self) -> str:
-        """Where Grafana shows it, below its own address."""
+        """The dashboard's path below Grafana's address."""
         return f"/d/{self.uid}"
 
     @property

@@ -1,6 +1,6 @@
 """Every threshold of every panel, with the reason for its numbers.
 
-Kept apart from queries and panels, so that an operator who wants other numbers finds them in one place.
+They are separate from queries and panels, so that you find them in one place if you want other numbers.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from grafana_foundation_sdk.builders.dashboard import ThresholdsConfig
 from grafana_foundation_sdk.models.dashboard import Threshold, ThresholdsMode
 
 _GOOD, _LOOK, _BAD = "blue", "orange", "red"
-"""Colours that nobody takes for each other: one in twenty men cannot tell Grafana's green from its red."""
+"""Colours that everybody can distinguish. One in twenty men cannot distinguish Grafana's green and red."""
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """From which value on something is worth a look, and from which it is bad.
+    """The values from which something is worth a look, and from which it is bad. None: there is no such level.
 
-    Of where less is worse (``falling``), below which value. None: there is no such level.
+    If less is worse (``falling``), these are the values below which it is.
     """
 
     look: float | None = None
@@ -26,7 +26,7 @@ class Levels:
     falling: bool = False
 
     def build(self) -> ThresholdsConfig:
-        """The thresholds as Grafana has them: from the lowest value up, each step with its colour."""
+        """The thresholds in Grafana's format: steps from the lowest value up, each with its colour."""
         marks = [(self.look, _LOOK), (self.bad, _BAD)]
         given = [(value, colour) for value, colour in marks if value is not None]
         if self.falling:
@@ -55,14 +55,13 @@ ANY_IS_BAD = Levels(bad=1)
 """Never right: lost or refused audit events, wide powers given."""
 
 SILENCE_SECONDS = Levels(look=60, bad=300)
-"""A node without an event for a minute is worth a look; five minutes outlast any restart of
-an API server."""
+"""A node without an event for a minute is worth a look. Five minutes are longer than any restart of an API server."""
 
 BEHIND_SECONDS = Levels(look=60, bad=300)
-"""A minute is more than a busy Loki takes; alerts do not look further back than five."""
+"""A busy Loki takes less than a minute. Alerts look no further back than five."""
 
 SHIPPING_SECONDS = Levels(look=1, bad=10)
-"""Loki answers a batch within a second; Alloy gives a request up after ten."""
+"""Loki answers a batch within a second. Alloy gives up a request after ten."""
 
 DISK_DAYS = Levels(look=30, bad=7, falling=True)
 """A month leaves time to order a disk, a week only to change the policy."""

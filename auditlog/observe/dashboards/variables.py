@@ -24,7 +24,7 @@ LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="${prometheus}")
 
 _LABEL_VALUES = 1
-"""What kind of query a variable of the Loki datasource makes (LokiVariableQueryType in Grafana)."""
+"""The kind of query of a variable of the Loki datasource (LokiVariableQueryType in Grafana)."""
 
 _ANYTHING = ".*"
 _EVERYTHING = VariableOption(text="All", value="$__all")
@@ -46,7 +46,7 @@ def prometheus() -> DatasourceVariable:
 
 
 def cluster() -> QueryVariable:
-    """One cluster, several, or all; also matches metrics without a cluster label when all are chosen."""
+    """One cluster, several, or all. With all, it also matches metrics without a cluster label."""
     return _label("cluster", "Cluster", SELECTOR)
 
 
@@ -56,12 +56,12 @@ def node() -> QueryVariable:
 
 
 def text(name: str, label: str, description: str, value: str = "") -> TextBoxVariable:
-    """A field to type into; empty stands for anything."""
+    """A field to type into. Empty matches anything."""
     return TextBoxVariable(name).label(label).description(description).default_value(value)
 
 
 def choice(name: str, label: str, description: str, values: dict[str, str]) -> CustomVariable:
-    """Values to choose several of, or all; other values may be typed. ``values`` are what is asked for, by label."""
+    """Values to choose several of, or all. Other values may be typed. ``values`` has the queried values by label."""
     return (
         CustomVariable(name)
         .label(label)
@@ -76,12 +76,12 @@ def choice(name: str, label: str, description: str, values: dict[str, str]) -> C
 
 
 def further_filters() -> AdHocVariable:
-    """Filters on any field. Grafana adds them to each query behind its last filter on a field, which each must have."""
+    """Filters on any field. Grafana adds them after a query's last filter on a field, so each query must have one."""
     return AdHocVariable("filters").label("Further filters").datasource(LOKI)
 
 
 def _option(shown: str, value: str) -> str:
-    """A comma divides options, unless a backslash stands before it."""
+    """One option. Commas divide options, so a comma in it gets a backslash."""
     text = value if shown == value else f"{shown} : {value}"
     return text.replace(",", "\\,")
 

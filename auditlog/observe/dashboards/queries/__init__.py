@@ -1,1 +1,1 @@
-"""The queries of the dashboards, one module a dashboard; panels and thresholds are elsewhere."""
+"""The queries of the dashboards, with a module for each dashboard. Panels and thresholds are elsewhere."""

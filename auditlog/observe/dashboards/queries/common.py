@@ -12,10 +12,10 @@ RANGE = "$__range"
 """The whole time range of the dashboard, for instant queries."""
 
 STEP = "$__auto"
-"""As long as a step of the graph."""
+"""A window as long as a step of the graph."""
 
 TALKERS = 10
-"""Lines that a graph of the largest shows."""
+"""How many lines a graph of the largest values shows."""
 
 KIND_OF_CALLER = (
     'label_format caller=`{{ if hasPrefix "system:serviceaccount:" .user }}'
@@ -47,7 +47,7 @@ def over_time(by: str, *stages: str, selector: str = STREAMS) -> str:
 def newest(fields: str, *stages: str, selector: str = STREAMS) -> str:
     """The newest events, each with these fields and its audit ID instead of its JSON.
 
-    For a table that counts: a metric query by user or name fails where there are more of them than Loki's
-    `max_query_series` (500 by default), and `topk` does not help where Loki divides the query.
+    Use it for a table that counts. A metric query by user or name fails if there are more of them than Loki's
+    `max_query_series` (500 by default). `topk` does not help where Loki divides the query.
     """
     return f"{events(*stages, selector=selector)} | keep {fields}, auditID | line_format `{{{{.auditID}}}}`"

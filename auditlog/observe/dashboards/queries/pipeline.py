@@ -10,22 +10,26 @@ from auditlog.observe.dashboards.queries.common import CLUSTER, NODES, RANGE
 _AGE = "| label_format age=`{{ sub (now | unixEpoch) (__timestamp__ | unixEpoch) }}` | unwrap age"
 
 FRESHNESS = f"min_over_time({NODES} {_AGE} [1m]) by (cluster, node)"
-"""Seconds since each node's newest event. A minute back is enough: who is silent longer is in `SILENT_NODES`, and every
-line of the window is looked at."""
+"""Seconds since each node's newest event, over the last minute alone, because Loki reads every line of the window.
+
+Nodes that are silent for longer are in `SILENT_NODES`.
+"""
 
 SILENT_NODES = (
     f"({count('cluster, node', NODES, '5m', offset=RANGE)} or {count('cluster, node', NODES, '30m')})"
     f" unless {count('cluster, node', NODES, '5m')}"
 )
-"""Nodes that wrote when the range began or in the last half hour, and do not now: little is read, however long the
-range is."""
+"""Nodes that wrote when the range began or in the last half hour, and do not now.
+
+Loki reads little for it, however long the range is.
+"""
 EVENTS_BY_NODE = f'sum by (cluster, node) (rate({PREFIX}{EVENTS_METRIC}{{{CLUSTER}, node=~"$node"}}[$__rate_interval]))'
 
 _RATE = "$__rate_interval"
 
 
 def _grown(by: str, metric: str, matchers: str = CLUSTER) -> str:
-    """How much a counter grew. One that was not there a day ago began at its first error: it grew by what it says."""
+    """How much a counter grew. One that is new within a day began at its first error: its whole value counts."""
     series = f"{metric}{{{matchers}}}"
     born = f"{series} unless last_over_time({series}[1d] offset {_RATE})"
     return f"sum by ({by}) ({born} or increase({series}[{_RATE}]))"
@@ -68,7 +72,7 @@ def recorded(options: DashboardOptions) -> str:
 
 
 def level_mix(options: DashboardOptions) -> str:
-    """Requests per second by the level that the policy gave them; nodes with one policy look alike."""
+    """Requests per second by the level that the policy gave them. Nodes with the same policy look alike."""
     return f"sum by (instance, level) (rate(apiserver_audit_level_total{{{_api_server(options)}}}[{_RATE}]))"
 
 

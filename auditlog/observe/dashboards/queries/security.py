@@ -1,5 +1,7 @@
-"""Queries of *Security*: what a reviewer of a cluster looks for (signals of an article on forensics and the public
-catalogues of detections)."""
+"""Queries of *Security*: what a reviewer of a cluster looks for.
+
+The signals come from an article on forensics and from public catalogues of detections.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ _REACHED_ANONYMOUSLY = (
     '!~ `"requestURI":"/(healthz|livez|readyz|version)["/?]`',
     'name!="cluster-info"',
 )
-"""Without what Kubernetes and kubeadm give to everyone."""
+"""Excludes what Kubernetes and kubeadm give to everyone."""
 _TOKENS = (logql.CREDENTIAL_REQUESTS, logql.NOT_FOR_A_NODE)
 _OUTSIDE = (logql.SUCCEEDED, 'user!~"system:(node:.*|apiserver|kube-.*)"')
-"""People, service accounts and programs, not the control plane itself."""
+"""Requests of people, ServiceAccounts and programs, not of the control plane itself."""
 _BINDINGS = 'resource=~"clusterrolebindings|rolebindings"'
 
 REFUSED_TOTAL = total(logql.REFUSED)
@@ -64,9 +66,9 @@ _NETWORK = (
     'label_format network=`{{ regexReplaceAll "^([0-9]+[.][0-9]+)[.].*" '
     '(regexReplaceAll "^([0-9a-f]*:[0-9a-f]*):.*" .sourceIP "${1}::/32") "${1}.0.0/16" }}`'
 )
-"""Pods have an address each: of single ones there are more than Loki counts in one query."""
+"""The network of an address. Each Pod has an address, and these are more than Loki counts in one query."""
 _BY_NETWORK = "cluster, caller, network"
 _NOW = count(_BY_NETWORK, events(*_OUTSIDE, KIND_OF_CALLER, _NETWORK), RANGE)
 _BEFORE = count(_BY_NETWORK, events(*_OUTSIDE, KIND_OF_CALLER, _NETWORK), "$baseline", offset=RANGE)
 NEW_ADDRESSES = f"{_NOW} unless {_BEFORE}"
-"""Kinds of callers with a network that they did not come from in the time before the range."""
+"""Kinds of callers with a network that they did not come from before the range."""

@@ -25,7 +25,7 @@ _DAY = 86400
 
 
 def _shipped(metric: str, window: str, by: str = "") -> str:
-    """What Alloy ships per second: its own counters, so that Loki need not read its lines to count them."""
+    """What Alloy ships per second, from its own counters, so that Loki need not read lines to count them."""
     rate = f"rate({PREFIX}{metric}{{{CLUSTER}}}[{window}])"
     return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
 
@@ -45,7 +45,7 @@ BY_CODE = over_time("code")
 
 
 def largest(field: str, *stages: str) -> str:
-    """The values of a field with the most bytes per second; a field that has few values."""
+    """The values of a field with the most bytes per second. The field must have few values."""
     return f"topk({TALKERS}, {size_rate(field, events(*stages), STEP)})"
 
 
@@ -63,23 +63,23 @@ SLOW = events(logql.HAS_SLOW_LATENCY, logql.WITH_LATENCY)
 
 
 def days_of_disk(options: DashboardOptions) -> str:
-    """Days until the file system that holds the log is full, if it goes on to shrink as in the last six hours.
+    """Days until the log's file system is full, if its free space shrinks as in the last six hours.
 
-    Which of a node's file systems that is, its metrics do not say: all that hold the log's folder are shown.
+    A node's metrics do not show which file system that is. So all that may hold the log's folder are shown.
     """
     available = f"node_filesystem_avail_bytes{{{_file_systems(options)}}}"
     return _on_control_plane(options, f"{available} / clamp_min(-deriv({available}[6h]), 1) / 86400")
 
 
 def disk_used(options: DashboardOptions) -> str:
-    """Used part of the file systems that hold the log's folder."""
+    """The used share of the file systems that may hold the log's folder."""
     matchers = _file_systems(options)
     used = f"1 - node_filesystem_avail_bytes{{{matchers}}} / node_filesystem_size_bytes{{{matchers}}}"
     return _on_control_plane(options, used)
 
 
 def kept_share(options: DashboardOptions) -> str:
-    """Share of the requests that the policy records at all, from the API servers' own metric."""
+    """The share of requests that the policy records, from the API servers' own metric."""
     matchers = f"{CLUSTER}, {options.api_server}"
     recorded = _level_rate(f'{matchers}, level!="None"')
     return f"{recorded} / {_level_rate(matchers)}"
@@ -95,9 +95,9 @@ def _file_systems(options: DashboardOptions) -> str:
 
 
 def _on_control_plane(options: DashboardOptions, values: str) -> str:
-    """Of series by instance those whose host is an API server's too: workers have disks, and no audit log.
+    """The series by instance whose host also runs an API server: workers have disks, but no audit log.
 
-    Where the two jobs name hosts differently, no host of a cluster is an API server's: then all are shown.
+    If the two jobs name hosts differently, no host matches. Then all hosts of the cluster are shown.
     """
     start = f"process_start_time_seconds{{{CLUSTER}, {options.api_server}}}"
     theirs = f"({_with_host(values)} and on (cluster, host) {_with_host(start)})"

@@ -13,7 +13,7 @@ _SEARCH = (
     'code=~"${code:pipe}"',
     *(f"{field}=~`.*${{{field}:raw}}.*`" for field in TYPED),
 )
-"""The codes are regular expressions themselves, which Grafana would escape without a format."""
+"""The filters of a search. Codes are regular expressions, which Grafana would escape without a format."""
 
 MATCHES = events(*_SEARCH, selector=NODES)
 MATCHES_WITH_CHANGES = events(*_SEARCH, logql.WITH_CHANGES, selector=NODES)
@@ -26,7 +26,7 @@ BY_USER = newest("cluster, user", *_SEARCH, selector=NODES)
 BY_OBJECT = newest("cluster, resource, namespace, name", *_SEARCH, selector=NODES)
 
 _NO_STREAM_WITHOUT_ID = f"job!=`${{auditID:raw}}{logql.JOB}`"
-"""Contradicts the job where no audit ID is given: then Loki looks at nothing instead of at everything."""
+"""Contradicts the job if no audit ID is given, so that Loki reads nothing instead of everything."""
 ONE_EVENT = pipeline(streams(CLUSTER, _NO_STREAM_WITHOUT_ID), "auditID=`${auditID:raw}`")
 
 DELETIONS = events(logql.DELETIONS, 'stage!="RequestReceived"')
