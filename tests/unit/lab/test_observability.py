@@ -65,17 +65,15 @@ def test_pages_give_every_entry_once_also_those_of_one_nanosecond(monkeypatch: p
     assert [(entry.time, entry.line) for entry in found] == stored
 
 
-def test_an_entry_that_loki_holds_twice_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_loki_holds_twice_is_given_twice() -> None:
     stored = [(1, "a"), (2, "b"), (2, "b"), (3, "c")]
-    monkeypatch.setattr(loki_api, "_PAGE", 3)
     with serving(stored) as url:
-        assert [entry.line for entry in loki_api.entries(url, "{}", 0, 10)] == ["a", "b", "b", "c"]
+        assert [entry.line for entry in loki_api.entries(url, "{}", 0, 10, size=3)] == ["a", "b", "b", "c"]
 
 
-def test_more_entries_of_one_nanosecond_than_a_page_holds_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loki_api, "_PAGE", 2)
+def test_more_entries_of_one_nanosecond_than_a_page_holds_are_an_error() -> None:
     with serving([(1, "a"), (1, "b"), (1, "c")]) as url, pytest.raises(LabError, match="at one nanosecond"):
-        list(loki_api.entries(url, "{}", 1, 10))
+        list(loki_api.entries(url, "{}", 1, 10, size=2))
 
 
 def test_a_loki_that_is_not_there_is_named() -> None:
