@@ -53,16 +53,7 @@ async def _row(cluster: Cluster, access: Access) -> Row:
     settings = cluster.settings
     readings: Mapping[str, Facts | str]
     try:
-        readings = await read_cluster(
-            settings.nodes_to_read,
-            settings.bastion,
-            access,
-            settings.reading_user,
-            settings.policy.path,
-            settings.log_file or "",
-            settings.webhook.path if settings.webhook else "",
-            settings.annotations.static_path if settings.annotations.in_files else "",
-        )
+        readings = await read_cluster(settings, access)
     except ReadError as error:
         readings = {node.name: f"{node.name}: {error}" for node in settings.nodes_to_read}
     try:

@@ -25,17 +25,7 @@ def read_moments(settings: Settings, access: Access, moment: int) -> tuple[dict[
     They are read with the stack's account that only reads, if it has one. Raises ReadError when the bastion lets nobody
     through.
     """
-    found = completed(
-        read_cluster(
-            settings.nodes_to_read,
-            settings.bastion,
-            access,
-            settings.reading_user,
-            settings.policy.path,
-            settings.log_file or "",
-            settings.webhook.path if settings.webhook else "",
-        )
-    )
+    found = completed(read_cluster(settings, access))
     told = {name: moment_of(name, facts, moment) for name, facts in found.items() if isinstance(facts, Facts)}
     return told, [facts for facts in found.values() if isinstance(facts, str)]
 

@@ -30,7 +30,7 @@ from auditlog.nodes.ssh import (
     target_of,
 )
 from auditlog.nodes.ssh_library import asyncssh
-from auditlog.settings import Host
+from auditlog.settings import Host, Settings
 
 
 class ReadError(AuditlogError):
@@ -94,28 +94,22 @@ def read_nodes(
     return {name: _at_paths(each, policy_path, webhook_path) for name, each in found.items()}
 
 
-async def read_cluster(
-    nodes: Sequence[Host],
-    bastion: Host | None,
-    access: Access,
-    user: str | None,
-    policy_path: str,
-    log_path: str,
-    webhook_path: str = "",
-    static_policies_path: str = "",
-) -> Mapping[str, Facts | str]:
+async def read_cluster(settings: Settings, access: Access) -> Mapping[str, Facts | str]:
     """The same as ``read_nodes`` for one of many clusters, with what is wrong in place of a node's facts.
 
-    ``user`` is the account that may run the installed script and nothing else, None for each node's own. Raises
-    ReadError when the bastion lets nobody through.
+    Where the settings name an account that only reads, it runs the installed script and nothing else. Raises ReadError
+    when the bastion lets nobody through.
     """
-    targets = [target_of(node, user) for node in nodes]
+    user, bastion = settings.reading_user, settings.bastion
+    targets = [target_of(node, user) for node in settings.nodes_to_read]
     names = tuple(target.name for target in targets)
-    paths = _paths(policy_path, log_path, webhook_path, static_policies_path)
+    webhook = settings.webhook.path if settings.webhook else ""
+    static_policies = settings.annotations.static_path if settings.annotations.in_files else ""
+    paths = _paths(settings.policy.path, settings.log_file or "", webhook, static_policies)
     question = _Question(paths, installed=user is not None, nodes=names)
     readings = await _read_all(targets, target_of(bastion) if bastion else None, access, question)
     return {
-        name: found if isinstance(found, str) else _at_paths(found.facts, policy_path, webhook_path)
+        name: found if isinstance(found, str) else _at_paths(found.facts, settings.policy.path, webhook)
         for name, found in readings.nodes.items()
     }
 
