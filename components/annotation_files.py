@@ -44,21 +44,16 @@ class AnnotationFiles(pulumi.ComponentResource):
         self.files = {}
         machines: list[NodePlan | PreparationPlan] = [*plan.nodes, *plan.joining]
         for machine in machines:
-            if machine.annotations is not None:
-                self._declare_both(machine)
+            files = machine.annotations
+            if files is not None:
+                admission, policies = KINDS
+                self._declare(machine, admission, files.admission, files.startup, files.staged_admission_sha256)
+                self._declare(machine, policies, files.policies, files.reloaded, files.staged_policies_sha256)
         for host in plan.gone:
             for kind in KINDS:
                 command_name = scope.name(f"{host.name}-{kind}")
                 untouched_node_command(command_name, connections[host.name], parent=self, forget=True)
         self.register_outputs({})
-
-    def _declare_both(self, machine: NodePlan | PreparationPlan) -> None:
-        files = machine.annotations
-        if files is None:
-            return
-        admission, policies = KINDS
-        self._declare(machine, admission, files.admission, files.startup, files.staged_admission_sha256)
-        self._declare(machine, policies, files.policies, files.reloaded, files.staged_policies_sha256)
 
     def _declare(
         self,

@@ -26,6 +26,14 @@ def print_help(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
+def check_login(option: str, user: str, password_file: str, token_file: str) -> None:
+    """Whether the options `OPTION-user`, `-password-file` and `-token-file` go together. Raises UsageError."""
+    if bool(user) != bool(password_file):
+        raise UsageError(f"{option}-user and {option}-password-file are needed together")
+    if user and token_file:
+        raise UsageError(f"{option}-user and {option}-token-file are both given; name one of the two")
+
+
 def add_access(parser: argparse._ActionsContainer) -> None:
     """How machines are reached over SSH; `auditlog.cli.hosts` reads it."""
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime, timedelta
 
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import UsageError, check_login
 from auditlog.events.http_access import secret_from_file
 from auditlog.events.logql import SELECTOR
 from auditlog.events.loki import LokiAccess, LokiClient
@@ -48,10 +48,7 @@ def loki_store(arguments: argparse.Namespace) -> tuple[LokiStore, tuple[str, ...
     """
     if arguments.logs:
         raise UsageError(f"--loki and LOG ({arguments.logs[0]}) are both given; name one of the two")
-    if bool(arguments.loki_user) != bool(arguments.loki_password_file):
-        raise UsageError("--loki-user and --loki-password-file are needed together")
-    if arguments.loki_user and arguments.loki_token_file:
-        raise UsageError("--loki-user and --loki-token-file are both given; name one of the two")
+    check_login("--loki", arguments.loki_user, arguments.loki_password_file, arguments.loki_token_file)
     access = LokiAccess(
         url=arguments.loki,
         tenant=arguments.tenant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import UsageError, check_login
 from auditlog.events.http_access import secret_from_file
 from auditlog.ledger.prometheus_reader import PrometheusAccess
 
@@ -39,15 +39,13 @@ def prometheus_access(arguments: argparse.Namespace) -> PrometheusAccess | None:
         if given:
             raise UsageError(f"{given[0]} is for --prometheus URL")
         return None
-    if bool(arguments.prometheus_user) != bool(arguments.prometheus_password_file):
-        raise UsageError("--prometheus-user and --prometheus-password-file are needed together")
-    if arguments.prometheus_user and arguments.prometheus_token_file:
-        raise UsageError("--prometheus-user and --prometheus-token-file are both given; name one of the two")
+    user, password_file = arguments.prometheus_user, arguments.prometheus_password_file
+    check_login("--prometheus", user, password_file, arguments.prometheus_token_file)
     access = PrometheusAccess(
         url=arguments.prometheus,
         tenant=arguments.prometheus_tenant,
-        user=arguments.prometheus_user,
-        password=secret_from_file("--prometheus-password-file", arguments.prometheus_password_file),
+        user=user,
+        password=secret_from_file("--prometheus-password-file", password_file),
         token=secret_from_file("--prometheus-token-file", arguments.prometheus_token_file),
         ca_file=arguments.prometheus_ca,
     )
