@@ -12,7 +12,7 @@ from typing import Any
 from auditlog.events.http_access import HttpAccess
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Makes urllib raise an error for a redirect, which would take the credentials to another address."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -21,7 +21,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def opener(access: HttpAccess) -> urllib.request.OpenerDirector:
     """An opener for a server's URLs that follows no redirect. Raises the error of ``access``."""
-    return urllib.request.build_opener(_NoRedirect(), *_ways(access))
+    return urllib.request.build_opener(NoRedirect(), *_ways(access))
 
 
 def _ways(access: HttpAccess) -> Sequence[urllib.request.BaseHandler]:

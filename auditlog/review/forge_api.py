@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from auditlog.errors import AuditlogError
+from auditlog.events.http_connection import NoRedirect
 
 _SECONDS = 30
 _A_PAGE = 100
@@ -21,13 +22,6 @@ _MOST_PAGES = 50
 
 class ForgeError(AuditlogError):
     """The forge cannot be asked, or refuses; the message says what it answered, and what the token must allow."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the token to where it points; urllib raises it as an error instead."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ class ForgeApi:
             headers={"Content-Type": "application/json", "User-Agent": "auditlog", **self.headers},
         )
         try:
-            with urllib.request.build_opener(_NoRedirect()).open(request, timeout=_SECONDS) as response:
+            with urllib.request.build_opener(NoRedirect()).open(request, timeout=_SECONDS) as response:
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as problem:
             with problem:
