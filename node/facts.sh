@@ -148,9 +148,6 @@ fact_scripts() {
     say "scripts $scripts"
 }
 
-line_break='
-'
-
 # fact_files [NAME PATH]...: of each change and modification time in seconds, mode, and the text; or "absent" and when its
 # folder was last changed, so that a file that is deleted once more is told from the first time.
 fact_files() {

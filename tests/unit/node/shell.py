@@ -39,7 +39,7 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
     home = shlex.quote(str(folder))
     paths = (
         f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest UNITS={home}/units "
-        f"ADMISSION={home}/admission PATH={home}/bin:{TOOLS}$PATH\n"
+        f"ADMISSION={home}/admission AUTHORITY={home}/ca.crt PATH={home}/bin:{TOOLS}$PATH\n"
     )
     firewall = "".join(f"{tool}() {{ return 1; }}\n" for tool in _FIREWALL if not (folder / "bin" / tool).exists())
     return subprocess.run(
