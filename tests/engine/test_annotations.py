@@ -53,7 +53,7 @@ class Audited:
         """The same with the sentinels."""
         before = len(self.events())
         request()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             mine = [each for each in self.events()[before:] if each["userAgent"].startswith("Python-urllib")]
             if mine:
@@ -103,7 +103,7 @@ def audited(server: Audited, stack: Stack) -> Iterator[Audited]:
         server.api.create("/api/v1/namespaces/demo/serviceaccounts", {"metadata": {"name": "default"}})
     probe = f"{_RBAC}/namespaces/demo/roles"
     role = {"metadata": {"generateName": "probe-"}, "rules": []}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     # A policy works a few seconds after it was made.
     while not server.everything(lambda: server.api.create(probe, role)):
         assert time.monotonic() < deadline, "the catalogue is not in force"

@@ -37,7 +37,7 @@ from lab.paths import Paths
 
 BINARIES = Paths.of().bin
 _TICK = 0.02
-_START_SECONDS = 120
+_START_SECONDS = 300
 # A Metadata event of kubectl has about this much.
 _AGENT = "kubectl/v1.37.2 (linux/amd64) kubernetes/" + "0" * 400
 _WINDOW_HOURS = 3
