@@ -32,6 +32,8 @@ from auditlog.nodes.fact_types import (
     CANARY,
     HashedFile,
     KubeadmConfig,
+    PolicyFile,
+    PolicyFolder,
     Process,
     RemoteFile,
     Role,
@@ -39,6 +41,7 @@ from auditlog.nodes.fact_types import (
     StaticPod,
     StrayManifest,
     Written,
+    file_name,
     file_of,
     is_recorded,
     record_of,
@@ -60,6 +63,10 @@ def _second_number(words: Sequence[str]) -> int:
 
 def _path_or_none(words: Sequence[str]) -> str | None:
     return text(words) or None
+
+
+def _path_and_sha256(words: Sequence[str]) -> tuple[str, str]:
+    return text(words), words[1]
 
 
 def _by_name(words: Sequence[str]) -> dict[str, str]:
@@ -137,6 +144,19 @@ class Facts:
         tuple[StrayManifest, ...], Together(_strays, Each("static-pod", StaticPod.read), file_of("journal"))
     ] = ()
     """Other files in kubelet's folder that define the API server."""
+    manifest_pipes: Annotated[tuple[str, ...], Each("manifest-pipe", file_name)] = ()
+    """Named pipes in kubelet's folder."""
+    policy_folder: Annotated[
+        PolicyFolder | None,
+        Together(
+            PolicyFolder.of,
+            One("static-folder", _path_and_sha256),
+            Each("static-file", PolicyFile.read),
+            One("static-taken", word),
+        ),
+    ] = None
+    """The folder of admission policies that the API server reads; None if there is none, or the installed script
+    predates this fact."""
 
     before_manifest: Annotated[RemoteFile | None, file_of("before-manifest")]
     """The manifest from before this program's first change; None before that."""

@@ -9,7 +9,17 @@ import pytest
 
 from auditlog.manifest.desired import sha256
 from auditlog.nodes.answer import FactsError
-from auditlog.nodes.fact_types import KubeadmConfig, Process, RemoteFile, Role, StrayManifest, Written, apiserver_pod
+from auditlog.nodes.fact_types import (
+    KubeadmConfig,
+    PolicyFile,
+    PolicyFolder,
+    Process,
+    RemoteFile,
+    Role,
+    StrayManifest,
+    Written,
+    apiserver_pod,
+)
 from auditlog.nodes.facts import parse_facts
 from tests.unit.manifest.kubeadm_files import MANIFEST
 from tests.unit.nodes.facts_output import encoded, facts_output
@@ -104,6 +114,13 @@ def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
         memory_running_bytes=3,
         redirect_tool="nft",
         stray_manifests=(StrayManifest("old.yaml", 4000),),
+        manifest_pipes=("a pipe",),
+        policy_folder=PolicyFolder(
+            "/p p",
+            "a" * 64,
+            (PolicyFile("a.yaml", "text"), PolicyFile("l.yaml", None), PolicyFile("p.yaml", None, is_file=False)),
+            "b" * 64,
+        ),
         unfinished_change=True,
         missing_tools=("flock",),
         role=Role.CONTROL_PLANE,
