@@ -354,13 +354,16 @@ fact_dead_apis() {
 }
 
 # fact_annotations: the admission policies and bindings of annotations that the cluster has, a line each: KIND/NAME and what it
-# says as JSON. Nothing where the cluster does not say.
+# says as JSON; and then KIND/NAME and the object's own annotations, which name its owner. As JSON neither has a line break, so that
+# no text of somebody's stands for a line. Nothing where the cluster does not say.
 fact_annotations() {
     command -v kubectl >/dev/null || return 0
     there=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s get \
         validatingadmissionpolicies,validatingadmissionpolicybindings \
-        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\n"}{end}' 2>/dev/null) || return 0
+        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\n"}of {.kind}/{.metadata.name} {.metadata.annotations}{"\n"}{end}' \
+        2>/dev/null) || return 0
     say "annotations $(printf '%s\n' "$there" | grep '^[A-Za-z]*/audit-annotations-' | base64 -w 0)"
+    say "annotation-owners $(printf '%s\n' "$there" | sed -n 's#^of \([A-Za-z]*/audit-annotations-\)#\1#p' | base64 -w 0)"
 }
 
 # fact_cluster: what cluster.sh saw, one line each, as facts.

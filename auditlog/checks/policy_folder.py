@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from auditlog.annotations.model import STATIC_SUFFIX
+from auditlog.annotations.read import UNREADABLE
 from auditlog.annotations.render import BINDING, POLICY
 from auditlog.checks.finding import Finding, Severity
 from auditlog.nodes.facts import Facts
@@ -56,7 +56,7 @@ def _refused(texts: Mapping[str, str]) -> Mapping[str, str]:
     for file, text in texts.items():
         try:
             documents = [each for each in YAML(typ="safe").load_all(text) if each is not None]
-        except YAMLError as error:
+        except UNREADABLE as error:
             found[file] = f"is no YAML: {' '.join(str(error).split())}"
         else:
             objects += [(file, each) for document in documents for each in _items(document)]

@@ -32,6 +32,8 @@ def found(*files: PolicyFile, taken: str | None = EARLIER, ours: str = OURS) -> 
     ("text", "said"),
     [
         ("a: [", "is no YAML: "),
+        ("month: 2026-13-01", "is no YAML: "),
+        ("[" * 20_000, "is no YAML: "),
         ("kind: Nonsense", "has an object of kind Nonsense; allowed: ValidatingAdmissionPolicy, "),
         ("[1]", "has an object of kind none; allowed: "),
         (

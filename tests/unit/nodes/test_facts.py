@@ -69,6 +69,17 @@ def test_admission_policies_are_known_only_where_the_node_could_tell() -> None:
     assert parse_facts(output()).admission_policies is None
 
 
+def test_whose_admission_policies_are_is_on_record_in_them() -> None:
+    told = encoded(
+        'ValidatingAdmissionPolicy/a {"kubernetes-audit/owner":"p/s","x":"y z"}\nValidatingAdmissionPolicy/b \n'
+    )
+    assert parse_facts(output(f"annotation-owners {told}")).admission_policy_owners == {
+        "ValidatingAdmissionPolicy/a": "p/s",
+        "ValidatingAdmissionPolicy/b": "",
+    }
+    assert parse_facts(output()).admission_policy_owners is None
+
+
 def test_a_process_with_its_arguments_and_start() -> None:
     command_line = encoded("kube-apiserver\0--secure-port=6443\0--v=2\0")
     facts = parse_facts(output(f"process 4711 1700000100 {command_line}"))
