@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
+from auditlog.annotations.owners import check_owners
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
@@ -39,7 +40,8 @@ def declare_cluster(
 ) -> ClusterResources:
     """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read.
 
-    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked.
+    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked. Raises PlanError, and TakenError for
+    annotations in the cluster that are another's.
     """
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
@@ -53,11 +55,13 @@ def declare_cluster(
 
         provider = provider_of(configuration, scope) if settings.in_cluster else None
     in_cluster_entries = () if settings.annotations.in_files else entries
+    for each in (facts or {}).values():
+        check_owners(in_cluster_entries, each.admission_policy_owners or {}, scope.owner, settings.take_over)
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
     comes_first = any(map(delivers_by_files, (facts or {}).values()))
     if provider is not None and in_cluster_entries and comes_first:
-        annotations = declare_annotations(in_cluster_entries, _admission_policies(facts), provider, (), scope)
+        annotations = declare_annotations(in_cluster_entries, facts, provider, (), scope)
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
@@ -77,8 +81,7 @@ def declare_cluster(
             proves=proves and facts is not None,
         )
     if provider is not None and in_cluster_entries and not comes_first:
-        there = _admission_policies(facts)
-        annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
+        annotations = declare_annotations(in_cluster_entries, facts, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None
@@ -120,12 +123,6 @@ def _last(
         Part.ALERTS: in_cluster.alerts,
         Part.ANNOTATIONS: annotations,
     }
-
-
-def _admission_policies(facts: Mapping[str, Facts] | None) -> Mapping[str, str] | None:
-    """Those of the cluster, from the first node that could tell."""
-    told = [each.admission_policies for each in (facts or {}).values() if each.admission_policies is not None]
-    return told[0] if told else None
 
 
 def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:
