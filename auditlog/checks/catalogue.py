@@ -65,5 +65,5 @@ def planned_findings(
         *mount_findings(server),
         *disk_findings(log, server.facts, budget),
         *budget_findings(log, budget, server.facts, changes_policy=changes_policy),
-        *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
+        *((*retention_findings(log, budget, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )
