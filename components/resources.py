@@ -10,12 +10,12 @@ import pulumi
 
 from auditlog.annotations.model import Entry
 from auditlog.nodes.facts import Facts
-from auditlog.observe.dashboards import all_dashboards, options_for
+from auditlog.observe.dashboards import RenderedDashboard, all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.plan.annotation_files import delivers_by_files
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.settings import DashboardMode
+from auditlog.settings import DashboardMode, Settings
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import ControlPlane
@@ -52,12 +52,12 @@ def declare_cluster(
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
         provider = provider_of(configuration, scope) if settings.in_cluster else None
-    in_cluster_entries = () if settings.annotations.in_files else entries
+    for_cluster = () if settings.annotations.in_files else entries
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
     comes_first = any(map(delivers_by_files, (facts or {}).values()))
-    if provider is not None and in_cluster_entries and comes_first:
-        annotations = declare_annotations(in_cluster_entries, _admission_policies(facts), provider, (), scope)
+    if provider is not None and for_cluster and comes_first:
+        annotations = declare_annotations(for_cluster, _admission_policies(facts), provider, (), scope)
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
@@ -76,9 +76,8 @@ def declare_cluster(
             in_ruler,
             proves=proves and facts is not None,
         )
-    if provider is not None and in_cluster_entries and not comes_first:
-        there = _admission_policies(facts)
-        annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
+    if provider is not None and for_cluster and not comes_first:
+        annotations = declare_annotations(for_cluster, _admission_policies(facts), provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None
@@ -89,9 +88,21 @@ def declare_cluster(
             proof = unread_proof(settings)
         else:
             proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
+    return ClusterResources(_outputs(settings, policy, control_plane, dashboards, in_cluster, proof, scope), last)
 
+
+def _outputs(
+    settings: Settings,
+    policy: SelectedPolicy,
+    control_plane: ControlPlane,
+    dashboards: Sequence[RenderedDashboard],
+    in_cluster: InCluster | None,
+    proof: Any,
+    scope: Scope,
+) -> Mapping[str, Any]:
+    alloy = in_cluster.alloy if in_cluster else None
     in_force = {"source": policy.source, "sha256": policy.sha256} if settings.enabled and settings.nodes_to_read else {}
-    outputs = {
+    return {
         "cluster": settings.cluster,
         "policy": _kept(in_force, secret=scope.hides_texts),
         "nodes": _kept(control_plane.states, secret=scope.hides_nodes or scope.hides_texts),
@@ -103,7 +114,6 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
-    return ClusterResources(outputs, last)
 
 
 def _last(

@@ -5,16 +5,16 @@ What the node keeps of the stack's last writing tells an edit by hand from a cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from auditlog.checks.node_state import forgotten
-from auditlog.checks.process import Lag
 from auditlog.manifest import manifest
 from auditlog.manifest.desired import AuditConfiguration, HostMount, sha256
 from auditlog.node_paths import MANIFESTS
 from auditlog.nodes.fact_types import StrayManifest
 from auditlog.nodes.facts import Facts
 from auditlog.plan.manifest_plan import ManifestPlan
+from auditlog.plan.node_files import NodeFiles
 from auditlog.plan.startup_files import StartupFile
 
 RECORD_ONLY = "record only: nothing on the node changes; refreshes what removal will restore"
@@ -34,27 +34,30 @@ PROOF_OWED = (
 
 def node_reasons(
     entry: str,
-    files: Sequence[StartupFile],
-    manifest_plan: ManifestPlan,
+    files: NodeFiles,
     configuration: AuditConfiguration,
-    lag: Lag | None,
     quarantined: tuple[StrayManifest, ...],
     facts: Facts,
 ) -> tuple[str, ...]:
     """Every reason to change the node that ``nodes`` calls ``entry``; empty when there is none."""
+    reloaded = (files.annotations.reloaded,) if files.annotations else ()
     reasons = [
-        *(reason for reason in (file.reason() for file in files) if reason is not None),
-        *_manifest(manifest_plan, configuration, facts),
-        *([str(lag)] if lag is not None else []),
+        *(reason for file in (*reloaded, *files.startup_files) if (reason := file.reason()) is not None),
+        *_manifest(files.manifest, configuration, facts),
+        *([str(files.lag)] if files.lag is not None else []),
         *(
             f"{stray.name} in {MANIFESTS} defines kube-apiserver too and is moved to the archive"
             for stray in quarantined
         ),
     ]
-    change = manifest_plan.change
+    change = files.manifest.change
     half_way = sha256(change.live or "") in facts.unfinished_sha256
-    if not change.in_sync and not half_way and lag is None and all(file.in_sync for file in files):
-        reasons += [f"the manifest names the hash of another {file.what}" for file in files if _names_another(file)]
+    if not change.in_sync and not half_way and files.lag is None and all(file.in_sync for file in files.startup_files):
+        reasons += [
+            f"the manifest names the hash of another {file.what}"
+            for file in files.startup_files
+            if _names_another(file)
+        ]
     if any(forgotten(facts)):
         reasons.append("the stack's record on the node is gone; what is there now is recorded as what removal restores")
     if facts.lost_owner is not None:
