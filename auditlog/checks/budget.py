@@ -40,7 +40,7 @@ def budget_findings(
     days = budget.bytes / per_day
     rate = f"the node writes {per_day / MEGABYTE:.0f} MB of events a day"
     if changes_policy:
-        rate += " under the policy that it has now, and how much under the new one `auditlog diff --log` says"
+        rate += " under its present policy (`auditlog diff --log` estimates the new one)"
     if days >= budget.days:
         yield Finding("budget-met", f"{rate}: auditLog.budget holds {days:.0f} days of it", "", Severity.NOTE)
         return
