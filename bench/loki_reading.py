@@ -31,7 +31,7 @@ from typing import Any
 
 from auditlog.detections.catalogue import find
 from auditlog.detections.model import Events
-from auditlog.observe.cost import seconds_of
+from auditlog.units import DAY, seconds_of
 from lab.paths import REPOSITORY
 from tests.earlier_version import earlier_version
 from tests.grafana import built_in, fill, initial_state, queries
@@ -39,7 +39,6 @@ from tests.observability.given_events import push_lines
 from tests.observability.pipeline import running
 from tests.unit.events.generate import encode, events
 
-DAY = 86400
 POINTS = 500
 """Steps of a panel as wide as half a screen."""
 LOADS = 24
@@ -180,7 +179,7 @@ def dashboards(reading: Reading, documents: Sequence[Mapping[str, Any]], day: fl
 
 def _panels(reading: Reading, document: Mapping[str, Any]) -> Iterator[int]:
     """The bytes of each query of the panels in open rows, and of the marks."""
-    span = seconds_of(document["time"]["from"].removeprefix("now-"))
+    span = int(seconds_of(document["time"]["from"].removeprefix("now-")))
     step = max(1, span // POINTS)
     open_rows = [each for each in document["panels"] if not each.get("collapsed")]
     for query in queries({**document, "panels": open_rows}):

@@ -11,12 +11,12 @@ import pulumi
 from auditlog.annotations.model import Entry
 from auditlog.annotations.owners import check_owners
 from auditlog.nodes.facts import Facts
-from auditlog.observe.dashboards import all_dashboards, options_for
+from auditlog.observe.dashboards import RenderedDashboard, all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
 from auditlog.observe.queries import loki_queries, on_node_search
 from auditlog.plan.annotation_files import delivers_by_files
 from auditlog.policy.selection import SelectedPolicy
-from auditlog.settings import DashboardMode
+from auditlog.settings import DashboardMode, Settings
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import ControlPlane
@@ -54,14 +54,14 @@ def declare_cluster(
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
         provider = provider_of(configuration, scope) if settings.in_cluster else None
-    in_cluster_entries = () if settings.annotations.in_files else entries
+    for_cluster = () if settings.annotations.in_files else entries
     for each in (facts or {}).values():
-        check_owners(in_cluster_entries, each.admission_policy_owners or {}, scope.owner, settings.take_over)
+        check_owners(for_cluster, each.admission_policy_owners or {}, scope.owner, settings.take_over)
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
     comes_first = any(map(delivers_by_files, (facts or {}).values()))
-    if provider is not None and in_cluster_entries and comes_first:
-        annotations = declare_annotations(in_cluster_entries, facts, provider, (), scope)
+    if provider is not None and for_cluster and comes_first:
+        annotations = declare_annotations(for_cluster, facts, provider, (), scope)
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
@@ -80,8 +80,8 @@ def declare_cluster(
             in_ruler,
             proves=proves and facts is not None,
         )
-    if provider is not None and in_cluster_entries and not comes_first:
-        annotations = declare_annotations(in_cluster_entries, facts, provider, control_plane.last, scope)
+    if provider is not None and for_cluster and not comes_first:
+        annotations = declare_annotations(for_cluster, facts, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
     alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None
@@ -92,9 +92,21 @@ def declare_cluster(
             proof = unread_proof(settings)
         else:
             proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
+    return ClusterResources(_outputs(settings, policy, control_plane, dashboards, in_cluster, proof, scope), last)
 
+
+def _outputs(
+    settings: Settings,
+    policy: SelectedPolicy,
+    control_plane: ControlPlane,
+    dashboards: Sequence[RenderedDashboard],
+    in_cluster: InCluster | None,
+    proof: Any,
+    scope: Scope,
+) -> Mapping[str, Any]:
+    alloy = in_cluster.alloy if in_cluster else None
     in_force = {"source": policy.source, "sha256": policy.sha256} if settings.enabled and settings.nodes_to_read else {}
-    outputs = {
+    return {
         "cluster": settings.cluster,
         "policy": _kept(in_force, secret=scope.hides_texts),
         "nodes": _kept(control_plane.states, secret=scope.hides_nodes or scope.hides_texts),
@@ -106,7 +118,6 @@ def declare_cluster(
         **({} if proof is None else {"proof": proof}),
         **({} if alloy is None else {"alloy": alloy.state}),
     }
-    return ClusterResources(outputs, last)
 
 
 def _last(

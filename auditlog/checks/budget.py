@@ -10,11 +10,11 @@ from auditlog.events.budget import MEGABYTE, Budget
 from auditlog.manifest.backends import LogBackend
 from auditlog.nodes.facts import Facts
 from auditlog.settings import STDOUT
+from auditlog.units import DAY
 
 MISSED = "does not meet auditLog.budget"
 """What a finding says where the budget is missed; `auditlog summary --expect-budget` looks for it."""
 
-_DAY = 86_400
 _UNKNOWN_CALLER = "which caller makes most of it cannot be known from file sizes; `auditlog tune` reads it from the log"
 
 
@@ -36,11 +36,11 @@ def budget_findings(
             Severity.NOTE,
         )
         return
-    per_day = facts.log_written_bytes / facts.log_written_seconds * _DAY
+    per_day = facts.log_written_bytes / facts.log_written_seconds * DAY
     days = budget.bytes / per_day
     rate = f"the node writes {per_day / MEGABYTE:.0f} MB of events a day"
     if changes_policy:
-        rate += " under the policy that it has now, and how much under the new one `auditlog diff --log` says"
+        rate += " under its present policy (`auditlog diff --log` estimates the new one)"
     if days >= budget.days:
         yield Finding("budget-met", f"{rate}: auditLog.budget holds {days:.0f} days of it", "", Severity.NOTE)
         return

@@ -71,5 +71,5 @@ def planned_findings(
         *policy_folder_findings(server.facts, admission_policies),
         *disk_findings(log, server.facts, budget),
         *budget_findings(log, budget, server.facts, changes_policy=changes_policy),
-        *((*retention_findings(log, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
+        *((*retention_findings(log, budget, server.facts), *shipping_findings(log, server.facts)) if ships else ()),
     )

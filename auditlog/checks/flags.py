@@ -69,7 +69,7 @@ def unknown(flags: Mapping[str, str], minor: int) -> Iterator[Finding]:
     if minor not in SUPPORTED_MINORS:
         yield Finding(
             "version-unknown",
-            f"Kubernetes 1.{minor} is none of the versions whose audit logging is known here, "
+            f"Kubernetes 1.{minor} is not among the supported versions, "
             f"1.{SUPPORTED_MINORS[0]} to 1.{SUPPORTED_MINORS[-1]}",
             "policy and flags are checked by the rules of the nearest one",
         )

@@ -31,7 +31,7 @@ def missing_policy(server: ApiServer) -> Iterator[Finding]:
         yield Finding(
             "policy-file-missing",
             f"the policy file {server.facts.policy_path or server.flags[POLICY_FLAG]} is not there",
-            "the API server does not start any more once it is restarted",
+            "the API server does not start again after a restart",
         )
 
 
@@ -46,7 +46,7 @@ def _not_mounted(name: str, path: str) -> Finding:
         f"--{name}: the manifest mounts nothing of the node at {path}",
         consequence,
         Severity.ERROR,
-        "mount the folder of it with a hostPath volume",
+        "mount its folder with a hostPath volume",
     )
 
 
@@ -57,12 +57,12 @@ def _log(path: str, mounted: manifest.Mount) -> Iterator[Finding]:
             f"the manifest mounts {path} read-only",
             "the API server cannot write its log there",
             Severity.ERROR,
-            f"take readOnly off the mount of {mounted.mount_path}, or write the log elsewhere",
+            f"remove readOnly from the mount of {mounted.mount_path}, or write the log elsewhere",
         )
     if PurePosixPath(mounted.mount_path) == PurePosixPath(path):
         yield Finding(
             "log-mounted-as-file",
-            f"the manifest mounts the log file {path} by itself, and not its folder",
+            f"the manifest mounts the log file {path} itself instead of its folder",
             "rotation renames the file, which a mount does not allow (device or resource busy): the log is not rotated",
             Severity.ERROR,
             f"mount {PurePosixPath(path).parent} instead",

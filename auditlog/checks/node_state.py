@@ -85,7 +85,7 @@ def kubelet(facts: Facts) -> Iterator[Finding]:
         yield _error(
             "kubelet-down",
             "kubelet does not run",
-            "nothing takes a changed manifest or starts an API server that has ended",
+            "a changed manifest has no effect, and an API server that ends stays down",
             "start it (systemctl start kubelet); journalctl -u kubelet says why it ended",
         )
 

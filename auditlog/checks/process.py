@@ -60,20 +60,20 @@ def process_findings(server: ApiServer) -> Iterator[Finding]:
         case Lag.OLDER_THAN_POLICY:
             yield Finding(
                 "process-older-than-policy",
-                "the policy file was changed after the API server started, and it is read at the start only",
-                "the policy in the file is not in force; it comes into force with the next restart, whenever that is",
+                "the policy file changed after the API server started, which reads it only at its start",
+                "the policy in the file takes effect only with the next restart",
             )
         case Lag.OLDER_THAN_WEBHOOK:
             yield Finding(
                 "process-older-than-webhook",
-                "the webhook's kubeconfig was changed after the API server started, and it is read at the start only",
-                "events go on to the server that it named before, with the earlier credentials, until the next restart",
+                "the webhook's kubeconfig changed after the API server started, which reads it only at its start",
+                "until the next restart, events go to the earlier server with the earlier credentials",
             )
         case Lag.OLDER_THAN_ADMISSION:
             yield Finding(
                 "process-older-than-admission",
-                "the admission configuration was changed after the API server started, and is read at the start only",
-                "what it says comes into force with the next restart, whenever that is",
+                "the admission configuration changed after the API server started, which reads it only at its start",
+                "it takes effect only with the next restart",
             )
 
 
@@ -99,7 +99,7 @@ def _other_arguments(server: ApiServer, process: Process) -> Finding:
     return Finding(
         "process-differs",
         f"the running API server has other arguments than {MANIFEST}",
-        f"kubelet has not taken the file, or does so at the next restart, with {effect}",
+        f"kubelet has not applied the file, or applies it at the next restart: {effect}",
     )
 
 

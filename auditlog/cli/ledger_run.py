@@ -187,8 +187,7 @@ def _check_settings(settings: Settings, arguments: argparse.Namespace) -> None:
     if arguments.chain and settings.log.path == STDOUT:
         raise UsageError(
             f"--chain: the log of {arguments.stack} is standard output, whose files kubelet keeps for as long as it "
-            "likes; "
-            "allowed with an auditLog.path"
+            "likes; allowed with an auditLog.path"
         )
 
 

@@ -23,73 +23,16 @@ from auditlog.policy.recording import Need
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Adds the six commands."""
-    who = _command(
-        subparsers,
-        Question(
-            "who",
-            _who,
-            _who_need,
-            lambda arguments: filters.who_filter(who_query(arguments)),
-            ("answer.matches", "answer.possible"),
-            remarks=_who_remarks,
-            custom_resource=lambda arguments: custom_resource(who_query(arguments).resource),
-        ),
-        "show who sent a request",
-    )
-    add_who(who)
-
-    gaps = _command(
-        subparsers, Question("gaps", _gaps, None, None, ("answer.gaps",), _gaps_in_loki), "show where the log is silent"
-    )
+    add_who(_command(subparsers, _WHO, "show who sent a request"))
+    gaps = _command(subparsers, _GAPS, "show where the log is silent")
     gaps.add_argument(
         "--over", type=span, default=timedelta(seconds=60), metavar="SPAN", help=f"shortest gap: {SPAN_HELP} (60)"
     )
-
-    _command(
-        subparsers,
-        Question(
-            "anonymous",
-            _anonymous,
-            lambda *_: questions.ANONYMOUS_NEED,
-            lambda _: filters.ANONYMOUS,
-            ("answer.accesses",),
-        ),
-        "show what was tried without an identity",
-    )
-    _command(
-        subparsers,
-        Question(
-            "escalations",
-            _escalations,
-            lambda *_: questions.ESCALATIONS_NEED,
-            lambda _: filters.ESCALATIONS,
-            ("answer.findings",),
-        ),
-        "show bindings to cluster-admin or to everyone, and roles with wildcards",
-    )
-    secrets = _command(
-        subparsers,
-        Question(
-            "secrets",
-            _secrets,
-            lambda arguments, _: questions.secrets_need(arguments.namespace),
-            lambda _: filters.SECRETS,
-            ("answer.accesses",),
-        ),
-        "show who read which Secret",
-    )
+    _command(subparsers, _ANONYMOUS, "show what was tried without an identity")
+    _command(subparsers, _ESCALATIONS, "show bindings to cluster-admin or to everyone, and roles with wildcards")
+    secrets = _command(subparsers, _SECRETS, "show who read which Secret")
     secrets.add_argument("--namespace", default="", help="only Secrets of this namespace")
-    _command(
-        subparsers,
-        Question(
-            "deprecated",
-            _deprecated,
-            lambda *_: questions.DEPRECATED_NEED,
-            lambda _: filters.DEPRECATED,
-            ("answer.uses",),
-        ),
-        "show who uses deprecated APIs; the control plane is only counted",
-    )
+    _command(subparsers, _DEPRECATED, "show who uses deprecated APIs; the control plane is only counted")
 
 
 def _command(subparsers: argparse._SubParsersAction[Any], question: Question, purpose: str) -> argparse.ArgumentParser:
@@ -137,3 +80,43 @@ def _secrets(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> An
 
 def _deprecated(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
     return questions.deprecated(sightings, time_of(arguments))
+
+
+_WHO = Question(
+    "who",
+    _who,
+    _who_need,
+    lambda arguments: filters.who_filter(who_query(arguments)),
+    ("answer.matches", "answer.possible"),
+    remarks=_who_remarks,
+    custom_resource=lambda arguments: custom_resource(who_query(arguments).resource),
+)
+_GAPS = Question("gaps", _gaps, None, None, ("answer.gaps",), _gaps_in_loki)
+_ANONYMOUS = Question(
+    "anonymous",
+    _anonymous,
+    lambda *_: questions.ANONYMOUS_NEED,
+    lambda _: filters.ANONYMOUS,
+    ("answer.accesses",),
+)
+_ESCALATIONS = Question(
+    "escalations",
+    _escalations,
+    lambda *_: questions.ESCALATIONS_NEED,
+    lambda _: filters.ESCALATIONS,
+    ("answer.findings",),
+)
+_SECRETS = Question(
+    "secrets",
+    _secrets,
+    lambda arguments, _: questions.secrets_need(arguments.namespace),
+    lambda _: filters.SECRETS,
+    ("answer.accesses",),
+)
+_DEPRECATED = Question(
+    "deprecated",
+    _deprecated,
+    lambda *_: questions.DEPRECATED_NEED,
+    lambda _: filters.DEPRECATED,
+    ("answer.uses",),
+)

@@ -44,6 +44,19 @@ def _in_rules(keys: str, value: str) -> str:
 
 _ROLE_BODIES = (Requests(("create", "update", "patch"), (ROLES,), level=Level.REQUEST),)
 
+
+def _role_with(keys: str, value: str, key: str, said: str = ".+") -> Events:
+    """Writes of roles whose rules have the value under one of the keys, or whose annotation `key` matches `said`."""
+    return Events(
+        requests=_ROLE_BODIES,
+        callers=Callers.NOT_CONTROL_PLANE,
+        lines=(f"|~ `{_in_rules(keys, value)}`", NO_DRY_RUN),
+        by=("user", "resource", "namespace", "name"),
+        unseen=(COPIES_UNSEEN,),
+        annotated=Annotated("role", key, said, "role"),
+    )
+
+
 DETECTIONS = (
     Detection(
         id="cluster-admin-bound",
@@ -85,14 +98,7 @@ DETECTIONS = (
         id="wildcard-role",
         title="A role with wildcards was written",
         severity=Severity.WARNING,
-        source=Events(
-            requests=_ROLE_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f"|~ `{_in_rules('(verbs|resources)', _STAR)}`", NO_DRY_RUN),
-            by=("user", "resource", "namespace", "name"),
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("role", "wildcards", ".*(verbs|resources).*", "role"),
-        ),
+        source=_role_with("(verbs|resources)", _STAR, "wildcards", ".*(verbs|resources).*"),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with wildcards",
         meaning="The role also covers verbs and resources that are installed later, Secrets among them.",
         false_positives="Operators and charts that were written without care for their rights.",
@@ -101,14 +107,7 @@ DETECTIONS = (
         id="escalating-verb-granted",
         title="A role was written that allows to gain further rights",
         severity=Severity.CRITICAL,
-        source=Events(
-            requests=_ROLE_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f"|~ `{_in_rules('verbs', _ESCALATING)}`", NO_DRY_RUN),
-            by=("user", "resource", "namespace", "name"),
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("role", "escalating", ".+", "role"),
-        ),
+        source=_role_with("verbs", _ESCALATING, "escalating"),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with bind, escalate or impersonate",
         meaning="Who has these verbs can give rights they do not have, or act as somebody who has them.",
         false_positives="Controllers that hand out rights themselves (Cluster API, Crossplane), gateways for people.",
@@ -117,14 +116,7 @@ DETECTIONS = (
         id="sensitive-access-granted",
         title="A role was written that opens Secrets, tokens, Pods or nodes",
         severity=Severity.INFO,
-        source=Events(
-            requests=_ROLE_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f"|~ `{_in_rules('resources', _SENSITIVE)}`", NO_DRY_RUN),
-            by=("user", "resource", "namespace", "name"),
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("role", "sensitive", ".+", "role"),
-        ),
+        source=_role_with("resources", _SENSITIVE, "sensitive"),
         summary="{{ $labels.user }} wrote {{ $labels.resource }} {{ $labels.name }} with access to credentials or Pods",
         meaning="Who reads Secrets, makes tokens, runs commands in Pods or reaches kubelets has the rights of others.",
         false_positives="Operators and charts that manage Secrets; roles for those who debug.",

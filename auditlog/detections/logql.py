@@ -8,6 +8,7 @@ from auditlog.detections.callers import logql_filters
 from auditlog.detections.model import EVENT_START, Events, Requests
 from auditlog.events.logql import streams
 from auditlog.policy.model import GroupResources
+from auditlog.units import duration
 
 
 def selector(cluster: str = "", node: str = "") -> str:
@@ -72,15 +73,6 @@ def silence_query(seconds: float, node: str, cluster: str) -> str:
 def volume_query(seconds: float, cluster: str) -> str:
     """The bytes of each node's events in so many seconds."""
     return f"sum by (cluster, node) (bytes_over_time({selector(cluster)} [{duration(seconds)}]))"
-
-
-def duration(seconds: float) -> str:
-    """`90s`, `5m`, `1h`: as Loki and Prometheus write it."""
-    whole = int(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if whole and whole % size == 0:
-            return f"{whole // size}{unit}"
-    return f"{whole}s"
 
 
 def _without_levels(requests: Iterable[Requests]) -> tuple[Requests, ...]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from auditlog.detections.callers import Callers
 from auditlog.policy.model import GroupResources, Level, Stage
+from auditlog.units import DAY
 
 WRITES = ("create", "update", "patch")
 CHANGES = (*WRITES, "delete", "deletecollection")
@@ -141,7 +142,7 @@ class Volume:
     No rule without a budget.
     """
 
-    window: int = 86_400
+    window: int = DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from auditlog.detections.growth import growth
 from auditlog.detections.model import Detection, Metrics, Severity, Silence
 from auditlog.detections.shipping_delay import NEWEST_METRIC, PREFIX, behind
 from auditlog.detections.unread import unread_percent
+from auditlog.units import DAY
 
 _API_SERVER = "the API server"
 _NODE_EXPORTER = "node_exporter on the control-plane nodes"
@@ -119,7 +120,7 @@ DETECTIONS = (
         title="The disk of the audit log will be full within a day",
         severity=Severity.WARNING,
         source=Metrics(
-            "predict_linear(node_filesystem_avail_bytes{$nodeExporter, $logFolders}[6h], 86400)"
+            f"predict_linear(node_filesystem_avail_bytes{{$nodeExporter, $logFolders}}[6h], {DAY})"
             f" and on (instance, mountpoint) {_USED} > 60",
             _NODE_EXPORTER,
             comparison="<",

@@ -21,6 +21,7 @@ from auditlog.detections.model import (
 )
 from auditlog.events.logql import HAS_DEPRECATION_TRUE
 from auditlog.policy.model import GroupResources, Level
+from auditlog.units import HOUR
 
 _ADMISSION = "admissionregistration.k8s.io"
 _NO_DRY_RUN_BUT_DELETIONS = f'{NO_DRY_RUN[:-1]}{STRING}","verb":"(create|update|patch)"`'
@@ -184,7 +185,7 @@ DETECTIONS = (
             callers=Callers.NOT_CONTROL_PLANE,
             lines=(HAS_DEPRECATION_TRUE,),
             by=("user", "apiGroup", "resource"),
-            window=3600,
+            window=HOUR,
         ),
         summary="{{ $labels.user }} uses a deprecated version of {{ $labels.resource }}",
         meaning="The next Kubernetes releases do not serve it any more; the client then fails.",

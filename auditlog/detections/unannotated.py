@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from auditlog.annotations.model import POLICY_PREFIX, SENTINEL, Entry, Operation, Requests
-from auditlog.detections.logql import duration, quoted, selector
+from auditlog.detections.logql import quoted, selector
 from auditlog.detections.model import CHANGES, NO_DRY_RUN, Unannotated
 from auditlog.events.logql import STATIC, annotation_paths
+from auditlog.units import duration
 
 _SETTLING = "6m"
 """How long after a change of a policy writes without its sentinel may still be in the window. A policy takes seconds to

@@ -60,19 +60,25 @@ _PATCHED_IN = "|".join(
 )
 _WHOLE_OBJECT = r'"requestObject":\{("apiVersion":"[^"]*",)?"kind":"'
 
+
+def _with(body: str, key: str, value: str = ".+") -> Events:
+    """Writes of workloads whose body matches the expression, or whose annotation `key` matches `value`."""
+    return Events(
+        requests=_BODIES,
+        callers=Callers.NOT_CONTROL_PLANE,
+        lines=(f"|~ `{body}`", NO_DRY_RUN),
+        by=_BY,
+        unseen=(COPIES_UNSEEN,),
+        annotated=Annotated("workload", key, value, "workload-change"),
+    )
+
+
 DETECTIONS = (
     Detection(
         id="privileged-container",
         title="A privileged container was written",
         severity=Severity.CRITICAL,
-        source=Events(
-            requests=_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f'|~ `"privileged":true|{sets("/privileged", "true")}`', NO_DRY_RUN),
-            by=_BY,
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("workload", "privileged", changed="workload-change"),
-        ),
+        source=_with(f'"privileged":true|{sets("/privileged", "true")}', "privileged"),
         summary=f"{_WROTE}, privileged",
         meaning="A privileged container is root on its node, and with that every Pod and Secret of the node.",
         false_positives="Network and storage add-ons, node agents.",
@@ -81,14 +87,7 @@ DETECTIONS = (
         id="host-namespace",
         title="A workload shares the node's network, processes or IPC",
         severity=Severity.WARNING,
-        source=Events(
-            requests=_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f'|~ `"host(Network|PID|IPC)":true|{sets("/host(Network|PID|IPC)", "true")}`', NO_DRY_RUN),
-            by=_BY,
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("workload", "hostNamespaces", changed="workload-change"),
-        ),
+        source=_with(f'"host(Network|PID|IPC)":true|{sets("/host(Network|PID|IPC)", "true")}', "hostNamespaces"),
         summary=f"{_WROTE} with host namespaces",
         meaning=(
             "hostNetwork reaches what listens on the node's loopback and passes by NetworkPolicies; hostPID sees every "
@@ -100,14 +99,7 @@ DETECTIONS = (
         id="sensitive-host-path",
         title="A workload mounts a sensitive folder of its node",
         severity=Severity.CRITICAL,
-        source=Events(
-            requests=_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f"|~ `{_HOST_PATHS}`", NO_DRY_RUN),
-            by=_BY,
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("workload", "hostPath", rf"(.*, )?{_SENSITIVE_PATHS}(, .*)?", "workload-change"),
-        ),
+        source=_with(_HOST_PATHS, "hostPath", rf"(.*, )?{_SENSITIVE_PATHS}(, .*)?"),
         summary=f"{_WROTE} with a host path",
         meaning=(
             "/etc/kubernetes holds the cluster's keys, /var/lib/kubelet the tokens and Secrets of the node's "
@@ -119,14 +111,7 @@ DETECTIONS = (
         id="dangerous-capability",
         title="A container was given a capability that reaches beyond it",
         severity=Severity.WARNING,
-        source=Events(
-            requests=_BODIES,
-            callers=Callers.NOT_CONTROL_PLANE,
-            lines=(f"|~ `{_ADDED}`", NO_DRY_RUN),
-            by=_BY,
-            unseen=(COPIES_UNSEEN,),
-            annotated=Annotated("workload", "capabilities", rf".* (CAP_)?({_POWERS})([ ,].*)?", "workload-change"),
-        ),
+        source=_with(_ADDED, "capabilities", rf".* (CAP_)?({_POWERS})([ ,].*)?"),
         summary=f"{_WROTE} with a capability beyond the default",
         meaning=(
             "SYS_ADMIN, SYS_PTRACE or SYS_MODULE make a container nearly as strong as a privileged one; NET_ADMIN sees "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -180,11 +180,16 @@ def _object(each: Occurrence) -> str:
     return f"{each.resource} {place}" if place else each.resource
 
 
+def _rows(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> Iterator[str]:
+    """The table; nothing where it has no row."""
+    shown = list(rows)
+    if shown:
+        yield from table(headers, shown, width=width)
+
+
 def _gaps(answer: GapsAnswer, width: int | None) -> Iterator[str]:
-    if not answer.gaps:
-        return
     meaning = {True: "wrote", False: "silent too", None: "not known"}
-    yield from table(
+    return _rows(
         ("NODE", "FROM", "TO", "SECONDS", "OTHER NODES"),
         (
             (
@@ -196,14 +201,12 @@ def _gaps(answer: GapsAnswer, width: int | None) -> Iterator[str]:
             )
             for gap in answer.gaps
         ),
-        width=width,
+        width,
     )
 
 
 def _anonymous(answer: AnonymousAnswer, width: int | None) -> Iterator[str]:
-    if not answer.accesses:
-        return
-    yield from table(
+    return _rows(
         ("REACH", "VERB", "TARGET", "NAMESPACE", "CODE", "COUNT", "FIRST", "LAST", "FROM", "WITH"),
         (
             (
@@ -220,14 +223,12 @@ def _anonymous(answer: AnonymousAnswer, width: int | None) -> Iterator[str]:
             )
             for each in answer.accesses
         ),
-        width=width,
+        width,
     )
 
 
 def _escalations(answer: EscalationsAnswer, width: int | None) -> Iterator[str]:
-    if not answer.findings:
-        return
-    yield from table(
+    return _rows(
         ("TIME", "NODE", "USER", "VERB", "OBJECT", "CODE", "WHAT", "ROLE", "SUBJECTS", "KNOWN"),
         (
             (
@@ -244,14 +245,12 @@ def _escalations(answer: EscalationsAnswer, width: int | None) -> Iterator[str]:
             )
             for each in answer.findings
         ),
-        width=width,
+        width,
     )
 
 
 def _secrets(answer: SecretsAnswer, width: int | None) -> Iterator[str]:
-    if not answer.accesses:
-        return
-    yield from table(
+    return _rows(
         ("READER", "USER", "VERB", "NAMESPACE", "SECRET", "ALLOWED", "COUNT", "FIRST", "LAST", "FROM", "WITH"),
         (
             (
@@ -269,14 +268,12 @@ def _secrets(answer: SecretsAnswer, width: int | None) -> Iterator[str]:
             )
             for each in answer.accesses
         ),
-        width=width,
+        width,
     )
 
 
 def _deprecated(answer: DeprecatedAnswer, width: int | None) -> Iterator[str]:
-    if not answer.uses:
-        return
-    yield from table(
+    return _rows(
         ("REMOVED IN", "API", "VERB", "USER", "COUNT", "FIRST", "LAST", "WITH"),
         (
             (
@@ -291,7 +288,7 @@ def _deprecated(answer: DeprecatedAnswer, width: int | None) -> Iterator[str]:
             )
             for each in answer.uses
         ),
-        width=width,
+        width,
     )
 
 

@@ -24,12 +24,12 @@ from auditlog.events.reading import NAMED_LINES, Damage, Progress, Unreadable
 from auditlog.events.sources import STDIN, LogSet
 from auditlog.events.tally import NOTHING, Tally, Volume
 from auditlog.policy.model import Level, Policy, Stage
+from auditlog.units import DAY
 
 PART_BYTES = 64 * 1024 * 1024
 SHORTEST_SPAN_SECONDS = 60.0
 """A shorter log gives no rate: its volume would be multiplied by more than a thousand to make a day."""
 
-_SECONDS_PER_DAY = 86_400.0
 _SHORT_DIMENSIONS = frozenset({"day", "level", "stage", "rule", "recorded_rule"})
 
 
@@ -256,8 +256,8 @@ def _report(nodes: dict[str, Counts], damage: Damage, notes: tuple[str, ...], se
 
 def _node_report(node: str, counts: Counts, policy: Policy | None) -> NodeReport:
     first, last = _moment(counts.first), _moment(counts.last)
-    days = (last - first).total_seconds() / _SECONDS_PER_DAY if first and last else 0.0
-    if days * _SECONDS_PER_DAY < SHORTEST_SPAN_SECONDS:
+    days = (last - first).total_seconds() / DAY if first and last else 0.0
+    if days * DAY < SHORTEST_SPAN_SECONDS:
         days = 0.0
     missing = tuple(_missing_stages(counts, policy)) if policy else ()
     written = counts.written + _sum(stage.estimate for stage in missing) if policy else None

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from auditlog.events.reading import UNREADABLE, blocks, lines_of, seek_to_line
 from auditlog.events.sources import LogFile, LogSet, open_log
+from auditlog.units import DAY
 
 _END = 8 * 1024 * 1024
 """Bytes at the end of a file that nearly always hold a whole event. If not, the file is searched."""
@@ -29,7 +30,7 @@ class Span:
     @property
     def days(self) -> float:
         """Its length in days of 24 hours."""
-        return (self.last - self.first).total_seconds() / 86_400
+        return (self.last - self.first).total_seconds() / DAY
 
     def at(self, share: float) -> str:
         """The moment after this share of the span, as a log writes times."""

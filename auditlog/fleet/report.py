@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from auditlog.events.layout import safe, table
 from auditlog.fleet.row import Audit, Drift, Row
+from auditlog.units import DAY, HOUR, MINUTE
 
 HEADER = ("CLUSTER", "AUDIT", "POLICY", "DRIFT", "EVENT", "DISK", "BLIND", "KUBE", "NODES")
 _MOST_FINDINGS = 3
@@ -99,7 +100,7 @@ def exit_code(rows: Sequence[Row]) -> int:
 def _ago(seconds: int | None) -> str:
     if seconds is None:
         return _UNKNOWN
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m")):
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{max(seconds, 0)}s"

@@ -20,6 +20,7 @@ from auditlog.ledger.files import Kind as FileKind
 from auditlog.ledger.files import LogFile, Reading
 from auditlog.ledger.finding import Finding, Kind
 from auditlog.ledger.retention import retention_may_have_taken
+from auditlog.units import DAY
 
 FORMAT = 1
 
@@ -233,7 +234,7 @@ def _retention_took(file: Rotated, now: Mapping[str, LogFile], reading: Reading)
     # A canary's files are no part of what the real API server counts; they go with the canary.
     is_canary = "-canary-" in file.name
     too_many = bool(limits.max_backup) and (len(own) >= (limits.max_backup or 0) or is_canary)
-    return too_many or (bool(limits.max_age) and age >= (limits.max_age or 0) * 86_400) or is_canary
+    return too_many or (bool(limits.max_age) and age >= (limits.max_age or 0) * DAY) or is_canary
 
 
 def _added(

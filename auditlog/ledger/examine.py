@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auditlog.ledger.files import Reading
-from auditlog.ledger.minutes import MINUTE, Minute, Span
+from auditlog.ledger.minutes import Minute, Span
 from auditlog.ledger.sums import NOTHING, Key, Sum, Sums, count_by_minute, differing
+from auditlog.units import MINUTE
 
 SETTLED = 120
 """Seconds after which an event that has not arrived is late: of batches in the API server, and of Alloy's."""

@@ -59,8 +59,7 @@ def judge_count(node: str, comparison: Comparison | str) -> Iterator[Finding]:
             node,
             Kind.FEWER_THAN_COUNTED,
             f"the API server counted {comparison.counted} events since the last reading, and the files hold no more "
-            "than "
-            f"{comparison.most} of that time: no side holds the others, so only their number can be named",
+            f"than {comparison.most} of that time: no side holds the others, so only their number can be named",
             comparison.lost,
         )
     elif comparison.added:
@@ -91,54 +90,58 @@ def _of_range(examined: Examined, context: Context) -> Iterator[Finding]:
             _moment(examined.under_way.until),
         )
     if examined.before_files:
-        in_loki = sum(count for minute, count in examined.loki.items() if minute in examined.before_files)
-        begin = (
-            f"the files of {node} begin at {_stamp(reading.oldest)}"
-            if reading.oldest
-            else f"{node} has no event in any file"
-        )
-        span = (_moment(examined.before_files.since), _moment(examined.before_files.until))
-        if in_loki and retention_may_have_taken(reading) is False:
-            yield Finding(
-                node,
-                Kind.LOG_EMPTIED,
-                f"{begin}, and Loki has events from before which the API server's limits did not take: the log was "
-                "emptied, or files are gone",
-                in_loki,
-                *span,
-            )
-        else:
-            yield Finding(
-                node,
-                Kind.FILES_BEGIN_LATER,
-                f"{begin}: what was before, retention took or nobody wrote; Loki has {in_loki} events of that time, "
-                "and "
-                "nothing tells whether these are all. A larger auditLog.maxBackup or maxAge keeps files for longer; "
-                "the "
-                "chain says what earlier runs have seen",
-                in_loki,
-                *span,
-            )
+        yield _before_files(examined, reading)
     if examined.before_loki:
-        held = sum(count for minute, count in examined.files.items() if minute in examined.before_loki)
-        span = (_moment(examined.before_loki.since), _moment(examined.before_loki.until))
-        if not examined.loki and context.loki_has_earlier:
-            yield _not_shipped(examined, held, span[0], span[1], (), context)
-        elif context.loki_has_earlier:
-            yield Finding(
-                node, Kind.MISSING_IN_LOKI, f"the files hold {held} events that Loki does not have", held, *span
-            )
-        else:
-            yield Finding(
-                node,
-                Kind.LOKI_BEGINS_LATER,
-                f"Loki has nothing of {node} before {_time(examined.before_loki.until)}, and the files have {held} "
-                "events: "
-                "shipping began then, Loki's retention took them, or they were lost. Ask from then on for a certain "
-                "answer",
-                held,
-                *span,
-            )
+        yield _before_loki(examined, context)
+
+
+def _before_files(examined: Examined, reading: Reading) -> Finding:
+    """What the range has from before the oldest event of the files."""
+    node = examined.node
+    in_loki = sum(count for minute, count in examined.loki.items() if minute in examined.before_files)
+    begin = (
+        f"the files of {node} begin at {_stamp(reading.oldest)}"
+        if reading.oldest
+        else f"{node} has no event in any file"
+    )
+    span = (_moment(examined.before_files.since), _moment(examined.before_files.until))
+    if in_loki and retention_may_have_taken(reading) is False:
+        return Finding(
+            node,
+            Kind.LOG_EMPTIED,
+            f"{begin}, and Loki has events from before which the API server's limits did not take: the log was "
+            "emptied, or files are gone",
+            in_loki,
+            *span,
+        )
+    return Finding(
+        node,
+        Kind.FILES_BEGIN_LATER,
+        f"{begin}: what was before, retention took or nobody wrote; Loki has {in_loki} events of that time, and "
+        "nothing tells whether these are all. A larger auditLog.maxBackup or maxAge keeps files for longer; the "
+        "chain says what earlier runs have seen",
+        in_loki,
+        *span,
+    )
+
+
+def _before_loki(examined: Examined, context: Context) -> Finding:
+    """What the range has from before the oldest event in Loki."""
+    node = examined.node
+    held = sum(count for minute, count in examined.files.items() if minute in examined.before_loki)
+    span = (_moment(examined.before_loki.since), _moment(examined.before_loki.until))
+    if not examined.loki and context.loki_has_earlier:
+        return _not_shipped(examined, held, span[0], span[1], (), context)
+    if context.loki_has_earlier:
+        return Finding(node, Kind.MISSING_IN_LOKI, f"the files hold {held} events that Loki does not have", held, *span)
+    return Finding(
+        node,
+        Kind.LOKI_BEGINS_LATER,
+        f"Loki has nothing of {node} before {_time(examined.before_loki.until)}, and the files have {held} events: "
+        "shipping began then, Loki's retention took them, or they were lost. Ask from then on for a certain answer",
+        held,
+        *span,
+    )
 
 
 def _missing(examined: Examined, missing: Sequence[Mark], context: Context) -> Iterator[Finding]:
@@ -149,8 +152,7 @@ def _missing(examined: Examined, missing: Sequence[Mark], context: Context) -> I
             node,
             Kind.LINE_TOO_LONG,
             f"Loki refuses lines of more than {context.longest_line} bytes; auditLog.truncate cuts such events in the "
-            "API "
-            "server",
+            "API server",
             len(too_long),
             too_long[0].moment,
             too_long[-1].moment,
@@ -191,8 +193,7 @@ def _not_shipped(
         examined.node,
         Kind.NOT_SHIPPED,
         f"nothing has reached Loki since {_stamp(since)}: {why}. The files still hold the events; Alloy sends them "
-        "once it "
-        "can",
+        "once it can",
         count,
         since,
         until,
@@ -222,8 +223,7 @@ def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
     if ends and ends.rotated_at and ends.rotated_at >= last:
         return Kind.FILE_CUT, (
             f"{held}: {ends.name} ends at {_stamp(ends.events.latest)} and was rotated at {_stamp(ends.rotated_at)}, "
-            "so "
-            "its end was cut off"
+            "so its end was cut off"
         )
     if not after:
         return Kind.LOG_EMPTIED, f"{held}: the log ends at {_stamp(ends.events.latest) if ends else 'its beginning'}"
@@ -231,8 +231,7 @@ def _cause(group: Sequence[Mark], files: Sequence[LogFile]) -> tuple[Kind, str]:
     if begins.kind is FileKind.LIVE or ends is None:
         return Kind.LOG_EMPTIED, (
             f"{held}: {begins.name} begins at {_stamp(begins.events.earliest)}: it was emptied or cut at its "
-            "beginning, or a "
-            "file that was rotated before is gone"
+            "beginning, or a file that was rotated before is gone"
         )
     return Kind.ROTATION_GAP, f"{held}: a rotated file between {ends.name} and {begins.name} is gone"
 
@@ -280,10 +279,8 @@ def _of_files(node: str, reading: Reading) -> Iterator[Finding]:
             node,
             Kind.DETACHED_FILE,
             f"the API server writes to {reading.detached} and not to the log: the file was deleted or replaced while "
-            "it was "
-            "open (kubernetes #111208). What it writes is lost with its next start; restart it now, and copy the file "
-            "from "
-            "/proc before",
+            "it was open (kubernetes #111208). What it writes is lost with its next start; restart it now, and copy "
+            "the file from /proc before",
             held,
         )
     for path in reading.unreadable:

@@ -16,8 +16,9 @@ from auditlog.events.loki.access import DeniedError, LokiError
 from auditlog.events.loki.client import LokiClient, TooLargeError
 from auditlog.ledger.checksum import loki_template
 from auditlog.ledger.marks import Mark
-from auditlog.ledger.minutes import MINUTE, Minute, Span
+from auditlog.ledger.minutes import Minute, Span
 from auditlog.ledger.sums import Key, Sum
+from auditlog.units import MINUTE
 
 EVENTS_OF_A_QUERY = 100_000
 """The most events whose checksums are asked for at a time.

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-MINUTE = 60
-"""Seconds of a minute."""
+from auditlog.units import MINUTE
 
 Minute = int
 """A minute by its beginning, in seconds since 1970."""

@@ -18,7 +18,8 @@ import msgspec
 from auditlog.events.http_access import AccessError, HttpAccess, Names
 from auditlog.events.http_connection import opener
 from auditlog.ledger.counter import Count, Window
-from auditlog.ledger.minutes import MINUTE, Span, stamp_of
+from auditlog.ledger.minutes import Span, stamp_of
+from auditlog.units import MINUTE
 
 METRIC = "apiserver_audit_event_total"
 LONGEST_SCRAPE = 10.0

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from auditlog.ledger.files import Kind, Reading
-
-DAY = 86_400
+from auditlog.units import DAY
 
 
 def retention_may_have_taken(reading: Reading) -> bool | None:

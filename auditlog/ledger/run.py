@@ -15,10 +15,11 @@ from auditlog.ledger.finding import Finding, Kind
 from auditlog.ledger.judge import Context, judge, judge_count
 from auditlog.ledger.loki_reader import LokiReader
 from auditlog.ledger.marks import Difference, Mark, compare
-from auditlog.ledger.minutes import MINUTE, Minute, Span, node_minutes, runs, stamp_of
+from auditlog.ledger.minutes import Minute, Span, node_minutes, runs, stamp_of
 from auditlog.ledger.node_reader import NodeReader
 from auditlog.ledger.prometheus_reader import NONE_IN_PROMETHEUS
 from auditlog.ledger.sums import Key, Sum
+from auditlog.units import MINUTE
 
 TOUCHED = 300
 """Seconds before the range. A file last written earlier counts as too old: clocks and file times differ by less."""

@@ -16,11 +16,9 @@ from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.model import Events, Silence, Unannotated, Volume
 from auditlog.detections.schedule import schedule_of
 from auditlog.observe.dashboards.rendered import RenderedDashboard
+from auditlog.units import DAY, seconds_of
 
-_DAY = 86400
 _WINDOW = re.compile(r"\[([^\]]+)\]")
-_SPAN = re.compile(r"(\d+)([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WHOLE_RANGE = ("$__range", "$__auto")
 _NEVER_WITHOUT_ID = "job!=`${auditID:raw}"
 """How the query for one event begins. It reads nothing until an event is chosen."""
@@ -79,15 +77,10 @@ def panel_costs(dashboards: Iterable[RenderedDashboard]) -> tuple[PanelCost, ...
         for panel, is_closed in _panels(document):
             queries = [target["expr"] for target in panel["targets"] if target["datasource"]["type"] == "loki"]
             if queries:
-                days = sum(seconds_read(query, span, values) for query in queries) / _DAY
+                days = sum(seconds_read(query, span, values) for query in queries) / DAY
                 is_most = any(query.startswith("{") for query in queries)
                 found.append(PanelCost(dashboard.uid, panel["title"], days, is_closed, is_most))
     return tuple(sorted(found, key=lambda cost: (cost.dashboard, cost.is_closed, -cost.days, cost.panel)))
-
-
-def seconds_of(text: str) -> int:
-    """A span as Loki and Grafana write it, `90s` or `1h30m`, in seconds."""
-    return sum(int(count) * _SECONDS[unit] for count, unit in _SPAN.findall(text))
 
 
 def _panels(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bool]]:
@@ -98,7 +91,7 @@ def _panels(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], bo
             yield panel, False
 
 
-def seconds_read(query: str, span: int, values: Mapping[str, Any]) -> int:
+def seconds_read(query: str, span: float, values: Mapping[str, Any]) -> float:
     """How many seconds of the log a panel's query reads over a range of ``span`` seconds. A log query may read less.
 
     ``values`` has the values of the dashboard's variables. One of them may be a window.

@@ -6,7 +6,6 @@ The API is Loki's, https://grafana.com/docs/loki/latest/reference/loki-http-api/
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ import yaml
 
 from auditlog.observe.rules import RuleFile, RuleScope
 from auditlog.settings import AlertSettings, LokiSettings
+from auditlog.units import seconds_of
 
 Group = Mapping[str, Any]
 
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-_PARTS = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
 _ESCAPED = {"\\": r"\\", '"': r"\"", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\v": r"\v"}
 
 
@@ -120,10 +118,10 @@ def _spans(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float | str:
-    parts = _PARTS.findall(text)
-    if "".join(map("".join, parts)) != text:
+    try:
+        return seconds_of(text)
+    except ValueError:
         return text
-    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def _curl_options(loki: LokiSettings) -> str:

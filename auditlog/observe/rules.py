@@ -14,12 +14,12 @@ import yaml
 from auditlog.annotations.model import Entry
 from auditlog.detections.acts import act_of
 from auditlog.detections.catalogue import AREAS, DETECTIONS
-from auditlog.detections.logql import duration
 from auditlog.detections.model import Detection, Metrics
 from auditlog.detections.schedule import schedule_of
 from auditlog.events.budget import Budget
 from auditlog.observe.dashboards.alert_link import alert_link
 from auditlog.settings import DEFAULT_LOG_PATH, AlertSettings, LokiRules, Settings
+from auditlog.units import duration
 
 Rule = dict[str, Any]
 _USUAL_INTERVAL = 60

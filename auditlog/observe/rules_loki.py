@@ -10,8 +10,8 @@ from auditlog.detections.model import Detection, Events, Silence, Unannotated, V
 from auditlog.detections.schedule import schedule_of
 from auditlog.detections.unannotated import unannotated_query
 from auditlog.observe.rules import RuleFile, RuleScope, number, rule_file
+from auditlog.units import DAY
 
-_DAY = 86_400
 _MOST_SERIES = 500
 """Loki's `max_query_series`, unless it is configured otherwise."""
 
@@ -40,7 +40,7 @@ def loki_expressions(scope: RuleScope, detection: Detection) -> list[str]:
         return [f"({lacking}) > {threshold}"]
     if isinstance(detection.source, Volume) and scope.budget is not None:
         window = detection.source.window
-        held = scope.budget.bytes_per_day * window / _DAY
+        held = scope.budget.bytes_per_day * window / DAY
         return [f"{volume_query(window, scope.cluster)} / {round(held)} > {threshold}"]
     if isinstance(detection.source, Events):
         window = schedule_of(detection).window

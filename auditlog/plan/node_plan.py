@@ -25,7 +25,7 @@ from auditlog.plan.reasons import TAKEN_OVER, node_reasons
 from auditlog.plan.restart import Restart, RestartError, choose_restart
 from auditlog.plan.startup_files import StartupFile
 from auditlog.plan.transaction import Staged, no_canary, staged_files, transaction_arguments
-from auditlog.settings import Host, LogFormat, RestartSettings, Settings
+from auditlog.settings import Host, LogFormat, Settings
 from auditlog.settings.restart import RestartMode
 
 
@@ -161,16 +161,9 @@ def plan_node(
         raise PlanError(problems)
     policy_text = policy_text_for(settings, policy_text, facts)
     files = plan_files(settings, configuration, policy_text, static_policies, facts, facts.manifest)
-    problems = files.problems(facts)
     quarantined = facts.stray_manifests if settings.quarantine_strays else ()
-    folder = settings.annotations.folder if files.annotations else None
-    restart = _plan_restart(settings.restart, files, facts, bool(quarantined), folder, problems)
-    if problems:
-        raise PlanError(problems)
-    reasons = node_reasons(node.name, files.startup_files, files.manifest, configuration, files.lag, quarantined, facts)
-    reloaded = files.annotations.reloaded.reason() if files.annotations else None
-    if reloaded is not None:
-        reasons = (reloaded, *reasons)
+    restart = _plan_restart(settings, files, facts, moves_strays=bool(quarantined))
+    reasons = node_reasons(node.name, files, configuration, quarantined, facts)
     if taken_over_from is not None:
         reasons = (*reasons, TAKEN_OVER.format(former=taken_over_from, owner=owner))
     log = log_backend(files.server.flags, files.server.minor)
@@ -212,15 +205,9 @@ def plan_node(
     )
 
 
-def _plan_restart(
-    wanted: RestartSettings,
-    files: NodeFiles,
-    facts: Facts,
-    moves_strays: bool,
-    annotations_folder: str | None,
-    problems: list[str],
-) -> _RestartPlan:
-    """Raises PlanError with the other ``problems`` too, where the wanted restart cannot be made."""
+def _plan_restart(settings: Settings, files: NodeFiles, facts: Facts, *, moves_strays: bool) -> _RestartPlan:
+    """Raises PlanError with every problem of the files, and with what is against the wanted restart."""
+    wanted, problems = settings.restart, files.problems(facts)
     needed = not files.in_sync or files.lag is not None or facts.unfinished_change or moves_strays
     reloads = not needed and files.annotations is not None and not files.annotations.reloaded.in_sync
     removal_mode = wanted.mode
@@ -228,13 +215,16 @@ def _plan_restart(
         # Nothing is to answer in the API server's place: it runs on.
         wanted = replace(wanted, mode=RestartMode.DRAIN)
     change = files.manifest.change
-    staged = staged_files(webhook=files.webhook is not None, annotations_folder=annotations_folder)
+    folder = settings.annotations.folder if files.annotations else None
+    staged = staged_files(webhook=files.webhook is not None, annotations_folder=folder)
     try:
         # Making a canary takes as long as all the rest of a node's plan, and is for a rehearsal or a restart only.
         lacking = no_canary(change.desired, staged, wanted.mode) if needed or reloads else None
         restart = choose_restart(wanted, facts, files.server.arguments, files.policy, lacking)
     except RestartError as error:
         raise PlanError([*problems, str(error)]) from error
+    if problems:
+        raise PlanError(problems)
     removal = transaction_arguments(change.before or "", removal_mode, rehearsal=wanted.rehearsal, staged=Staged())
     if not (needed or reloads):
         return _RestartPlan(needed, restart, {}, removal)

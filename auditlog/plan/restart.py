@@ -23,7 +23,7 @@ from auditlog.settings import STDOUT
 from auditlog.settings.restart import RestartMode, RestartSettings
 
 AWAY = {
-    RestartMode.SEAMLESS: "the API stays reachable; kept connections are closed once at each of two hand-overs",
+    RestartMode.SEAMLESS: "the API stays reachable; open connections are closed twice, and clients connect again",
     RestartMode.QUICK: "the API of this node is away for 5 to 10 seconds",
     RestartMode.DRAIN: "the API of this node is away for about 40 seconds",
 }

@@ -12,8 +12,7 @@ from auditlog.nodes.facts import Facts
 from auditlog.plan.node_plan import NodePlan
 from auditlog.review.topic import Topic
 from auditlog.settings import STDOUT
-
-_DAY = 86400
+from auditlog.units import DAY
 
 
 def disk(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Topic]:
@@ -32,7 +31,7 @@ def disk(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Topi
     changes = any(not node.policy.in_sync for node in nodes)
     if days:
         least = min(days, key=lambda name: days[name])
-        rate = facts[least].log_written_bytes * _DAY // facts[least].log_written_seconds
+        rate = facts[least].log_written_bytes * DAY // facts[least].log_written_seconds
         under = " under the policy so far" if changes else ""
         sentences += [
             f"{least} wrote {human_bytes(rate)} a day{under}",

@@ -18,8 +18,8 @@ from auditlog.settings.reader import Reader
 from auditlog.settings.record import filled, group_of
 from auditlog.settings.setting import defaulted, optional
 from auditlog.settings.shipping import LOKI_ADDRESS
+from auditlog.units import DAY
 
-_DAY = 86400
 _TENANT = r"[A-Za-z0-9!_.*'()\-]{1,150}"
 """What Loki allows in a tenant's name (dskit, tenant.ValidTenantID)."""
 
@@ -183,10 +183,10 @@ def _check_ruler(reader: Reader, settings: AlertSettings, *, loki: bool) -> None
 def _refuse_bytes(reader: Reader, thresholds: Mapping[str, float]) -> None:
     """Until Alloy read files by their content this threshold was in bytes, as which it would never ring again."""
     behind = thresholds.get("shipper-behind", 0)
-    if behind > _DAY:
+    if behind > DAY:
         reader.problem(
             THRESHOLDS,
             f"is {behind:.0f}, as if in bytes",
-            f"seconds, at most {_DAY}: it says how old the newest event may be that Alloy has read",
+            f"seconds, at most {DAY}: it says how old the newest event may be that Alloy has read",
             below=".shipper-behind",
         )

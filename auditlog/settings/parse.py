@@ -130,17 +130,17 @@ class Settings:
     """The alerting rules."""
     proof: Annotated[ProofSettings, _PROOF] = field(default_factory=ProofSettings)
     """Whether `up` proves that events arrive."""
-    health_timeout: Annotated[int, _HEALTH_TIMEOUT] = 300
+    health_timeout: Annotated[int, _HEALTH_TIMEOUT] = _HEALTH_TIMEOUT.default
     """Seconds that a node may take to be healthy after a change."""
-    quarantine_strays: Annotated[bool, _QUARANTINE] = False
+    quarantine_strays: Annotated[bool, _QUARANTINE] = _QUARANTINE.default
     """Whether a stray copy of the manifest is moved out of kubelet's folder."""
     take_over: Annotated[str | None, _TAKE_OVER] = None
     """The owner whose nodes this stack takes over; None for nobody."""
     restart: Annotated[RestartSettings, Beside(RestartSettings)] = field(default_factory=RestartSettings)
     """How an API server is restarted."""
-    enabled: Annotated[bool, _ENABLED] = True
+    enabled: Annotated[bool, _ENABLED] = _ENABLED.default
     """Whether audit logging is on. If not, the control plane is restored as it was before."""
-    live_read: Annotated[bool, _LIVE_READ] = True
+    live_read: Annotated[bool, _LIVE_READ] = _LIVE_READ.default
     """Whether previews read the nodes."""
     reading_user: Annotated[str | None, _READING] = None
     """The account that previews read with; None for each node's own `user`."""

@@ -100,6 +100,7 @@ _IMAGE = r"[a-z0-9][a-z0-9._/:\-]*(:[A-Za-z0-9_][A-Za-z0-9._\-]*|@sha256:[0-9a-f
 _ALLOY_BEFORE_1_18 = re.compile(r"(?:.*/)?alloy:v?1\.(?:\d|1[0-7])(?:[.\-@].*)?")
 _QUANTITY = r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?"
 _RESOURCES = Resources()
+_DEFAULT = AlloySettings()
 
 
 def is_namespace(value: str) -> bool:
@@ -169,24 +170,24 @@ MODE = optional(
 NAMESPACE = defaulted(
     "namespace",
     Text("the name of a namespace that the stack makes", _NAMESPACE),
-    DEFAULT_NAMESPACE,
+    _DEFAULT.namespace,
     "The namespace; the stack creates it.",
 )
 IMAGE = defaulted(
     "image",
     Text("an image with its tag or digest, as grafana/alloy:v1.18.1", _IMAGE),
-    DEFAULT_IMAGE,
+    _DEFAULT.image,
     "Alloy's image, with tag or digest.",
 )
 NODE_SELECTOR = defaulted(
-    "nodeSelector", Labels(bool, lambda _: True), CONTROL_PLANE, "Labels of the nodes on which it runs."
+    "nodeSelector", Labels(bool, lambda _: True), _DEFAULT.node_selector, "Labels of the nodes on which it runs."
 )
-HOST_NETWORK = defaulted("hostNetwork", Boolean(), False, "Whether it uses the node's network.")
+HOST_NETWORK = defaulted("hostNetwork", Boolean(), _DEFAULT.host_network, "Whether it uses the node's network.")
 RESOURCES = optional("resources", group_of(Resources), "What one Alloy requests and may use, as Kubernetes quantities.")
 CATCH_UP_MINUTES = defaulted(
     "catchUpMinutes",
     Integer(1, 60 * 24 * 7),
-    15,
+    _DEFAULT.catch_up_minutes,
     "How far back to send events when Alloy first starts on a node.",
 )
 FORWARD_TO = optional(

@@ -15,6 +15,7 @@ from auditlog.tuning.knowledge import Area, knowledge
 from auditlog.tuning.marks import Marks
 from auditlog.tuning.search import NodeKinds, Plan, Tuning, search
 from auditlog.tuning.steps import What
+from auditlog.units import DAY
 
 FITTED_SHARE = 2 / 3
 """The part of each node's log that steps are chosen by; the rest, which is the later one, they are tried on."""
@@ -72,7 +73,7 @@ def tune(logs: LogSet, tuning: Tuning, processes: int = 1, progress: Progress = 
 
 def is_long_enough(span: Span) -> bool:
     """Whether a log of this length gives a rate."""
-    return span.days * 86_400 >= SHORTEST_SPAN_SECONDS
+    return span.days * DAY >= SHORTEST_SPAN_SECONDS
 
 
 def marks_of(tuning: Tuning) -> Marks:

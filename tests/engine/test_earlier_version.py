@@ -41,8 +41,8 @@ def earlier(folder: Path) -> Facts:
 
 def test_one_update_records_the_entry_and_restarts_nothing(deployed: FakeNode, run: Run, tmp_path: Path) -> None:
     printed = run("preview", "--diff")
-    assert "cp1: record only: the node records from now on that this stack calls it cp1" in printed
-    assert "cp1: the node's scripts are of another version and are installed again" in printed
+    assert "cp1: record only: the node notes that this stack calls it cp1" in printed
+    assert "cp1: the node has scripts of another version, so they are installed again" in printed
     assert "restart: " not in printed
     assert "test: record only: from now on, a removal makes the earlier kubeadm-config from the present one" in printed
     assert "~ 3 to update" in printed

@@ -21,6 +21,7 @@ from auditlog.detections.catalogue import DETECTIONS
 from auditlog.detections.model import Detection, Events
 from auditlog.observe.rules import RuleScope
 from auditlog.observe.rules_loki import loki_expressions
+from auditlog.units import DAY
 from lab.api import Lab, Node
 from lab.observability import loki_api
 from lab.observability.stack import Observability
@@ -71,7 +72,7 @@ def test_it_fires_under_a_tuned_policy(detection: Detection, node: Node, shipped
 def tuned(log: Path, form: str) -> str:
     """What `tune` answers about the log, for that share of what it takes."""
     stamps = [datetime.fromisoformat(json.loads(line)["stageTimestamp"]) for line in log.read_text().splitlines()]
-    space = round(SHARE * log.stat().st_size / (max(stamps) - min(stamps)).total_seconds() * 30 * 86_400)
+    space = round(SHARE * log.stat().st_size / (max(stamps) - min(stamps)).total_seconds() * 30 * DAY)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         main(["tune", str(log), "--policy", f"preset:{PRESET}", "--keep", "30d", "--in", str(space), "-o", form])

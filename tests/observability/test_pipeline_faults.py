@@ -36,11 +36,12 @@ def sleep(share: float, seconds: float = SECONDS) -> None:
     time.sleep(share * seconds)
 
 
-def end(pipeline: Pipeline, how: Callable[[], int], away: float = 0) -> None:
-    """Has Alloy end in this way and starts it again, after so many seconds."""
+def end(pipeline: Pipeline, how: Callable[[], int], then: float, away: float = 0) -> None:
+    """Has Alloy end in this way, starts it again after ``away`` seconds, and lets it run for a share of the time."""
     how()
     time.sleep(away)
     pipeline.start_alloy()
+    sleep(then)
 
 
 @pytest.mark.timeout(5400)
@@ -51,34 +52,24 @@ def test_whatever_fails_every_event_is_in_loki_and_shown_once(pipeline: Pipeline
     with Writer(pipeline.logs, RATE, ROTATION, compress=compress) as writer, pipeline.small_storage():
         pipeline.start_alloy()
         sleep(0.06)
-        end(pipeline, pipeline.kill_alloy, away=1)
-        sleep(0.06)
-        end(pipeline, pipeline.stop_alloy)
-        sleep(0.06)
+        end(pipeline, pipeline.kill_alloy, then=0.06, away=1)
+        end(pipeline, pipeline.stop_alloy, then=0.06)
         pipeline.fill_storage()
         sleep(0.04)
-        end(pipeline, pipeline.kill_alloy)
-        sleep(0.04)
+        end(pipeline, pipeline.kill_alloy, then=0.04)
         pipeline.empty_storage()
         sleep(0.04)
-        end(pipeline, pipeline.stop_alloy)
-        sleep(0.04)
+        end(pipeline, pipeline.stop_alloy, then=0.04)
         pipeline.stop_loki()
         sleep(0.1)
-        end(pipeline, pipeline.kill_only_alloy)
-        sleep(0.1)
-        end(pipeline, pipeline.stop_alloy)
-        sleep(0.1)
-        end(pipeline, pipeline.kill_alloy)
-        sleep(0.1)
-        end(pipeline, pipeline.stop_alloy)
-        sleep(0.1)
+        end(pipeline, pipeline.kill_only_alloy, then=0.1)
+        end(pipeline, pipeline.stop_alloy, then=0.1)
+        end(pipeline, pipeline.kill_alloy, then=0.1)
+        end(pipeline, pipeline.stop_alloy, then=0.1)
         pipeline.start_loki()
         sleep(0.06)
-        end(pipeline, pipeline.kill_alloy, away=1)
-        sleep(0.05)
-        end(pipeline, pipeline.stop_alloy)
-        sleep(0.05)
+        end(pipeline, pipeline.kill_alloy, then=0.05, away=1)
+        end(pipeline, pipeline.stop_alloy, then=0.05)
     found = outcome(pipeline, writer)
     print(f"{writer.rotations} rotations: {found}")
     assert writer.rotations > SECONDS / ROTATION / 2

@@ -12,7 +12,7 @@ ANNOUNCED = {
     "text stands in no command line.",
     ("cp1-manifest", "-", RECORDS_ONLY): "The same two records, on nodes that the released version changed.",
     ("cluster-configuration", "-", RECORDS_ONLY): "Removal makes the earlier kubeadm-config by edits, too.",
-    ("cp1-scripts", "-", "update"): "The node's scripts are of another version and are installed again.",
+    ("cp1-scripts", "-", "update"): "The node has scripts of another version, so they are installed again.",
 }
 """By decision, as it was, as it is. `-`: the engine left the Command alone, or its script had no such argument."""
 

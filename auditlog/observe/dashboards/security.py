@@ -53,78 +53,87 @@ def security_dashboard(options: DashboardOptions) -> RenderedDashboard:
 def _overview() -> Section:
     return Section(
         "At a glance",
-        (
-            panels.number(
-                "Refused",
-                "Requests answered with 401 or 403. A rise: see *Refused by user* for whether one user tries many "
-                "things or a rollout misses a right.",
-                "short",
-                panels.loki_instant(queries.REFUSED_TOTAL),
-                ANY,
-                link=search({"code": "401|403"}),
-            ),
-            panels.number(
-                "Reached without identity",
-                "Anonymous requests that got what is not meant for everyone. Any is serious: see which in *Reached "
-                "anonymously*, then take the right from system:anonymous and system:unauthenticated.",
-                "short",
-                panels.loki_instant(queries.ANONYMOUS_TOTAL),
-                ANY_IS_BAD,
-                link=search({"user": "system%3Aanonymous"}),
-            ),
-            panels.number(
-                "Impersonated",
-                "Requests made in another's name (--as). Expected from dashboards and support tools only; see *Who "
-                "acts as whom*.",
-                "short",
-                panels.loki_instant(queries.IMPERSONATION_TOTAL),
-                ANY,
-            ),
-            panels.number(
-                "Secrets read by people",
-                "Reads of Secrets by users that are no system account. Compare with your change records; rotate what "
-                "was read without a reason." + _BY_POLICY,
-                "short",
-                panels.loki_instant(queries.SECRETS_TOTAL),
-                ANY,
-                link=search({"resource": "secrets", "verb": "get|list|watch"}),
-            ),
-            panels.number(
-                "Sessions in pods",
-                "exec, attach, port-forward, ephemeral containers and the kubelet proxy. Each should have a reason: "
-                "see *Ways into pods and nodes*." + _BY_POLICY,
-                "short",
-                panels.loki_instant(queries.SESSIONS_TOTAL),
-                ANY,
-                link=search({"resource": "pods|nodes"}, patterns={"subresource": _SESSIONS}),
-            ),
-            panels.number(
-                "cluster-admin bound",
-                "Changes that bind cluster-admin. Outside change management treat it as a compromise: remove the "
-                "binding, then look at everything its subjects did. Needs the bodies of RBAC changes in the policy.",
-                "short",
-                panels.loki_instant(queries.ADMIN_TOTAL),
-                ANY_IS_BAD,
-                link=search({"resource": _BINDINGS, "verb": _CHANGES}),
-            ),
-            panels.number(
-                "RBAC changes",
-                "Changes of roles and bindings that went through. More than your releases explain: see *RBAC changes "
-                "in detail*.",
-                "short",
-                panels.loki_instant(queries.RBAC_TOTAL),
-                ANY,
-                link=search({"resource": f"roles|clusterroles|{_BINDINGS}", "verb": _CHANGES}),
-            ),
-            panels.number(
-                "Admission changes",
-                "Changes of webhooks and admission policies: who controls admission controls every object. See "
-                "*Webhook and admission changes*.",
-                "short",
-                panels.loki_instant(queries.ADMISSION_TOTAL),
-                ANY,
-                link=search({"resource": _ADMISSION, "verb": _CHANGES}),
-            ),
+        (*_who_came_in(), *_what_was_changed()),
+    )
+
+
+def _who_came_in() -> tuple[panels.Panel, ...]:
+    return (
+        panels.number(
+            "Refused",
+            "Requests answered with 401 or 403. A rise: see *Refused by user* for whether one user tries many "
+            "things or a rollout misses a right.",
+            "short",
+            panels.loki_instant(queries.REFUSED_TOTAL),
+            ANY,
+            link=search({"code": "401|403"}),
+        ),
+        panels.number(
+            "Reached without identity",
+            "Anonymous requests that got what is not meant for everyone. Any is serious: see which in *Reached "
+            "anonymously*, then take the right from system:anonymous and system:unauthenticated.",
+            "short",
+            panels.loki_instant(queries.ANONYMOUS_TOTAL),
+            ANY_IS_BAD,
+            link=search({"user": "system%3Aanonymous"}),
+        ),
+        panels.number(
+            "Impersonated",
+            "Requests made in another's name (--as). Expected from dashboards and support tools only; see *Who "
+            "acts as whom*.",
+            "short",
+            panels.loki_instant(queries.IMPERSONATION_TOTAL),
+            ANY,
+        ),
+        panels.number(
+            "Secrets read by people",
+            "Reads of Secrets by users that are no system account. Compare with your change records; rotate what "
+            "was read without a reason." + _BY_POLICY,
+            "short",
+            panels.loki_instant(queries.SECRETS_TOTAL),
+            ANY,
+            link=search({"resource": "secrets", "verb": "get|list|watch"}),
+        ),
+        panels.number(
+            "Sessions in pods",
+            "exec, attach, port-forward, ephemeral containers and the kubelet proxy. Each should have a reason: "
+            "see *Ways into pods and nodes*." + _BY_POLICY,
+            "short",
+            panels.loki_instant(queries.SESSIONS_TOTAL),
+            ANY,
+            link=search({"resource": "pods|nodes"}, patterns={"subresource": _SESSIONS}),
+        ),
+    )
+
+
+def _what_was_changed() -> tuple[panels.Panel, ...]:
+    return (
+        panels.number(
+            "cluster-admin bound",
+            "Changes that bind cluster-admin. Outside change management treat it as a compromise: remove the "
+            "binding, then look at everything its subjects did. Needs the bodies of RBAC changes in the policy.",
+            "short",
+            panels.loki_instant(queries.ADMIN_TOTAL),
+            ANY_IS_BAD,
+            link=search({"resource": _BINDINGS, "verb": _CHANGES}),
+        ),
+        panels.number(
+            "RBAC changes",
+            "Changes of roles and bindings that went through. More than your releases explain: see *RBAC changes "
+            "in detail*.",
+            "short",
+            panels.loki_instant(queries.RBAC_TOTAL),
+            ANY,
+            link=search({"resource": f"roles|clusterroles|{_BINDINGS}", "verb": _CHANGES}),
+        ),
+        panels.number(
+            "Admission changes",
+            "Changes of webhooks and admission policies: who controls admission controls every object. See "
+            "*Webhook and admission changes*.",
+            "short",
+            panels.loki_instant(queries.ADMISSION_TOTAL),
+            ANY,
+            link=search({"resource": _ADMISSION, "verb": _CHANGES}),
         ),
     )
 

@@ -68,68 +68,74 @@ def who_dashboard() -> RenderedDashboard:
 
 
 def _search() -> Section:
-    return Section(
-        "Search",
-        (
-            panels.number(
-                "Requests",
-                "Requests that the search finds. Too many to read: narrow it by name or user. " + _NOTHING,
-                "short",
-                panels.loki_instant(queries.MATCHES_TOTAL),
-            ),
-            panels.number(
-                "Refused",
-                "How many of them were answered with 401 or 403. Many from one user: a missing right, or somebody "
-                "who tries doors; see *Security*.",
-                "short",
-                panels.loki_instant(queries.REFUSED_TOTAL),
-                ANY,
-            ),
-            panels.different(
-                "Users",
-                f"Different users among them, of the {_NEWEST}. More than you expect: look at *By user* for who does "
-                "not belong here.",
-                queries.NEWEST_USERS,
-                "user",
-            ),
-            panels.different(
-                "Source addresses",
-                f"Different addresses they came from, of the {_NEWEST}. One user from many addresses: the credential "
-                "may be shared or stolen; compare with *New source addresses* in *Security*.",
-                queries.NEWEST_ADDRESSES,
-                "sourceIP",
-            ),
-            panels.graph(
-                "Requests over time",
-                "What the search finds, by verb. Drag over a burst to see only that time. " + _NOTHING,
-                "short",
-                panels.loki_range(queries.BY_VERB, "{{verb}}"),
-                width=panels.FULL,
-            ),
-            panels.event_table(
-                "Who, what, when, where",
-                "The latest 1000 events that the search finds. Click an audit ID to read the whole event below, a "
-                "user or a name to search for it. *Changed* is filled where annotations are on. " + _NOTHING,
-                queries.MATCHES_WITH_CHANGES,
-                more={"changed": "Changed"},
-                height=14,
-                event=links.event_of_search(),
-            ),
-            panels.counted(
-                "By user",
-                f"Who sent them, of the {_NEWEST}. An unexpected service account: find its pod by the source address.",
-                queries.BY_USER,
-                {"cluster": "Cluster", "user": "User"},
-                "Requests",
-            ),
-            panels.counted(
-                "By object",
-                f"What they were about, of the {_NEWEST}. A row without a name stands for creations, lists and whole "
-                "collections.",
-                queries.BY_OBJECT,
-                {"cluster": "Cluster", "resource": "Resource", "namespace": "Namespace", "name": "Name"},
-                "Requests",
-            ),
+    return Section("Search", (*_how_many(), *_what_was_found()))
+
+
+def _how_many() -> tuple[panels.Panel, ...]:
+    return (
+        panels.number(
+            "Requests",
+            "Requests that the search finds. Too many to read: narrow it by name or user. " + _NOTHING,
+            "short",
+            panels.loki_instant(queries.MATCHES_TOTAL),
+        ),
+        panels.number(
+            "Refused",
+            "How many of them were answered with 401 or 403. Many from one user: a missing right, or somebody "
+            "who tries doors; see *Security*.",
+            "short",
+            panels.loki_instant(queries.REFUSED_TOTAL),
+            ANY,
+        ),
+        panels.different(
+            "Users",
+            f"Different users among them, of the {_NEWEST}. More than you expect: look at *By user* for who does "
+            "not belong here.",
+            queries.NEWEST_USERS,
+            "user",
+        ),
+        panels.different(
+            "Source addresses",
+            f"Different addresses they came from, of the {_NEWEST}. One user from many addresses: the credential "
+            "may be shared or stolen; compare with *New source addresses* in *Security*.",
+            queries.NEWEST_ADDRESSES,
+            "sourceIP",
+        ),
+    )
+
+
+def _what_was_found() -> tuple[panels.Panel, ...]:
+    return (
+        panels.graph(
+            "Requests over time",
+            "What the search finds, by verb. Drag over a burst to see only that time. " + _NOTHING,
+            "short",
+            panels.loki_range(queries.BY_VERB, "{{verb}}"),
+            width=panels.FULL,
+        ),
+        panels.event_table(
+            "Who, what, when, where",
+            "The latest 1000 events that the search finds. Click an audit ID to read the whole event below, a "
+            "user or a name to search for it. *Changed* is filled where annotations are on. " + _NOTHING,
+            queries.MATCHES_WITH_CHANGES,
+            more={"changed": "Changed"},
+            height=14,
+            event=links.event_of_search(),
+        ),
+        panels.counted(
+            "By user",
+            f"Who sent them, of the {_NEWEST}. An unexpected service account: find its pod by the source address.",
+            queries.BY_USER,
+            {"cluster": "Cluster", "user": "User"},
+            "Requests",
+        ),
+        panels.counted(
+            "By object",
+            f"What they were about, of the {_NEWEST}. A row without a name stands for creations, lists and whole "
+            "collections.",
+            queries.BY_OBJECT,
+            {"cluster": "Cluster", "resource": "Resource", "namespace": "Namespace", "name": "Name"},
+            "Requests",
         ),
     )
 

@@ -64,7 +64,7 @@ def test_a_stack_of_an_earlier_version_renamed_changed_and_replaced(
     before = replace(experiment.stack, project=earlier_version(tmp_path / "earlier"))
     before.run("up", "--yes", "--skip-preview")
     running, new = experiment.process(), experiment.settled()
-    assert "record only: the node records from now on that this stack calls it" in experiment.completes("preview")
+    assert "record only: the node notes that this stack calls it" in experiment.completes("preview")
 
     (node,) = running_lab.nodes
     call_it(experiment, "master-1")

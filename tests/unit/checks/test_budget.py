@@ -43,7 +43,7 @@ def test_less_than_an_hour_of_log_tells_nothing() -> None:
 
 def test_the_rate_is_that_of_the_policy_that_the_node_has() -> None:
     (met,) = found(20, 2, changes_policy=True)
-    assert "under the policy that it has now" in met.what
+    assert "under its present policy" in met.what
 
 
 def test_nothing_is_said_without_a_budget_or_a_file() -> None:

@@ -147,29 +147,31 @@ def test_replay_reads_them_too(server: SshServer, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["recorded"]["events"] == 3
 
 
-def stack(folder: Path, monkeypatch: pytest.MonkeyPatch, server: SshServer, log: Path, **more: object) -> None:
-    (folder / "Pulumi.yaml").write_text("name: kubernetes-audit\nruntime: python\n")
+@pytest.fixture
+def project(server: SshServer, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with stacks: `prod` of the node and of one that does not answer, and three that cannot be meant."""
+    (tmp_path / "Pulumi.yaml").write_text("name: kubernetes-audit\nruntime: python\n")
     entry = {"host": server.host, "port": server.port, "user": "ops", "hostKey": server.host_key}
-    values = {
+    prod = {
         "cluster": "prod",
         "nodes": [{"name": "cp1", **entry}, {"name": "cp2", **entry, "port": 1}],
         "policy": {"preset": "standard", "omitStages": ["RequestReceived"]},
-        "auditLog": {"path": str(log)},
-        **more,
+        "auditLog": {"path": str(node.log)},
     }
-    config = {f"kubernetes-audit:{key}": value for key, value in values.items()}
-    (folder / "Pulumi.prod.yaml").write_text(yaml.safe_dump({"config": config}))
-    monkeypatch.chdir(folder)
+    others: dict[str, dict[str, object]] = {
+        "prod": {},
+        "stdout": {"auditLog": {"path": "-"}},
+        "secret": {"policy": {"text": {"secure": "v1:bm9uZQ==:bm9uZQ=="}}},
+        "wrong": {"policy": {"preset": "no-such"}},
+    }
+    for name, more in others.items():
+        config = {f"kubernetes-audit:{key}": value for key, value in (prod | more).items()}
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
+    monkeypatch.chdir(tmp_path)
 
 
-def test_a_stack_names_the_nodes_and_a_missing_one_is_said(
-    server: SshServer,
-    node: FakeNode,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    stack(tmp_path, monkeypatch, server, node.log)
+@pytest.mark.usefixtures("project")
+def test_a_stack_names_the_nodes_and_a_missing_one_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["who", "--stack", "prod", "--verb", "delete"]) == 0
     text = capsys.readouterr().out
     assert "Note: a node is missing: cp2" in text
@@ -178,14 +180,8 @@ def test_a_stack_names_the_nodes_and_a_missing_one_is_said(
     assert main(["who", "--stack", "prod", "--user", "nobody*", "--since", "2026-01-02"]) == 3
 
 
-def test_the_policy_of_a_stack_stands_wherever_a_policy_does(
-    server: SshServer,
-    node: FakeNode,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    stack(tmp_path, monkeypatch, server, node.log)
+@pytest.mark.usefixtures("project")
+def test_the_policy_of_a_stack_stands_wherever_a_policy_does(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ("lint stack:prod", "coverage stack:prod", "detections --policy stack:prod", "cis stack:prod"):
         assert main(words.split()) in (0, 1), words
     capsys.readouterr()
@@ -194,6 +190,7 @@ def test_the_policy_of_a_stack_stands_wherever_a_policy_does(
     assert "Metadata" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -208,25 +205,7 @@ def test_the_policy_of_a_stack_stands_wherever_a_policy_does(
         (["lint", "stack:wrong"], "stack wrong: policy: its settings are wrong"),
     ],
 )
-def test_what_cannot_be_meant_is_one_message(
-    words: list[str],
-    says: str,
-    server: SshServer,
-    node: FakeNode,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    others: dict[str, dict[str, object]] = {
-        "stdout": {"auditLog": {"path": "-"}},
-        "secret": {"policy": {"text": {"secure": "v1:bm9uZQ==:bm9uZQ=="}}},
-        "wrong": {"policy": {"preset": "no-such"}},
-        "prod": {},
-    }
-    for name, more in others.items():
-        stack(tmp_path, monkeypatch, server, node.log, **more)
-        if name != "prod":
-            (tmp_path / "Pulumi.prod.yaml").rename(tmp_path / f"Pulumi.{name}.yaml")
+def test_what_cannot_be_meant_is_one_message(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         code = main(words)
     except SystemExit as end:
@@ -291,14 +270,8 @@ def test_a_kept_history_is_added_to_what_the_nodes_tell(
 _LEVELS = ("Metadata", "None")
 
 
-def test_the_account_that_only_reads_tells_of_now_alone(
-    server: SshServer,
-    node: FakeNode,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    stack(tmp_path, monkeypatch, server, node.log)
+@pytest.mark.usefixtures("project")
+def test_the_account_that_only_reads_tells_of_now_alone(server: SshServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policy-history", "--stack", "prod", "--reading", "--keep", "policies.json", "-o", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["notes"][0] == (

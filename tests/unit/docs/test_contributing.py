@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-import subprocess
-
-import pytest
 
 from lab.paths import REPOSITORY
+from tests.unit.docs import commits
 
-EXAMPLES = re.findall(r"`git show ([0-9a-f]{7})(?: -- ([^`]+))?`", (REPOSITORY / "CONTRIBUTING.md").read_text())
-
-
-def git(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+RECORD: dict[str, list[str]] = json.loads(commits.RECORD.read_text())
 
 
 def test_every_kind_of_addition_has_an_example() -> None:
@@ -24,12 +19,16 @@ def test_every_kind_of_addition_has_an_example() -> None:
     assert len(entries) == 8
 
 
-@pytest.mark.parametrize(("commit", "paths"), EXAMPLES, ids=[commit for commit, _ in EXAMPLES])
-def test_an_examples_commit_shows_files_of_today(commit: str, paths: str) -> None:
-    if git("cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
-        # CI systems and `git clone --depth` leave the history out; a downloaded archive has none.
-        assert git("rev-parse", "--is-shallow-repository").stdout.strip() != "false", f"no commit {commit}"
-        pytest.skip(f"commit {commit} is not in this clone: git fetch --unshallow")
-    shown = git("show", "--name-only", "--diff-filter=d", "--format=", commit, "--", *paths.split()).stdout.split()
-    assert shown, f"{commit} touches nothing in {paths}"
-    assert [name for name in shown if not (REPOSITORY / name).exists()] == []
+def test_an_examples_commit_shows_files_of_today() -> None:
+    assert list(RECORD) == list(commits.named()), commits.__doc__
+    assert [commit for commit, files in RECORD.items() if not files] == []
+    there = {name for files in RECORD.values() for name in files if (REPOSITORY / name).exists()}
+    assert {commit: set(files) - there for commit, files in RECORD.items() if set(files) - there} == {}
+
+
+def test_the_record_is_what_the_commits_show() -> None:
+    here = {commit: paths for commit, paths in commits.named().items() if commits.is_here(commit)}
+    assert {commit: commits.shown(commit, paths) for commit, paths in here.items()} == {
+        commit: RECORD.get(commit) for commit in here
+    }, commits.__doc__
+    assert not commits.is_whole() or list(here) == list(RECORD)

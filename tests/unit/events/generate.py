@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count, islice
 from typing import Any
 from uuid import UUID
 
@@ -148,108 +149,143 @@ def _configmap(name: str, words: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a request has from the log that it is part of: its moment, its ID, the cluster's resource version."""
+
+    chance: random.Random
+    moment: datetime
+    audit_id: str
+    version: int
+
+
+def _lease(at: Occasion) -> dict[str, Any]:
+    node = at.chance.choice(NODES)
+    name = node.username.removeprefix("system:node:")
+    return event(
+        node,
+        "update",
+        f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}?timeout=10s",
+        at.moment,
+        audit_id=at.audit_id,
+        reference={
+            "resource": "leases",
+            "namespace": "kube-node-lease",
+            "name": name,
+            "uid": "8e70db1f-a26c-4af5-a558-78e860ae9903",
+            "apiGroup": "coordination.k8s.io",
+            "apiVersion": "v1",
+            "resourceVersion": str(at.version),
+        },
+    )
+
+
+def _watch(at: Occasion) -> dict[str, Any]:
+    caller = at.chance.choice((CONTROLLER_MANAGER, SCHEDULER, METRICS, OPERATOR))
+    resource, group = at.chance.choice(
+        (("pods", ""), ("services", ""), ("endpointslices", "discovery.k8s.io"), ("deployments", "apps"))
+    )
+    root = f"/apis/{group}/v1" if group else "/api/v1"
+    return event(
+        caller,
+        at.chance.choice(("list", "watch", "watch")),
+        f"{root}/{resource}?allowWatchBookmarks=true&resourceVersion={at.version}&timeoutSeconds=586&watch=true",
+        at.moment,
+        audit_id=at.audit_id,
+        reference={"resource": resource, **({"apiGroup": group} if group else {}), "apiVersion": "v1"},
+    )
+
+
+def _pod_status(at: Occasion) -> dict[str, Any]:
+    namespace = f"team-{at.chance.randrange(40)}"
+    name = f"web-{at.chance.randrange(2000):04d}-{at.chance.getrandbits(20):05x}"
+    return event(
+        at.chance.choice(NODES),
+        "patch",
+        f"/api/v1/namespaces/{namespace}/pods/{name}/status",
+        at.moment,
+        audit_id=at.audit_id,
+        reference={
+            "resource": "pods",
+            "namespace": namespace,
+            "name": name,
+            "apiVersion": "v1",
+            "subresource": "status",
+        },
+    )
+
+
+def _probe(at: Occasion) -> dict[str, Any]:
+    return event(PROBE, "get", at.chance.choice(("/livez", "/readyz", "/healthz")), at.moment, audit_id=at.audit_id)
+
+
+def _configmap_update(at: Occasion) -> dict[str, Any]:
+    name = f"settings-{at.chance.randrange(50)}"
+    body = _configmap(name, at.chance.randrange(20, 200), at.chance)
+    stored = {**body, "metadata": {**body["metadata"], "resourceVersion": str(at.version)}}
+    return event(
+        at.chance.choice((OPERATOR, ALICE)),
+        "update",
+        f"/api/v1/namespaces/shop/configmaps/{name}",
+        at.moment,
+        audit_id=at.audit_id,
+        level="RequestResponse",
+        reference={"resource": "configmaps", "namespace": "shop", "name": name, "apiVersion": "v1"},
+        request_object=body,
+        response_object=stored,
+    )
+
+
+def _secret_read(at: Occasion) -> dict[str, Any]:
+    caller = at.chance.choice((OPERATOR, ALICE, BOB))
+    name = f"secret-{at.chance.randrange(30)}"
+    return event(
+        caller,
+        "get",
+        f"/api/v1/namespaces/shop/secrets/{name}",
+        at.moment,
+        audit_id=at.audit_id,
+        code=403 if caller is BOB else 200,
+        reference={"resource": "secrets", "namespace": "shop", "name": name, "apiVersion": "v1"},
+    )
+
+
+def _anonymous_list(at: Occasion) -> dict[str, Any]:
+    return event(
+        ANONYMOUS,
+        "get",
+        "/api/v1/namespaces",
+        at.moment,
+        audit_id=at.audit_id,
+        code=403,
+        reference={"resource": "namespaces", "apiVersion": "v1"},
+    )
+
+
+_MIX = (
+    (0.35, _lease),
+    (0.60, _watch),
+    (0.75, _pod_status),
+    (0.83, _probe),
+    (0.93, _configmap_update),
+    (0.98, _secret_read),
+    (1.00, _anonymous_list),
+)
+"""Kinds of requests, each up to which share of them all."""
+
+
 def events(seed: int, *, start: datetime = START, seconds_between: float = 0.05) -> Iterator[dict[str, Any]]:
     """An endless log: the same events in the same order for the same arguments."""
     chance = random.Random(seed)  # noqa: S311 - made-up data, not a secret
     moment = start
-    version = 13_660_827
-    while True:
+    for version in count(13_660_828):
         moment += timedelta(seconds=chance.uniform(0.2, 1.8) * seconds_between)
-        version += 1
         audit_id = str(UUID(int=chance.getrandbits(128), version=4))
         draw = chance.random()
-        if draw < 0.35:
-            node = chance.choice(NODES)
-            name = node.username.removeprefix("system:node:")
-            yield event(
-                node,
-                "update",
-                f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}?timeout=10s",
-                moment,
-                audit_id=audit_id,
-                reference={
-                    "resource": "leases",
-                    "namespace": "kube-node-lease",
-                    "name": name,
-                    "uid": "8e70db1f-a26c-4af5-a558-78e860ae9903",
-                    "apiGroup": "coordination.k8s.io",
-                    "apiVersion": "v1",
-                    "resourceVersion": str(version),
-                },
-            )
-        elif draw < 0.60:
-            caller = chance.choice((CONTROLLER_MANAGER, SCHEDULER, METRICS, OPERATOR))
-            resource, group = chance.choice(
-                (("pods", ""), ("services", ""), ("endpointslices", "discovery.k8s.io"), ("deployments", "apps"))
-            )
-            root = f"/apis/{group}/v1" if group else "/api/v1"
-            yield event(
-                caller,
-                chance.choice(("list", "watch", "watch")),
-                f"{root}/{resource}?allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds=586&watch=true",
-                moment,
-                audit_id=audit_id,
-                reference={"resource": resource, **({"apiGroup": group} if group else {}), "apiVersion": "v1"},
-            )
-        elif draw < 0.75:
-            namespace = f"team-{chance.randrange(40)}"
-            name = f"web-{chance.randrange(2000):04d}-{chance.getrandbits(20):05x}"
-            yield event(
-                chance.choice(NODES),
-                "patch",
-                f"/api/v1/namespaces/{namespace}/pods/{name}/status",
-                moment,
-                audit_id=audit_id,
-                reference={
-                    "resource": "pods",
-                    "namespace": namespace,
-                    "name": name,
-                    "apiVersion": "v1",
-                    "subresource": "status",
-                },
-            )
-        elif draw < 0.83:
-            yield event(PROBE, "get", chance.choice(("/livez", "/readyz", "/healthz")), moment, audit_id=audit_id)
-        elif draw < 0.93:
-            name = f"settings-{chance.randrange(50)}"
-            body = _configmap(name, chance.randrange(20, 200), chance)
-            stored = {**body, "metadata": {**body["metadata"], "resourceVersion": str(version)}}
-            yield event(
-                chance.choice((OPERATOR, ALICE)),
-                "update",
-                f"/api/v1/namespaces/shop/configmaps/{name}",
-                moment,
-                audit_id=audit_id,
-                level="RequestResponse",
-                reference={"resource": "configmaps", "namespace": "shop", "name": name, "apiVersion": "v1"},
-                request_object=body,
-                response_object=stored,
-            )
-        elif draw < 0.98:
-            caller = chance.choice((OPERATOR, ALICE, BOB))
-            name = f"secret-{chance.randrange(30)}"
-            yield event(
-                caller,
-                "get",
-                f"/api/v1/namespaces/shop/secrets/{name}",
-                moment,
-                audit_id=audit_id,
-                code=403 if caller is BOB else 200,
-                reference={"resource": "secrets", "namespace": "shop", "name": name, "apiVersion": "v1"},
-            )
-        else:
-            yield event(
-                ANONYMOUS,
-                "get",
-                "/api/v1/namespaces",
-                moment,
-                audit_id=audit_id,
-                code=403,
-                reference={"resource": "namespaces", "apiVersion": "v1"},
-            )
+        make = next(make for share, make in _MIX if draw < share)
+        yield make(Occasion(chance, moment, audit_id, version))
 
 
-def lines(seed: int, count: int, *, start: datetime = START, seconds_between: float = 0.05) -> list[bytes]:
-    """The first ``count`` lines of the log of this seed."""
-    source = events(seed, start=start, seconds_between=seconds_between)
-    return [encode(next(source)) for _ in range(count)]
+def lines(seed: int, number: int, *, start: datetime = START, seconds_between: float = 0.05) -> list[bytes]:
+    """The first ``number`` lines of the log of this seed."""
+    return [encode(each) for each in islice(events(seed, start=start, seconds_between=seconds_between), number)]

@@ -13,7 +13,7 @@ import pytest
 
 from auditlog.events.event import Sighting
 from auditlog.events.story.lineage import LineageAnswer, lineage
-from tests.unit.events.generate import ALICE, NODES, encode
+from tests.unit.events.generate import ALICE, NODES
 from tests.unit.events.incident import (
     ADMIN,
     CERTIFICATE,
@@ -133,12 +133,6 @@ def test_a_certificate_that_the_cluster_signed_leads_to_its_request() -> None:
 
 
 class TestCommand:
-    @pytest.fixture
-    def log(self, tmp_path: Path) -> Path:
-        path = tmp_path / "audit.log"
-        path.write_bytes(b"".join(map(encode, incident())))
-        return path
-
     def test_the_chain_and_what_was_done(self, log: Path) -> None:
         done = auditlog("lineage", SECOND, log)
         assert (done.returncode, done.stderr) == (0, "")

@@ -227,12 +227,6 @@ class TestChange:
 
 
 class TestCommand:
-    @pytest.fixture
-    def log(self, tmp_path: Path) -> Path:
-        path = tmp_path / "audit.log"
-        path.write_bytes(b"".join(map(encode, incident())))
-        return path
-
     def test_one_sentence_a_line_and_exact_data(self, log: Path) -> None:
         done = auditlog("timeline", "deploy/web", "-n", "prod", log)
         assert (done.returncode, done.stderr) == (0, "")

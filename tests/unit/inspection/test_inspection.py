@@ -258,7 +258,7 @@ def test_a_process_with_other_arguments() -> None:
     facts = dataclasses.replace(facts, processes=(Process(2, 2010, old),))
     only = found(facts)
     assert list(only) == ["process-differs"]
-    assert only["process-differs"].consequence.endswith("with --audit-log-maxage=30")
+    assert only["process-differs"].consequence.endswith("next restart: --audit-log-maxage=30")
 
 
 def test_audit_is_off_while_the_process_has_no_policy_whatever_the_manifest_says() -> None:

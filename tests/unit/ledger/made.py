@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from auditlog.ledger.files import Events, Kind, Limits, LogFile, Reading
 from auditlog.ledger.marks import Mark
-from auditlog.ledger.minutes import MINUTE, Span
+from auditlog.ledger.minutes import Span
 from auditlog.ledger.sums import Key, Sum
+from auditlog.units import MINUTE
 
 TEN = datetime(2026, 11, 29, 10, tzinfo=UTC)
 AT_TEN = int(TEN.timestamp())

@@ -11,7 +11,7 @@ from auditlog.ledger.files import Limits, Reading
 from auditlog.ledger.finding import Finding, Kind, Verdict, verdict_of
 from auditlog.ledger.judge import Context, judge
 from auditlog.ledger.marks import Difference
-from auditlog.ledger.minutes import MINUTE
+from auditlog.units import MINUTE
 from tests.unit.ledger.made import AT_TEN, HOUR, at, file, mark, reading, sums
 
 WHOLE = (file(-1, 20), file(20, 40, number=2), file(40, 60, FileKind.LIVE, number=3))

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditlog.ledger.minutes import (
-    MINUTE,
     Span,
     minute_of,
     node_minutes,
@@ -18,6 +17,7 @@ from auditlog.ledger.minutes import (
     runs,
     whole_minutes,
 )
+from auditlog.units import MINUTE
 
 TEN = datetime(2026, 11, 29, 10, tzinfo=UTC)
 AT_TEN = int(TEN.timestamp())

@@ -39,6 +39,13 @@ def repeated(
     return [request(caller, verb, resource, group, at=10_800 * n / count, **more) for n in range(count)]
 
 
+def with_bodies(response: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The same update all over three hours, with its object as both bodies, or with another response."""
+    body = {"data": {"key": "value" * 200}}
+    more = {"level": "RequestResponse", "request_object": body, "response_object": response or body}
+    return repeated(100, OPERATOR, "update", "widgets", "example.org", **more)
+
+
 def found(folder: Path, events: list[dict[str, Any]], budget: Budget = NOTHING, **wanted: Any) -> TuneReport:
     tuning = replace(Tuning(EVERYTHING, budget), **wanted)
     return tune(find_logs([written(folder, sorted(events, key=lambda each: str(each["stageTimestamp"])))]), tuning)
@@ -134,17 +141,7 @@ def test_what_a_detection_counts_goes_only_where_detections_are_not_required(tmp
 
 
 def test_a_body_goes_and_the_event_stays(tmp_path: Path) -> None:
-    body = {"data": {"key": "value" * 200}}
-    events = repeated(
-        100,
-        OPERATOR,
-        "update",
-        "widgets",
-        "example.org",
-        level="RequestResponse",
-        request_object=body,
-        response_object=body,
-    )
+    events = with_bodies()
     plan = found(tmp_path, events, Budget(30, 30_000_000), policy=BODIES).plan
     assert plan.met
     assert chosen(plan) == [
@@ -157,17 +154,7 @@ def test_a_body_goes_and_the_event_stays(tmp_path: Path) -> None:
 
 
 def test_a_step_that_another_one_contains_is_not_named_beside_it(tmp_path: Path) -> None:
-    body = {"data": {"key": "value" * 200}}
-    events = repeated(
-        100,
-        OPERATOR,
-        "update",
-        "widgets",
-        "example.org",
-        level="RequestResponse",
-        request_object=body,
-        response_object={"kind": "Status"},
-    )
+    events = with_bodies(response={"kind": "Status"})
     plan = found(tmp_path, events, policy=BODIES).plan
     assert not plan.met
     assert [each.split(" to ")[1] for each in chosen(plan)] == ["Metadata"]

@@ -17,11 +17,11 @@ from auditlog.observe.dashboards.queries.common import (
     newest,
     over_time,
 )
+from auditlog.units import DAY
 
 _MEBIBYTE = 1024**2
 _MONTH = 30
 _RATE = "$__rate_interval"
-_DAY = 86400
 
 
 def _shipped(metric: str, window: str, by: str = "") -> str:
@@ -31,14 +31,14 @@ def _shipped(metric: str, window: str, by: str = "") -> str:
 
 
 EVENTS_PER_SECOND = _shipped(EVENTS_METRIC, "$__range")
-BYTES_PER_DAY = f"{_shipped(BYTES_METRIC, '$__range')} * {_DAY}"
+BYTES_PER_DAY = f"{_shipped(BYTES_METRIC, '$__range')} * {DAY}"
 BYTES_PER_EVENT = f"{_shipped(BYTES_METRIC, '$__range')} / {_shipped(EVENTS_METRIC, '$__range')}"
 COST_PER_MONTH = f"{BYTES_PER_DAY} * {_MONTH} / 1024 / 1024 / 1024 * $price"
 
 BY_LEVEL = _shipped(EVENTS_METRIC, _RATE, "level")
 BYTES_BY_LEVEL = _shipped(BYTES_METRIC, _RATE, "level")
 BY_VERB = _shipped(EVENTS_METRIC, _RATE, "verb")
-BYTES_PER_DAY_BY_NODE = f"{_shipped(BYTES_METRIC, '$__range', 'cluster, node')} * {_DAY}"
+BYTES_PER_DAY_BY_NODE = f"{_shipped(BYTES_METRIC, '$__range', 'cluster, node')} * {DAY}"
 DAYS_OF_LOG = f"($budget * {_MEBIBYTE}) / ({BYTES_PER_DAY_BY_NODE})"
 
 BY_CODE = over_time("code")
@@ -68,7 +68,7 @@ def days_of_disk(options: DashboardOptions) -> str:
     A node's metrics do not show which file system that is. So all that may hold the log's folder are shown.
     """
     available = f"node_filesystem_avail_bytes{{{_file_systems(options)}}}"
-    return _on_control_plane(options, f"{available} / clamp_min(-deriv({available}[6h]), 1) / 86400")
+    return _on_control_plane(options, f"{available} / clamp_min(-deriv({available}[6h]), 1) / {DAY}")
 
 
 def disk_used(options: DashboardOptions) -> str:
