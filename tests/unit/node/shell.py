@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from auditlog.nodes import node_scripts
@@ -42,14 +43,14 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
         f"ADMISSION={home}/admission AUTHORITY={home}/ca.crt PATH={home}/bin:{TOOLS}$PATH\n"
     )
     firewall = "".join(f"{tool}() {{ return 1; }}\n" for tool in _FIREWALL if not (folder / "bin" / tool).exists())
-    return subprocess.run(
-        [
-            shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh",
-            "-c",
-            LIBRARY + paths + _FAKES + firewall + script,
-        ],
-        input=given,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    # The library alone is about as long as a command's argument may be.
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(LIBRARY + paths + _FAKES + firewall + script)
+        file.flush()
+        return subprocess.run(
+            [shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh", file.name],
+            input=given,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
