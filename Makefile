@@ -160,7 +160,7 @@ test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes beh
 test-promotion: build-tests  ## One policy change through ci/check, ci/preview and ci/deploy: dev, staging, prod of three nodes
 	$(PYTHON) -m pytest tests/lab/test_promotion.py
 
-test-load: observability  ## Everything on the way to Loki fails, for an hour: nothing lost, nothing shown twice
+test-load: observability  ## Everything on the way to Loki fails, for over an hour: nothing lost, nothing shown twice
 	SHIPPING_REQUESTS=100000 $(PYTHON) -m pytest -s tests/observability/test_shipping_load.py
 	PIPELINE_SECONDS=1200 PIPELINE_RATE=1000 $(PYTHON) -m pytest -s tests/observability/test_pipeline_faults.py
 
