@@ -113,12 +113,16 @@ def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
 
 
 def pipes(facts: Facts) -> Iterator[Finding]:
-    """Named pipes in the manifests folder. kubelet opens what comes there, and opening a pipe waits for a writer."""
+    """Named pipes in the manifests folder.
+
+    kubelet opens whatever appears there while it runs, and opening a pipe waits for a writer (kubernetes,
+    pkg/kubelet/config/file_linux.go).
+    """
     for name in facts.manifest_pipes:
         yield _error(
             "manifest-pipe",
             f"{name} in {MANIFESTS} is a named pipe",
-            "kubelet waits until somebody writes to it, and meanwhile takes no changed manifest",
+            "kubelet may be waiting for somebody to write to it, and takes no changed manifest then",
             f"remove it (rm {shlex.quote(f'{MANIFESTS}/{name}')}), and restart kubelet (systemctl restart kubelet)",
         )
 

@@ -267,6 +267,36 @@ def said_of_a_new_one(lab: Lab, node: Node) -> list[str]:
     return [value for key, value in given.items() if key.endswith("/said")]
 
 
+_WRITES = """
+export KUBECONFIG=/etc/kubernetes/admin.conf
+kubectl create namespace going
+(sleep 3; kubectl delete namespace going) &
+n=0
+while kubectl get namespace going -o name; do
+    n=$((n + 1))
+    kubectl -n going create configmap "c-$n" --from-literal=a=0
+    kubectl -n going patch configmap "c-$n" -p '{"data":{"a":"1"}}'
+    kubectl -n going delete configmap "c-$n" --wait=false
+done
+wait
+"""
+
+
+@pytest.mark.exhaustive
+def test_in_a_namespace_that_goes_meanwhile_each_write_is_annotated_or_refused(node: Node) -> None:
+    node.run(f"({_WRITES}) >/dev/null 2>&1")
+    lines = node.run(f'grep -F \'"namespace":"going"\' {LOG} | grep ResponseComplete').stdout.splitlines()
+    events = [event for event in map(json.loads, lines) if event["objectRef"]["resource"] == "configmaps"]
+    codes = {event["responseStatus"]["code"] for event in events}
+    assert codes <= {200, 201, 403, 404, 409}
+    changes = [
+        event for event in events if event["verb"] in ("patch", "delete") and event["responseStatus"]["code"] == 200
+    ]
+    assert len(changes) > 10
+    bare = [event for event in changes if not any(key.endswith("/complete") for key in event.get("annotations", {}))]
+    assert bare == []
+
+
 def test_removal_gives_everything_back(node: Node, stack: PulumiStack, before: dict[str, str]) -> None:
     stack.run("destroy", "--yes", "--skip-preview")
     assert everything(node) == before

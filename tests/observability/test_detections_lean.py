@@ -34,7 +34,7 @@ def asked(detection: Detection) -> str:
     source = detection.source
     if isinstance(source, Events) and source.annotated is not None:
         return value_query(annotated_form(source, source.annotated), "lab")
-    (expression,) = loki_expressions(RuleScope("lab", entries=catalogue()), detection)
+    expression, *_ = loki_expressions(RuleScope("lab", entries=catalogue()), detection)
     return expression
 
 
