@@ -221,8 +221,11 @@ def _plan_restart(
     problems: list[str],
 ) -> _RestartPlan:
     """Raises PlanError with the other ``problems`` too, where the wanted restart cannot be made."""
-    needed = not files.in_sync or files.lag is not None or facts.unfinished_change or moves_strays
-    reloads = not needed and files.annotations is not None and not files.annotations.reloaded.in_sync
+    only_reloads = facts.unfinished_reload and files.annotations is not None
+    unfinished = facts.unfinished_change and not only_reloads
+    needed = not files.in_sync or files.lag is not None or unfinished or moves_strays
+    changed = files.annotations is not None and not files.annotations.reloaded.in_sync
+    reloads = not needed and (changed or only_reloads)
     removal_mode = wanted.mode
     if reloads:
         # Nothing is to answer in the API server's place: it runs on.
