@@ -181,10 +181,21 @@ keep_copy_of_others() {
     [ ! -e "$theirs" ] || return 0
     keep_copy "$1" "$theirs" || return 0
     say "kept: $theirs, what somebody else wrote as $2"
-    case $2 in
-        "$MANIFEST") show_difference "${backup:-}/kube-apiserver.yaml" "$theirs" ;;
-        "${policy:-}") show_difference "${backup:-}/audit-policy.yaml" "$theirs" ;;
+    case $(kind_of "$2") in
+        "" | webhook) ;;
+        manifest) show_difference "${backup:-}/kube-apiserver.yaml" "$theirs" ;;
+        *) show_difference "${backup:-}/audit-$(kind_of "$2").yaml" "$theirs" ;;
     esac
+}
+
+# kind_of TARGET: "manifest", or which of KINDS this file is for the change that is under way; nothing where it is none.
+kind_of() {
+    while IFS='=' read -r kind_there path_there; do
+        if [ "$path_there" = "$1" ]; then say "$kind_there"; fi
+    done <<ASKED
+manifest=$MANIFEST
+${asked_for:-}
+ASKED
 }
 
 # show_difference READ THEIRS: what they changed, without passwords in URLs. A webhook's kubeconfig is never shown.

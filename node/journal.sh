@@ -9,6 +9,7 @@
 #   canary-port=PORT      where the canary listens; empty once it is gone
 #   placed-first=SHA256   the manifest that a quick restart puts in place before the new one
 #   known=SHA256...       further texts that this change has read or written, such as those of the run before it
+#   reloads=yes           no API server has to end for the change; it reads the admission policies again by itself
 #   edited=yes            the way back left a manifest in place that somebody else wrote meanwhile
 #   arguments=SHA256, arguments-before=SHA256, desired=SHA256, endpoint=URL, timeout=SECONDS, KIND=PATH, KIND-desired=SHA256
 #                         what the operator asked for; KIND is one of KINDS

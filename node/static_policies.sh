@@ -19,7 +19,8 @@ stage_folder() {
 make_folder() {
     if [ -d "${1%/*}" ]; then return 0; fi
     problem="cannot make ${1%/*}"
-    say "${1%/*}" | keep_record "$STATE/made-folder" && mkdir -p "${1%/*}" && chown "${runs_as:-0:0}" "${1%/*}"
+    say "${1%/*}" | keep_record "$STATE/made-folder" && mkdir -p "${1%/*}" && chown "${runs_as:-0:0}" "${1%/*}" &&
+        sync "$(dirname "${1%/*}")"
 }
 
 # remove_made_folder: once nothing is in it.

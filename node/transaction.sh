@@ -127,7 +127,7 @@ begin() {
     fi
     first_step=${STEPS%% *} resumed_at=
     with_asked record step="$first_step" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
-        arguments-before="$1" desired="$desired" endpoint="$endpoint" timeout="$timeout" ||
+        arguments-before="$1" desired="$desired" endpoint="$endpoint" timeout="$timeout" reloads="${reloads:-}" ||
         fail "cannot write $STATE/journal; nothing was changed"
 }
 
@@ -145,7 +145,8 @@ resume() {
     fi
     # The texts of the earlier change are still this stack's, wherever they are found.
     with_asked record known="$(known_texts)" worker="$worker" boot="$boot" processes="$before" arguments="$arguments" \
-        desired="$desired" endpoint="$endpoint" timeout="$timeout" || fail "cannot write $STATE/journal; the node stays as it is"
+        desired="$desired" endpoint="$endpoint" timeout="$timeout" reloads="${reloads:-}" ||
+        fail "cannot write $STATE/journal; the node stays as it is"
 }
 
 # is_in_place: whether the files are the ones of this change already.
@@ -300,20 +301,22 @@ finish() {
     problem="$STATE/journal cannot be removed"
     rm -f "$STATE/kube-apiserver.logs" "$STATE/kubeadm-config"
     clear_slots
-    policy_desired=$(journal policy-desired)
+    wanted_then=$(for kind in policy admission static-policies; do say "$(journal "$kind-desired")=$(journal "$kind")"; done)
     close_journal || return 1
     forget_credentials
     for kind in $KINDS; do settle_moved "$kind"; done
     stop_prober
     await_ready_node
     say_cut_off_writes "$log"
-    for file in "$MANIFEST" "$policy"; do
-        if [ "$file" = "$MANIFEST" ]; then wants=$desired; else wants=$policy_desired; fi
+    while IFS='=' read -r wants file; do
         if [ -n "$wants" ] && [ "$(hash_of "$file")" != "$wants" ]; then
             changed_by_others "" "$file"
             fail "the change was complete, and at its end $problem; run again to see the present text"
         fi
-    done
+    done <<WANTED
+$desired=$MANIFEST
+$wanted_then
+WANTED
     if [ "$purpose" = enable ]; then
         say "manifest: running and healthy; backup $backup"
     else

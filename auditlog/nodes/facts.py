@@ -96,6 +96,10 @@ def _put_in_place(journal: RemoteFile | None) -> frozenset[str]:
     return frozenset(found)
 
 
+def _ends_nothing(journal: RemoteFile | None) -> bool:
+    return journal is not None and re.search(r"^reloads=yes$", journal.text, re.MULTILINE) is not None
+
+
 def _strays(pods: tuple[StaticPod, ...], journal: RemoteFile | None) -> tuple[StrayManifest, ...]:
     """Files that define the API server. A canary that the journal names is none: the next run ends it."""
     has_canary = journal is not None and re.search(r"^canary-port=\d+$", journal.text, re.MULTILINE) is not None
@@ -216,6 +220,8 @@ class Facts:
     """Whether a change began and did not end."""
     unfinished_sha256: Annotated[frozenset[str], Together(_put_in_place, file_of("journal"))] = frozenset()
     """Hashes of the manifests and the files beside them that the unfinished change may have left."""
+    unfinished_reload: Annotated[bool, Together(_ends_nothing, file_of("journal"))] = False
+    """Whether that change is of admission policies alone, which an API server reads again by itself."""
 
     processes: Annotated[tuple[Process, ...], Each("process", Process.read)] = ()
     """The API servers that run."""

@@ -208,8 +208,11 @@ def plan_node(
 def _plan_restart(settings: Settings, files: NodeFiles, facts: Facts, *, moves_strays: bool) -> _RestartPlan:
     """Raises PlanError with every problem of the files, and with what is against the wanted restart."""
     wanted, problems = settings.restart, files.problems(facts)
-    needed = not files.in_sync or files.lag is not None or facts.unfinished_change or moves_strays
-    reloads = not needed and files.annotations is not None and not files.annotations.reloaded.in_sync
+    only_reloads = facts.unfinished_reload and files.annotations is not None
+    unfinished = facts.unfinished_change and not only_reloads
+    needed = not files.in_sync or files.lag is not None or unfinished or moves_strays
+    changed = files.annotations is not None and not files.annotations.reloaded.in_sync
+    reloads = not needed and (changed or only_reloads)
     removal_mode = wanted.mode
     if reloads:
         # Nothing is to answer in the API server's place: it runs on.

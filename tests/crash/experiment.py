@@ -196,6 +196,8 @@ class Experiment:
             left = [name for name, _, _ in stack.changes()]
             if left:
                 yield f"the up after it still changes {left}"
+            if self.operation.reloads and stack.node.has_ended_one:
+                yield "an API server was ended although nothing has to"
         except Exception as error:  # noqa: BLE001  # a program that refuses is what is looked for
             yield f"the program refuses: {type(error).__name__}: {error}"
             return

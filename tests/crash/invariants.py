@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from auditlog.manifest import manifest
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG
 from auditlog.manifest.desired import sha256
 from auditlog.nodes import node_scripts
 from auditlog.nodes.fact_types import CANARY, apiserver_pod
 from tests.crash.node import CrashNode
+from tests.crash.stack import STATIC_POLICIES
 
-_FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file")
+_FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file", ADMISSION_FLAG)
+# An API server reads files with such names in the folder of admission policies.
+_READ_THERE = (".yaml", ".yml", ".json")
 # What no later run reads, or what says something by being there; half-written copies have a name that nothing reads.
 _MAY_BE_EMPTY = re.compile(
     r"/\.[^/]*\.kubernetes-audit$|/\.kubernetes-audit\.room\.\w+$|/(lock|declared|messages|status|images|guard-messages|probes|before-audit-logging)$|/before/moved-|/\.unfinished/|\.logs$|\.new$|/staged/"
@@ -44,7 +48,7 @@ def fingerprint(node: CrashNode) -> str:
 def broken_after_boot(node: CrashNode, known: frozenset[str]) -> Iterator[str]:
     """What is wrong with the files from which kubelet starts the API server, and with the records of the scripts.
 
-    ``known`` are the hashes of the manifests, policies and webhook's kubeconfigs of before and after the change.
+    ``known`` are the hashes of all files of before and after the change.
     """
     journal = node.state / "journal"
     entries = _entries(journal)
@@ -54,13 +58,16 @@ def broken_after_boot(node: CrashNode, known: frozenset[str]) -> Iterator[str]:
     elif node.manifest.stat().st_mode & 0o777 != 0o600:
         yield f"the manifest has the mode {node.manifest.stat().st_mode:o}"
     flags = manifest.flag_values(manifest.arguments(live)) if live else {}
-    for flag in _FILE_FLAGS:
-        path = flags.get(flag)
-        if path is None:
-            continue
-        file = node.kubernetes / Path(path).relative_to("/etc/kubernetes")
+    named = [flags[flag] for flag in _FILE_FLAGS if flag in flags]
+    named += [STATIC_POLICIES] if ADMISSION_FLAG in flags else []
+    for path in named:
+        file = node.on_disk(path)
         if not file.exists() or sha256(file.read_text()) not in known:
-            yield f"{path}, which the manifest names, is not whole"
+            yield f"{path}, which the manifest leads to, is not whole"
+    policies = node.on_disk(STATIC_POLICIES)
+    for file in policies.parent.iterdir() if policies.parent.exists() else ():
+        if file.suffix in _READ_THERE and (file != policies or sha256(file.read_text()) not in known):
+            yield f"the API server would read {file.name}: {file.read_text()[:80]!r}"
     for file in node.manifest.parent.iterdir():
         if file != node.manifest and not file.name.startswith("."):
             text = file.read_text()

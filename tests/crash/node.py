@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auditlog.manifest import manifest
+from auditlog.manifest.admission_configuration import FIRST_MINOR
 from auditlog.nodes import node_scripts
 from auditlog.nodes.facts import Facts, parse_facts
 from tests.crash.disk import Cut, Disk, shutdown_script
@@ -73,6 +74,7 @@ sandbox_image() {{ :; }}
 still_runs() {{ return 1; }}
 starts() {{ ! grep -qsxF "$(hash_of "$MANIFEST")" '{ram}/broken'; }}
 new_runs() {{ new=77; starts; }}
+end_processes() {{ : >'{ram}/ended'; }}
 healthy() {{ case $1 in *:1644*) ;; *) starts ;; esac; }}
 prove_recording() {{ :; }}
 look_at_cluster() {{ :; }}
@@ -155,10 +157,20 @@ class CrashNode:
     def state(self) -> Path:
         return self.kubernetes / "audit-logging"
 
+    def on_disk(self, path: str) -> Path:
+        """Where the node's file ``path``, below ``/etc/kubernetes``, is on this machine."""
+        return self.kubernetes / Path(path).relative_to(KUBERNETES)
+
+    @property
+    def has_ended_one(self) -> bool:
+        """Whether the scripts have ended an API server since the last boot."""
+        return (self.ram / "ended").exists()
+
     def install(self) -> None:
         """As kubeadm leaves it. The disk is mounted."""
         self.manifest.parent.mkdir(parents=True)
-        self.manifest.write_text(MANIFEST)
+        # The first version that reads admission policies from files.
+        self.manifest.write_text(MANIFEST.replace("kube-apiserver:v1.36.3", f"kube-apiserver:v1.{FIRST_MINOR}.0"))
         self.manifest.chmod(0o600)
         (self.kubernetes / "admin.conf").write_text("the administrator's\n")
         (self.kubernetes / "kubelet.conf").write_text("users:\n- name: system:node:cp1\n")
@@ -176,7 +188,8 @@ class CrashNode:
         tools.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.ram / "copies", ignore_errors=True)
         (self.ram / "copies").mkdir()
-        (self.ram / "redirected").unlink(missing_ok=True)
+        for name in ("redirected", "ended"):
+            (self.ram / name).unlink(missing_ok=True)
         for name, text in (("cut", _CUT), ("copy", _COPY)):
             (self.ram / name).write_text(text.format(**places))
         texts = {tool: _TOOL.format(tool=tool, **places) for tool in _TOOLS}
@@ -251,7 +264,8 @@ class CrashNode:
         """The power is back. The redirect is gone with the kernel that had it."""
         self.disk.unmount()
         self.disk.mount()
-        (self.ram / "redirected").unlink(missing_ok=True)
+        for name in ("redirected", "ended"):
+            (self.ram / name).unlink(missing_ok=True)
         self.cut_power_at(0)
 
     def cannot_start_with(self, *manifests_sha256: str) -> None:
@@ -276,9 +290,10 @@ class CrashNode:
             return Ran(done.returncode, done.stdout)
         return Ran(done.returncode, done.stdout, cut_at.read_text().strip(), cut_in.read_text().strip())
 
-    def facts(self, policy: str, webhook: str) -> Facts:
+    def facts(self, policy: str, webhook: str, static_policies: str | None = None) -> Facts:
         """What the program reads of the files at these paths. The live manifest's API server runs."""
         paths = {"policy": policy, "log": "/var/log/kubernetes/audit/audit.log", "webhook": webhook}
+        paths |= {"static-policies": static_policies} if static_policies else {}
         answer = self.run(node_scripts.facts_command("root", paths), node_scripts.bundle())
         assert answer.status == 0, answer.printed
         arguments = "".join(f"{argument}\0" for argument in manifest.arguments(self.manifest.read_text()))

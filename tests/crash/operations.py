@@ -24,6 +24,8 @@ MOVED: Mapping[str, Any] = {
     "webhook": _WEBHOOK,
     "restart": "drain",
 }
+ANNOTATED: Mapping[str, Any] = {**FIRST, "annotations": {"delivery": "files"}}
+LESS_ANNOTATED: Mapping[str, Any] = {**FIRST, "annotations": {"delivery": "files", "leaveOut": ["workload"]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Operation:
     """``before`` are the settings of an earlier ``up``, None for a node that has had none; ``settings`` those of now.
 
     ``put_back``: the API server does not start with the new manifest. ``resumed``: an earlier try lost its power, and
-    this is about to run then. ``removes``: it is a ``destroy``.
+    this is about to run then. ``removes``: it is a ``destroy``. ``reloads``: no API server has to end for it, nor for
+    what is left of it.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Operation:
     put_back: bool = False
     resumed: str | None = None
     removes: bool = False
+    reloads: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -80,4 +84,7 @@ OPERATIONS = (
     Operation("first up, resumed", FIRST, resumed=_EXCHANGED),
     Operation("quick update, resumed", QUICK, before=FIRST, resumed=_EXCHANGED),
     Operation("destroy", QUICK, before=QUICK, removes=True),
+    Operation("first up, annotations from files", ANNOTATED),
+    Operation("annotations changed", LESS_ANNOTATED, before=ANNOTATED, reloads=True),
+    Operation("destroy, annotations from files", ANNOTATED, before=ANNOTATED, removes=True),
 )

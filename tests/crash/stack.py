@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from auditlog.nodes import node_scripts
+from auditlog.settings.annotations import AnnotationSettings
 from tests.crash.node import CrashNode, Ran
 from tests.unit.components.program import ARRIVED, PROJECT, Registration, run_program, stack_config
 from tests.unit.plan.nodes import HOST_KEY
 
+STATIC_POLICIES = AnnotationSettings().static_path
 _COMMAND = "command:remote:Command"
 _COMPARED = ("create", "update", "delete", "stdin")
 Inputs = Mapping[str, str]
@@ -23,13 +25,14 @@ Inputs = Mapping[str, str]
 class CrashStack:
     """``settings`` are the stack's, as in its configuration file.
 
-    ``state`` has the inputs of each Command that succeeded, in the order in which they were created. ``history`` is
-    what it was from which moment of the node on.
+    ``state`` has the inputs of each Command that succeeded, ``order`` the names of all that there are, each behind
+    those that it depends on. ``history`` is what the state was from which moment of the node on.
     """
 
     node: CrashNode
     settings: Mapping[str, Any]
     state: dict[str, Inputs] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
     history: list[tuple[int, Mapping[str, Inputs]]] = field(default_factory=list)
 
     def state_at(self, moment: int) -> dict[str, Inputs]:
@@ -40,11 +43,14 @@ class CrashStack:
         """The Commands that ``up`` would run now, in their order: name, inputs, the text to run."""
         host = {"name": "cp1", "host": "cp1.example.com", "hostKey": HOST_KEY, "user": "root"}
         policy = self.settings["policy"].get("path", "/etc/kubernetes/audit-policy.yaml")
-        facts = self.node.facts(policy, "/etc/kubernetes/audit-webhook.yaml")
+        annotations = STATIC_POLICIES if "annotations" in self.settings else None
+        facts = self.node.facts(policy, "/etc/kubernetes/audit-webhook.yaml", annotations)
         with pytest.MonkeyPatch.context() as patch:
             program = run_program(patch, self._configuration(host), {"cp1": facts})
         found: list[tuple[str, Inputs, str]] = []
-        for resource in _in_order(program.resources):
+        resources = _in_order(program.resources)
+        self.order = [each.name for each in resources]
+        for resource in resources:
             had = self.state.get(resource.name)
             wanted = {name: resource.inputs.get(name, "") for name in _COMPARED}
             if had is None:
@@ -68,9 +74,9 @@ class CrashStack:
         return self.node.run(proof, node_scripts.bundle())
 
     def destroy(self) -> Ran:
-        """Deletes what is in the state, the last one first."""
+        """Deletes what is in the state, each before those that it depends on."""
         ran = Ran(0, "")
-        for name in reversed(list(self.state)):
+        for name in [name for name in reversed(self.order) if name in self.state]:
             ran = self._run(self.state[name]["delete"], self.state[name])
             if ran.status != 0:
                 return ran

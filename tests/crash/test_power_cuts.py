@@ -11,7 +11,8 @@ from tests.crash.disk import FILE_SYSTEMS, Cut, Disk, FileSystem, shutdown_scrip
 from tests.crash.experiment import Experiment, Tally
 from tests.crash.operations import OPERATIONS, Operation
 
-_FIRST_UP, _UPDATE, _DESTROY = OPERATIONS[0], OPERATIONS[2], OPERATIONS[-1]
+_BY_NAME = {operation.name: operation for operation in OPERATIONS}
+_FIRST_UP, _UPDATE, _DESTROY = _BY_NAME["first up"], _BY_NAME["quick update"], _BY_NAME["destroy"]
 # What `make test` cuts off: a moment of each kind.
 _ONE_OF_EACH = (
     (_FIRST_UP, FILE_SYSTEMS[1], Cut.LOGGED, "mv /etc/kubernetes/audit-logging/owner"),
@@ -19,6 +20,8 @@ _ONE_OF_EACH = (
     (_UPDATE, FILE_SYSTEMS[0], Cut.BARE, "rm -f /etc/kubernetes/audit-logging/images"),
     # The manifest has been given back; the webhook's kubeconfig and the policy are still there.
     (_DESTROY, FILE_SYSTEMS[2], Cut.LOGGED, "mv -f /etc/kubernetes/audit-webhook.yaml"),
+    # The policies that annotate have been exchanged, and the journal does not say so yet.
+    (_BY_NAME["annotations changed"], FILE_SYSTEMS[1], Cut.LOGGED, "sync /etc/kubernetes/audit-annotations "),
 )
 
 

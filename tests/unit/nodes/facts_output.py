@@ -165,6 +165,7 @@ _WRITERS: Mapping[str, Callable[[Facts, Any], Iterator[str]]] = {
     "webhook": _webhook,
     "unfinished_change": _journal,
     "unfinished_sha256": _with_another,
+    "unfinished_reload": _with_another,
     "stray_manifests": _static_pods,
     "manifest_pipes": _pipes,
     "policy_folder": _policy_folder,

@@ -176,6 +176,13 @@ def test_the_files_that_an_unfinished_change_writes_are_known_by_their_hashes() 
     assert parse_facts(output(f"file journal 1 1 600 {encoded(journal)}")).unfinished_sha256 == {desired, policy}
 
 
+@pytest.mark.parametrize(("journal", "reload"), [("step=swap\nreloads=yes", True), ("step=swap\nreloads=", False)])
+def test_an_unfinished_change_of_policies_alone_is_known_as_such(journal: str, reload: bool) -> None:
+    facts = parse_facts(output(f"file journal 1 1 600 {encoded(journal)}"))
+    assert facts.unfinished_change
+    assert facts.unfinished_reload is reload
+
+
 def test_only_files_that_define_the_api_server_are_stray() -> None:
     other = MANIFEST.replace("name: kube-apiserver", "name: etcd")
     facts = parse_facts(

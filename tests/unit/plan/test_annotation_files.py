@@ -134,6 +134,24 @@ def test_another_file_that_the_api_server_refuses_is_named_before_anything_is_to
     assert plan(dataclasses.replace(delivered(), policy_folder=taken)).nodes[0].reasons == ()
 
 
+@pytest.mark.parametrize("policies", [POLICIES, f"{POLICIES}# one more\n"])
+def test_one_that_was_cut_off_is_finished_without_a_restart(policies: str) -> None:
+    cut_off = dataclasses.replace(delivered(), unfinished_change=True, unfinished_reload=True)
+    (node,) = plan(cut_off, policies).nodes
+    assert not node.needs_restart
+    assert dict(node.transaction)["reloads"] == "yes"
+    assert "an earlier change of the node was cut off and is to be finished" in node.reasons
+    (node,) = plan(dataclasses.replace(cut_off, unfinished_reload=False), policies).nodes
+    assert node.needs_restart
+
+
+def test_one_that_was_cut_off_is_finished_with_a_restart_where_the_api_server_has_ended() -> None:
+    cut_off = dataclasses.replace(delivered(), unfinished_change=True, unfinished_reload=True, processes=())
+    (node,) = plan(cut_off).nodes
+    assert node.needs_restart
+    assert "reloads" not in dict(node.transaction)
+
+
 def test_a_change_of_what_was_merged_takes_one() -> None:
     facts = delivered(with_theirs(on(37, untouched())))
     newer = remote(f"{THEIR_TEXT}- name: PodSecurity\n  path: pods.yaml\n")
