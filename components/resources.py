@@ -52,12 +52,12 @@ def declare_cluster(
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
         provider = provider_of(configuration, scope) if settings.in_cluster else None
-    for_cluster = () if settings.annotations.in_files else entries
+    in_cluster_entries = () if settings.annotations.in_files else entries
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
     comes_first = any(map(delivers_by_files, (facts or {}).values()))
-    if provider is not None and for_cluster and comes_first:
-        annotations = declare_annotations(for_cluster, _admission_policies(facts), provider, (), scope)
+    if provider is not None and in_cluster_entries and comes_first:
+        annotations = declare_annotations(in_cluster_entries, _admission_policies(facts), provider, (), scope)
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
@@ -76,18 +76,18 @@ def declare_cluster(
             in_ruler,
             proves=proves and facts is not None,
         )
-    if provider is not None and for_cluster and not comes_first:
-        annotations = declare_annotations(for_cluster, _admission_policies(facts), provider, control_plane.last, scope)
+    if provider is not None and in_cluster_entries and not comes_first:
+        there = _admission_policies(facts)
+        annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
-    alloy = in_cluster.alloy if in_cluster else None
     proof: Any = None
-    if proves:
+    if proves and facts is None:
+        proof = unread_proof(settings)
+    elif proves and facts is not None:
+        alloy = in_cluster.alloy if in_cluster else None
         way = [*last[Part.NODES], *last[Part.SHIPPING]]
         applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
-        if facts is None:
-            proof = unread_proof(settings)
-        else:
-            proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
+        proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
     return ClusterResources(_outputs(settings, policy, control_plane, dashboards, in_cluster, proof, scope), last)
 
 
