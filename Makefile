@@ -1,6 +1,7 @@
 # Every target sets up what it needs. `make demo` and `make test` are the two to start with.
 PYTHON := .venv/bin/python
 VERSIONS ?= 1.30 1.31 1.35 1.36 1.37
+MINOR ?= 1.30
 COMPILE = uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra program
 space := $(subst ,, )
 SHELL_FILES = node/*.sh auditlog/observe/*.sh $$(grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash' .ci/* ci/* lab/files/* 2>/dev/null)
@@ -116,6 +117,12 @@ test-versions: build  ## A stack's whole life on Kubernetes 1.30, 1.31, 1.35, 1.
 	for minor in $(VERSIONS); do $(PYTHON) -m lab build --kubernetes $$minor || exit 1; done
 	$(PYTHON) -m pytest -s tests/lab/test_versions.py -k "$(subst $(space), or ,$(VERSIONS))"
 
+test-lean: build-tests  ## Every detection under the preset `lean`, by its real action, on the oldest Kubernetes; MINOR=1.31 for another
+	$(PYTHON) -m lab build --kubernetes $(MINOR) --observability
+	LAB_ROOT=.lab/lean-$(MINOR) $(PYTHON) -m lab up --kubernetes $(MINOR)
+	LAB_ROOT=.lab/lean-$(MINOR) $(PYTHON) -m pytest tests/observability/test_detections_lean.py; \
+		status=$$?; LAB_ROOT=.lab/lean-$(MINOR) $(PYTHON) -m lab down; exit $$status
+
 observability: up  ## Loki and Prometheus beside the lab; builds Loki and Alloy first
 	$(PYTHON) -m lab observability up
 
@@ -139,7 +146,9 @@ test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, 
 test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all modes and illnesses, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_cluster_gates.py tests/lab/test_environments.py tests/lab/test_package.py \
-		tests/lab/test_ci_scripts.py tests/lab/test_rendered.py tests/lab/test_tune.py tests/lab/test_annotation_files.py
+		tests/lab/test_ci_scripts.py tests/lab/test_rendered.py tests/lab/test_tune.py tests/lab/test_annotation_files.py \
+		tests/lab/test_presets.py tests/lab/test_three_nodes_lab.py tests/lab/test_lab_recovery.py \
+		tests/lab/test_three_nodes_annotations.py
 
 test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
 	$(PYTHON) -m pytest tests/lab/test_firewall.py

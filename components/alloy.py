@@ -22,6 +22,9 @@ from components.alloy_pod import CONFIGURATION_FILE, LABELS, NAME, PORT, RUN_FIL
 from components.change import Change
 from components.scope import Scope
 
+_SOON_GONE = pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(delete="2m"))
+"""By itself Pulumi waits for ten minutes."""
+
 
 class Alloy(pulumi.ComponentResource):
     """Ships events in the way that the settings name, which is not ``off``.
@@ -61,14 +64,17 @@ class Alloy(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _namespace(self) -> core.v1.Namespace:
-        """Pods that mount folders of their node are refused in a namespace that enforces less than ``privileged``."""
+        """Pods that mount folders of their node are refused in a namespace that enforces less than ``privileged``.
+
+        It is empty when Pulumi deletes it, and gone in seconds, unless an aggregated API has no backend: then never.
+        """
         return core.v1.Namespace(
             f"{self._name}-namespace",
             metadata=meta.v1.ObjectMetaArgs(
                 name=self._settings.alloy.namespace,
                 labels={**LABELS, "pod-security.kubernetes.io/enforce": "privileged"},
             ),
-            opts=self._options(),
+            opts=pulumi.ResourceOptions.merge(self._options(), _SOON_GONE),
         )
 
     def _config_map(self, files: Mapping[str, str], namespace: core.v1.Namespace) -> core.v1.ConfigMap:

@@ -12,7 +12,7 @@ import pulumi
 
 from auditlog.annotations.model import Entry
 from auditlog.nodes.facts import Facts
-from auditlog.nodes.read_nodes import read_nodes
+from auditlog.nodes.read_nodes import FilePaths, read_nodes
 from auditlog.policy.selection import SelectedPolicy, selected_policy
 from auditlog.settings import LokiSettings, Settings
 from auditlog.settings.annotations import AnnotationDelivery, used_entries
@@ -116,10 +116,7 @@ def _begin_reading(configuration: Configuration) -> Future[Mapping[str, Facts]]:
         settings.nodes_to_read,
         settings.bastion,
         configuration.account,
-        settings.policy.path,
-        settings.log_file or "",
-        settings.webhook.path if settings.webhook else "",
-        settings.annotations.static_path if settings.annotations.in_files else "",
+        *FilePaths.of(settings),
         annotations=settings.annotations.delivery is AnnotationDelivery.API and settings.enabled,
     )
 

@@ -13,6 +13,7 @@ import pulumi
 from pulumi_command import remote
 
 from auditlog.annotations.model import Entry
+from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import RenderedDashboard
 from auditlog.observe.rules import RuleScope
 from auditlog.policy.selection import SelectedPolicy
@@ -83,13 +84,15 @@ def provider_of(configuration: Configuration, scope: Scope) -> pulumi.ProviderRe
 
 def declare_annotations(
     entries: Sequence[Entry],
-    admission_policies: Mapping[str, str] | None,
+    facts: Mapping[str, Facts] | None,
     provider: pulumi.ProviderResource,
     depends_on: Sequence[pulumi.Resource],
     scope: Scope,
 ) -> Sequence[pulumi.Resource]:
     """Declares the admission policies that annotate; gives their objects.
 
-    ``admission_policies`` are those of annotations that the cluster has, and their bindings, as in `Facts`.
+    The first of the nodes that could tell says which the cluster has, and whose they are.
     """
-    return Annotations("annotations", entries, admission_policies, depends_on, scope, provider).objects
+    there = next((each for each in (facts or {}).values() if each.admission_policies is not None), None)
+    known, owners = (there.admission_policies, there.admission_policy_owners) if there else (None, None)
+    return Annotations("annotations", entries, known, owners, depends_on, scope, provider).objects

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 import pulumi
 
+from auditlog.annotations.owners import TakenError
 from auditlog.annotations.read import AnnotationError
 from auditlog.nodes.read_nodes import ReadError
 from auditlog.plan.plan_error import PlanError
@@ -35,6 +36,7 @@ _HEADINGS: dict[type[Exception], str] = {
     OverlayError: "The policy is wrong; no node was contacted.",
     PresetError: "The policy is wrong; no node was contacted.",
     AnnotationError: "An annotation is wrong; nothing was changed.",
+    TakenError: "The cluster has admission policies of these names already; nothing was changed.",
     ReadError: "Nodes cannot be read; nothing was changed.",
     PlanError: "The nodes cannot be changed as they are; nothing was changed.",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from auditlog.annotations.model import Entry
+from auditlog.annotations.owners import check_owners
 from auditlog.nodes.facts import Facts
 from auditlog.observe.dashboards import RenderedDashboard, all_dashboards, options_for
 from auditlog.observe.in_cluster import in_cluster_texts
@@ -19,7 +20,7 @@ from auditlog.settings import DashboardMode, Settings
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import ControlPlane
-from components.declared_nodes import declare_nodes
+from components.declared_nodes import DeclaredNodes, declare_nodes
 from components.node_connection import connections
 from components.proof import Applied, proof_of, unread_proof
 from components.scope import Scope
@@ -39,7 +40,8 @@ def declare_cluster(
 ) -> ClusterResources:
     """Declares all resources. ``entries`` are the audit annotations; ``facts`` is None where nodes are not read.
 
-    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked.
+    ``in_ruler`` are the rules in Loki's ruler, None where it is not asked. Raises PlanError, and TakenError for
+    annotations in the cluster that are another's.
     """
     settings = configuration.settings
     scope = replace(scope, take_over=settings.take_over)
@@ -52,12 +54,14 @@ def declare_cluster(
         from components.in_cluster import declare_annotations, declare_in_cluster, provider_of
 
         provider = provider_of(configuration, scope) if settings.in_cluster else None
-    in_cluster_entries = () if settings.annotations.in_files else entries
+    for_cluster = () if settings.annotations.in_files else entries
+    for each in (facts or {}).values():
+        check_owners(for_cluster, each.admission_policy_owners or {}, scope.owner, settings.take_over)
     annotations: Sequence[pulumi.Resource] = ()
     # Where files deliver until now, they stay until the cluster's own policies are in force.
     comes_first = any(map(delivers_by_files, (facts or {}).values()))
-    if provider is not None and in_cluster_entries and comes_first:
-        annotations = declare_annotations(in_cluster_entries, _admission_policies(facts), provider, (), scope)
+    if provider is not None and for_cluster and comes_first:
+        annotations = declare_annotations(for_cluster, facts, provider, (), scope)
     declared = declare_nodes(configuration, policy, entries, facts, connection, kept, annotations, scope)
     control_plane = declared.control_plane
 
@@ -76,19 +80,28 @@ def declare_cluster(
             in_ruler,
             proves=proves and facts is not None,
         )
-    if provider is not None and in_cluster_entries and not comes_first:
-        there = _admission_policies(facts)
-        annotations = declare_annotations(in_cluster_entries, there, provider, control_plane.last, scope)
+    if provider is not None and for_cluster and not comes_first:
+        annotations = declare_annotations(for_cluster, facts, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
-    proof: Any = None
-    if proves and facts is None:
-        proof = unread_proof(settings)
-    elif proves and facts is not None:
-        alloy = in_cluster.alloy if in_cluster else None
-        way = [*last[Part.NODES], *last[Part.SHIPPING]]
-        applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
-        proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
+    proof = _proof(declared, configuration, facts, in_cluster, last, scope) if proves else None
     return ClusterResources(_outputs(settings, policy, control_plane, dashboards, in_cluster, proof, scope), last)
+
+
+def _proof(
+    declared: DeclaredNodes,
+    configuration: Configuration,
+    facts: Mapping[str, Facts] | None,
+    in_cluster: InCluster | None,
+    last: Mapping[Part, Sequence[pulumi.Resource]],
+    scope: Scope,
+) -> Any:
+    settings = configuration.settings
+    if facts is None:
+        return unread_proof(settings)
+    alloy = in_cluster.alloy if in_cluster else None
+    way = [*last[Part.NODES], *last[Part.SHIPPING]]
+    applied = Applied(declared.control_plane.changes, alloy.change if alloy else None, way)
+    return proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
 
 
 def _outputs(
@@ -130,12 +143,6 @@ def _last(
         Part.ALERTS: in_cluster.alerts,
         Part.ANNOTATIONS: annotations,
     }
-
-
-def _admission_policies(facts: Mapping[str, Facts] | None) -> Mapping[str, str] | None:
-    """Those of the cluster, from the first node that could tell."""
-    told = [each.admission_policies for each in (facts or {}).values() if each.admission_policies is not None]
-    return told[0] if told else None
 
 
 def _kept(output: Mapping[str, Any], *, secret: bool) -> pulumi.Input[Mapping[str, Any]]:

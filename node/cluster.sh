@@ -91,12 +91,16 @@ NODE_READINESS='{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}
 API_ENDPOINT='{.metadata.annotations.kubeadm\.kubernetes\.io/kube-apiserver\.advertise-address\.endpoint}'
 
 # look_at_cluster [without=NAME,...]: all of it as this node sees it, the other API servers at their own addresses too, but for
-# the nodes NAME, which are gone for good. This node's API server is left out where none runs: the change may be what brings it
-# back.
+# the nodes NAME, which are gone for good. This node and its API server are left out where none runs: the change may be what
+# brings it back, and kubelet may know no other one (ControlPlaneKubeletLocalMode).
 look_at_cluster() {
     without=,$(given without "$@"),
     here=$(own_api)
-    if [ -n "$(apiserver_pids)" ]; then look_at_api "$here"; fi
+    if [ -n "$(apiserver_pids)" ]; then
+        look_at_api "$here"
+    else
+        without=$without$(node_name "$(processes_named kubelet)"),
+    fi
     look_at_etcd
     if ! nodes=$(at_endpoint get nodes -l node-role.kubernetes.io/control-plane -o "jsonpath={range .items[*]}$NODE_READINESS{end}"); then
         case $nodes in *orbidden* | *nauthorized*) found=unknown ;; *) found=bad ;; esac

@@ -20,8 +20,12 @@ ADMISSION=/etc/kubernetes/audit-admission.yaml
 KINDS="policy webhook admission static-policies"
 ADMIN_CONF=/etc/kubernetes/admin.conf
 KUBELET_CONF=/etc/kubernetes/kubelet.conf
+# Whose certificates the API servers have that kubeadm sets up.
+AUTHORITY=/etc/kubernetes/pki/ca.crt
 ARCHIVE_KEEPS=20
 GUARD_SECONDS=900
+line_break='
+'
 
 # uptime_seconds: a clock that nobody sets. Everything that is waited for ends by it.
 uptime_seconds() {

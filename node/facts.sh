@@ -33,8 +33,10 @@ facts() {
     others=$(facts_without_kubectl)
     if [ "$(given flagz "$@")" = yes ]; then said=$(fact_flagz && fact_dead_apis); else said=; fi
     if [ "$(given annotations "$@")" = yes ]; then policies=$(fact_annotations); else policies=; fi
+    taken=$(fact_static_taken)
     wait
     say "$others"
+    [ -z "$taken" ] || say "$taken"
     [ -z "$said" ] || say "$said"
     [ -z "$policies" ] || say "$policies"
     echo "end"
@@ -68,6 +70,7 @@ facts_without_kubectl() {
     if [ -s "$STATE/unproven" ]; then say "unproven $(base64 -w 0 <"$STATE/unproven")"; fi
     if [ -e "$STATE/journal" ]; then fact_files journal "$STATE/journal"; fi
     fact_manifests
+    fact_static_folder
     running=$(apiserver_pids)
     for pid in $running; do
         say "process $pid $(started "$pid") $(base64 -w 0 <"/proc/$pid/cmdline" 2>/dev/null) $(identity "$pid")"
@@ -148,9 +151,6 @@ fact_scripts() {
     say "scripts $scripts"
 }
 
-line_break='
-'
-
 # fact_files [NAME PATH]...: of each change and modification time in seconds, mode, and the text; or "absent" and when its
 # folder was last changed, so that a file that is deleted once more is told from the first time.
 fact_files() {
@@ -198,10 +198,12 @@ stat_of() {
 }
 
 # Every other file that kubelet would run as a static pod: it reads all but dot files, whatever they are called.
-# A file too large to be a manifest is named and not sent. Last comes its change time.
+# A file too large to be a manifest is named and not sent. Last comes its change time. A named pipe is named and not opened:
+# whoever reads it waits for somebody to write.
 fact_manifests() {
     set --
     for entry in "$MANIFESTS"/*; do
+        if [ -p "$entry" ]; then say "manifest-pipe $(printf '%s' "${entry##*/}" | base64 -w 0)"; fi
         if [ -f "$entry" ] && [ "$entry" != "$MANIFEST" ]; then set -- "$@" "$entry"; fi
     done
     [ $# -gt 0 ] || return 0
@@ -212,6 +214,52 @@ fact_manifests() {
         if [ "${found% *}" -gt 262144 ]; then text=; else text=$(base64 -w 0 <"$entry"); fi
         say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text ${found#* }"
     done
+}
+
+# static_folder: the folder of admission policies that the API server reads by its own configuration; nothing where it reads none.
+static_folder() {
+    configured=$(manifest_flag admission-control-config-file)
+    [ -f "$configured" ] || return 0
+    awk '
+        { sub(/[ \t]+#.*/, "") }
+        /^[ -]*name:/ { ours = ($NF ~ /^["'"'"']?ValidatingAdmissionPolicy["'"'"']?$/) }
+        ours && /^ *staticManifestsDir:/ { sub(/^ *staticManifestsDir: */, ""); gsub(/["'"'"']/, ""); print; exit }' "$configured"
+}
+
+# fact_static_folder: the folder of admission policies that the API server reads, or will read where a file of the stack is to
+# lie, with the hash by which the API server names what is there; and each file that it reads there, but the stack's, as in
+# fact_manifests. What is no file keeps it from starting all the same, and is not opened.
+fact_static_folder() {
+    folder=${static_policies%/*}
+    [ -n "$folder" ] || folder=$(static_folder)
+    [ -d "$folder" ] || return 0
+    say "static-folder $(printf '%s' "$folder" | base64 -w 0) $(folder_hash "$folder")"
+    for entry in "$folder"/* "$folder"/.[!.]*; do
+        case $entry in
+            "$static_policies") continue ;;
+            *.[yY][aA][mM][lL] | *.[yY][mM][lL] | *.[jJ][sS][oO][nN]) ;;
+            *) continue ;;
+        esac
+        if [ -d "$entry" ] && [ ! -L "$entry" ]; then continue; fi
+        text=
+        if [ ! -f "$entry" ]; then
+            kind=other
+        elif [ "$(stat -L -c %s "$entry")" -gt 262144 ]; then
+            kind=large
+        else
+            kind=file text=$(base64 -w 0 <"$entry")
+        fi
+        say "static-file $(printf '%s' "${entry##*/}" | base64 -w 0) $kind${text:+ $text}"
+    done
+}
+
+# fact_static_taken: the hash of the admission policies that the API server has taken, where it reads the folder that is told of
+# already, and says.
+fact_static_taken() {
+    [ ! -e "$STATE/journal" ] || return 0
+    folder=${static_policies%/*} configured=$(static_folder)
+    [ -n "$configured" ] && [ "${folder:-$configured}" = "$configured" ] && command -v kubectl >/dev/null || return 0
+    policy_metrics "$(own_api)" | sed -n 's/^taken sha256:/static-taken /p'
 }
 
 # manifest_flag NAME [FILE]: what the live manifest, or FILE, gives --NAME, the last time it does; empty without it. It sees arguments one a
@@ -303,13 +351,16 @@ fact_dead_apis() {
 }
 
 # fact_annotations: the admission policies and bindings of annotations that the cluster has, a line each: KIND/NAME and what it
-# says as JSON. Nothing where the cluster does not say.
+# says as JSON; and then KIND/NAME and the object's own annotations, which name its owner. As JSON neither has a line break, so that
+# no text of somebody's stands for a line. Nothing where the cluster does not say.
 fact_annotations() {
     command -v kubectl >/dev/null || return 0
     there=$(GOGC=off kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=10s get \
         validatingadmissionpolicies,validatingadmissionpolicybindings \
-        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\n"}{end}' 2>/dev/null) || return 0
+        -o 'jsonpath={range .items[*]}{.kind}/{.metadata.name} {.spec}{"\n"}of {.kind}/{.metadata.name} {.metadata.annotations}{"\n"}{end}' \
+        2>/dev/null) || return 0
     say "annotations $(printf '%s\n' "$there" | grep '^[A-Za-z]*/audit-annotations-' | base64 -w 0)"
+    say "annotation-owners $(printf '%s\n' "$there" | sed -n 's#^of \([A-Za-z]*/audit-annotations-\)#\1#p' | base64 -w 0)"
 }
 
 # fact_cluster: what cluster.sh saw, one line each, as facts.

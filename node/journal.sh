@@ -13,8 +13,13 @@
 #   arguments=SHA256, arguments-before=SHA256, desired=SHA256, endpoint=URL, timeout=SECONDS, KIND=PATH, KIND-desired=SHA256
 #                         what the operator asked for; KIND is one of KINDS
 
-# journal NAME: what the journal says of NAME; nothing without a journal.
-journal() { sed -n "s/^$1=//p" "$STATE/journal" 2>/dev/null; }
+# journal NAME: what the journal says of NAME; nothing without a journal. Whoever waits asks it twenty times a second, so this
+# starts no process.
+journal() {
+    while IFS= read -r journal_entry; do
+        case $journal_entry in "$1="*) say "${journal_entry#*=}" ;; esac
+    done <"$STATE/journal"
+} 2>/dev/null
 
 # record NAME=VALUE...: these entries in the journal, whole or not at all, also if the power goes.
 record() {

@@ -99,4 +99,15 @@ restore_kubeadm_config() {
     rm -f "$STATE/before/cluster-configuration.yaml" "$STATE/owned-kubeadm-config" "$STATE/written/kubeadm-config"
     sync "$STATE"
     say "kubeadm-config: as it was before audit logging"
+    say_what_keeps_namespaces
+}
+
+# say_what_keeps_namespaces: which APIs keep Kubernetes from deleting the stack's namespace. Pulumi only waits for it.
+say_what_keeps_namespaces() {
+    dead=$(fact_dead_apis | sed 's/^dead-api \([^ ]*\) \(.*\)$/\1 (\2)/' | paste -s -d , - | sed 's/,/, /g')
+    [ -n "$dead" ] || return 0
+    theirs=$(kubectl --kubeconfig "$ADMIN_CONF" --request-timeout=5s get namespaces \
+        -l app.kubernetes.io/part-of=kubernetes-audit -o name 2>/dev/null | sed -n '1s,^namespace/,,p')
+    [ -z "$theirs" ] || say "warning: Kubernetes cannot delete the namespace $theirs before these APIs answer: $dead." \
+        "Bring their backends back, or 'kubectl delete apiservice NAME' if nobody needs them. Then run the removal again."
 }

@@ -13,7 +13,7 @@ start_prober() {
         exec 9>&-
         while alive "$worker"; do
             answer=none
-            if is_ready "$1" && { [ -z "$over_loopback" ] || asked_from='' is_ready "$endpoint"; }; then answer=ok; fi
+            if is_ok "$1" 5 /readyz && { [ -z "$over_loopback" ] || asked_from='' is_ok "$endpoint" 5 /readyz; }; then answer=ok; fi
             read -r uptime _ </proc/uptime
             echo "$uptime $answer"
             sleep 0.3
@@ -21,8 +21,6 @@ start_prober() {
     ) >"$STATE/probes" &
     prober=$!
 }
-
-is_ready() { [ "$(api "$1" --request-timeout=5s get --raw /readyz 2>/dev/null)" = ok ]; }
 
 stop_prober() {
     if [ -n "${prober:-}" ]; then

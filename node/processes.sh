@@ -15,7 +15,7 @@ all_apiserver_pids() {
 # is_static_pods PATTERN: whether one of these control-group files is of a process of a static pod.
 is_static_pods() {
     # shellcheck disable=SC2086  # a pattern
-    cat $1 2>/dev/null | grep -q '/[^/]*pod[0-9a-f]\{32\}[./]'
+    grep -qs '/[^/]*pod[0-9a-f]\{32\}[./]' $1
 }
 
 # processes_named NAME: the process ids in this node's own network: a kind or vcluster API server has another one.
@@ -49,10 +49,15 @@ started() {
     ' /proc/stat "/proc/$1/stat" 2>/dev/null
 }
 
-# identity PID: "PID:START", which no later process with the same number has; empty when it has ended.
+# identity PID: "PID:START", which no later process with the same number has; empty when it has ended. A process may have brackets
+# and line breaks in its name. This is asked several times a second all the time, so it starts no process.
 identity() {
-    sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk -v pid="$1" '$1 != "Z" { print pid ":" $20 }'
-}
+    stat_fields=
+    while IFS= read -r stat_line; do stat_fields="$stat_fields $stat_line"; done <"/proc/$1/stat"
+    # shellcheck disable=SC2086  # the fields
+    set -- "$1" ${stat_fields##*) }
+    if [ "${2:-Z}" != Z ]; then say "$1:${21}"; fi
+} 2>/dev/null
 
 # alive IDENTITY: whether that very process lives.
 alive() { [ -n "$1" ] && [ "$(identity "${1%%:*}")" = "$1" ]; }

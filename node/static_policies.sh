@@ -30,7 +30,7 @@ remove_made_folder() {
 }
 
 # note_refusals: how often the API server could not read the folder again, for policies_are_taken to compare with.
-note_refusals() { refused_before=$(policy_metrics | sed -n 's/^refused //p'); }
+note_refusals() { refused_before=$(policy_metrics "$endpoint" | sed -n 's/^refused //p'); }
 
 # await_policies: until the API server says that it has read what is in the folder; nothing to wait for where files deliver none.
 # What it refuses it says within seconds, and then has the earlier ones still.
@@ -48,7 +48,7 @@ await_policies() {
 # policies_are_decided: whether the API server has taken the folder as it is now, or refused it, which $refused says. One that
 # does not tell is taken at its word that it started with it.
 policies_are_decided() {
-    told=$(policy_metrics)
+    told=$(policy_metrics "$endpoint")
     # Others may write there meanwhile.
     folder_now=$(folder_hash "$(dirname "$(journal static-policies)")")
     if [ -z "$told" ]; then
@@ -62,10 +62,10 @@ policies_are_decided() {
     fi
 }
 
-# policy_metrics: "taken HASH" and "refused COUNT", as the API server counts them; nothing where it does not
+# policy_metrics ENDPOINT: "taken HASH" and "refused COUNT", as the API server counts them; nothing where it does not
 # (k8s.io/apiserver pkg/admission/plugin/manifest/metrics).
 policy_metrics() {
-    api "$endpoint" --request-timeout=10s get --raw /metrics 2>/dev/null | awk '
+    api "$1" --request-timeout=10s get --raw /metrics 2>/dev/null | awk '
         !/^apiserver_manifest_admission_config_controller_/ || !/plugin="ValidatingAdmissionPolicy"/ { next }
         /last_config_info/ { found = 1; sub(/.*[{,]hash="/, ""); sub(/".*/, ""); print "taken " $0 }
         /automatic_reloads_total/ && /status="failure"/ { refused += $NF }
@@ -75,7 +75,7 @@ policy_metrics() {
 # folder_hash FOLDER: the hash by which the API server names what is there: of each file that is not empty, and a zero byte.
 folder_hash() {
     for file in "$1"/* "$1"/.[!.]*; do
-        case $file in *.[yY][aA][mM][lL] | *.[yY][mM][lL] | *.[jJ][sS][oO][nN]) if [ -s "$file" ]; then say "${file##*/}"; fi ;; esac
+        case $file in *.[yY][aA][mM][lL] | *.[yY][mM][lL] | *.[jJ][sS][oO][nN]) if [ -f "$file" ] && [ -s "$file" ]; then say "${file##*/}"; fi ;; esac
     done | sort | while IFS= read -r name; do
         cat "$1/$name"
         printf '\0'

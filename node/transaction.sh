@@ -192,7 +192,9 @@ check_file() {
 # under way: there is no use in waiting for what it should have led to.
 manifest_is_ours() {
     if [ -n "${left_alone:-}" ] || [ ! -e "$STATE/journal" ]; then return 0; fi
-    if [ -f "$MANIFEST" ] && is_among "$(hash_of "$MANIFEST")" "$(known_texts)"; then return 0; fi
+    manifest_now=$(hash_of "$MANIFEST")
+    if [ "$manifest_now" = "$(journal desired)" ]; then return 0; fi
+    if [ "$manifest_now" != absent ] && is_among "$manifest_now" "$(known_texts)"; then return 0; fi
     changed_by_others "" "$MANIFEST"
     return 1
 }

@@ -13,6 +13,8 @@ SENTINEL = "complete"
 """The annotation that an event has if and only if it has all others of the same policy, whole."""
 POLICY_PREFIX = "audit-annotations-"
 """How the names of our admission policies and bindings begin."""
+OWNER_MARK = "kubernetes-audit/owner"
+"""The annotation of a policy or binding in a cluster that names the stack that made it."""
 STATIC_SUFFIX = ".static.k8s.io"
 """How the names of policies and bindings end that an API server reads from a file. No other name may end so
 (k8s.io/apiserver pkg/admission/plugin/manifest)."""

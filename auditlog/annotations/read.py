@@ -10,15 +10,23 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from auditlog.annotations.model import MOST_ANNOTATIONS, SENTINEL, Annotation, Entry, Operation, Requests
+from auditlog.annotations.model import LONGEST_VALUE, MOST_ANNOTATIONS, SENTINEL, Annotation, Entry, Operation, Requests
 from auditlog.errors import AuditlogError
 from auditlog.project_files import project_folder
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 _RESOURCE = re.compile(r"[a-z0-9*]+(/[a-z0-9*]+)?")
+_CEL_WORDS = re.compile(
+    "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
+)
+"""Words that are no names in CEL (https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax)."""
 _KEYS = ("about", "requests", "variables", "annotations")
 _REQUEST_KEYS = ("group", "resources", "operations")
+
+
+UNREADABLE = (YAMLError, ValueError, RecursionError)
+"""What the YAML library raises for a text that it cannot read; ValueError for a month 13, for example."""
 
 
 class AnnotationError(AuditlogError):
@@ -60,7 +68,7 @@ def read_entry(file: Path) -> Entry:
         document = YAML(typ="safe").load(file.read_text())
     except OSError as error:
         raise AnnotationError(f"{file}: cannot be read: {error.strerror}") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise AnnotationError(f"{file}: is no YAML: {' '.join(str(error).split())}") from error
     return _entry(file.stem, document, str(file))
 
@@ -79,7 +87,7 @@ def _entry(name: str, document: Any, where: str) -> Entry:
         _text(given.get("about"), f"{where}: about"),
         tuple(_requests(each, f"{where}: requests[{at}]") for at, each in enumerate(_list(given, "requests", where))),
         {
-            _identifier(key, f"{where}: variables"): _text(value, f"{where}: variables.{key}")
+            _variable(key, f"{where}: variables"): _expression(value, f"{where}: variables.{key}")
             for key, value in _mapping(given.get("variables", {}), f"{where}: variables").items()
         },
         tuple(_annotation(key, value, f"{where}: annotations") for key, value in annotations.items()),
@@ -112,7 +120,7 @@ def _annotation(key: Any, given: Any, where: str) -> Annotation:
     return Annotation(
         name,
         _text(found.get("about"), f"{where}.{name}.about"),
-        _text(found.get("value"), f"{where}.{name}.value"),
+        _expression(found.get("value"), f"{where}.{name}.value"),
     )
 
 
@@ -120,6 +128,21 @@ def _identifier(key: Any, where: str) -> str:
     if not isinstance(key, str) or not _IDENTIFIER.fullmatch(key):
         raise AnnotationError(f'{where}: "{key}"; allowed: a letter, then letters and digits')
     return key
+
+
+def _variable(key: Any, where: str) -> str:
+    name = _identifier(key, where)
+    if _CEL_WORDS.fullmatch(name):
+        raise AnnotationError(f'{where}: "{name}" is a word of CEL; allowed: another name')
+    return name
+
+
+def _expression(value: Any, where: str) -> str:
+    text = _text(value, where)
+    size = len(text.encode())
+    if size > LONGEST_VALUE:
+        raise AnnotationError(f"{where}: has {size} bytes; allowed: up to {LONGEST_VALUE}")
+    return text
 
 
 def _text(value: Any, where: str) -> str:

@@ -12,7 +12,8 @@ from auditlog.checks.flags import flag_findings
 from auditlog.checks.flagz import flagz_findings
 from auditlog.checks.kubeadm_config import kubeadm_config_findings
 from auditlog.checks.mounts import missing_policy, mount_findings
-from auditlog.checks.node_state import forgotten, kind_of_node, kubelet, strays, unfinished
+from auditlog.checks.node_state import forgotten, kind_of_node, kubelet, pipes, strays, unfinished
+from auditlog.checks.policy_folder import policy_folder_findings
 from auditlog.checks.process import process_findings
 from auditlog.checks.retention import retention_findings
 from auditlog.checks.shipping import shipping_findings
@@ -29,12 +30,14 @@ def live_findings(server: ApiServer) -> tuple[Finding, ...]:
         *kind_of_node(server.facts),
         *kubelet(server.facts),
         *strays(server.facts),
+        *pipes(server.facts),
         *unfinished(server.facts),
         *forgotten(server.facts),
         *mount_findings(server),
         *missing_policy(server),
         *process_findings(server),
         *flagz_findings(server),
+        *policy_folder_findings(server.facts),
         *answering(server.facts),
         *kubeadm_config_findings(server.facts, server.flags),
         *disk_findings(log_backend(server.flags, server.minor), server.facts),
@@ -47,13 +50,15 @@ def planned_findings(
     max_line_bytes: int | None,
     budget: Budget | None = None,
     *,
+    admission_policies: str = "",
     ships: bool = False,
     changes_policy: bool = False,
 ) -> tuple[Finding, ...]:
     """Everything about a node whose manifest becomes that of ``server``, with this policy.
 
     ``max_line_bytes`` is what Loki accepts, None without one; ``ships`` says whether the stack sends the log there.
-    ``budget`` is what the stack promises of the log; ``changes_policy`` says whether the node has another policy now.
+    ``admission_policies`` is the stack's file of those, as the node will have it, empty without one. ``budget`` is what
+    the stack promises of the log; ``changes_policy`` says whether the node has another policy now.
     """
     log = log_backend(server.flags, server.minor)
     return (
@@ -63,6 +68,7 @@ def planned_findings(
         *batch_findings(server.flags),
         *line_findings(server.flags, policy, max_line_bytes),
         *mount_findings(server),
+        *policy_folder_findings(server.facts, admission_policies),
         *disk_findings(log, server.facts, budget),
         *budget_findings(log, budget, server.facts, changes_policy=changes_policy),
         *((*retention_findings(log, budget, server.facts), *shipping_findings(log, server.facts)) if ships else ()),

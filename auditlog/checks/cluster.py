@@ -13,16 +13,20 @@ from auditlog.nodes.fact_types import Health, Sign, SignKind
 from auditlog.nodes.facts import Facts
 
 
-def cluster_findings(node: str, facts: Mapping[str, Facts]) -> Iterator[Finding]:
+def cluster_findings(node: str, facts: Mapping[str, Facts], *, alone: bool = False) -> Iterator[Finding]:
     """What is wrong with ``node`` as a member of its cluster; one of the others may have seen it.
 
-    Nothing of a node whose change was cut off: to finish that is what helps it.
+    Nothing of a node whose change was cut off: to finish that is what helps it. ``alone`` says that no other node is
+    restarted. Then one without an API server may be not Ready: its kubelet may know no other one
+    (ControlPlaneKubeletLocalMode), and the change may bring it back.
     """
     own = facts[node]
     if own.unfinished_change:
         return
     name = own.node_name or node
     readiness = [sign for each in facts.values() for sign in each.cluster if sign.is_about(SignKind.NODE, name)]
+    if alone and not own.processes and own.kubelet_runs:
+        readiness = []
     for sign in (*(sign for sign in own.cluster if sign.kind is not SignKind.NODE), *readiness[:1]):
         finding = _finding(sign, own.pod_logs)
         if finding is not None:

@@ -28,6 +28,7 @@ def obstacles(facts: Facts, owner: str, *, quarantine: bool) -> Iterator[Finding
         )
     yield from other_owner(facts, owner)
     yield from strays(facts, quarantine=quarantine)
+    yield from pipes(facts)
 
 
 def other_owner(facts: Facts, owner: str) -> Iterator[Finding]:
@@ -108,6 +109,17 @@ def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
             f"{stray.name} in {MANIFESTS} defines kube-apiserver too",
             "kubelet may run it in place of kube-apiserver.yaml at any time",
             remedy,
+        )
+
+
+def pipes(facts: Facts) -> Iterator[Finding]:
+    """Named pipes in the manifests folder. kubelet opens what comes there, and opening a pipe waits for a writer."""
+    for name in facts.manifest_pipes:
+        yield _error(
+            "manifest-pipe",
+            f"{name} in {MANIFESTS} is a named pipe",
+            "kubelet waits until somebody writes to it, and meanwhile takes no changed manifest",
+            f"remove it (rm {shlex.quote(f'{MANIFESTS}/{name}')}), and restart kubelet (systemctl restart kubelet)",
         )
 
 

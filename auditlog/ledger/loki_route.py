@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from auditlog.events.http_access import Names
 from auditlog.events.loki import LokiAccess, LokiError
 from auditlog.nodes.ssh_library import asyncssh
+from auditlog.observe.loki_access import access_with
 from auditlog.settings import LokiSettings
 
-REQUEST_SECONDS = 10
 _SERVICE = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
-_NAMES = Names("loki.queryUrl", "loki.tenant", "loki.username", "loki.password", "loki.certificateAuthority")
 
 
 def query_url(loki: LokiSettings) -> str:
@@ -74,16 +72,7 @@ async def through_node(
 
 def access(loki: LokiSettings, socket: str = "") -> LokiAccess:
     """Loki's address and credentials, from the settings."""
-    return LokiAccess(
-        url=query_url(loki),
-        tenant=loki.tenant or "",
-        user=loki.username or "",
-        password=loki.password or "",
-        ca_text=loki.certificate_authority or "",
-        socket=socket,
-        timeout=REQUEST_SECONDS,
-        names=_NAMES,
-    )
+    return access_with(loki, query_url(loki), "loki.queryUrl", socket)
 
 
 async def _try(connection: asyncssh.SSHClientConnection, there: Destination) -> None:

@@ -134,11 +134,45 @@ class StaticPod:
 
     @classmethod
     def read(cls, words: Sequence[str]) -> Self:
-        name = decoded(words[0])
-        shown = name.decode(errors="backslashreplace")
-        shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown)
-        file = StrayManifest(shown, time_or_zero(words, 2), plain=shown.encode() == name)
+        shown = file_name(words)
+        file = StrayManifest(shown, time_or_zero(words, 2), plain=shown.encode() == decoded(words[0]))
         return cls(file, apiserver_pod(decoded(words[1]).decode(errors="replace")))
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """A file in the folder of admission policies, which is not the stack's."""
+
+    name: str
+    """Its name; bytes that are no printable UTF-8 are shown as escapes."""
+    text: str | None
+    """Its content; None if that is too large to be sent."""
+    is_file: bool = True
+    """Whether it is a file, or a link to one. A pipe, or a link to nothing, is none."""
+
+    @classmethod
+    def read(cls, words: Sequence[str]) -> Self:
+        name, kind, *content = words
+        text = decoded("".join(content)).decode(errors="replace") if kind == "file" else None
+        return cls(file_name([name]), text, is_file=kind != "other")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """The folder on the node from which its API server reads admission policies, or will read them."""
+
+    path: str
+    """Where it is."""
+    sha256: str
+    """Of what is there, as the API server names it (node/static_policies.sh)."""
+    files: tuple[PolicyFile, ...] = ()
+    """The files that an API server reads there, without the stack's."""
+    taken_sha256: str | None = None
+    """The same hash of what the API server works by; None if it does not say, or does not read this folder."""
+
+    @classmethod
+    def of(cls, folder: tuple[str, str] | None, files: tuple[PolicyFile, ...], taken: str | None) -> Self | None:
+        return None if folder is None else cls(*folder, files, taken)
 
 
 class Role(StrEnum):
@@ -205,6 +239,12 @@ class Sign:
     def read(cls, words: Sequence[str]) -> Self:
         health, kind, subject, *sentence = words
         return cls(Health(health), SignKind(kind), subject, text(sentence) if sentence else "")
+
+
+def file_name(words: Sequence[str]) -> str:
+    """The name of a file, in which bytes that are no printable UTF-8 are shown as escapes."""
+    shown = decoded(words[0]).decode(errors="backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown)
 
 
 def file_of(name: str) -> One:

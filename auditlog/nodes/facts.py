@@ -6,12 +6,14 @@ that does not print the line. Times are seconds since the epoch, sizes bytes. A 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_type_hints
 
+from auditlog.annotations.model import OWNER_MARK
 from auditlog.node_paths import POD_LOGS
 from auditlog.nodes.answer import (
     ABSENT,
@@ -32,6 +34,8 @@ from auditlog.nodes.fact_types import (
     CANARY,
     HashedFile,
     KubeadmConfig,
+    PolicyFile,
+    PolicyFolder,
     Process,
     RemoteFile,
     Role,
@@ -39,6 +43,7 @@ from auditlog.nodes.fact_types import (
     StaticPod,
     StrayManifest,
     Written,
+    file_name,
     file_of,
     is_recorded,
     record_of,
@@ -62,9 +67,18 @@ def _path_or_none(words: Sequence[str]) -> str | None:
     return text(words) or None
 
 
+def _path_and_sha256(words: Sequence[str]) -> tuple[str, str]:
+    return text(words), words[1]
+
+
 def _by_name(words: Sequence[str]) -> dict[str, str]:
     found = (line.partition(" ") for line in text(words).splitlines())
     return {name: said for name, _, said in found}
+
+
+def _owners(words: Sequence[str]) -> dict[str, str]:
+    marks = {name: json.loads(said or "{}") for name, said in _by_name(words).items()}
+    return {name: str(each.get(OWNER_MARK, "")) for name, each in marks.items()}
 
 
 def _dead_api(words: Sequence[str]) -> str:
@@ -137,6 +151,19 @@ class Facts:
         tuple[StrayManifest, ...], Together(_strays, Each("static-pod", StaticPod.read), file_of("journal"))
     ] = ()
     """Other files in kubelet's folder that define the API server."""
+    manifest_pipes: Annotated[tuple[str, ...], Each("manifest-pipe", file_name)] = ()
+    """Named pipes in kubelet's folder."""
+    policy_folder: Annotated[
+        PolicyFolder | None,
+        Together(
+            PolicyFolder.of,
+            One("static-folder", _path_and_sha256),
+            Each("static-file", PolicyFile.read),
+            One("static-taken", word),
+        ),
+    ] = None
+    """The folder of admission policies that the API server reads; None if there is none, or the installed script
+    predates this fact."""
 
     before_manifest: Annotated[RemoteFile | None, file_of("before-manifest")]
     """The manifest from before this program's first change; None before that."""
@@ -245,6 +272,9 @@ class Facts:
     admission_policies: Annotated[Mapping[str, str] | None, One("annotations", _by_name)] = None
     """The cluster's admission policies and bindings of annotations: what each says, as JSON, by KIND/NAME. None if the
     node was not asked or could not tell."""
+    admission_policy_owners: Annotated[Mapping[str, str] | None, One("annotation-owners", _owners)] = None
+    """The stack that made each of them, by KIND/NAME, empty where none is on record. None if the node was not asked or
+    could not tell, or the installed script predates this fact."""
     cluster: Annotated[tuple[Sign, ...], Each("cluster", Sign.read)] = ()
     """What the node saw of its cluster; empty if the installed script predates this fact."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from auditlog.errors import AuditlogError
 from auditlog.manifest import manifest
@@ -46,6 +46,37 @@ class ReadError(AuditlogError):
         return tuple(self.problems)
 
 
+class FilePaths(NamedTuple):
+    """Where the settings have policy, log, webhook's kubeconfig and admission policies; empty where there are none."""
+
+    policy: str
+    log: str
+    webhook: str = ""
+    static_policies: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> FilePaths:
+        """Those of a stack's nodes."""
+        return cls(
+            settings.policy.path,
+            settings.log_file or "",
+            settings.webhook.path if settings.webhook else "",
+            settings.annotations.static_path if settings.annotations.in_files else "",
+        )
+
+    def named(self) -> Mapping[str, str]:
+        """By the names that the script on the node has for them."""
+        paths = {"policy": self.policy, "log": self.log, "webhook": self.webhook}
+        return {**paths, "static-policies": self.static_policies} if self.static_policies else paths
+
+    def at_these(self, facts: Facts) -> Facts:
+        """The facts, without files that lie elsewhere."""
+        # The installed script looks where the stack's last change put the files; of another place it says nothing.
+        if facts.policy_path not in (None, self.policy):
+            facts = replace(facts, policy=None)
+        return facts if facts.webhook_path == self.webhook else replace(facts, webhook=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one node said."""
@@ -83,15 +114,15 @@ def read_nodes(
     """
     targets = [target_of(node, account.user) for node in sorted(nodes, key=lambda node: node.joining)]
     names = tuple(target.name for target in targets)
-    paths = _paths(policy_path, log_path, webhook_path, static_policies_path)
-    question = _Question(paths, installed=account.user is not None, nodes=names, annotations=annotations)
+    paths = FilePaths(policy_path, log_path, webhook_path, static_policies_path)
+    question = _Question(paths.named(), installed=account.user is not None, nodes=names, annotations=annotations)
     readings = completed(_read_as(account, targets, target_of(bastion) if bastion else None, question)).nodes
     results = {node.name: readings[node.name] for node in nodes}
     problems = [result for result in results.values() if isinstance(result, str)]
     if problems:
         raise ReadError(problems)
     found = {name: result.facts for name, result in results.items() if isinstance(result, Reading)}
-    return {name: _at_paths(each, policy_path, webhook_path) for name, each in found.items()}
+    return {name: paths.at_these(each) for name, each in found.items()}
 
 
 async def read_cluster(settings: Settings, access: Access) -> Mapping[str, Facts | str]:
@@ -103,14 +134,11 @@ async def read_cluster(settings: Settings, access: Access) -> Mapping[str, Facts
     user, bastion = settings.reading_user, settings.bastion
     targets = [target_of(node, user) for node in settings.nodes_to_read]
     names = tuple(target.name for target in targets)
-    webhook = settings.webhook.path if settings.webhook else ""
-    static_policies = settings.annotations.static_path if settings.annotations.in_files else ""
-    paths = _paths(settings.policy.path, settings.log_file or "", webhook, static_policies)
-    question = _Question(paths, installed=user is not None, nodes=names)
+    paths = FilePaths.of(settings)
+    question = _Question(paths.named(), installed=user is not None, nodes=names)
     readings = await _read_all(targets, target_of(bastion) if bastion else None, access, question)
     return {
-        name: found if isinstance(found, str) else _at_paths(found.facts, settings.policy.path, webhook)
-        for name, found in readings.nodes.items()
+        name: found if isinstance(found, str) else paths.at_these(found.facts) for name, found in readings.nodes.items()
     }
 
 
@@ -120,18 +148,6 @@ def read_unknown_nodes(targets: Sequence[Target], bastion: Target | None, access
     Raises ReadError when the bastion lets nobody through.
     """
     return completed(_read_all(targets, bastion, access, _Question(None, flagz=True)))
-
-
-def _paths(policy: str, log: str, webhook: str, static_policies: str) -> Mapping[str, str]:
-    paths = {"policy": policy, "log": log, "webhook": webhook}
-    return {**paths, "static-policies": static_policies} if static_policies else paths
-
-
-def _at_paths(facts: Facts, policy_path: str, webhook_path: str) -> Facts:
-    # The installed script looks where the stack's last change put the files; of another place it says nothing.
-    if facts.policy_path not in (None, policy_path):
-        facts = replace(facts, policy=None)
-    return facts if facts.webhook_path == webhook_path else replace(facts, webhook=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +279,6 @@ def _mounted_from_elsewhere(facts: Facts) -> Mapping[str, str] | None:
         policy, log, webhook = (manifest.node_path(text, flag) or flag for flag in flags)
     except ManifestError:
         return None
-    found = _paths(policy, log, webhook, "")
-    return (
-        None if found == _paths(facts.policy_path or "", facts.log_path or "", facts.webhook_path or "", "") else found
-    )
+    found = FilePaths(policy, log, webhook)
+    looked_at = FilePaths(facts.policy_path or "", facts.log_path or "", facts.webhook_path or "")
+    return None if found == looked_at else found.named()

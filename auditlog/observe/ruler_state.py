@@ -7,22 +7,20 @@ from typing import Any
 
 import yaml
 
-from auditlog.events.http_access import Names
-from auditlog.events.loki import LokiAccess, LokiClient, LokiError
+from auditlog.events.loki import LokiClient, LokiError
 from auditlog.events.loki.client import MissingError
+from auditlog.observe.loki_access import access_with
 from auditlog.observe.ruler import Group, groups_url, namespace_of, ruler_url
 from auditlog.settings import LokiSettings, Settings
 
-_NAMES = Names("alerts.rulerUrl", "loki.tenant", "loki.username", "loki.password", "loki.certificateAuthority")
 _NONE = "no rule groups found"
-_SECONDS = 10
 
 
 def read_ruler(settings: Settings, loki: LokiSettings) -> Mapping[str, Group]:
     """The groups of the stack's own namespace, by name. Raises LokiError if the ruler cannot be read."""
     namespace = namespace_of(settings.cluster)
     url = ruler_url(settings.alerts, loki)
-    client = LokiClient(_access(url, loki))
+    client = LokiClient(access_with(loki, url, "alerts.rulerUrl"))
     try:
         answer = client.text(groups_url(url, namespace))
     except MissingError as error:
@@ -38,15 +36,3 @@ def _groups(url: str, answer: bytes, namespace: str) -> Mapping[str, Group]:
         return {group["name"]: group for group in (read or {}).get(namespace, ())}
     except (yaml.YAMLError, AttributeError, TypeError, KeyError) as problem:
         raise LokiError(f"{url} does not answer as a ruler does; allowed: the ruler's own address") from problem
-
-
-def _access(url: str, loki: LokiSettings) -> LokiAccess:
-    return LokiAccess(
-        url=url,
-        tenant=loki.tenant or "",
-        user=loki.username or "",
-        password=loki.password or "",
-        ca_text=loki.certificate_authority or "",
-        timeout=_SECONDS,
-        names=_NAMES,
-    )

@@ -112,6 +112,7 @@ def plan_files(
             policy,
             line,
             settings.log.budget if settings.log else None,
+            admission_policies=static_policies,
             ships=settings.ships,
             changes_policy=not policy_file.in_sync,
         )

@@ -85,8 +85,9 @@ def make_plan(
             problems.extend(f"{node.name}: {problem}" for problem in error.problems)
     problems.extend(_unreadable_once_joined(joining, nodes))
     members = [node.name for node in settings.nodes_to_read if node not in [machine.node for machine in joining]]
-    seen = {name: tuple(cluster_findings(name, facts)) for name in members}
-    if any(node.needs_restart for node in nodes):
+    restarted = [node.node.name for node in nodes if node.needs_restart]
+    seen = {name: tuple(cluster_findings(name, facts, alone=restarted == [name])) for name in members}
+    if restarted:
         problems.extend(f"{name}: {problem}" for name, found in seen.items() for problem in errors(found))
     config: KubeadmConfigPlan | None = None
     try:

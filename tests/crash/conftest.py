@@ -57,5 +57,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     total: Counter[str] = Counter()
     for (operation, *_), count in tally.cuts.items():
         total[operation] += count
-    terminalreporter.write_line(f"{total.total()} power cuts, {len(tally.seen)} different disks after them, ")
+    terminalreporter.write_line(f"{total.total()} power cuts, {len(tally.seen)} different disks after them")
+    terminalreporter.write_line(f"{tally.compared} copies of a disk are what a shutdown at that moment leaves")
     terminalreporter.write_line(f"{len(tally.broken)} invariants broken")

@@ -1,11 +1,13 @@
 """A disk of its own whose power can be cut: a file system in a file, shut down without writing what it still holds.
 
 ``FS_IOC_SHUTDOWN`` (linux/fs.h; ioctl_xfs_goingdown(2)) stops a mounted file system at once: what
-was not synced is lost, as when the power goes. The loop device below it goes on, so what had reached it stays.
+was not synced is lost, as when the power goes. The loop device below it goes on, so what had reached it stays. A copy
+of its file is the same disk, and what runs on the file system goes on: one run is enough for every moment.
 """
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +82,16 @@ class Disk:
         """Unmounts it where a test that failed has left it."""
         if self.folder.is_mount():
             self.unmount()
+
+    def copy_script(self, cut: Cut) -> str:
+        """The command that copies the mounted disk as ``cut`` would leave it; the copy's path comes behind it.
+
+        A synced file takes the file system's whole log to the disk, and nobody else's content (ext4, fs/ext4/fsync.c:
+        the transaction that is open; XFS, fs/xfs/xfs_file.c: the log up to it).
+        """
+        log = shlex.quote(str(self.folder / "log-is-written"))
+        first = f"echo >>{log} && /usr/bin/sync {log} && " if cut is Cut.LOGGED else ""
+        return f"{first}/usr/bin/cp --sparse=always {shlex.quote(str(self.image))}"
 
     def copy_of(self, other: Disk) -> None:
         """Becomes what ``other`` is. Neither is mounted."""

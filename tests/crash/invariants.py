@@ -18,7 +18,8 @@ _FILE_FLAGS = ("audit-policy-file", "audit-webhook-config-file")
 _MAY_BE_EMPTY = re.compile(
     r"/\.[^/]*\.kubernetes-audit$|/\.kubernetes-audit\.room\.\w+$|/(lock|declared|messages|status|images|guard-messages|probes|before-audit-logging)$|/before/moved-|/\.unfinished/|\.logs$|\.new$|/staged/"
 )
-_BACKUP_NAME = re.compile(r"\d{8}T\d{6}Z(\.1)*")
+# A backup's name, an entry of the policies' history, the change whose proof is awaited: times, and a process there.
+_VOLATILE = re.compile(r"\d{8}T\d{6}Z(\.1)*|\b1\d{9}\.\d+ \d+$|\b1\d{9}\b", re.MULTILINE)
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -35,7 +36,7 @@ def fingerprint(node: CrashNode) -> str:
     whole = hashlib.sha256((node.ram / "etcd/text").read_bytes())
     for path, (mode, content) in contents(node.kubernetes).items():
         lines = [line for line in content.split(b"\n") if not re.match(rb"(worker|boot)=", line)]
-        text = _BACKUP_NAME.sub("TIME", "\n".join([path, oct(mode), b"\n".join(lines).decode(errors="replace")]))
+        text = _VOLATILE.sub("TIME", "\n".join([path, oct(mode), b"\n".join(lines).decode(errors="replace")]))
         whole.update(text.encode() + b"\0")
     return whole.hexdigest()
 

@@ -2,7 +2,7 @@
 
 Every command runs as it is sent, in a mount namespace in which the disk is ``/etc/kubernetes``. kubelet and the API
 server are fakes that come up at once or never. Programs that change names on the disk, and ``sync``, count: each is
-a moment at which the power can be cut, right before it.
+a moment at which the power can be cut, right before it, or at which the disk is copied as a power cut would leave it.
 """
 
 from __future__ import annotations
@@ -29,17 +29,24 @@ _TOOL = """\
 #!/bin/sh
 read -r count <'{ram}/count'
 count=$((count + 1))
+about="{tool} $*"
 echo "$count" >'{ram}/count'
-echo "{tool} $*" >>'{ram}/moments'
-read -r wanted <'{ram}/cut'
-case $count:"{tool} $*" in "$wanted":* | [0-9]*:"$wanted"*) cut=yes ;; *) cut=no ;; esac
-if [ "$cut" = yes ]; then
-    echo "{tool} $*" >'{ram}/cut-at'
-    sed -n 's/^step=//p' {state}/journal >'{ram}/cut-in' 2>/dev/null
-    {shutdown}
-    kill -KILL 0
-fi
+echo "$about" >>'{ram}/moments'
+read -r wanted <'{ram}/wanted'
+case $count:$about in $wanted) . '{ram}/then' ;; esac
 exec /usr/bin/{tool} "$@"
+"""
+# What a program does first at a moment that is wanted.
+_CUT = """\
+echo "$about" >'{ram}/cut-at'
+sed -n 's/^step=//p' {state}/journal >'{ram}/cut-in' 2>/dev/null
+{shutdown}
+kill -KILL 0
+"""
+_COPY = """\
+mkdir "{ram}/copies/$count"
+sed -n 's/^step=//p' {state}/journal >"{ram}/copies/$count/step" 2>/dev/null
+{copy} "{ram}/copies/$count/image" && /usr/bin/cp '{ram}/etcd/version' '{ram}/etcd/text' "{ram}/copies/$count"
 """
 # The installed script, or the one on standard input, with the fakes right before it does what it was called for.
 _SHELL = """\
@@ -121,6 +128,15 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskCopy:
+    """The disk as a power cut before moment ``moment`` would leave it, in which the journal said ``step``."""
+
+    folder: Path
+    moment: int
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class CrashNode:
     """The node. ``ram`` holds what is not on its disk: the fakes, and what they know."""
 
@@ -154,9 +170,15 @@ class CrashNode:
             "ram": str(self.ram),
             "state": f"{KUBERNETES}/audit-logging",
             "shutdown": shlex.join(shutdown_script(KUBERNETES, cut)),
+            "copy": self.disk.copy_script(cut),
         }
         tools = self.ram / "bin"
         tools.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.ram / "copies", ignore_errors=True)
+        (self.ram / "copies").mkdir()
+        (self.ram / "redirected").unlink(missing_ok=True)
+        for name, text in (("cut", _CUT), ("copy", _COPY)):
+            (self.ram / name).write_text(text.format(**places))
         texts = {tool: _TOOL.format(tool=tool, **places) for tool in _TOOLS}
         if not syncs:
             texts["sync"] = texts["sync"].replace('exec /usr/bin/sync "$@"', "exit 0")
@@ -176,14 +198,45 @@ class CrashNode:
 
         A text stands for the first moment at which a command that begins with it is about to run.
         """
+        self._count(f"*:{moment}*" if isinstance(moment, str) else f"{moment}:*", "cut")
+
+    def copy_disk_at(self, moment: str = "") -> None:
+        """From now on the moments are counted from 1, and at each the disk is copied as a power cut would leave it.
+
+        With a text only at those at which a command that begins with it is about to run.
+        """
+        self._count(f"*:{moment}*", "copy")
+
+    def copy_disk_now(self) -> None:
+        """The same while nothing runs, as if this were the next moment."""
+        count = str(self.count() + 1)
+        subprocess.run(["/bin/sh", str(self.ram / "copy")], env={"count": count}, check=True)
+
+    def _count(self, wanted: str, then: str) -> None:
         (self.ram / "count").write_text("0\n")
-        (self.ram / "cut").write_text(f"{moment}\n")
+        (self.ram / "wanted").write_text(f"{wanted}\n")
+        (self.ram / "then").write_text((self.ram / then).read_text())
         for name in ("cut-at", "cut-in", "moments"):
             (self.ram / name).unlink(missing_ok=True)
+
+    def count(self) -> int:
+        """How many moments there were so far."""
+        return int((self.ram / "count").read_text())
 
     def moments(self) -> list[str]:
         """What was about to run at each of them so far."""
         return (self.ram / "moments").read_text().splitlines()
+
+    def copies(self) -> list[DiskCopy]:
+        """Those made so far, in their order."""
+        folders = sorted((self.ram / "copies").iterdir(), key=lambda folder: int(folder.name))
+        return [DiskCopy(folder, int(folder.name), (folder / "step").read_text().strip()) for folder in folders]
+
+    def take(self, copied: DiskCopy) -> None:
+        """The power was cut when that copy was made. etcd, which has a disk of its own, was still there."""
+        (copied.folder / "image").replace(self.disk.image)
+        for name in ("version", "text"):
+            shutil.copy(copied.folder / name, self.ram / "etcd" / name)
 
     def remember(self, other: CrashNode) -> None:
         """etcd, which has a disk of its own, holds what it holds there."""

@@ -23,12 +23,18 @@ Inputs = Mapping[str, str]
 class CrashStack:
     """``settings`` are the stack's, as in its configuration file.
 
-    ``state`` has the inputs of each Command that succeeded, in the order in which they were created.
+    ``state`` has the inputs of each Command that succeeded, in the order in which they were created. ``history`` is
+    what it was from which moment of the node on.
     """
 
     node: CrashNode
     settings: Mapping[str, Any]
     state: dict[str, Inputs] = field(default_factory=dict)
+    history: list[tuple[int, Mapping[str, Inputs]]] = field(default_factory=list)
+
+    def state_at(self, moment: int) -> dict[str, Inputs]:
+        """The state right before this moment of the node."""
+        return dict(next(state for after, state in reversed(self.history) if after < moment))
 
     def changes(self) -> list[tuple[str, Inputs, str]]:
         """The Commands that ``up`` would run now, in their order: name, inputs, the text to run."""
@@ -57,6 +63,7 @@ class CrashStack:
             if ran.status != 0:
                 return ran
             self.state[name] = inputs
+            self._remember()
         proof = node_scripts.sent_command("root", "keep-proof", proof=json.dumps(ARRIVED.outputs()))
         return self.node.run(proof, node_scripts.bundle())
 
@@ -68,7 +75,11 @@ class CrashStack:
             if ran.status != 0:
                 return ran
             del self.state[name]
+            self._remember()
         return ran
+
+    def _remember(self) -> None:
+        self.history.append((self.node.count(), dict(self.state)))
 
     def _configuration(self, host: Mapping[str, str]) -> Mapping[str, str]:
         # The engine hands texts over as they are, and all else as JSON.

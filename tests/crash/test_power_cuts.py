@@ -14,20 +14,20 @@ from tests.crash.operations import OPERATIONS, Operation
 _FIRST_UP, _UPDATE, _DESTROY = OPERATIONS[0], OPERATIONS[2], OPERATIONS[-1]
 # What `make test` cuts off: a moment of each kind.
 _ONE_OF_EACH = (
-    (_FIRST_UP, FILE_SYSTEMS[1], Cut.LOGGED, ("mv /etc/kubernetes/audit-logging/owner",)),
+    (_FIRST_UP, FILE_SYSTEMS[1], Cut.LOGGED, "mv /etc/kubernetes/audit-logging/owner"),
     # The policy was staged, and the stack was told so.
-    (_UPDATE, FILE_SYSTEMS[0], Cut.BARE, ("rm -f /etc/kubernetes/audit-logging/images",)),
+    (_UPDATE, FILE_SYSTEMS[0], Cut.BARE, "rm -f /etc/kubernetes/audit-logging/images"),
     # The manifest has been given back; the webhook's kubeconfig and the policy are still there.
-    (_DESTROY, FILE_SYSTEMS[2], Cut.LOGGED, ("mv -f /etc/kubernetes/audit-webhook.yaml",)),
+    (_DESTROY, FILE_SYSTEMS[2], Cut.LOGGED, "mv -f /etc/kubernetes/audit-webhook.yaml"),
 )
 
 
-@pytest.mark.parametrize(("operation", "file_system", "cut", "moments"), _ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize(("operation", "file_system", "cut", "about"), _ONE_OF_EACH, ids=str)
 def test_a_power_cut_of_each_kind(
-    operation: Operation, file_system: FileSystem, cut: Cut, moments: tuple[str, ...], disks: Path, tally: Tally
+    operation: Operation, file_system: FileSystem, cut: Cut, about: str, disks: Path, tally: Tally
 ) -> None:
     before = len(tally.broken)
-    Experiment(operation, file_system, cut, disks, tally).run(moments)
+    Experiment(operation, file_system, cut, disks, tally).at(about)
     assert tally.broken[before:] == []
 
 
@@ -45,7 +45,7 @@ def test_scripts_whose_sync_does_nothing_are_found_out(
 ) -> None:
     """The control of all the tests here."""
     tally = Tally()
-    Experiment(_FIRST_UP, file_system, cut, disks, tally, syncs=False).run(only=())
+    Experiment(_FIRST_UP, file_system, cut, disks, tally, syncs=False).at_its_end()
     assert any(broken in each for each in tally.broken), tally.broken
 
 
@@ -58,7 +58,7 @@ def test_a_power_cut_at_every_moment(
     file_system: FileSystem, cut: Cut, operation: Operation, disks: Path, tally: Tally
 ) -> None:
     before = len(tally.broken)
-    Experiment(operation, file_system, cut, disks, tally).run()
+    Experiment(operation, file_system, cut, disks, tally).at_every_moment()
     assert tally.broken[before:] == []
 
 

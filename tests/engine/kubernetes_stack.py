@@ -107,6 +107,12 @@ class Stack:
         self._stack.destroy(on_event=run.record)
         return run
 
+    def forget(self) -> None:
+        """Takes everything out of the state; what is in the cluster stays."""
+        exported = self._stack.export_stack()
+        empty = {**(exported.deployment or {}), "resources": []}
+        self._stack.import_stack(automation.Deployment(exported.version, empty))
+
     def state(self, name: str) -> dict[str, Any] | None:
         """The resource as the state file holds it, secrets encrypted, or None."""
         deployment = json.loads(self._state_file.read_text())["checkpoint"]["latest"] or {}

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from auditlog.annotations.model import SENTINEL
+from auditlog.annotations.model import OWNER_MARK, SENTINEL
 from auditlog.annotations.read import catalogue
 from auditlog.annotations.render import BINDING, POLICY, astray
 from components.annotations import Annotations
@@ -29,6 +29,7 @@ from tests.engine.kubernetes_stack import Declare, Stack, program
 pytest_plugins = ("tests.engine.kubernetes_fixtures",)
 
 _POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+_BINDINGS = f"{_POLICIES.removesuffix('ies')}ybindings"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _SECRET = "canary-value"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -53,7 +54,7 @@ class Audited:
         """The same with the sentinels."""
         before = len(self.events())
         request()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             mine = [each for each in self.events()[before:] if each["userAgent"].startswith("Python-urllib")]
             if mine:
@@ -64,11 +65,16 @@ class Audited:
         pytest.fail("the request is not in the audit log")
 
 
-def declared(leave_out: Sequence[str] = (), there: Mapping[str, str] | None = None) -> Declare:
+def declared(
+    leave_out: Sequence[str] = (),
+    there: Mapping[str, str] | None = None,
+    owners: Mapping[str, str] | None = None,
+    owner: str = "me",
+) -> Declare:
     def declare(options: pulumi.ResourceOptions) -> None:
         entries = [entry for entry in catalogue() if entry.name not in leave_out]
         assert isinstance(options.provider, pulumi.ProviderResource)
-        Annotations("annotations", entries, there, [], Scope("me"), options.provider)
+        Annotations("annotations", entries, there, owners, [], Scope(owner), options.provider)
 
     return declare
 
@@ -103,7 +109,7 @@ def audited(server: Audited, stack: Stack) -> Iterator[Audited]:
         server.api.create("/api/v1/namespaces/demo/serviceaccounts", {"metadata": {"name": "default"}})
     probe = f"{_RBAC}/namespaces/demo/roles"
     role = {"metadata": {"generateName": "probe-"}, "rules": []}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     # A policy works a few seconds after it was made.
     while not server.everything(lambda: server.api.create(probe, role)):
         assert time.monotonic() < deadline, "the catalogue is not in force"
@@ -344,26 +350,52 @@ def test_what_is_left_out_is_taken_away_and_nothing_else_changes(server: Audited
     assert there == {entry.policy_name for entry in catalogue() if entry.name != "session"}
     stack.destroy()
     assert server.api.request("GET", _POLICIES)["items"] == []
-    assert server.api.request("GET", f"{_POLICIES.removesuffix('ies')}ybindings")["items"] == []
+    assert server.api.request("GET", _BINDINGS)["items"] == []
+
+
+def objects(api: KubernetesApi) -> dict[str, Mapping[str, Any]]:
+    """The policies and bindings that are there, by KIND/NAME."""
+    return {
+        f"{kind}/{each['metadata']['name']}": each
+        for kind, path in ((POLICY, _POLICIES), (BINDING, _BINDINGS))
+        for each in api.request("GET", path)["items"]
+    }
+
+
+def owners_of(api: KubernetesApi) -> dict[str, str]:
+    return {name: each["metadata"]["annotations"][OWNER_MARK] for name, each in objects(api).items()}
+
+
+def test_a_former_owners_are_marked_in_place_and_those_that_the_state_lost_are_taken(
+    server: Audited, stack: Stack
+) -> None:
+    api, kubeconfig = server.api, server.api.kubeconfig()
+    stack.up(program(declared(owner="before"), kubeconfig))
+    made = {name: each["metadata"]["uid"] for name, each in objects(api).items()}
+    stack.up(program(declared(owners=owners_of(api)), kubeconfig))
+    assert set(owners_of(api).values()) == {"me"}
+    again = stack.preview(program(declared(owners=owners_of(api)), kubeconfig))
+    assert {tuple(steps) for steps in again.operations.values()} == {("same",)}
+    stack.forget()
+    stack.up(program(declared(owners=owners_of(api)), kubeconfig))
+    assert {name: each["metadata"]["uid"] for name, each in objects(api).items()} == made
+    again = stack.preview(program(declared(owners=owners_of(api)), kubeconfig))
+    assert {tuple(steps) for steps in again.operations.values()} == {("same",)}
+    stack.destroy()
 
 
 def test_what_somebody_removed_or_changed_is_made_again(server: Audited, stack: Stack) -> None:
-    bindings = f"{_POLICIES.removesuffix('ies')}ybindings"
     api, kubeconfig = server.api, server.api.kubeconfig()
 
     def there() -> dict[str, str]:
-        return {
-            f"{kind}/{each['metadata']['name']}": json.dumps(each["spec"])
-            for kind, path in ((POLICY, _POLICIES), (BINDING, bindings))
-            for each in api.request("GET", path)["items"]
-        }
+        return {name: json.dumps(each["spec"]) for name, each in objects(api).items()}
 
     stack.up(program(declared(there=there()), kubeconfig))
     assert astray(catalogue(), there()) == frozenset()
     again = stack.preview(program(declared(there=there()), kubeconfig))
     assert {tuple(steps) for steps in again.operations.values()} == {("same",)}
 
-    api.request("DELETE", f"{bindings}/audit-annotations-workload")
+    api.request("DELETE", f"{_BINDINGS}/audit-annotations-workload")
     api.request("DELETE", f"{_POLICIES}/audit-annotations-role")
     never = {"spec": {"matchConditions": [{"name": "never", "expression": "false"}]}}
     api.merge(f"{_POLICIES}/audit-annotations-secret", never)

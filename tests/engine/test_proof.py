@@ -142,7 +142,7 @@ def test_an_entry_in_loki_that_lacks_fields_is_no_proof(server: SshServer, node:
 
 def test_an_event_that_comes_late_is_waited_for(server: SshServer, node: FakeNode, loki: FakeLoki) -> None:
     loki.refusals = [(200, {"resultType": "streams", "result": []})] * 2  # type: ignore[list-item]
-    assert isinstance(prove(server, node, LokiSettings(loki.url), seconds=60), Proven)
+    assert isinstance(prove(server, node, LokiSettings(loki.url), seconds=600), Proven)
     assert len(loki.requests) == 3
 
 

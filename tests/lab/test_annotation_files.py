@@ -6,8 +6,10 @@ ConfigMap that they create must carry the annotation, also while the way changes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +174,16 @@ def test_an_edited_file_is_seen_and_written_again_without_a_restart(node: Node, 
 def test_a_broken_file_never_costs_an_api_server(
     lab: Lab, node: Node, stack: PulumiStack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Somebody else's file in the folder, which the API server refuses: the rehearsal finds it."""
+    """Somebody else's file in the folder: the preview names what it can read, and the rehearsal finds the rest."""
     running, there = process_ids(node), node.sha256(FILE)
-    node.run(f"echo 'kind: Nonsense' >{FOLDER}/theirs.yaml")
     configure(lab, stack, "files", own_entry(tmp_path_factory.mktemp("own"), "third"))
+    node.run(f"echo 'kind: Nonsense' >{FOLDER}/theirs.yaml")
+    with pytest.raises(LabError, match=r"theirs\.yaml has an object of kind Nonsense"):
+        stack.run("preview")
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy"}
+    spec = {"validations": [{"expression": "no such thing"}]}
+    theirs = json.dumps({**head, "metadata": {"name": "theirs.static.k8s.io"}, "spec": spec})
+    node.run(f"echo '{theirs}' >{FOLDER}/theirs.yaml")
     with pytest.raises(LabError) as error:
         stack.run("up", "--yes", "--skip-preview")
     assert "the rehearsal of the new manifest and policy failed" in str(error.value)
@@ -205,6 +213,58 @@ def test_no_write_goes_without_annotations_while_the_delivery_changes(
             time.sleep(5)
         assert_each_is_annotated(node, records, {"fourth"})
         stack.run("preview", "--expect-no-changes")
+
+
+_NEVER = json.dumps({"spec": {"matchConditions": [{"name": "never", "expression": "false"}]}})
+_EDITS = f"""
+export KUBECONFIG=/etc/kubernetes/admin.conf
+while :; do
+    kubectl patch validatingadmissionpolicy audit-annotations-made --type=merge -p '{_NEVER}'
+    kubectl delete validatingadmissionpolicybinding audit-annotations-secret
+    [ ! -f {FILE} ] || echo '# theirs' >>{FILE}
+    sleep 1
+done >/dev/null 2>&1
+"""
+
+
+@contextlib.contextmanager
+def edited_all_the_time(node: Node) -> Iterator[None]:
+    """Somebody changes a policy and removes a binding in the cluster, and adds to the file on the node."""
+    node.run(f"cat >/tmp/edits.sh <<'TEXT'\n{_EDITS}TEXT")
+    node.run("setsid sh /tmp/edits.sh >/dev/null 2>&1 & echo $! >/tmp/edits.pid")
+    try:
+        yield
+    finally:
+        node.run("kill -- -$(cat /tmp/edits.pid); rm /tmp/edits.sh /tmp/edits.pid")
+
+
+@pytest.mark.exhaustive
+def test_while_somebody_edits_them_a_change_of_the_delivery_is_made_or_refused_in_one_sentence(
+    lab: Lab, node: Node, stack: PulumiStack, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own = own_entry(tmp_path_factory.mktemp("own"), "fifth")
+    for delivery in ("api", "files", "api", "files"):
+        configure(lab, stack, delivery, own)
+        with edited_all_the_time(node):
+            done = stack.run("up", "--yes", "--skip-preview", check=False)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode == 0 or "changed after it was read for this plan; run again" in said, said
+        assert "Traceback" not in said
+        assert "conflict" not in said
+        stack.run("up", "--yes", "--skip-preview")
+        stack.run("preview", "--expect-no-changes")
+        # A policy in the cluster works some seconds after it was made.
+        found = eventually(lambda: said_of_a_new_one(lab, node), bool, 60)
+        assert found == ["fifth"]
+
+
+def said_of_a_new_one(lab: Lab, node: Node) -> list[str]:
+    """What the event says of a ConfigMap that is made now."""
+    name = f"new-{time.time_ns()}"
+    lab.kubectl("-n", "default", "create", "configmap", name)
+    (line,) = node.run(f'grep -F \'"name":"{name}"\' {LOG} | grep ResponseComplete').stdout.splitlines()
+    given = json.loads(line).get("annotations", {})
+    return [value for key, value in given.items() if key.endswith("/said")]
 
 
 def test_removal_gives_everything_back(node: Node, stack: PulumiStack, before: dict[str, str]) -> None:

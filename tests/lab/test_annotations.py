@@ -26,6 +26,15 @@ def configure(lab: Lab, stack: PulumiStack, **given: object) -> None:
     stack.configure(lab.state, {**settings, "annotations": given, "kubeconfigFile": str(lab.paths.kubeconfig)})
 
 
+def entry(value: str) -> dict[str, Any]:
+    """An entry of ones own."""
+    return {
+        "about": "How many keys it has.",
+        "requests": [{"group": "", "resources": ["configmaps"], "operations": ["CREATE"]}],
+        "annotations": {"size": {"about": "Their number.", "value": value}},
+    }
+
+
 def policies(lab: Lab) -> str:
     return lab.kubectl("get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "name")
 
@@ -41,12 +50,7 @@ def test_an_expression_that_does_not_compile_stops_an_update_before_anything_is_
     lab: Lab, node: Node, stack: PulumiStack, before: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     own = tmp_path_factory.mktemp("own") / "sized.yaml"
-    entry = {
-        "about": "How many keys it has.",
-        "requests": [{"group": "", "resources": ["configmaps"], "operations": ["CREATE"]}],
-        "annotations": {"size": {"about": "Their number.", "value": "object.data.size()"}},
-    }
-    own.write_text(json.dumps(entry))
+    own.write_text(json.dumps(entry("object.data.size()")))
     configure(lab, stack, delivery="api", files=[str(own)])
     with pytest.raises(LabError) as error:
         stack.run("up", "--yes", "--skip-preview")
@@ -57,10 +61,36 @@ def test_an_expression_that_does_not_compile_stops_an_update_before_anything_is_
     assert "Traceback" not in said
     assert hashes(node) == before
     assert ANNOTATIONS not in policies(lab)
-    entry["annotations"]["size"]["value"] = "string(object.data.size())"  # type: ignore[index]
-    own.write_text(json.dumps(entry))
+    own.write_text(json.dumps(entry("string(object.data.size())")))
     stack.run("up", "--yes", "--skip-preview")
     assert f"{ANNOTATIONS}sized" in policies(lab)
+
+
+def test_a_policy_whose_name_is_taken_stops_a_preview_with_its_owner_and_what_to_do(
+    lab: Lab, stack: PulumiStack
+) -> None:
+    taken, kinds = f"{ANNOTATIONS}mine", "validatingadmissionpolicies,validatingadmissionpolicybindings"
+    binding = {"policyName": taken, "validationActions": ["Audit"]}
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding"}
+    file, own = stack.folder / "taken.json", stack.folder / "mine.yaml"
+    file.write_text(json.dumps({**head, "metadata": {"name": taken}, "spec": binding}))
+    own.write_text(json.dumps(entry("'x'")))
+    lab.kubectl("create", "-f", str(file))
+    configure(lab, stack, delivery="api", files=[str(own)])
+    refused = stack.run("preview", check=False)
+    said = " ".join((refused.stdout + refused.stderr).split())
+    assert refused.returncode != 0
+    assert "The cluster has admission policies of these names already; nothing was changed." in said
+    assert (
+        f"{taken}: made by no stack, or its mark is gone; if nobody needs them, run kubectl delete {kinds} {taken}"
+        in said
+    )
+    lab.kubectl("annotate", "-f", str(file), "kubernetes-audit/owner=theirs/prod")
+    refused = stack.run("preview", check=False)
+    assert f"{taken}: made by the stack 'theirs/prod', and this is" in " ".join(
+        (refused.stdout + refused.stderr).split()
+    )
+    lab.kubectl("delete", "-f", str(file))
 
 
 def test_an_update_is_told_by_its_keys_and_never_by_a_value(lab: Lab, node: Node, stack: PulumiStack) -> None:

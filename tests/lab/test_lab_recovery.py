@@ -25,7 +25,13 @@ def _no_second_lab() -> Iterator[None]:
     SECOND.command("down")
 
 
-@pytest.mark.parametrize("marker", ["starting the node", "loading the images", "kubeadm init"])
+@pytest.mark.parametrize(
+    "marker",
+    [
+        *(pytest.param(early, marks=pytest.mark.exhaustive) for early in ("starting the node", "loading the images")),
+        "kubeadm init",
+    ],
+)
 def test_down_removes_everything_after_a_kill(marker: str) -> None:
     before = machine()
     SECOND.killed_up(marker)

@@ -18,7 +18,7 @@ from tests.lab.own_lab import OwnLab, machine, remains
 from tests.lab.test_first_stack import MANIFEST, eventually, process_arguments
 
 # The first test makes the lab, which on a busy machine alone takes minutes.
-pytestmark = pytest.mark.timeout(2400)
+pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(2400)]
 
 THREE = OwnLab("three")
 

@@ -34,8 +34,9 @@ def place_to_act(lab: Lab, observability: Observability, stack: PulumiStack, **s
         node.run(CLEAN, check=False)
         lab.kubectl("delete", "namespace", "detections", "--ignore-not-found", "--timeout=120s")
         lab.kubectl("create", "namespace", "detections")
-        # Pods are refused until the controller has made it.
-        lab.kubectl("-n", "detections", "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+        # Pods are refused until the controller has made it; kubectl waits for a creation only since 1.31.
+        account = ("-n", "detections", "get", "serviceaccount", "default", "-o", "name")
+        assert eventually(lambda: lab.kubectl(*account, check=False), bool)
         yield
         node.run(CLEAN, check=False)
 

@@ -20,7 +20,7 @@ from auditlog.observe.rules_loki import loki_rules
 from tests.observability.pipeline import Pipeline, running
 
 RULES = loki_rules(RuleScope("prod", ("cp1", "cp2")))
-_SECONDS = 120
+_SECONDS = 300
 
 
 @pytest.fixture(scope="module")

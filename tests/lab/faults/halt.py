@@ -78,7 +78,7 @@ class Halt:
 
     node: Node
 
-    def wait(self, operation: Running, seconds: float = 240) -> None:
+    def wait(self, operation: Running, seconds: float = 480) -> None:
         """Until the script has come there. Fails with what the operation printed when it ends before."""
         deadline = time.monotonic() + seconds
         while not self._holder.exists():

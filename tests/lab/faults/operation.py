@@ -35,7 +35,7 @@ class Operation:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"does not end:\n{self.output()}") from None
 
-    def prints(self, text: str, seconds: float = 240) -> None:
+    def prints(self, text: str, seconds: float = 480) -> None:
         """Waits until it has printed the text."""
         deadline = time.monotonic() + seconds
         while text not in self.output():

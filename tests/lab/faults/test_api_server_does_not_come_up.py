@@ -63,7 +63,7 @@ def patient(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
     "spoiled",
     [
         pytest.param(REFUSED_POLICY, id="refused policy"),
-        pytest.param(UNKNOWN_FLAG, id="unknown flag"),
+        pytest.param(UNKNOWN_FLAG, id="unknown flag", marks=pytest.mark.exhaustive),
         pytest.param(IMAGE_GONE, id="image gone", marks=pytest.mark.exhaustive),
     ],
 )

@@ -83,6 +83,7 @@ def quick(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
         yield experiment
 
 
+@pytest.mark.exhaustive
 def test_power_cut_between_the_two_manifests_of_a_quick_restart(quick: Experiment) -> None:
     change_and_removal(quick, BETWEEN_TWO_MANIFESTS, POWER_CUT, POWER_CUT)
 

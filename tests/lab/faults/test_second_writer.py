@@ -2,7 +2,7 @@
 
 Each case is a moment of a change (``up``, its way back, ``destroy``) and a way to write: by a rename, as editors and
 kubeadm do, or into the file itself. ``tests/unit/node/test_other_writers.py`` has every moment on files alone. ``make
-test-faults`` has every moment on a real kubelet, ``make test`` one of each kind.
+test-faults`` has every moment on a real kubelet, ``make test`` the way back and a real kubeadm in the middle of ``up``.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ EDIT = "    - --profiling=false\n"
 NOT_CHECKED = "SystemVerification,CoreDNSUnsupportedPlugins,CoreDNSMigration"
 SAID = ("changed by somebody else while this change was made", "somebody else wrote into")
 MOMENTS = [*(after(step) for step in step_names()), BEFORE_THE_MANIFEST, AFTER_THE_MANIFEST]
-# A write by rename during `up` is also what the real `kubeadm upgrade` below does, one in place what the way back has.
-ONCE = {("destroy", "rename"): BEFORE_THE_MANIFEST}
 WAYS = ("rename", "in place")
 
 
@@ -53,30 +51,23 @@ def write_text(experiment: Experiment, text: str, way: str) -> None:
         experiment.node.run(f"cat >{MANIFEST} <<'THE-END'\n{text}THE-END\n")
 
 
-def cases(verb: str) -> list[object]:
-    """Every moment in every way; what ``make test`` leaves out is marked."""
-    return [
-        pytest.param(
-            moment, way, id=f"{way} {moment}", marks=() if ONCE.get((verb, way)) == moment else pytest.mark.exhaustive
-        )
-        for moment in MOMENTS
-        for way in WAYS
-    ]
-
-
 @pytest.fixture
 def edited(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
     with Experiment.begin(running_lab, "faults-writer", baseline, {"healthTimeoutSeconds": 90}) as experiment:
         yield experiment
 
 
-@pytest.mark.parametrize(("moment", "way"), cases("up"))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+@pytest.mark.parametrize("way", WAYS)
 def test_during_up(edited: Experiment, moment: Moment, way: str) -> None:
     theirs = while_halted(edited, "up", moment, way)
     finishes(edited, theirs)
 
 
-@pytest.mark.parametrize(("moment", "way"), cases("destroy"))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+@pytest.mark.parametrize("way", WAYS)
 def test_during_destroy(edited: Experiment, moment: Moment, way: str) -> None:
     edited.completes("up")
     theirs = while_halted(edited, "destroy", moment, way)
@@ -102,9 +93,8 @@ def test_on_the_way_back(edited: Experiment, way: str) -> None:
     finishes(edited, text)
 
 
-@pytest.mark.parametrize(
-    "moment", [BETWEEN_TWO_MANIFESTS, pytest.param(OLD_ONE_KILLED, marks=pytest.mark.exhaustive)], ids=str
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("moment", [BETWEEN_TWO_MANIFESTS, OLD_ONE_KILLED], ids=str)
 def test_during_a_quick_restart(running_lab: Lab, baseline: Observed, moment: Moment) -> None:
     with Experiment.begin(running_lab, "faults-quick-writer", baseline, QUICK) as quick:
         theirs = while_halted(quick, "up", moment, "rename")

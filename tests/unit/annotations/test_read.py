@@ -43,6 +43,17 @@ def written(folder: Path, document: Any, name: str = "mine") -> Path:
             {"requests": [{"group": "", "resources": ["Pods/"], "operations": ["CREATE"]}]},
             'requests[0].resources: "Pods/"; allowed: a resource, or RESOURCE/SUBRESOURCE',
         ),
+        ({"variables": {"in": "1"}}, 'variables: "in" is a word of CEL; allowed: another name'),
+        ({"annotations": {"two words": {"about": "x", "value": "'x'"}}}, 'annotations: "two words"; allowed: a letter'),
+        (
+            {"annotations": {f"key{number}": {"about": "x", "value": "'x'"} for number in range(21)}},
+            "annotations: there are 21; allowed: 1 to 19",
+        ),
+        (
+            {"annotations": {"name": {"about": "x", "value": f"'{'x' * 10_300}'"}}},
+            "annotations.name.value: has 10302 bytes; allowed: up to 10240",
+        ),
+        ({"variables": {"long": "1" * 10_300}}, "variables.long: has 10300 bytes; allowed: up to 10240"),
         ({"variables": {"not a name": "1"}}, 'variables: "not a name"; allowed: a letter, then letters and digits'),
         ({"annotations": {}}, "annotations: there are 0; allowed: 1 to 19"),
         ({"annotations": {SENTINEL: {"about": "x", "value": "'x'"}}}, "is added to every entry; allowed: another name"),
@@ -66,6 +77,10 @@ def test_a_file_that_is_not_there_or_no_yaml(tmp_path: Path) -> None:
     (tmp_path / "again.yaml").write_text("about: one\nabout: two\n")
     with pytest.raises(AnnotationError, match=r"is no YAML: .*duplicate key"):
         read_entry(tmp_path / "again.yaml")
+    for name, text in (("month", "about: 2026-13-01"), ("hexadecimal", "about: 0x_"), ("deep", "[" * 20_000)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+        with pytest.raises(AnnotationError, match=rf"{name}\.yaml: is no YAML: "):
+            read_entry(tmp_path / f"{name}.yaml")
     with pytest.raises(AnnotationError, match='the name is "Mine"; allowed: up to 40'):
         read_entry(written(tmp_path, RIGHT, "Mine"))
 

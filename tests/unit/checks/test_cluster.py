@@ -108,3 +108,18 @@ def test_an_endpoint_that_does_not_answer_is_told_from_an_api_server_that_does_n
 def test_what_a_node_saw_is_read_as_it_is_written() -> None:
     seen = seeing(untouched(), WELL, FULL, SILENT, UNKNOWN)
     assert parse_facts(facts_output(seen)).cluster == seen.cluster
+
+
+def test_a_node_without_an_api_server_is_not_ready_for_that_alone_and_may_get_its_own_back() -> None:
+    """Its kubelet knows no other API server (ControlPlaneKubeletLocalMode)."""
+    lost = dataclasses.replace(applied(), policy=None, processes=(), node_name="cp2", role=Role.CONTROL_PLANE)
+    facts = {"cp1": seeing(applied(), not_ready("cp2")), "cp2": lost}
+    planned = make_plan(settings("cp1", "cp2"), POLICY, facts, OWNER)
+    assert [node.needs_restart for node in planned.nodes] == [False, True]
+    assert "was deleted" in " ".join(planned.nodes[1].reasons) or "is not there" in " ".join(planned.nodes[1].reasons)
+    for more in (
+        {"cp1": seeing(untouched(), not_ready("cp2"))},
+        {"cp2": dataclasses.replace(lost, processes=applied().processes)},
+    ):
+        with pytest.raises(PlanError, match="the node cp2 is not Ready"):
+            make_plan(settings("cp1", "cp2"), POLICY, {**facts, **more}, OWNER)

@@ -90,3 +90,11 @@ def test_a_tool_that_is_elsewhere_is_said_where_to_link(tmp_path: Path) -> None:
     missing = found(missing_tools=("kubectl",))["missing-tools"]
     assert missing.endswith(f"install what is missing, or link it into one of {SEARCHED}")
     assert run(tmp_path, 'echo "${PATH#*:}"').stdout.strip() == SEARCHED.replace(", ", ":").replace(" and ", ":")
+
+
+def test_a_named_pipe_in_the_manifests_folder_is_an_obstacle() -> None:
+    assert found(manifest_pipes=("a pipe",))["manifest-pipe"] == (
+        "a pipe in /etc/kubernetes/manifests is a named pipe: kubelet waits until somebody writes to it, and meanwhile "
+        "takes no changed manifest; remove it (rm '/etc/kubernetes/manifests/a pipe'), and restart kubelet "
+        "(systemctl restart kubelet)"
+    )

@@ -48,6 +48,7 @@ class Registration:
     forgotten: bool
     aliases: tuple[str, ...]
     deleted_before_replaced: bool
+    deletion_timeout: str
 
 
 @dataclass
@@ -102,6 +103,7 @@ class _Recorder(mocks.MockMonitor):
                 forgotten=request.retainOnDelete,
                 aliases=tuple(alias.spec.name for alias in request.aliases),
                 deleted_before_replaced=request.deleteBeforeReplace,
+                deletion_timeout=request.customTimeouts.delete,
             )
         return response
 

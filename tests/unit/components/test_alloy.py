@@ -96,8 +96,9 @@ def test_the_pod_runs_on_control_plane_nodes_in_spite_of_their_taint(program: Pr
     spec = pod(program)["spec"]
     assert spec["nodeSelector"] == {"node-role.kubernetes.io/control-plane": ""}
     assert {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"} in spec["tolerations"]
-    namespace = program.resources["alloy-namespace"].inputs["metadata"]
-    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+    namespace = program.resources["alloy-namespace"]
+    assert namespace.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+    assert namespace.deletion_timeout == "2m"
 
 
 def test_a_changed_configuration_changes_the_pod(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:

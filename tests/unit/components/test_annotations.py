@@ -49,12 +49,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return nodes
 
 
-def run(monkeypatch: pytest.MonkeyPatch, there: Mapping[str, str] | None = None, *, preview: bool = False) -> Program:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    there: Mapping[str, str] | None = None,
+    owners: Mapping[str, str] | None = None,
+    *,
+    preview: bool = False,
+    take_over: str | None = None,
+) -> Program:
     config = {
         **stack_config(annotations={"delivery": "api"}),
         f"{PROJECT}:kubeconfig": "apiVersion: v1\nkind: Config\n",
+        **({f"{PROJECT}:takeOver": take_over} if take_over else {}),
     }
-    facts = dataclasses.replace(untouched(), admission_policies=there)
+    facts = dataclasses.replace(untouched(), admission_policies=there, admission_policy_owners=owners)
     return run_program(monkeypatch, config, {"cp1": facts}, preview=preview)
 
 
@@ -90,6 +98,30 @@ def test_what_is_gone_or_changed_is_replaced_and_what_is_there_or_unknown_stays(
         assert made.deleted_before_replaced is is_replaced
         assert made.ignore_changes == (() if is_replaced else ("metadata.annotations",))
         assert any(gone in message for message in program.messages) is is_replaced
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("preview", [True, False])
+def test_anothers_policies_stop_a_preview_and_an_update_before_anything_is_declared(
+    monkeypatch: pytest.MonkeyPatch, *, preview: bool
+) -> None:
+    owners = dict.fromkeys(AS_DECLARED, "other/stack")
+    said = (
+        r"The cluster has admission policies of these names already; nothing was changed\.\naudit-annotations-binding, "
+    )
+    with pytest.raises(pulumi.RunError, match=said):
+        run(monkeypatch, AS_DECLARED, owners, preview=preview)
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_former_owners_policies_are_marked_as_this_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = run(monkeypatch, AS_DECLARED, dict.fromkeys(AS_DECLARED, "other/stack"), take_over="other/stack")
+    made = program.resources[BINDING]
+    assert made.ignore_changes == ()
+    marks = made.inputs["metadata"]["annotations"]
+    assert (marks["kubernetes-audit/owner"], marks["pulumi.com/patchForce"]) == (f"{PROJECT}/test", "true")
+    program = run(monkeypatch, AS_DECLARED, {})
+    assert "pulumi.com/patchForce" not in program.resources[BINDING].inputs["metadata"]["annotations"]
 
 
 FLAG = "--admission-control-config-file=/etc/kubernetes/audit-admission.yaml"

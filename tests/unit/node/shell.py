@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from auditlog.nodes import node_scripts
@@ -39,17 +40,17 @@ def run(folder: Path, script: str, given: str = "") -> subprocess.CompletedProce
     home = shlex.quote(str(folder))
     paths = (
         f"STATE={home}/state ARCHIVE={home}/archive MANIFESTS={home} MANIFEST={home}/manifest UNITS={home}/units "
-        f"ADMISSION={home}/admission PATH={home}/bin:{TOOLS}$PATH\n"
+        f"ADMISSION={home}/admission AUTHORITY={home}/ca.crt PATH={home}/bin:{TOOLS}$PATH\n"
     )
     firewall = "".join(f"{tool}() {{ return 1; }}\n" for tool in _FIREWALL if not (folder / "bin" / tool).exists())
-    return subprocess.run(
-        [
-            shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh",
-            "-c",
-            LIBRARY + paths + _FAKES + firewall + script,
-        ],
-        input=given,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    # The library alone is about as long as a command's argument may be.
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(LIBRARY + paths + _FAKES + firewall + script)
+        file.flush()
+        return subprocess.run(
+            [shutil.which("sh", path=f"{TOOLS}/usr/bin") or "sh", file.name],
+            input=given,
+            text=True,
+            capture_output=True,
+            check=False,
+        )

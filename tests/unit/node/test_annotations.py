@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.node.shell import run
 
+MARKED = 'ValidatingAdmissionPolicy/audit-annotations-a {"kubernetes-audit/owner":"p/s"}\n'
+BARE = "ValidatingAdmissionPolicy/audit-annotations-a \n"
 OURS = 'ValidatingAdmissionPolicy/audit-annotations-a {"x":"y z"}\n'
 
 
@@ -23,12 +25,24 @@ def kubectl(folder: Path, script: str) -> None:
     (folder / "bin/kubectl").chmod(0o700)
 
 
-@pytest.mark.parametrize(("there", "told"), [(f"ValidatingAdmissionPolicy/other {{}}\n{OURS}", OURS), ("", "")])
-def test_it_tells_what_our_policies_say(node: Path, there: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("there", "told", "owners"),
+    [
+        (
+            f"ValidatingAdmissionPolicy/other {{}}\nof ValidatingAdmissionPolicy/other {{}}\n{OURS}of {MARKED}",
+            OURS,
+            MARKED,
+        ),
+        (f"{OURS}of {BARE}", OURS, BARE),
+        ("", "", ""),
+    ],
+)
+def test_it_tells_what_our_policies_say_and_whose_they_are(node: Path, there: str, told: str, owners: str) -> None:
     (node / "there").write_text(there)
     kubectl(node, f"cat {node}/there")
-    name, _, said = run(node, "fact_annotations").stdout.rstrip("\n").partition(" ")
-    assert (name, base64.b64decode(said).decode()) == ("annotations", told)
+    said = dict(line.partition(" ")[::2] for line in run(node, "fact_annotations").stdout.splitlines())
+    decoded = {name: base64.b64decode(text).decode() for name, text in said.items()}
+    assert decoded == {"annotations": told, "annotation-owners": owners}
 
 
 def test_a_cluster_that_does_not_say_is_no_error(node: Path) -> None:

@@ -102,4 +102,4 @@ def test_a_pipe_in_the_manifest_folder_is_read_by_nobody(tmp_path: Path) -> None
     reads = 'for tool in grep base64; do eval "$tool() { is_pipe \\"\\$@\\"; command $tool \\"\\$@\\"; }"; done\n'
     reads += 'is_pipe() { for each; do if [ -p "$each" ]; then echo "reads $each"; exit 1; fi; done; }\n'
     told = run(tmp_path, f'{reads}loopback_address="127.0.0.1:6443"\ntold_by_manifest; fact_manifests').stdout
-    assert told.startswith("kube-vip\nstatic-pod ")
+    assert told.startswith(f"kube-vip\nmanifest-pipe {encoded('pipe')}\nstatic-pod ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from auditlog.manifest.admission_configuration import with_policies_of
 from auditlog.manifest.desired import sha256
 from tests.unit.node.changed_node import STAND_INS
 from tests.unit.node.shell import run
+from tests.unit.nodes.facts_output import encoded
 
 HEAD = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\n"
 OTHERS = {"b.yaml": "two", "a.json": "one", "c.txt": "not read", "empty.yml": "", ".d.YAML": "three"}
@@ -94,6 +96,60 @@ def test_a_folder_that_the_stack_made_goes_once_it_is_empty(node: Path) -> None:
     assert run(node, call).returncode == 0
     assert not made.exists()
     assert (node / "folder").is_dir()
+
+
+def told(node: Path, script: str) -> list[str]:
+    result = run(node, script)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout.splitlines()
+
+
+def test_every_file_that_the_api_server_reads_beside_ours_is_told_and_no_pipe_is_opened(node: Path) -> None:
+    folder = node / "folder"
+    (folder / "ours.yaml").write_text("ours")
+    there = folder_hash({**OTHERS, "ours.yaml": "ours"})
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "nowhere.json").symlink_to(node / "none")
+    (folder / "large.yml").write_bytes(b"x" * 262_145)
+    (folder / "folder.yaml").mkdir()
+    files = [f"static-file {encoded(name)} file {encoded(OTHERS[name])}" for name in ("a.json", "b.yaml", ".d.YAML")]
+    unread = {"pipe.yaml": "other", "nowhere.json": "other", "large.yml": "large", "empty.yml": "file"}
+    said = told(node, f"static_policies={folder}/ours.yaml fact_static_folder")
+    assert sorted(said[1:]) == sorted(
+        [*files, *(f"static-file {encoded(name)} {kind}" for name, kind in unread.items())]
+    )
+    (folder / "large.yml").unlink()
+    assert told(node, f"static_policies={folder}/ours.yaml fact_static_folder")[0] == (
+        f"static-folder {encoded(str(folder))} {there}"
+    )
+
+
+def test_the_folder_is_the_one_of_the_api_servers_own_configuration_where_the_stack_has_none(node: Path) -> None:
+    assert told(node, "static_policies= fact_static_folder") == []
+    theirs = node / "theirs.yaml"
+    (node / "manifest").write_text(f"    - --admission-control-config-file={theirs}\n")
+    other = f"{HEAD}plugins:\n- name: MutatingAdmissionPolicy\n  configuration:\n    staticManifestsDir: /elsewhere\n"
+    theirs.write_text(f"{other}- name: ValidatingAdmissionPolicy # x\n  configuration:\n    kind: X\n")
+    assert told(node, "static_policies= fact_static_folder") == []
+    theirs.write_text(f'{theirs.read_text()}    staticManifestsDir: "{node}/folder"  # mine\n')
+    assert told(node, "static_policies= fact_static_folder")[0].split()[:2] == [
+        "static-folder",
+        encoded(f"{node}/folder"),
+    ]
+    theirs.write_text(with_policies_of(f"{node}/folder", other, str(theirs)))
+    assert told(node, "static_policies= fact_static_folder")[0].split()[1] == encoded(f"{node}/folder")
+
+
+def test_what_the_api_server_has_taken_is_told_of_the_folder_that_it_reads_alone(node: Path) -> None:
+    (node / "manifest").write_text(f"    - --admission-control-config-file={node}/admission\n")
+    (node / "admission").write_text(with_policies_of(f"{node}/folder", None, None))
+    (node / "metrics").write_text(metrics("0" * 64, 1))
+    asks = f"api() {{ cat {node}/metrics; }}\nkubectl() {{ :; }}\n"
+    for path in ("", f"{node}/folder/ours.yaml"):
+        assert told(node, f"{asks}static_policies={path} fact_static_taken") == [f"static-taken {'0' * 64}"]
+    assert told(node, f"{asks}static_policies={node}/other/ours.yaml fact_static_taken") == []
+    (node / "state/journal").touch()
+    assert told(node, f"{asks}static_policies= fact_static_taken") == []
 
 
 def test_the_admission_configuration_before_ours_is_found(node: Path) -> None:

@@ -12,7 +12,16 @@ from typing import Any
 
 from auditlog.nodes import answer
 from auditlog.nodes.answer import One
-from auditlog.nodes.fact_types import HashedFile, KubeadmConfig, Process, RemoteFile, Sign, StrayManifest, Written
+from auditlog.nodes.fact_types import (
+    HashedFile,
+    KubeadmConfig,
+    PolicyFolder,
+    Process,
+    RemoteFile,
+    Sign,
+    StrayManifest,
+    Written,
+)
 from auditlog.nodes.facts import READERS, Facts
 
 
@@ -84,6 +93,21 @@ def _static_pods(_: Facts, strays: tuple[StrayManifest, ...]) -> Iterator[str]:
         yield f"static-pod {encoded(stray.name)} {encoded('metadata: {name: kube-apiserver}')} {stray.changed}"
 
 
+def _policy_folder(_: Facts, folder: PolicyFolder | None) -> Iterator[str]:
+    if folder is None:
+        return
+    yield f"static-folder {encoded(folder.path)} {folder.sha256}"
+    for file in folder.files:
+        kind = "other" if not file.is_file else "large" if file.text is None else f"file {encoded(file.text)}".rstrip()
+        yield f"static-file {encoded(file.name)} {kind}"
+    if folder.taken_sha256 is not None:
+        yield f"static-taken {folder.taken_sha256}"
+
+
+def _pipes(_: Facts, names: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"manifest-pipe {encoded(name)}" for name in names)
+
+
 def _processes(_: Facts, processes: tuple[Process, ...]) -> Iterator[str]:
     for process in processes:
         command_line = "".join(f"{argument}\0" for argument in process.arguments)
@@ -142,6 +166,8 @@ _WRITERS: Mapping[str, Callable[[Facts, Any], Iterator[str]]] = {
     "unfinished_change": _journal,
     "unfinished_sha256": _with_another,
     "stray_manifests": _static_pods,
+    "manifest_pipes": _pipes,
+    "policy_folder": _policy_folder,
     "processes": _processes,
     "cluster": _cluster,
     "loopback_clients": _loopback_clients,

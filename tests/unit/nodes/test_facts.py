@@ -9,7 +9,17 @@ import pytest
 
 from auditlog.manifest.desired import sha256
 from auditlog.nodes.answer import FactsError
-from auditlog.nodes.fact_types import KubeadmConfig, Process, RemoteFile, Role, StrayManifest, Written, apiserver_pod
+from auditlog.nodes.fact_types import (
+    KubeadmConfig,
+    PolicyFile,
+    PolicyFolder,
+    Process,
+    RemoteFile,
+    Role,
+    StrayManifest,
+    Written,
+    apiserver_pod,
+)
 from auditlog.nodes.facts import parse_facts
 from tests.unit.manifest.kubeadm_files import MANIFEST
 from tests.unit.nodes.facts_output import encoded, facts_output
@@ -59,6 +69,17 @@ def test_admission_policies_are_known_only_where_the_node_could_tell() -> None:
     assert parse_facts(output()).admission_policies is None
 
 
+def test_whose_admission_policies_are_is_on_record_in_them() -> None:
+    told = encoded(
+        'ValidatingAdmissionPolicy/a {"kubernetes-audit/owner":"p/s","x":"y z"}\nValidatingAdmissionPolicy/b \n'
+    )
+    assert parse_facts(output(f"annotation-owners {told}")).admission_policy_owners == {
+        "ValidatingAdmissionPolicy/a": "p/s",
+        "ValidatingAdmissionPolicy/b": "",
+    }
+    assert parse_facts(output()).admission_policy_owners is None
+
+
 def test_a_process_with_its_arguments_and_start() -> None:
     command_line = encoded("kube-apiserver\0--secure-port=6443\0--v=2\0")
     facts = parse_facts(output(f"process 4711 1700000100 {command_line}"))
@@ -104,6 +125,13 @@ def test_the_output_that_tests_write_is_read_as_what_they_meant() -> None:
         memory_running_bytes=3,
         redirect_tool="nft",
         stray_manifests=(StrayManifest("old.yaml", 4000),),
+        manifest_pipes=("a pipe",),
+        policy_folder=PolicyFolder(
+            "/p p",
+            "a" * 64,
+            (PolicyFile("a.yaml", "text"), PolicyFile("l.yaml", None), PolicyFile("p.yaml", None, is_file=False)),
+            "b" * 64,
+        ),
         unfinished_change=True,
         missing_tools=("flock",),
         role=Role.CONTROL_PLANE,

@@ -11,7 +11,7 @@ from auditlog.annotations.render import static_manifests
 from auditlog.manifest import kubeadm_config, manifest, manifest_edit
 from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
 from auditlog.manifest.desired import AuditConfiguration, Flag, HostMount
-from auditlog.nodes.fact_types import KubeadmConfig, Process
+from auditlog.nodes.fact_types import KubeadmConfig, PolicyFile, PolicyFolder, Process
 from auditlog.nodes.facts import Facts
 from auditlog.plan.plan import Plan, make_plan
 from auditlog.plan.plan_error import PlanError
@@ -121,6 +121,17 @@ def test_a_change_of_the_policies_alone_takes_no_restart_and_is_rehearsed() -> N
     assert node.reasons == (
         "the file of admission policies /etc/kubernetes/audit-annotations/audit-annotations.yaml differs",
     )
+
+
+def test_another_file_that_the_api_server_refuses_is_named_before_anything_is_touched() -> None:
+    theirs = PolicyFile("theirs.yaml", "kind: Nonsense")
+    folder = PolicyFolder("/etc/kubernetes/audit-annotations", "a" * 64, (theirs,), "b" * 64)
+    with pytest.raises(
+        PlanError, match=r"/etc/kubernetes/audit-annotations/theirs\.yaml has an object of kind Nonsense"
+    ):
+        plan(dataclasses.replace(delivered(), policy_folder=folder))
+    taken = dataclasses.replace(folder, taken_sha256=folder.sha256)
+    assert plan(dataclasses.replace(delivered(), policy_folder=taken)).nodes[0].reasons == ()
 
 
 def test_a_change_of_what_was_merged_takes_one() -> None:
