@@ -116,5 +116,5 @@ def _undo(plan: Plan, restarted: Sequence[NodePlan]) -> Iterator[str]:
     if first:
         yield "later: set enabled: false and deploy, which restores what was there before this stack"
     else:
-        again = "restarts the same nodes again" if restarted else "ends no API server either"
+        again = "restarts the same nodes again" if restarted else "restarts no API server either"
         yield f"later: deploy the earlier settings, which {again}"
