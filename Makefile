@@ -45,20 +45,17 @@ demo-destroy: up  ## Take audit logging off the lab's control plane again
 down: setup  ## Remove the lab; built tools stay
 	$(PYTHON) -m lab down
 
-check: setup  ## Before a commit, within a minute: ruff, mypy, the layers, shellcheck, and the unit tests of what changed
+static: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy .
 	.venv/bin/lint-imports --no-logo --no-cache
 	.venv/bin/shellcheck $(SHELL_FILES)
+
+check: static  ## Before a commit, within a minute: ruff, mypy, the layers, shellcheck, and the unit tests of what changed
 	$(PYTHON) -m tests.changed
 
-lint: setup  ## Every static check
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy .
-	.venv/bin/lint-imports --no-logo --no-cache
-	.venv/bin/shellcheck $(SHELL_FILES)
+lint: static  ## Every static check
 	$(PYTHON) -m lab.go_modules vet
 	$(PYTHON) -m auditlog config check
 	$(PYTHON) -m auditlog config schema | diff -u docs/settings.schema.json -

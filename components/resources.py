@@ -20,7 +20,7 @@ from auditlog.settings import DashboardMode, Settings
 from components.cluster_resources import ClusterResources, Part
 from components.configuration import Configuration
 from components.control_plane import ControlPlane
-from components.declared_nodes import declare_nodes
+from components.declared_nodes import DeclaredNodes, declare_nodes
 from components.node_connection import connections
 from components.proof import Applied, proof_of, unread_proof
 from components.scope import Scope
@@ -83,16 +83,25 @@ def declare_cluster(
     if provider is not None and for_cluster and not comes_first:
         annotations = declare_annotations(for_cluster, facts, provider, control_plane.last, scope)
     last = _last(control_plane, in_cluster, annotations)
-    alloy = in_cluster.alloy if in_cluster else None
-    proof: Any = None
-    if proves:
-        way = [*last[Part.NODES], *last[Part.SHIPPING]]
-        applied = Applied(control_plane.changes, alloy.change if alloy else None, way)
-        if facts is None:
-            proof = unread_proof(settings)
-        else:
-            proof = proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
+    proof = _proof(declared, configuration, facts, in_cluster, last, scope) if proves else None
     return ClusterResources(_outputs(settings, policy, control_plane, dashboards, in_cluster, proof, scope), last)
+
+
+def _proof(
+    declared: DeclaredNodes,
+    configuration: Configuration,
+    facts: Mapping[str, Facts] | None,
+    in_cluster: InCluster | None,
+    last: Mapping[Part, Sequence[pulumi.Resource]],
+    scope: Scope,
+) -> Any:
+    settings = configuration.settings
+    if facts is None:
+        return unread_proof(settings)
+    alloy = in_cluster.alloy if in_cluster else None
+    way = [*last[Part.NODES], *last[Part.SHIPPING]]
+    applied = Applied(declared.control_plane.changes, alloy.change if alloy else None, way)
+    return proof_of(declared.tasks, settings, facts, configuration.account, applied, scope)
 
 
 def _outputs(

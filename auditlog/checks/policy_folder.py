@@ -19,7 +19,7 @@ from auditlog.nodes.facts import Facts
 
 _OURS = ""
 """Stands for the stack's own file among the names of files."""
-_UNSTARTED = "the API server does not start any more once it is restarted"
+_UNSTARTED = "the API server does not start again after a restart"
 
 
 def policy_folder_findings(facts: Facts, ours: str = "") -> Iterator[Finding]:

@@ -30,7 +30,10 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog="Exit code 1: there is an error, or an unsilenced policy finding of severity warning or more.",
     )
     check.add_argument(
-        "files", nargs="*", metavar="FILE", help="stack files (every Pulumi.*.yaml beside the nearest Pulumi.yaml)"
+        "files",
+        nargs="*",
+        metavar="STACK",
+        help="names of stacks, or their files (every Pulumi.*.yaml beside the nearest Pulumi.yaml)",
     )
     add_output(check)
     check.set_defaults(run=_check)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auditlog.cli.common import UsageError
 from auditlog.cli.output import Output, write
-from auditlog.cli.stack import PROJECT_FILE, project_file, project_name
+from auditlog.cli.stack import PROJECT_FILE, project_file, project_name, stack_file_path
 from auditlog.policy.report import findings_json, text_report
 from auditlog.stack_file.check import CheckedFile, LocatedMistake, check_shared_file, check_stack_file
 from auditlog.stack_file.fleet import FOLDER
@@ -17,26 +17,28 @@ from auditlog.stack_file.fleet import FOLDER
 
 def run(arguments: argparse.Namespace) -> int:
     """Checks every file before it reports any. Raises UsageError if there is no file or no project."""
-    names = arguments.files or _stack_files()
-    checked = [_check(name) for name in names]
+    paths = [stack_file_path(name) for name in arguments.files] or _stack_files()
+    checked = [_check(_shown(path), path) for path in paths]
     # Lines that begin with FILE:LINE stay whole: editors and CI read them.
     text = "".join(map(_text, checked))
     write(arguments.output, Output(lambda _: text, lambda: _json(checked), ("files.*.mistakes", "files.*.findings")))
     return int(not all(file.is_right for file in checked))
 
 
-def _stack_files() -> list[str]:
+def _stack_files() -> list[Path]:
     project = project_file(Path.cwd())
     found = sorted(project.parent.glob("Pulumi.*.yaml"))
     found += sorted((project.parent / FOLDER).glob("*.yaml")) if found else []
     if not found:
         raise UsageError(f"{project.parent}: there is no Pulumi.*.yaml beside {PROJECT_FILE}; allowed: a stack file")
-    folder = Path.cwd()
-    return [str(path.relative_to(folder) if path.is_relative_to(folder) else path) for path in found]
+    return found
 
 
-def _check(name: str) -> CheckedFile:
-    path = Path(name)
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _check(name: str, path: Path) -> CheckedFile:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

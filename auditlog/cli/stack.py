@@ -60,15 +60,19 @@ class Stack:
 
 def read_stack(name: str) -> Stack:
     """The stack of this name in the project here, or of the stack file at this path. Raises UsageError."""
-    path = Path(name)
-    project = project_file(path.resolve().parent if path.is_file() else Path.cwd())
+    path = stack_file_path(name)
+    project = project_file(path.resolve().parent)
     own = project_name(project)
-    if not path.is_file():
-        path = project.parent / f"Pulumi.{name}.yaml"
     try:
         return Stack(name, composed(read_stack_file(path, own), project.parent, own), project.parent)
     except StackFileError as error:
         raise _wrong(name, error) from error
+
+
+def stack_file_path(name: str) -> Path:
+    """Where the stack of this name in the project here has its file; a path as it is. Raises UsageError."""
+    path = Path(name)
+    return path if path.is_file() or path.suffix == ".yaml" else project_file(Path.cwd()).parent / f"Pulumi.{name}.yaml"
 
 
 def _wrong(name: str, error: StackFileError) -> UsageError:

@@ -6,6 +6,7 @@ Host keys are required: without one, anybody on the way could answer in the node
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -112,7 +113,9 @@ async def access_of(account: Account) -> AsyncIterator[Access]:
     try:
         agent = await asyncssh.connect_agent()
     except OSError as error:
-        raise SshError(f"the SSH agent (SSH_AUTH_SOCK) does not answer: {connection_reason(error)}") from error
+        path = os.environ.get("SSH_AUTH_SOCK")
+        found = f"{path!r}, where no SSH agent answers: {connection_reason(error)}" if path else "not set"
+        raise SshError(f"SSH_AUTH_SOCK is {found}; allowed: the socket of an SSH agent that holds a key") from error
     async with agent:
         keys = await agent.get_keys()
         if not keys:

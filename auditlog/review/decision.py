@@ -111,10 +111,10 @@ def _restart(restarted: Sequence[NodePlan], count: int) -> Iterator[Topic]:
 
 def _undo(plan: Plan, restarted: Sequence[NodePlan]) -> Iterator[str]:
     if restarted:
-        yield "a node that does not get well rolls back by itself, and later nodes are not touched"
+        yield "a node that does not become healthy rolls back, and later nodes stay as they are"
     first = all(not node.is_owned for node in plan.nodes)
     if first:
-        yield "later: enabled: false and deploy, which restores what was there before this stack"
+        yield "later: set enabled: false and deploy, which restores what was there before this stack"
     else:
-        again = "restarts the same nodes once more" if restarted else "ends no API server either"
-        yield f"later: deploy the settings from before, which {again}"
+        again = "restarts the same nodes again" if restarted else "restarts no API server either"
+        yield f"later: deploy the earlier settings, which {again}"

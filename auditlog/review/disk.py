@@ -40,7 +40,7 @@ def disk(nodes: Sequence[NodePlan], facts: Mapping[str, Facts]) -> Iterator[Topi
         if changes:
             sentences.append("what the new policy writes is not known here: auditlog replay counts it in a log")
     else:
-        sentences.append("how many days that is cannot be known before an hour of events is written")
+        sentences.append("how many days that lasts is known after an hour of events")
     yield Topic("disk", tuple(sentences))
 
 

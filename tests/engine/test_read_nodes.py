@@ -165,7 +165,7 @@ def test_without_a_key_those_of_the_agent_are_offered(
 
 def test_without_a_key_and_without_an_agent(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
-    with pytest.raises(ReadError, match=r"the SSH agent .* does not answer"):
+    with pytest.raises(ReadError, match=r"SSH_AUTH_SOCK is '/nowhere', where no SSH agent answers"):
         read_nodes([host(server)], None, Account(None), "/etc/p", "/var/log/l")
 
 

@@ -15,7 +15,7 @@ from tests.engine.test_command_provider_engine import connection, empty
 ABSENT_HOST = remote.ConnectionArgs(host="127.0.0.1", port=1, user="root", dial_error_limit=0)
 
 
-def declared(server: SshServer) -> Program:
+def declared(server: SshServer, text: str = "a: 1\n", hidden: tuple[str, ...] = ()) -> Program:
     def declare() -> None:
         node_command(
             "cp1-manifest",
@@ -24,8 +24,9 @@ def declared(server: SshServer) -> Program:
             depends_on=(),
             apply="cat >target",
             delete="rm target",
-            stdin="a: 1\n",
+            stdin=text,
             ignore_changes=(),
+            hide_diffs=hidden,
         )
 
     return declare
@@ -72,26 +73,10 @@ def test_without_being_gone_its_removal_dials(engine_stack: EngineStack, tmp_pat
 
 
 def test_a_text_that_is_hidden_changes_without_being_printed(engine_stack: EngineStack, tmp_path: Path) -> None:
-    def scripts(server: SshServer, text: str) -> Program:
-        def declare() -> None:
-            node_command(
-                "cp1-scripts",
-                connection(server),
-                parent=pulumi.ComponentResource("test:index:Node", "cp1"),
-                depends_on=(),
-                apply="cat >target",
-                delete="rm target",
-                stdin=text,
-                ignore_changes=(),
-                hide_diffs=("stdin",),
-            )
-
-        return declare
-
     with serving(tmp_path) as server:
-        assert engine_stack.up(scripts(server, "the first\n")).error is None
-        run = engine_stack.preview(scripts(server, "the second\n"))
-    assert run.of("cp1-scripts") == [Step("update", "cp1-scripts", {"stdin": "update"})]
+        assert engine_stack.up(declared(server, "the first\n", ("stdin",))).error is None
+        run = engine_stack.preview(declared(server, "the second\n", ("stdin",)))
+    assert run.of("cp1-manifest") == [Step("update", "cp1-manifest", {"stdin": "update"})]
     assert "the second" not in run.text
 
 

@@ -5,9 +5,7 @@ One node's log is shipped once. Each test changes a copy of its files, and asks 
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import io
 import json
 import os
 import shutil
@@ -16,12 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from auditlog.cli import main
 from auditlog.ledger import examine, run
+from tests.observability.ledger_answer import Answer, ask_ledger
 from tests.observability.ledger_logs import ODD_IDS, Logs, edited, ids, minutes_ago
 from tests.observability.pipeline import Pipeline, Writer, outcome, running
 
@@ -42,27 +40,6 @@ class Shipped:
     begin: datetime
     late: list[str]
     """Lines that were written after Alloy had stopped."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the command said."""
-
-    code: int
-    values: dict[str, Any]
-
-    @property
-    def kinds(self) -> set[str]:
-        """Of what is no note."""
-        return {each["kind"] for each in self.values["findings"] if each["weight"] != "note"}
-
-    def of(self, kind: str) -> dict[str, Any]:
-        """The only finding of a kind."""
-        (found,) = [each for each in self.values["findings"] if each["kind"] == kind]
-        return dict(found)
-
-    def ids(self, kind: str) -> set[str]:
-        return {each["auditID"] for each in self.of(kind)["events"]}
 
 
 def write(logs: Logs) -> None:
@@ -117,10 +94,7 @@ def ask(shipped: Shipped, folder: Path, *options: str, until: float = 360, loki:
     """The ledger's answer about the log in a folder, from the beginning on."""
     range_of = ("--since", shipped.begin.isoformat(), "--until", (shipped.begin + timedelta(seconds=until)).isoformat())
     asked = ("--loki", shipped.pipeline.loki_url, "--cluster", "lab") if loki else ()
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        code = main(["ledger", f"cp1={folder / 'audit.log'}", *asked, *range_of, "-o", "json", *options])
-    return Answer(code, json.loads(said.getvalue()))
+    return ask_ledger(f"cp1={folder / 'audit.log'}", *asked, *range_of, *options)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import subprocess
@@ -11,11 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from auditlog.cli import main
 from auditlog.ledger import examine, run
 from lab import node as lab_node
 from lab.api import Lab, Node
@@ -26,6 +22,7 @@ from lab.paths import REPOSITORY
 from lab.stack import PulumiStack
 from tests.lab.test_access import REMOVE_READER, documented
 from tests.lab.test_first_stack import PROCESS
+from tests.observability.ledger_answer import Answer, ask_ledger
 from tests.observability.shipping import NAMESPACE, cleared, eventually
 
 LOG = "/var/log/kubernetes/audit/audit.log"
@@ -38,27 +35,6 @@ SETTLED = 10
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the command said."""
-
-    code: int
-    values: dict[str, Any]
-
-    @property
-    def node(self) -> dict[str, Any]:
-        (found,) = self.values["nodes"]
-        return dict(found)
-
-    @property
-    def kinds(self) -> set[str]:
-        return {each["kind"] for each in self.values["findings"] if each["weight"] != "note"}
-
-    def of(self, kind: str) -> dict[str, Any]:
-        (found,) = [each for each in self.values["findings"] if each["kind"] == kind]
-        return dict(found)
-
-
-@dataclass(frozen=True)
 class Ledger:
     """The stack's ledger, with one chain."""
 
@@ -67,11 +43,8 @@ class Ledger:
     chain: Path
 
     def ask(self, *options: str) -> Answer:
-        said = io.StringIO()
         asked = ("--stack", str(self.stack.file), "--identity", str(self.key), "--chain", str(self.chain))
-        with contextlib.redirect_stdout(said):
-            code = main(["ledger", *asked, "-o", "json", *options])
-        return Answer(code, json.loads(said.getvalue()))
+        return ask_ledger(*asked, *options)
 
 
 @pytest.fixture(scope="module")

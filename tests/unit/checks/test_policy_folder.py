@@ -78,4 +78,4 @@ def test_a_pipe_is_told_even_where_the_api_server_has_taken_the_rest() -> None:
 def test_what_only_the_api_server_can_tell_is_a_warning_that_names_the_files() -> None:
     ((severity, message),) = found(PolicyFile("theirs.yaml", policy()), PolicyFile("large.yaml", None))
     assert severity is Severity.WARNING
-    assert "if it refuses one of them (theirs.yaml, large.yaml), the API server does not start any more" in message
+    assert "if it refuses one of them (theirs.yaml, large.yaml), the API server does not start again" in message

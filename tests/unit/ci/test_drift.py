@@ -41,7 +41,7 @@ class Run:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """The script with stand-ins for what it calls: each writes down what it was given."""
+    """The script with fakes for what it calls: each writes down what it was given."""
     for folder in ("ci", ".venv/bin", "bin", "secrets"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("drift", "credentials"):

@@ -63,7 +63,7 @@ def test_a_change_of_the_policy_says_what_is_known_and_which_alerts_see_more() -
     assert said(decision, "changes") == "policy file and manifest of cp1 (1 of 1 node)"
     assert "who read a Secret" in said(decision, "recorded from now on")
     assert re.search(r"see all now: [a-z-]+, ", said(decision, "alerts"))
-    assert "the settings from before" in said(decision, "undo")
+    assert "the earlier settings" in said(decision, "undo")
     assert said(of(applied(), preset="standard"), "alerts") == "off, no rule is deployed"
 
 
@@ -83,7 +83,7 @@ def test_a_live_policy_that_cannot_be_read_is_compared_with_nothing() -> None:
 
 
 def test_days_come_from_what_the_node_wrote_so_far_and_are_not_guessed() -> None:
-    assert "cannot be known before an hour" in said(of(untouched()), "disk")
+    assert "is known after an hour" in said(of(untouched()), "disk")
     wrote = dataclasses.replace(applied(), log_written_bytes=10 * 2**20 * 100, log_written_seconds=48 * HOUR)
     disk = said(of(wrote, preset="standard"), "disk")
     assert "rotated files hold 2.0 days of it" in disk

@@ -58,6 +58,19 @@ def test_without_a_name_every_stack_file_of_the_project_is_checked(
     assert main(["config", "check"]) == 1, "from a folder below too, as pulumi does"
 
 
+@pytest.mark.parametrize("below", ["", "docs"])
+def test_a_stack_goes_by_its_name_too(
+    below: str, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "Pulumi.dev.yaml").write_text(GOOD)
+    (project / below).mkdir(exist_ok=True)
+    monkeypatch.chdir(project / below)
+    assert main(["config", "check", "dev"]) == 0
+    assert "Pulumi.dev.yaml: no errors" in capsys.readouterr().out
+    assert main(["config", "check", "prod"]) == 2
+    assert "Pulumi.prod.yaml: cannot be read" in capsys.readouterr().err
+
+
 def test_all_mistakes_of_a_file_are_told_in_the_order_of_their_lines(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
