@@ -9,12 +9,11 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import admissionregistration, meta
 
-from auditlog.annotations.model import OWNER_MARK, Entry
+from auditlog.annotations.model import MADE_MARK, OWNER_MARK, Entry
 from auditlog.annotations.render import BINDING, POLICY, astray, binding_spec, policy_spec
 from components.kubernetes_provider import LABELS
 from components.scope import Scope
 
-_MADE = "kubernetes-audit/made"
 _FORCE = "pulumi.com/patchForce"
 """By which the provider takes an existing object into the state. By default that is a conflict of field
 managers (https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/).
@@ -30,7 +29,8 @@ class Annotations(pulumi.ComponentResource):
     see fields that the stack does not set: somebody else's match condition would stay.
 
     ``owners`` are the stacks that made them, None if that is not known (`auditlog.annotations.owners`). Those of a
-    former owner get this one's mark. Those of this stack that its state has lost are taken as they are.
+    former owner get this one's mark, and so do those of a version that set none. Those of this stack that its state has
+    lost are taken as they are.
 
     ``depends_on`` are the nodes: the API server answers only when it is not being restarted, also on removal.
     ``objects`` are what was declared.
@@ -43,7 +43,7 @@ class Annotations(pulumi.ComponentResource):
         name: str,
         entries: Sequence[Entry],
         there: Mapping[str, str] | None,
-        owners: Mapping[str, str] | None,
+        owners: Mapping[str, str | None] | None,
         depends_on: Sequence[pulumi.Resource],
         scope: Scope,
         provider: pulumi.ProviderResource,
@@ -77,7 +77,7 @@ class Annotations(pulumi.ComponentResource):
 
     def _metadata(self, kind: str, entry: Entry) -> meta.v1.ObjectMetaArgs:
         """With a note that is another one in each run, and counts only where the object is made again."""
-        marks = {_MADE: str(time.time_ns()), OWNER_MARK: self._scope.owner}
+        marks = {MADE_MARK: str(time.time_ns()), OWNER_MARK: self._scope.owner}
         if self._owners.get(f"{kind}/{entry.policy_name}"):
             marks[_FORCE] = "true"
         return meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS, annotations=marks)

@@ -15,6 +15,8 @@ POLICY_PREFIX = "audit-annotations-"
 """How the names of our admission policies and bindings begin."""
 OWNER_MARK = "kubernetes-audit/owner"
 """The annotation of a policy or binding in a cluster that names the stack that made it."""
+MADE_MARK = "kubernetes-audit/made"
+"""Its annotation with the time of the run that made it. An earlier version set this one alone."""
 STATIC_SUFFIX = ".static.k8s.io"
 """How the names of policies and bindings end that an API server reads from a file. No other name may end so
 (k8s.io/apiserver pkg/admission/plugin/manifest)."""

@@ -15,15 +15,16 @@ class TakenError(AuditlogError):
     """The cluster has policies or bindings of these names that are another's. One line for each owner."""
 
 
-def check_owners(entries: Iterable[Entry], owners: Mapping[str, str], own: str, take_over: str | None) -> None:
+def check_owners(entries: Iterable[Entry], owners: Mapping[str, str | None], own: str, take_over: str | None) -> None:
     """Raises TakenError if a policy or binding of ``entries`` is there and neither ``own`` nor ``take_over`` made it.
 
-    ``owners`` are the stacks that made those in the cluster, by KIND/NAME, empty where none is on record.
+    ``owners`` are the stacks that made those in the cluster, by KIND/NAME, as in `Facts.admission_policy_owners`. Of
+    those that an earlier version of this program made only the engine knows whose they are.
     """
     taken: dict[str, set[str]] = {}
     for name in declared(entries):
         owner = owners.get(name, own)
-        if owner not in (own, take_over):
+        if owner is not None and owner not in (own, take_over):
             taken.setdefault(owner, set()).add(name.partition("/")[2])
     if taken:
         raise TakenError("\n".join(_reason(sorted(names), owner, own) for owner, names in sorted(taken.items())))

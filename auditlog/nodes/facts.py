@@ -13,7 +13,7 @@ from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, get_type_hints
 
-from auditlog.annotations.model import OWNER_MARK
+from auditlog.annotations.model import MADE_MARK, OWNER_MARK
 from auditlog.node_paths import POD_LOGS
 from auditlog.nodes.answer import (
     ABSENT,
@@ -76,9 +76,9 @@ def _by_name(words: Sequence[str]) -> dict[str, str]:
     return {name: said for name, _, said in found}
 
 
-def _owners(words: Sequence[str]) -> dict[str, str]:
+def _owners(words: Sequence[str]) -> dict[str, str | None]:
     marks = {name: json.loads(said or "{}") for name, said in _by_name(words).items()}
-    return {name: str(each.get(OWNER_MARK, "")) for name, each in marks.items()}
+    return {name: each.get(OWNER_MARK, None if MADE_MARK in each else "") for name, each in marks.items()}
 
 
 def _dead_api(words: Sequence[str]) -> str:
@@ -278,9 +278,9 @@ class Facts:
     admission_policies: Annotated[Mapping[str, str] | None, One("annotations", _by_name)] = None
     """The cluster's admission policies and bindings of annotations: what each says, as JSON, by KIND/NAME. None if the
     node was not asked or could not tell."""
-    admission_policy_owners: Annotated[Mapping[str, str] | None, One("annotation-owners", _owners)] = None
-    """The stack that made each of them, by KIND/NAME, empty where none is on record. None if the node was not asked or
-    could not tell, or the installed script predates this fact."""
+    admission_policy_owners: Annotated[Mapping[str, str | None] | None, One("annotation-owners", _owners)] = None
+    """The stack that made each of them, by KIND/NAME; empty where none is on record. An earlier version of this program
+    recorded none: theirs are None. None if the node was not asked or could not tell, or its script predates this."""
     cluster: Annotated[tuple[Sign, ...], Each("cluster", Sign.read)] = ()
     """What the node saw of its cluster; empty if the installed script predates this fact."""
 

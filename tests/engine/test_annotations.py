@@ -17,11 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pulumi_kubernetes import meta
 
-from auditlog.annotations.model import OWNER_MARK, SENTINEL
+from auditlog.annotations.model import MADE_MARK, OWNER_MARK, SENTINEL, Entry
 from auditlog.annotations.read import catalogue
 from auditlog.annotations.render import BINDING, POLICY, astray
 from components.annotations import Annotations
+from components.kubernetes_provider import LABELS
 from components.scope import Scope
 from tests.engine.kubernetes_api import KubernetesApi, KubernetesApiError, serving
 from tests.engine.kubernetes_stack import Declare, Stack, program
@@ -68,7 +70,7 @@ class Audited:
 def declared(
     leave_out: Sequence[str] = (),
     there: Mapping[str, str] | None = None,
-    owners: Mapping[str, str] | None = None,
+    owners: Mapping[str, str | None] | None = None,
     owner: str = "me",
 ) -> Declare:
     def declare(options: pulumi.ResourceOptions) -> None:
@@ -382,6 +384,26 @@ def test_a_former_owners_are_marked_in_place_and_those_that_the_state_lost_are_t
     again = stack.preview(program(declared(owners=owners_of(api)), kubeconfig))
     assert {tuple(steps) for steps in again.operations.values()} == {("same",)}
     stack.destroy()
+
+
+def test_those_of_a_version_that_set_no_mark_are_marked_in_place(
+    server: Audited, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, kubeconfig = server.api, server.api.kubeconfig()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Annotations, "_metadata", lambda _, __, entry: unmarked(entry))
+        stack.up(program(declared(), kubeconfig))
+    made = {name: each["metadata"]["uid"] for name, each in objects(api).items()}
+    stack.up(program(declared(owners=dict.fromkeys(made)), kubeconfig))
+    assert set(owners_of(api).values()) == {"me"}
+    assert {name: each["metadata"]["uid"] for name, each in objects(api).items()} == made
+    again = stack.preview(program(declared(owners=owners_of(api)), kubeconfig))
+    assert {tuple(steps) for steps in again.operations.values()} == {("same",)}
+    stack.destroy()
+
+
+def unmarked(entry: Entry) -> meta.v1.ObjectMetaArgs:
+    return meta.v1.ObjectMetaArgs(name=entry.policy_name, labels=LABELS, annotations={MADE_MARK: str(time.time_ns())})
 
 
 def test_what_somebody_removed_or_changed_is_made_again(server: Audited, stack: Stack) -> None:

@@ -25,6 +25,10 @@ def test_ones_own_a_former_owners_and_what_is_not_there_are_right() -> None:
     check_owners(catalogue(), {SECRET: "former/x", BOUND: OWN}, OWN, "former/x")
 
 
+def test_those_of_a_version_that_set_no_mark_are_right() -> None:
+    check_owners(catalogue(), {SECRET: None, BOUND: None}, OWN, None)
+
+
 def test_another_stack_is_named_with_all_its_policies_and_what_to_do() -> None:
     assert refused({SECRET: "other/x", BOUND: "other/x", ROLE: "other/x"}, "former/x") == (
         "audit-annotations-role, audit-annotations-secret: made by the stack 'other/x', and this is "

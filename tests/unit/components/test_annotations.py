@@ -52,7 +52,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def run(
     monkeypatch: pytest.MonkeyPatch,
     there: Mapping[str, str] | None = None,
-    owners: Mapping[str, str] | None = None,
+    owners: Mapping[str, str | None] | None = None,
     *,
     preview: bool = False,
     take_over: str | None = None,
@@ -120,6 +120,9 @@ def test_a_former_owners_policies_are_marked_as_this_stacks(monkeypatch: pytest.
     assert made.ignore_changes == ()
     marks = made.inputs["metadata"]["annotations"]
     assert (marks["kubernetes-audit/owner"], marks["pulumi.com/patchForce"]) == (f"{PROJECT}/test", "true")
+    program = run(monkeypatch, AS_DECLARED, dict.fromkeys(AS_DECLARED))
+    assert program.resources[BINDING].ignore_changes == (), "an earlier version set no mark"
+    assert "pulumi.com/patchForce" not in program.resources[BINDING].inputs["metadata"]["annotations"]
     program = run(monkeypatch, AS_DECLARED, {})
     assert "pulumi.com/patchForce" not in program.resources[BINDING].inputs["metadata"]["annotations"]
 

@@ -72,10 +72,12 @@ def test_admission_policies_are_known_only_where_the_node_could_tell() -> None:
 def test_whose_admission_policies_are_is_on_record_in_them() -> None:
     told = encoded(
         'ValidatingAdmissionPolicy/a {"kubernetes-audit/owner":"p/s","x":"y z"}\nValidatingAdmissionPolicy/b \n'
+        'ValidatingAdmissionPolicy/earlier {"kubernetes-audit/made":"1"}\n'
     )
     assert parse_facts(output(f"annotation-owners {told}")).admission_policy_owners == {
         "ValidatingAdmissionPolicy/a": "p/s",
         "ValidatingAdmissionPolicy/b": "",
+        "ValidatingAdmissionPolicy/earlier": None,
     }
     assert parse_facts(output()).admission_policy_owners is None
 
