@@ -20,8 +20,8 @@ def cluster_findings(node: str, facts: Mapping[str, Facts], *, alone: bool = Fal
     """What is wrong with ``node`` as a member of its cluster; one of the others may have seen it.
 
     Nothing of a node whose change was cut off: to finish that is what helps it. ``alone`` says that no other node is
-    restarted. Then one without an API server, or whose API server cannot start for lack of a file, may be silent and
-    not Ready: its kubelet may know no other one (ControlPlaneKubeletLocalMode), and the change may bring it back.
+    restarted. Then a node whose API server is away, or lacks a file to start, may be silent and not Ready. Its kubelet
+    may know no other API server (ControlPlaneKubeletLocalMode), and the change may bring it back.
     """
     own = facts[node]
     if own.unfinished_change:
