@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from auditlog.checks.finding import Finding, Severity
+from auditlog.manifest import manifest
+from auditlog.manifest.admission_configuration import ADMISSION_FLAG, ADMISSION_PATH
+from auditlog.manifest.audit_flags import POLICY_FLAG
 from auditlog.node_paths import api_server_logs
 from auditlog.nodes.fact_types import Health, Sign, SignKind
 from auditlog.nodes.facts import Facts
@@ -17,20 +20,28 @@ def cluster_findings(node: str, facts: Mapping[str, Facts], *, alone: bool = Fal
     """What is wrong with ``node`` as a member of its cluster; one of the others may have seen it.
 
     Nothing of a node whose change was cut off: to finish that is what helps it. ``alone`` says that no other node is
-    restarted. Then one without an API server may be not Ready: its kubelet may know no other one
-    (ControlPlaneKubeletLocalMode), and the change may bring it back.
+    restarted. Then a node whose API server is away, or lacks a file to start, may be silent and not Ready. Its kubelet
+    may know no other API server (ControlPlaneKubeletLocalMode), and the change may bring it back.
     """
     own = facts[node]
     if own.unfinished_change:
         return
     name = own.node_name or node
     readiness = [sign for each in facts.values() for sign in each.cluster if sign.is_about(SignKind.NODE, name)]
-    if alone and not own.processes and own.kubelet_runs:
-        readiness = []
-    for sign in (*(sign for sign in own.cluster if sign.kind is not SignKind.NODE), *readiness[:1]):
+    signs = [*(sign for sign in own.cluster if sign.kind is not SignKind.NODE), *readiness[:1]]
+    if alone and own.kubelet_runs and (not own.processes or _lacks_a_file(own)):
+        signs = [sign for sign in signs if sign.kind is SignKind.ETCD]
+    for sign in signs:
         finding = _finding(sign, own.pod_logs)
         if finding is not None:
             yield finding
+
+
+def _lacks_a_file(facts: Facts) -> bool:
+    """Whether the manifest names a policy or an admission configuration of the stack that is gone."""
+    flags = manifest.flag_values(manifest.arguments(facts.manifest.text)) if facts.manifest else {}
+    lost_admission = flags.get(ADMISSION_FLAG) == ADMISSION_PATH and facts.admission is None
+    return lost_admission or (bool(flags.get(POLICY_FLAG)) and facts.policy is None)
 
 
 def _finding(sign: Sign, pod_logs: str) -> Finding | None:

@@ -110,16 +110,20 @@ def test_what_a_node_saw_is_read_as_it_is_written() -> None:
     assert parse_facts(facts_output(seen)).cluster == seen.cluster
 
 
-def test_a_node_without_an_api_server_is_not_ready_for_that_alone_and_may_get_its_own_back() -> None:
-    """Its kubelet knows no other API server (ControlPlaneKubeletLocalMode)."""
-    lost = dataclasses.replace(applied(), policy=None, processes=(), node_name="cp2", role=Role.CONTROL_PLANE)
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_node_that_lost_a_file_may_be_silent_and_not_ready_where_only_it_changes(*, crashes: bool) -> None:
+    """Its kubelet knows no other API server (ControlPlaneKubeletLocalMode), and starts its own again and again."""
+    lost = dataclasses.replace(applied(), policy=None, node_name="cp2", role=Role.CONTROL_PLANE)
+    lost = seeing(lost, SILENT) if crashes else dataclasses.replace(lost, processes=())
     facts = {"cp1": seeing(applied(), not_ready("cp2")), "cp2": lost}
     planned = make_plan(settings("cp1", "cp2"), POLICY, facts, OWNER)
     assert [node.needs_restart for node in planned.nodes] == [False, True]
-    assert "was deleted" in " ".join(planned.nodes[1].reasons) or "is not there" in " ".join(planned.nodes[1].reasons)
+    assert "audit-policy.yaml is not there" in " ".join(planned.nodes[1].reasons)
     for more in (
         {"cp1": seeing(untouched(), not_ready("cp2"))},
-        {"cp2": dataclasses.replace(lost, processes=applied().processes)},
+        {"cp2": dataclasses.replace(untouched(), node_name="cp2", role=Role.CONTROL_PLANE)},
     ):
         with pytest.raises(PlanError, match="the node cp2 is not Ready"):
             make_plan(settings("cp1", "cp2"), POLICY, {**facts, **more}, OWNER)
+    with pytest.raises(PlanError, match="ALARM NOSPACE"):
+        make_plan(settings("cp1", "cp2"), POLICY, {**facts, "cp2": seeing(lost, FULL)}, OWNER)
