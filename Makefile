@@ -142,7 +142,8 @@ test-crash: setup  ## A power cut at every moment of a change, on ext4 and XFS, 
 test-exhaustive: up build-tests  ## All source documents, every drift twice, three nodes in all modes and illnesses, the package from a YAML program
 	$(PYTHON) -m pytest tests/lab/test_seed_stacks.py tests/lab/test_drift.py tests/lab/test_three_nodes_under_load.py \
 		tests/lab/test_cluster_gates.py tests/lab/test_environments.py tests/lab/test_package.py \
-		tests/lab/test_ci_scripts.py tests/lab/test_rendered.py tests/lab/test_tune.py tests/lab/test_annotation_files.py
+		tests/lab/test_ci_scripts.py tests/lab/test_rendered.py tests/lab/test_tune.py tests/lab/test_annotation_files.py \
+		tests/lab/test_policies_only_change.py
 
 test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
 	$(PYTHON) -m pytest tests/lab/test_firewall.py
