@@ -148,7 +148,7 @@ test-exhaustive: up build-tests  ## All source documents, every drift twice, thr
 		tests/lab/test_cluster_gates.py tests/lab/test_environments.py tests/lab/test_package.py \
 		tests/lab/test_ci_scripts.py tests/lab/test_rendered.py tests/lab/test_tune.py tests/lab/test_annotation_files.py \
 		tests/lab/test_presets.py tests/lab/test_three_nodes_lab.py tests/lab/test_lab_recovery.py \
-		tests/lab/test_three_nodes_annotations.py
+		tests/lab/test_three_nodes_annotations.py tests/lab/test_policies_only_change.py
 
 test-outsiders: up build-tests  ## Firewalls and load balancers: three nodes behind haproxy, clients, strangers and a prober all the time
 	$(PYTHON) -m pytest tests/lab/test_firewall.py

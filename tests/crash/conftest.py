@@ -58,5 +58,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for (operation, *_), count in tally.cuts.items():
         total[operation] += count
     terminalreporter.write_line(f"{total.total()} power cuts, {len(tally.seen)} different disks after them")
-    terminalreporter.write_line(f"{tally.compared} copies of a disk are what a shutdown at that moment leaves")
+    compared = tally.compared
+    terminalreporter.write_line(
+        f"{compared[True]} of {compared.total()} copies are what a shutdown at that moment of another run left"
+    )
     terminalreporter.write_line(f"{len(tally.broken)} invariants broken")
