@@ -1,4 +1,4 @@
-// Command pulumi-resource-command is the lab's stand-in for the official provider plugin of the
+// Command pulumi-resource-command replaces the official provider plugin of the
 // same name, for machines that cannot download it. COVERAGE.md says what it covers.
 package main
 
@@ -22,7 +22,7 @@ func main() {
 	provider := infer.Provider(infer.Options{
 		Metadata: schema.Metadata{
 			DisplayName: "Command (lab)",
-			Description: "Runs commands here and on remote hosts over SSH. Stand-in for the official provider, for the lab only.",
+			Description: "Runs commands here and on remote hosts over SSH. Replaces the official provider, for the lab only.",
 		},
 		Resources: []infer.InferredResource{infer.Resource(local.Command{}), infer.Resource(remote.Command{})},
 	})

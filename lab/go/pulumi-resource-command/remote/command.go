@@ -1,13 +1,18 @@
 // Package remote is the resource command:remote:Command: a command run over SSH when the resource is
-// created, updated or deleted. Token, property names, defaults and secrets are those of the official
+// created, updated or deleted. Token, secrets and the defaults of a connection are those of the official
 // provider 1.2.1, because the program's SDK and the stack's state depend on them.
 package remote
 
-import "github.com/pulumi/pulumi-go-provider/infer"
+import (
+	"github.com/pulumi/pulumi-go-provider/infer"
 
-// Command controls the resource. It has no Check, Diff or Read of its own: the official provider has
-// none either, so what pulumi-go-provider does by default is the behaviour to reproduce.
-type Command struct{}
+	"kubernetes-audit/lab/pulumi-resource-command/command"
+)
+
+// Command controls the resource.
+type Command struct {
+	command.Resource[CommandInputs, CommandOutputs]
+}
 
 var (
 	_ infer.CustomResource[CommandInputs, CommandOutputs] = Command{}
@@ -16,30 +21,21 @@ var (
 	_ infer.Enum[Logging]                                 = Logging("")
 )
 
-// CommandInputs is what a program may set. Every change is an update, but one of triggers, which the
-// SDK turns into a replacement.
+// CommandInputs is what a program may set.
 type CommandInputs struct {
-	Connection             Connection        `pulumi:"connection" provider:"secret"`
-	Create                 *string           `pulumi:"create,optional"`
-	Update                 *string           `pulumi:"update,optional"`
-	Delete                 *string           `pulumi:"delete,optional"`
-	Stdin                  *string           `pulumi:"stdin,optional"`
-	Environment            map[string]string `pulumi:"environment,optional"`
-	Triggers               *[]any            `pulumi:"triggers,optional" provider:"replaceOnChanges"`
-	AddPreviousOutputInEnv *bool             `pulumi:"addPreviousOutputInEnv,optional"`
-	Logging                *Logging          `pulumi:"logging,optional"`
+	command.Inputs[Logging]
+	Connection Connection `pulumi:"connection" provider:"secret"`
 }
 
 // CommandOutputs is the state of the resource: its inputs and what the last run printed.
 type CommandOutputs struct {
 	CommandInputs
-	Output
+	command.Output
 }
 
-// Output is what a run printed, each stream without its last line break.
-type Output struct {
-	Stdout string `pulumi:"stdout"`
-	Stderr string `pulumi:"stderr"`
+// With is the state that has these instead.
+func (CommandOutputs) With(inputs CommandInputs, output command.Output) CommandOutputs {
+	return CommandOutputs{inputs, output}
 }
 
 // Connection says how to reach the host, directly or through a bastion.
@@ -70,31 +66,8 @@ type Endpoint struct {
 // Logging says which streams of a run are shown while it lasts.
 type Logging string
 
-// The values of Logging; unset means LogStdoutAndStderr.
-const (
-	LogStdout          Logging = "stdout"
-	LogStderr          Logging = "stderr"
-	LogStdoutAndStderr Logging = "stdoutAndStderr"
-	LogNone            Logging = "none"
-)
-
 // Values lists the enum for the schema.
-func (Logging) Values() []infer.EnumValue[Logging] {
-	return []infer.EnumValue[Logging]{
-		{Name: string(LogStdout), Value: LogStdout, Description: "Show stdout only."},
-		{Name: string(LogStderr), Value: LogStderr, Description: "Show stderr only."},
-		{Name: string(LogStdoutAndStderr), Value: LogStdoutAndStderr, Description: "Show both streams."},
-		{Name: string(LogNone), Value: LogNone, Description: "Show nothing."},
-	}
-}
-
-func (l *Logging) includesStdout() bool {
-	return l == nil || *l == LogStdout || *l == LogStdoutAndStderr
-}
-
-func (l *Logging) includesStderr() bool {
-	return l == nil || *l == LogStderr || *l == LogStdoutAndStderr
-}
+func (Logging) Values() []infer.EnumValue[Logging] { return command.LoggingValues[Logging]() }
 
 // Annotate describes the resource in the schema.
 func (c *Command) Annotate(a infer.Annotator) {
@@ -103,22 +76,10 @@ func (c *Command) Annotate(a infer.Annotator) {
 
 // Annotate describes the inputs in the schema.
 func (i *CommandInputs) Annotate(a infer.Annotator) {
+	i.Describe(a)
 	a.Describe(&i.Connection, "How to reach the host.")
-	a.Describe(&i.Create, "Run when the resource is created, and on an update when update is not set.")
-	a.Describe(&i.Update, "Run when any input but triggers has changed.")
 	a.Describe(&i.Delete, "Run when the resource is deleted, with the connection, stdin and environment of the state.")
-	a.Describe(&i.Stdin, "Standard input of every run.")
 	a.Describe(&i.Environment, "Variables sent before the run. A server that refuses one (AcceptEnv) fails the run.")
-	a.Describe(&i.Triggers, "Values whose change replaces the resource.")
-	a.Describe(&i.AddPreviousOutputInEnv,
-		"Send the output of the previous run as PULUMI_COMMAND_STDOUT and PULUMI_COMMAND_STDERR. Defaults to true.")
-	a.Describe(&i.Logging, "Which streams are shown during a run. Defaults to both.")
-}
-
-// Annotate describes the outputs in the schema.
-func (o *Output) Annotate(a infer.Annotator) {
-	a.Describe(&o.Stdout, "What the last run wrote to stdout.")
-	a.Describe(&o.Stderr, "What the last run wrote to stderr.")
 }
 
 // Annotate describes the connection in the schema and sets its defaults.

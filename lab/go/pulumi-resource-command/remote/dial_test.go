@@ -24,7 +24,7 @@ func TestWrongHostKeyFailsEveryDial(t *testing.T) {
 	g := newTarget(t, nil)
 	g.state.Connection.HostKey = pointerTo(newKeyPair(t).authorized)
 	g.state.Connection.DialErrorLimit = pointerTo(1)
-	_, err := g.state.run(context.Background(), pointerTo("true"))
+	_, err := g.state.Run(context.Background(), pointerTo("true"))
 	if err == nil || err.Error() != "after 1 failed attempts: ssh: handshake failed: ssh: host key mismatch" {
 		t.Errorf("got %v", err)
 	}
@@ -72,7 +72,7 @@ func TestUnsetHostKeyAcceptsAnyKey(t *testing.T) {
 func TestUnreadableHostKeyIsAnErrorBeforeDialling(t *testing.T) {
 	g := newTarget(t, nil)
 	g.state.Connection.HostKey = pointerTo("SHA256:abc")
-	if _, err := g.state.run(context.Background(), pointerTo("true")); err == nil ||
+	if _, err := g.state.Run(context.Background(), pointerTo("true")); err == nil ||
 		!strings.Contains(err.Error(), "host key") {
 		t.Errorf("got %v", err)
 	}
@@ -99,7 +99,7 @@ func TestEncryptedPrivateKey(t *testing.T) {
 	g.state.Connection.PrivateKeyPassword = pointerTo("secret")
 	g.mustRun(t, "true")
 	g.state.Connection.PrivateKeyPassword = nil
-	if _, err := g.state.run(context.Background(), pointerTo("true")); err == nil {
+	if _, err := g.state.Run(context.Background(), pointerTo("true")); err == nil {
 		t.Error("no error without the passphrase")
 	}
 }
@@ -117,7 +117,7 @@ func TestPassword(t *testing.T) {
 	g.state.Connection.Password = pointerTo("s3cret")
 	g.mustRun(t, "true")
 	g.state.Connection.Password = pointerTo("wrong")
-	if _, err := g.state.run(context.Background(), pointerTo("true")); err == nil ||
+	if _, err := g.state.Run(context.Background(), pointerTo("true")); err == nil ||
 		!strings.Contains(err.Error(), "unable to authenticate") {
 		t.Errorf("got %v", err)
 	}
@@ -186,7 +186,7 @@ func TestAgentOfTheEnvironmentAndOfTheConnection(t *testing.T) {
 func TestStaleAgentSocketFailsAConnectionThatHasAKey(t *testing.T) {
 	g := newTarget(t, nil)
 	t.Setenv("SSH_AUTH_SOCK", filepath.Join(t.TempDir(), "none"))
-	if _, err := g.state.run(context.Background(), pointerTo("true")); err == nil ||
+	if _, err := g.state.Run(context.Background(), pointerTo("true")); err == nil ||
 		!strings.Contains(err.Error(), "dial unix") {
 		t.Errorf("got %v", err)
 	}
@@ -209,7 +209,7 @@ func TestDialIsTriedAgainAndEachFailureIsShown(t *testing.T) {
 func TestDialGivesUpAfterItsLimit(t *testing.T) {
 	g := newTarget(t, func(server *sshServer) { server.hangUpFirst = 3 })
 	g.state.Connection.DialErrorLimit = pointerTo(2)
-	_, err := g.state.run(context.Background(), pointerTo("true"))
+	_, err := g.state.Run(context.Background(), pointerTo("true"))
 	if err == nil || !strings.HasPrefix(err.Error(), "after 2 failed attempts: ") {
 		t.Errorf("got %v", err)
 	}
@@ -276,7 +276,7 @@ func TestProxyFailuresSaySo(t *testing.T) {
 			g := newTarget(t, nil)
 			throughBastion(t, &g)
 			test.spoil(t, &g.state.Connection)
-			_, err := g.state.run(context.Background(), pointerTo("true"))
+			_, err := g.state.Run(context.Background(), pointerTo("true"))
 			if err == nil || !strings.HasPrefix(err.Error(), "proxy: after 0 failed attempts: ") ||
 				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v", err)
@@ -290,7 +290,7 @@ func TestHandshakeThroughProxyIsTriedAgainOnTheSameTunnel(t *testing.T) {
 	bastion := throughBastion(t, &g)
 	g.state.Connection.HostKey = pointerTo(newKeyPair(t).authorized)
 	g.state.Connection.DialErrorLimit = pointerTo(1)
-	_, err := g.state.run(context.Background(), pointerTo("true"))
+	_, err := g.state.Run(context.Background(), pointerTo("true"))
 	if err == nil || strings.Contains(err.Error(), "host key mismatch") {
 		t.Errorf("got %v, want the message of the closed tunnel", err)
 	}

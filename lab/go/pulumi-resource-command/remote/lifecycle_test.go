@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi-go-provider/infer"
+
+	"kubernetes-audit/lab/pulumi-resource-command/command"
 )
 
 func (g target) commands() []string {
@@ -61,7 +63,7 @@ func TestPreviewDoesNotDial(t *testing.T) {
 		infer.CreateRequest[CommandInputs]{Name: "node", Inputs: inputs, DryRun: true}); err != nil {
 		t.Fatal(err)
 	}
-	state := CommandOutputs{CommandInputs: inputs, Output: Output{Stdout: "before"}}
+	state := CommandOutputs{CommandInputs: inputs, Output: command.Output{Stdout: "before"}}
 	response, err := Command{}.Update(context.Background(),
 		infer.UpdateRequest[CommandInputs, CommandOutputs]{State: state, Inputs: inputs, DryRun: true})
 	if err != nil {
@@ -87,7 +89,7 @@ func TestUpdateRunsUpdateElseCreateElseNothing(t *testing.T) {
 			g := newTarget(t, answering("now\n", "", 0))
 			inputs := g.state.CommandInputs
 			inputs.Create, inputs.Update = test.create, test.update
-			state := CommandOutputs{CommandInputs: g.state.CommandInputs, Output: Output{Stdout: "before"}}
+			state := CommandOutputs{CommandInputs: g.state.CommandInputs, Output: command.Output{Stdout: "before"}}
 			response, err := Command{}.Update(context.Background(),
 				infer.UpdateRequest[CommandInputs, CommandOutputs]{State: state, Inputs: inputs})
 			if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"kubernetes-audit/lab/pulumi-resource-command/command"
 )
 
 // target is a started server and a state that reaches it with everything set by hand.
@@ -44,9 +46,9 @@ func answering(stdout, stderr string, status int) func(*sshServer) {
 	}
 }
 
-func (g target) mustRun(t *testing.T, command string) Output {
+func (g target) mustRun(t *testing.T, text string) command.Output {
 	t.Helper()
-	output, err := g.state.run(context.Background(), &command)
+	output, err := g.state.Run(context.Background(), &text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func (r logRecorder) Handle(_ context.Context, record slog.Record) error {
 
 func TestRunTrimsOneTrailingLineBreakOfEachStream(t *testing.T) {
 	g := newTarget(t, answering("a\nb\n\n", "warned\n", 0))
-	if got, want := g.mustRun(t, "true"), (Output{Stdout: "a\nb\n", Stderr: "warned"}); got != want {
+	if got, want := g.mustRun(t, "true"), (command.Output{Stdout: "a\nb\n", Stderr: "warned"}); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -125,7 +127,7 @@ func TestRunSendsCommandAndStdinUnchanged(t *testing.T) {
 
 func TestFailingCommandIsAnErrorWithItsTextAndBothStreams(t *testing.T) {
 	g := newTarget(t, answering("partial\n", "why\n", 3))
-	_, err := g.state.run(context.Background(), pointerTo(`echo "half"; exit 3`))
+	_, err := g.state.Run(context.Background(), pointerTo(`echo "half"; exit 3`))
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -141,12 +143,12 @@ func TestFailingCommandIsAnErrorWithItsTextAndBothStreams(t *testing.T) {
 
 func TestAcceptedVariablesReachTheCommand(t *testing.T) {
 	g := newTarget(t, func(server *sshServer) {
-		server.acceptEnv = []string{"A", "B", previousStdout, previousStderr}
+		server.acceptEnv = []string{"A", "B", command.PreviousStdout, command.PreviousStderr}
 	})
 	g.state.Environment = map[string]string{"A": "1", "B": "x y"}
-	g.state.Output = Output{Stdout: "before", Stderr: ""}
+	g.state.Output = command.Output{Stdout: "before", Stderr: ""}
 	g.mustRun(t, "env")
-	want := map[string]string{"A": "1", "B": "x y", previousStdout: "before"}
+	want := map[string]string{"A": "1", "B": "x y", command.PreviousStdout: "before"}
 	if got := g.server.seen()[0].environment; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -156,7 +158,7 @@ func TestRefusedEnvironmentVariableIsAnErrorAndNothingRuns(t *testing.T) {
 	log := recordLog(t)
 	g := newTarget(t, func(server *sshServer) { server.acceptEnv = []string{"LANG"} })
 	g.state.Environment = map[string]string{"LANG": "C", "POLICY": "x"}
-	_, err := g.state.run(context.Background(), pointerTo("env"))
+	_, err := g.state.Run(context.Background(), pointerTo("env"))
 	if err == nil || err.Error() != `could not set environment variable "POLICY": ssh: setenv failed` {
 		t.Errorf("got %v", err)
 	}
@@ -171,7 +173,7 @@ func TestRefusedEnvironmentVariableIsAnErrorAndNothingRuns(t *testing.T) {
 func TestRefusedPreviousOutputIsAWarning(t *testing.T) {
 	log := recordLog(t)
 	g := newTarget(t, nil)
-	g.state.Output = Output{Stdout: "before", Stderr: "warned"}
+	g.state.Output = command.Output{Stdout: "before", Stderr: "warned"}
 	g.mustRun(t, "true")
 	var warned []string
 	for _, entry := range log() {
@@ -179,15 +181,15 @@ func TestRefusedPreviousOutputIsAWarning(t *testing.T) {
 			warned = append(warned, entry.message)
 		}
 	}
-	if len(warned) != 2 || !strings.Contains(warned[0], previousStdout) || !strings.Contains(warned[1], previousStderr) {
+	if len(warned) != 2 || !strings.Contains(warned[0], command.PreviousStdout) || !strings.Contains(warned[1], command.PreviousStderr) {
 		t.Errorf("warned %q", warned)
 	}
 }
 
 func TestPreviousOutputIsNotSentWhenSwitchedOff(t *testing.T) {
 	log := recordLog(t)
-	g := newTarget(t, func(server *sshServer) { server.acceptEnv = []string{previousStdout} })
-	g.state.Output = Output{Stdout: "before"}
+	g := newTarget(t, func(server *sshServer) { server.acceptEnv = []string{command.PreviousStdout} })
+	g.state.Output = command.Output{Stdout: "before"}
 	g.state.AddPreviousOutputInEnv = pointerTo(false)
 	g.mustRun(t, "env")
 	if got := g.server.seen()[0].environment; len(got) != 0 {
@@ -204,16 +206,16 @@ func TestLoggingChoosesTheStreamsThatAreShown(t *testing.T) {
 		want    []string
 	}{
 		"unset":           {nil, []string{"err 1", "out 1", "out 2"}},
-		"stdoutAndStderr": {pointerTo(LogStdoutAndStderr), []string{"err 1", "out 1", "out 2"}},
-		"stdout":          {pointerTo(LogStdout), []string{"out 1", "out 2"}},
-		"stderr":          {pointerTo(LogStderr), []string{"err 1"}},
-		"none":            {pointerTo(LogNone), nil},
+		"stdoutAndStderr": {pointerTo(Logging(command.LogStdoutAndStderr)), []string{"err 1", "out 1", "out 2"}},
+		"stdout":          {pointerTo(Logging(command.LogStdout)), []string{"out 1", "out 2"}},
+		"stderr":          {pointerTo(Logging(command.LogStderr)), []string{"err 1"}},
+		"none":            {pointerTo(Logging(command.LogNone)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := recordLog(t)
 			g := newTarget(t, answering("out 1\nout 2\n", "err 1\n", 0))
 			g.state.Logging = test.logging
-			if got, want := g.mustRun(t, "true"), (Output{Stdout: "out 1\nout 2", Stderr: "err 1"}); got != want {
+			if got, want := g.mustRun(t, "true"), (command.Output{Stdout: "out 1\nout 2", Stderr: "err 1"}); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			var shown []string
@@ -234,11 +236,11 @@ func TestLoggingChoosesTheStreamsThatAreShown(t *testing.T) {
 func TestLoggedLineBeyondTheScannersLimitFailsTheRun(t *testing.T) {
 	line := strings.Repeat("x", bufio.MaxScanTokenSize+1) + "\n"
 	g := newTarget(t, answering(line, "", 0))
-	if _, err := g.state.run(context.Background(), pointerTo("dump")); err == nil ||
+	if _, err := g.state.Run(context.Background(), pointerTo("dump")); err == nil ||
 		!strings.HasPrefix(err.Error(), bufio.ErrTooLong.Error()) {
 		t.Errorf("got %.80v", err)
 	}
-	g.state.Logging = pointerTo(LogNone)
+	g.state.Logging = pointerTo(Logging(command.LogNone))
 	if got := g.mustRun(t, "dump"); got.Stdout+"\n" != line {
 		t.Errorf("got %d characters", len(got.Stdout))
 	}
