@@ -16,6 +16,7 @@ slot_of() {
 # that of the new file, which is the API server's user's, or "like" for mode and owner of the present one.
 place() {
     slot=${5:-$(slot_of "$2")}
+    withdraw_empty_folder "$2"
     if ! is_expected "$2" "$4"; then
         changed_by_others "$1" "$2"
         return 1
@@ -58,7 +59,7 @@ swap_in() {
     brought=$(hash_of "$1")
     if is_absent "$2"; then
         # A link never takes the place of a file that has come meanwhile.
-        if ln -T "$1" "$2" 2>/dev/null; then
+        if ln -T "$1" "$2" 2>/dev/null || { withdraw_empty_folder "$2" && ln -T "$1" "$2" 2>/dev/null; }; then
             rm -f "$1"
             sync "$(dirname "$2")"
             return
@@ -127,6 +128,7 @@ give_way() {
 
 # withdraw TARGET KNOWN: TARGET goes, if its hash is among KNOWN; else it stays, with the reason in $problem.
 withdraw() {
+    withdraw_empty_folder "$1"
     if is_absent "$1"; then return 0; fi
     slot=$(slot_of "$1")
     keep_displaced "$slot" "$1" "$2"
@@ -139,6 +141,10 @@ withdraw() {
     changed_by_others "" "$1"
     return 1
 }
+
+# withdraw_empty_folder PATH: where a file to be mounted is missing, containerd makes a folder of its name whenever the container
+# is started again (containerd, internal/cri/opts, WithMounts). It is empty, and is no file that somebody wrote.
+withdraw_empty_folder() { [ ! -d "$1" ] || [ -L "$1" ] || rmdir "$1" 2>/dev/null || :; }
 
 is_absent() { [ ! -e "$1" ] && [ ! -L "$1" ]; }
 
@@ -160,6 +166,7 @@ displaced_hash() {
 # keep_displaced SLOT TARGET KNOWN: before SLOT is used again or goes. A text there that is not KNOWN was written by
 # somebody who had the file open while it was replaced: a copy is kept.
 keep_displaced() {
+    withdraw_empty_folder "$1"
     if [ -e "$1" ] && [ ! -L "$1" ] && ! is_among "$(hash_of "$1")" "$3"; then keep_copy_of_others "$1" "$2"; fi
 }
 

@@ -48,6 +48,41 @@ def test_the_new_file_comes_and_the_old_one_waits_in_the_slot(folder: Path, befo
 
 
 @pytest.mark.parametrize("before", ["", WITHOUT_A_TOOL], ids=["exchange", "links"])
+def test_an_empty_folder_that_a_container_runtime_made_of_a_missing_file_gives_way(folder: Path, before: str) -> None:
+    live, slot = folder / "live", folder / ".live.kubernetes-audit-displaced"
+    live.unlink()
+    live.mkdir()
+    slot.mkdir()
+    assert place(folder, before, known="absent")[0] == 0
+    assert live.read_text() == "new"
+    live.unlink()
+    live.mkdir()
+    slot.mkdir()
+    assert run(folder, f"clear_slot {live} absent && withdraw {live} {sha256('new')}").returncode == 0
+    assert not live.exists()
+    assert not slot.exists()
+
+
+def test_a_folder_that_is_made_again_right_before_the_exchange_gives_way(folder: Path) -> None:
+    live = folder / "live"
+    live.unlink()
+    again = f'ln() {{ mkdir {folder}/once 2>/dev/null && mkdir "$3"; command ln "$@"; }}\n'
+    assert place(folder, again, known="absent")[0] == 0
+    assert live.read_text() == "new"
+    assert run(folder, f"clear_slot {live} absent").returncode == 0
+    assert not (folder / ".live.kubernetes-audit-displaced").exists()
+
+
+def test_a_folder_with_something_in_it_stays(folder: Path) -> None:
+    live = folder / "live"
+    live.unlink()
+    live.mkdir()
+    (live / "theirs").write_text("theirs")
+    assert place(folder)[0] == 1
+    assert (live / "theirs").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("before", ["", WITHOUT_A_TOOL], ids=["exchange", "links"])
 def test_another_text_than_was_read_stays_and_both_are_kept(folder: Path, before: str) -> None:
     (folder / "live").write_text("theirs")
     status, said = place(folder, before)
