@@ -142,15 +142,20 @@ await_cluster() {
 
 # await_ready_node: until the cluster has heard of this node and sees it as Ready, for a minute at most. kubelet may know no API
 # server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be
-# refused for what this one did. Where the cluster does not say, nothing is waited for.
+# refused for what this one did. A load balancer may send requests to an API server that went for some seconds more. Where the
+# cluster does not say, nothing else is waited for.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
-    deadline=$(($(uptime_seconds) + 60))
+    deadline=$(($(uptime_seconds) + 60)) patience=5
     while [ "$(uptime_seconds)" -lt "$deadline" ]; do
         case $(at_endpoint get node "$own_name" -o "jsonpath=$NODE_READINESS") in
             "$own_name True "*) is_silent "$own_name" || break ;;
             "$own_name "*) ;;
-            *) break ;;
+            *orbidden* | *nauthorized* | *"not found"*) break ;;
+            *)
+                patience=$((patience - 1))
+                [ "$patience" -gt 0 ] || break
+                ;;
         esac
         sleep 2
     done

@@ -182,9 +182,11 @@ def test_an_endpoint_that_does_not_answer_ends_the_look(tmp_path: Path) -> None:
         (["True 55", "True 57", "Unknown 59", "True 1"], 3),
         (["True 9"], 0),
         (["True 300"] * 60, 30),
-        (["refused 0"], 0),
+        (["refused 0"] * 9, 4),
+        (["refused 0", "refused 0", "True 50", "True 1"], 3),
+        (["Forbidden 0"], 0),
     ],
-    ids=["soon", "at once", "never", "not known"],
+    ids=["soon", "at once", "never", "not known", "soon asked in vain", "not told"],
 )
 def test_a_change_ends_when_its_own_node_is_heard_of_again_or_after_a_minute(
     tmp_path: Path, told: list[str], waits: int
@@ -200,7 +202,7 @@ def test_a_change_ends_when_its_own_node_is_heard_of_again_or_after_a_minute(
         read -r ready age <told
         case $* in
             *lease*) date -u -d "@$(($(date +%s) - age))" +%Y-%m-%dT%H:%M:%S.123456Z ;;
-            *) if [ "$ready" = refused ]; then echo refused; else echo "cp1 $ready Reason"; fi ;;
+            *) case $ready in refused | Forbidden) echo "$ready" ;; *) echo "cp1 $ready Reason" ;; esac ;;
         esac
     }
     await_ready_node; echo "$waits"
