@@ -149,24 +149,26 @@ await_ready_node() {
     deadline=$(($(uptime_seconds) + 60)) patience=5
     while [ "$(uptime_seconds)" -lt "$deadline" ]; do
         case $(at_endpoint get node "$own_name" -o "jsonpath=$NODE_READINESS") in
-            "$own_name True "*) is_silent "$own_name" || break ;;
+            "$own_name True "*)
+                silence=$(silence_of "$own_name")
+                [ "${silence:-31}" -gt 30 ] || break
+                [ -n "$silence" ] || patience=$((patience - 1))
+                ;;
             "$own_name "*) ;;
             *orbidden* | *nauthorized* | *"not found"*) break ;;
-            *)
-                patience=$((patience - 1))
-                [ "$patience" -gt 0 ] || break
-                ;;
+            *) patience=$((patience - 1)) ;;
         esac
+        [ "$patience" -gt 0 ] || break
         sleep 2
     done
 }
 
-# is_silent NODE: whether kubelet renewed its lease more than half a minute ago, by this node's clock, as the lease itself. It
-# does every ten seconds.
-is_silent() {
+# silence_of NODE: for how many seconds its kubelet has not renewed its lease, by this node's clock, as the lease itself; nothing
+# where the cluster does not say. It does every ten seconds.
+silence_of() {
     renewed=$(at_endpoint -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}') &&
         renewed=$(date -u -d "$(printf %s "$renewed" | sed 's/T/ /; s/[.Z].*//')" +%s 2>/dev/null) &&
-        [ $(($(date +%s) - renewed)) -gt 30 ]
+        say $(($(date +%s) - renewed))
 }
 
 # turns [earlier=NAME,...] [later=NAME,...]: what is done of the stack, and what is not, when this node cannot have its turn.

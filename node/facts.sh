@@ -201,9 +201,11 @@ stat_of() {
 # A file too large to be a manifest is named and not sent. Last comes its change time. A named pipe is named and not opened:
 # whoever reads it waits for somebody to write.
 fact_manifests() {
+    kubelet_started=
+    for pid in $(processes_named kubelet); do kubelet_started=$(started "$pid"); done
     set --
     for entry in "$MANIFESTS"/*; do
-        if [ -p "$entry" ]; then say "manifest-pipe $(printf '%s' "${entry##*/}" | base64 -w 0)"; fi
+        if [ -p "$entry" ] && came_after_kubelet "$entry"; then say "manifest-pipe $(printf '%s' "${entry##*/}" | base64 -w 0)"; fi
         if [ -f "$entry" ] && [ "$entry" != "$MANIFEST" ]; then set -- "$@" "$entry"; fi
     done
     [ $# -gt 0 ] || return 0
@@ -215,6 +217,9 @@ fact_manifests() {
         say "static-pod $(printf '%s' "${entry##*/}" | base64 -w 0) $text ${found#* }"
     done
 }
+
+# came_after_kubelet FILE: kubelet passes by a pipe that is there when it starts, and opens one that comes later.
+came_after_kubelet() { [ -n "$kubelet_started" ] && [ "$(stat -c %Z "$1")" -gt "$kubelet_started" ]; }
 
 # static_folder: the folder of admission policies that the API server reads by its own configuration; nothing where it reads none.
 static_folder() {

@@ -113,10 +113,10 @@ def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
 
 
 def pipes(facts: Facts) -> Iterator[Finding]:
-    """Named pipes in the manifests folder.
+    """Named pipes that came to the manifests folder while kubelet ran.
 
-    kubelet opens whatever appears there while it runs, and opening a pipe waits for a writer (kubernetes,
-    pkg/kubelet/config/file_linux.go).
+    kubelet opens whatever appears there, and opening a pipe waits for a writer (kubernetes,
+    pkg/kubelet/config/file_linux.go). It passes by one that was there before it started.
     """
     for name in facts.manifest_pipes:
         yield _error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -101,5 +102,8 @@ def test_a_pipe_in_the_manifest_folder_is_read_by_nobody(tmp_path: Path) -> None
     (tmp_path / "kube-vip.yaml").write_text("address: 127.0.0.1:6443\n")
     reads = 'for tool in grep base64; do eval "$tool() { is_pipe \\"\\$@\\"; command $tool \\"\\$@\\"; }"; done\n'
     reads += 'is_pipe() { for each; do if [ -p "$each" ]; then echo "reads $each"; exit 1; fi; done; }\n'
-    told = run(tmp_path, f'{reads}loopback_address="127.0.0.1:6443"\ntold_by_manifest; fact_manifests').stdout
+    running = "processes_named() { echo 11; }\nstarted() { echo 100; }\n"
+    told = run(tmp_path, f'{running}{reads}loopback_address="127.0.0.1:6443"\ntold_by_manifest; fact_manifests').stdout
     assert told.startswith(f"kube-vip\nmanifest-pipe {encoded('pipe')}\nstatic-pod ")
+    later = running.replace("100", str(int(time.time()) + 60))
+    assert "manifest-pipe" not in run(tmp_path, f"{later}fact_manifests").stdout, "kubelet passes by what was there"
