@@ -218,8 +218,9 @@ fact_manifests() {
     done
 }
 
-# came_after_kubelet FILE: kubelet passes by a pipe that is there when it starts, and opens one that comes later.
-came_after_kubelet() { [ -n "$kubelet_started" ] && [ "$(stat -c %Z "$1")" -gt "$kubelet_started" ]; }
+# came_after_kubelet FILE: kubelet passes by a pipe that is there when it starts, and opens one that comes later. Both times are
+# rounded down, and so is that of the boot.
+came_after_kubelet() { [ -n "$kubelet_started" ] && [ "$(stat -c %Z "$1")" -gt $((kubelet_started + 2)) ]; }
 
 # static_folder: the folder of admission policies that the API server reads by its own configuration; nothing where it reads none.
 static_folder() {
