@@ -37,7 +37,17 @@ class Job:
     def start(cls, folder: Path, shell: str, key: str) -> Job:
         (folder / "tmp").mkdir(parents=True)
         given = {"SSH_PRIVATE_KEY": key, "KUBECONFIG_TEXT": "the kubeconfig", "TMPDIR": str(folder / "tmp")}
-        command = [shell, str(REPOSITORY / "ci/credentials"), "prod", "sh", "-c", COMMAND]
+        # A shell's background jobs, such as this test in `make test`, begin with SIGINT ignored.
+        command = [
+            "env",
+            "--default-signal=INT",
+            shell,
+            str(REPOSITORY / "ci/credentials"),
+            "prod",
+            "sh",
+            "-c",
+            COMMAND,
+        ]
         return cls(folder, subprocess.Popen(command, cwd=folder, env={**os.environ, **given}))
 
     def read(self, name: str) -> str:
