@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+UNREADABLE_YAML = (ValueError, RecursionError)
+"""What YAML libraries raise besides their own errors: for a month 13, and for nesting without end."""
+
 
 class AuditlogError(Exception):
     """Input, a node or an answer is not as it must be. The message names what, and what is allowed.

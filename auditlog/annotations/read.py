@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from auditlog.annotations.model import LONGEST_VALUE, MOST_ANNOTATIONS, SENTINEL, Annotation, Entry, Operation, Requests
-from auditlog.errors import AuditlogError
+from auditlog.errors import UNREADABLE_YAML, AuditlogError
 from auditlog.project_files import project_folder
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -25,8 +25,8 @@ _KEYS = ("about", "requests", "variables", "annotations")
 _REQUEST_KEYS = ("group", "resources", "operations")
 
 
-UNREADABLE = (YAMLError, ValueError, RecursionError)
-"""What the YAML library raises for a text that it cannot read; ValueError for a month 13, for example."""
+UNREADABLE = (YAMLError, *UNREADABLE_YAML)
+"""What the YAML library raises for a text that it cannot read."""
 
 
 class AnnotationError(AuditlogError):

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from auditlog.cli.common import UsageError
+from auditlog.errors import UNREADABLE_YAML
 from auditlog.policy.selection import SelectedPolicy
 from auditlog.settings import Settings
 from auditlog.stack_file.fleet import composed
@@ -91,7 +92,7 @@ def project_name(path: Path) -> str:
     """The name in Pulumi.yaml. Raises UsageError if there is none."""
     try:
         project = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, yaml.YAMLError, *UNREADABLE_YAML) as error:
         raise UsageError(f"{path}: cannot be read: {error}; allowed: the file of a Pulumi project") from error
     name = project.get("name") if isinstance(project, dict) else None
     if not isinstance(name, str):

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from auditlog.errors import AuditlogError
+from auditlog.errors import UNREADABLE_YAML, AuditlogError
 
 try:
     from yaml import CSafeLoader as _Loader
@@ -66,7 +66,7 @@ def load(text: str) -> Any:
         # A merge key is resolved in the nodes themselves, which are then no longer those of the text.
         node = _compose(text) if "<<" in text else _composed(text)
         return None if node is None else yaml.constructor.SafeConstructor().construct_document(node)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         raise YamlEditError(_reason(error)) from error
 
 
@@ -168,7 +168,7 @@ def _compose(text: str) -> yaml.Node | None:
         # Places count from the byte order mark, which the loader leaves out.
         marked = "\n" + text[1:] if text.startswith("\ufeff") else text
         node: yaml.Node | None = yaml.compose(marked, Loader=_PlaceLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         raise YamlEditError(_reason(error)) from error
     return node
 
@@ -277,7 +277,7 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _reason(error: yaml.YAMLError) -> str:
+def _reason(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)

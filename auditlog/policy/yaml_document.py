@@ -18,6 +18,7 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from auditlog.errors import UNREADABLE_YAML
 from auditlog.policy.model import Position, Problem
 
 IGNORED_DOCUMENT = "ignored-document"
@@ -64,7 +65,7 @@ def only_document(text: str, problems: Problems) -> Node | None:
     try:
         composer = _PolicyComposer(text)
         root = composer.get_node() if composer.check_node() else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         _report_broken_yaml(problems, error, text)
         return None
     if root is None:
@@ -83,7 +84,7 @@ def only_document(text: str, problems: Problems) -> Node | None:
     return root
 
 
-def _report_broken_yaml(problems: Problems, error: yaml.YAMLError, text: str) -> None:
+def _report_broken_yaml(problems: Problems, error: Exception, text: str) -> None:
     position = _error_position(error, text)
     reason, refused = _error_reason(error), True
     if r"'\t'" in reason:
@@ -100,7 +101,7 @@ def _refuse_more_documents(problems: Problems, composer: _PolicyComposer) -> Non
         second = composer.get_node() if composer.check_node() else None
         if second is not None:
             problems.ignored(start_of(second), "", message, IGNORED_DOCUMENT)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         problems.ignored(_error_position(error, ""), "", message, IGNORED_DOCUMENT)
 
 
@@ -165,7 +166,7 @@ def described(node: Node) -> str:
     return f"{kind} ({node.value})" if isinstance(node, ScalarNode) and node.value else kind
 
 
-def _error_position(error: yaml.YAMLError, text: str) -> Position:
+def _error_position(error: Exception, text: str) -> Position:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if mark is not None:
         return Position(mark.line + 1, mark.column + 1)
@@ -173,6 +174,6 @@ def _error_position(error: yaml.YAMLError, text: str) -> Position:
     return Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def _error_reason(error: yaml.YAMLError) -> str:
+def _error_reason(error: Exception) -> str:
     parts = (getattr(error, "context", None), getattr(error, "problem", None), getattr(error, "reason", None))
     return ", ".join(str(part) for part in parts if part) or str(error)

@@ -88,7 +88,7 @@ def parse_stack_file(text: str, project: str) -> StackFile:
         return _Document(yaml, project).read(root)
     except RecursionError as error:
         raise StackFileError("an alias stands inside of what it names; allowed: YAML without such aliases") from error
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
         mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
         place = (mark.line + 1, mark.column + 1) if mark else ()
         raise StackFileError(f"{what}; allowed: YAML", *place) from error

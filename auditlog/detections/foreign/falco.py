@@ -19,6 +19,7 @@ from auditlog.detections.foreign.rule import (
     either,
     every,
 )
+from auditlog.errors import UNREADABLE_YAML
 
 _SOURCES = ("k8s_audit", "k8saudit")
 _TOKEN = re.compile(r"""\s*("[^"]*"|'[^']*'|\(|\)|,|!=|<=|>=|=|<|>|[^\s(),=<>!"']+)""")
@@ -60,7 +61,7 @@ def falco_rules(text: str, source: str) -> tuple[ForeignRule, ...]:
     """The rules of a file that are about audit events. Raises ForeignError."""
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         raise ForeignError(
             f"{source}: not valid YAML: {' '.join(str(error).split())}; allowed: a file of Falco rules"
         ) from error

@@ -20,6 +20,7 @@ from auditlog.detections.foreign.rule import (
     either,
     every,
 )
+from auditlog.errors import UNREADABLE_YAML
 
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 _NAMES = {"apiGroup": "objectRef.apiGroup", "username": "user.username", "objectRef.groups": "objectRef.apiGroup"}
@@ -30,7 +31,7 @@ def sigma_rules(text: str, source: str) -> tuple[ForeignRule, ...]:
     """The rules of a file, which may hold several documents. Raises ForeignError."""
     try:
         documents = [each for each in yaml.safe_load_all(text) if each is not None]
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *UNREADABLE_YAML) as error:
         raise ForeignError(
             f"{source}: not valid YAML: {' '.join(str(error).split())}; allowed: a Sigma rule"
         ) from error
