@@ -9,7 +9,7 @@
 ask() {
     code=
     command -v curl >/dev/null || return 0
-    answer=$(curl -ksS --noproxy '*' --max-time 5 -w '\n%{http_code}' "$1" 2>/dev/null)
+    answer=$(strangers_curl 5 -k -w '\n%{http_code}' "$1" 2>/dev/null)
     code=${answer##*"$line_break"} answer=${answer%"$line_break"*}
 }
 
@@ -142,8 +142,8 @@ await_cluster() {
 
 # await_ready_node: until the cluster has heard of this node and sees it as Ready, for a minute at most. kubelet may know no API
 # server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be
-# refused for what this one did. A load balancer may send requests to an API server that went for some seconds more. Where the
-# cluster does not say, nothing else is waited for.
+# refused for what this one did. For some seconds a load balancer may still send requests to an API server that is gone. If the
+# cluster does not say, the wait ends.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
     deadline=$(($(uptime_seconds) + 60)) patience=5
@@ -163,8 +163,8 @@ await_ready_node() {
     done
 }
 
-# silence_of NODE: for how many seconds its kubelet has not renewed its lease, by this node's clock, as the lease itself; nothing
-# where the cluster does not say. It does every ten seconds.
+# silence_of NODE: how many seconds ago its kubelet renewed its lease, which it does every ten seconds; nothing where the cluster
+# does not say. Both times are by this node's clock.
 silence_of() {
     renewed=$(at_endpoint -n kube-node-lease get lease "$1" -o 'jsonpath={.spec.renewTime}') &&
         renewed=$(date -u -d "$(printf %s "$renewed" | sed 's/T/ /; s/[.Z].*//')" +%s 2>/dev/null) &&

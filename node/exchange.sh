@@ -188,10 +188,11 @@ keep_copy_of_others() {
     [ ! -e "$theirs" ] || return 0
     keep_copy "$1" "$theirs" || return 0
     say "kept: $theirs, what somebody else wrote as $2"
-    case $(kind_of "$2") in
+    written_kind=$(kind_of "$2")
+    case $written_kind in
         "" | webhook) ;;
         manifest) show_difference "${backup:-}/kube-apiserver.yaml" "$theirs" ;;
-        *) show_difference "${backup:-}/audit-$(kind_of "$2").yaml" "$theirs" ;;
+        *) show_difference "${backup:-}/audit-$written_kind.yaml" "$theirs" ;;
     esac
 }
 

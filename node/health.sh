@@ -10,10 +10,13 @@ api() {
     ${asked_from:-} kubectl --kubeconfig "$ADMIN_CONF" --server "$server" --tls-server-name kubernetes "$@"
 }
 
+# lets_in ENDPOINT SECONDS PATH: whether the API server at ENDPOINT says ok at this path to the administrator.
+lets_in() { [ "$(api "$1" --request-timeout="${2}s" get --raw "$3" 2>/dev/null)" = ok ]; }
+
 # is_ok ENDPOINT SECONDS PATH...: whether the API server at ENDPOINT says ok at each path, asked from where $asked_from says.
-# A change asks hundreds of times: curl does, which takes a sixth of kubectl's processor time, and without credentials, as
-# kubelet's own probes do. kubectl asks where there is no curl, where strangers are told nothing (--anonymous-auth=false), and
-# where the certificate is not of the cluster's own authority.
+# A change asks hundreds of times. curl takes a sixth of kubectl's processor time, and sends no credentials, as kubelet's own
+# probes do. kubectl asks where there is no curl, where strangers are told nothing (--anonymous-auth=false), and where the
+# certificate is not of the cluster's own authority.
 is_ok() {
     probe_said=$(ask_as_stranger "$@" 2>/dev/null)
     case $?:$probe_said in
@@ -22,28 +25,35 @@ is_ok() {
         # It says no, refuses, is too slow, or breaks off.
         0:* | 7:* | 28:* | 35:* | 52:* | 56:*) return 1 ;;
     esac
-    probed=$1 probe_seconds=$2
+    probe_endpoint=$1 probe_seconds=$2
     shift 2
     for probe_path in "$@"; do
-        [ "$(api "$probed" --request-timeout="${probe_seconds}s" get --raw "$probe_path" 2>/dev/null)" = ok ] || return 1
+        lets_in "$probe_endpoint" "$probe_seconds" "$probe_path" || return 1
     done
 }
 
 # ask_as_stranger ENDPOINT SECONDS PATH...: a line of each answer's text and status. The certificate must be one for "kubernetes",
 # like the one that kubectl asks for.
 ask_as_stranger() {
-    probed=${1#https://} probe_seconds=$2
+    probe_endpoint=${1#https://} probe_seconds=$2
     shift 2
     for probe_path in "$@"; do
         shift
-        set -- "$@" "https://kubernetes:${probed##*:}$probe_path"
+        set -- "$@" "https://kubernetes:${probe_endpoint##*:}$probe_path"
     done
-    # shellcheck disable=SC2086  # a command of several words, or none
-    ${asked_from:-} curl -q -sS --noproxy '*' --max-time "$probe_seconds" --cacert "$AUTHORITY" --user-agent kubernetes-audit \
-        --connect-to "::$probed" -w '%{http_code}\n' "$@"
+    strangers_curl "$probe_seconds" --cacert "$AUTHORITY" --connect-to "::$probe_endpoint" -w '%{http_code}\n' "$@"
 }
 
-healthy() { is_ok "$1" 2 /livez /readyz; }
+# strangers_curl SECONDS ARGUMENTS...: curl without credentials, past every proxy and the settings of whoever runs it.
+strangers_curl() {
+    curl_seconds=$1
+    shift
+    # shellcheck disable=SC2086  # a command of several words, or none
+    ${asked_from:-} curl -q -sS --noproxy '*' --max-time "$curl_seconds" --user-agent kubernetes-audit "$@"
+}
+
+# healthy ENDPOINT: what strangers are told says nothing of the API server's authentication, so the administrator asks too.
+healthy() { is_ok "$1" 2 /livez /readyz && lets_in "$1" 2 /readyz; }
 
 # healthy_three_times ENDPOINT ARGUMENTS: whether /livez and /readyz say ok three times, a second apart, of a process with
 # these arguments (any when empty).

@@ -50,7 +50,7 @@ started() {
 }
 
 # identity PID: "PID:START", which no later process with the same number has; empty when it has ended. A process may have brackets
-# and line breaks in its name. This is asked several times a second all the time, so it starts no process.
+# and line breaks in its name. Whoever waits asks this several times a second, so it starts no process.
 identity() {
     stat_fields=
     while IFS= read -r stat_line; do stat_fields="$stat_fields $stat_line"; done <"/proc/$1/stat"

@@ -63,6 +63,14 @@ def test_where_strangers_are_told_nothing_the_administrator_asks(tmp_path: Path,
     assert is_ok(tmp_path, curl) == (True, ["kubectl /livez", "kubectl /readyz"])
 
 
+@pytest.mark.parametrize(("administrator", "healthy"), [("echo ok", True), ("echo Unauthorized >&2; exit 1", False)])
+def test_health_is_that_the_administrator_is_let_in_too(tmp_path: Path, administrator: str, healthy: bool) -> None:
+    """What strangers are told says nothing of the API server's authentication."""
+    tool(tmp_path, "curl", "echo ok200; echo ok200")
+    tool(tmp_path, "kubectl", administrator)
+    assert (run(tmp_path, f"healthy {URL} && echo yes").stdout == "yes\n") is healthy
+
+
 def test_a_node_without_curl_has_kubectl(tmp_path: Path) -> None:
     tool(tmp_path, "kubectl", _KUBECTL.format(folder=tmp_path))
     for name in ("cat", "sed", "env"):
