@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auditlog.cli.common import UsageError, add_logs
+from auditlog.cli.common import UsageError, add_logs, add_processes, processes_of
 from auditlog.cli.known import add_known, known_cluster, with_history
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.loki import add_loki, loki_store
@@ -14,16 +14,18 @@ from auditlog.cli.output import Output, write
 from auditlog.cli.terminal import progress_bar
 from auditlog.cli.times import add_times, resolve_times
 from auditlog.events.answer_text import Reading, answer_json, answer_text
-from auditlog.events.coverage import TimeRange
+from auditlog.events.coverage import CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting
 from auditlog.events.evidence import Evidence
+from auditlog.events.in_parts import PART_BYTES, PartsReading, Wanted, read_in_parts
 from auditlog.events.judgement import Known, Material, judge, judge_gaps
 from auditlog.events.layout import shown_in
 from auditlog.events.loki import filters
 from auditlog.events.loki.store import LokiStore
 from auditlog.events.outcome import EXIT_CODES, Outcome
+from auditlog.events.parts import can_share, cut
 from auditlog.events.questions import Answer, GapsAnswer
-from auditlog.events.reading import DamageLog, check_logs, read, read_containing
+from auditlog.events.reading import DamageLog, Progress, check_logs, read, read_containing
 from auditlog.events.sources import LogSet
 from auditlog.policy.recording import Need
 
@@ -49,6 +51,8 @@ class Question:
     """What people should know about the names they gave."""
     custom_resource: Callable[[argparse.Namespace], str] = lambda _: ""
     """The plural that is asked for where it is not built in."""
+    wanted: Callable[[argparse.Namespace], Callable[[], Wanted] | None] = lambda _: None
+    """Which events it may want, for several processes to read the log; None if it needs all of them or their order."""
     event_type: type[Event] = Event
     """What lines are decoded to."""
     prepare: Callable[[argparse.Namespace, Find], None] | None = None
@@ -73,6 +77,7 @@ def add_question(parser: argparse.ArgumentParser, question: Question) -> None:
     add_known(parser)
     add_nodes(parser)
     add_loki(parser)
+    add_processes(parser)
     parser.set_defaults(run=lambda arguments: run(question, arguments))
 
 
@@ -84,6 +89,7 @@ def time_of(arguments: argparse.Namespace) -> TimeRange:
 def run(question: Question, arguments: argparse.Namespace) -> int:
     """Asks the question, prints the answer, and returns its exit code."""
     resolve_times(arguments)
+    arguments.processes = processes_of(arguments)
     with shown_in(arguments.time_zone):
         return _answered(question, arguments)
 
@@ -126,12 +132,31 @@ def _from_files(question: Question, arguments: argparse.Namespace, known: Known,
     if question.prepare is not None:
         question.prepare(arguments, lambda texts: read_containing(logs, texts, question.event_type))
     with progress_bar(logs.size) as progress:
-        answer = question.ask(arguments, evidence.over(read(logs, damage, progress, event_type=question.event_type)))
+        answer = _read_for(question, arguments, logs, evidence, damage, progress)
     check_logs(logs, damage, evidence.nodes)
     coverage = answer.coverage
     seen = {node.node for node in coverage.nodes} | {part.node for part in coverage.uncovered}
     without_events = dict.fromkeys(file.node for file in logs.files if file.node not in seen)
     return _Found(answer, Material(evidence, tuple(without_events), damage.result()), logs.notes, known)
+
+
+def _read_for(
+    question: Question,
+    arguments: argparse.Namespace,
+    logs: LogSet,
+    evidence: Evidence,
+    damage: DamageLog,
+    progress: Progress,
+) -> Answer:
+    """The answer from one pass over the files, by as many processes as the question allows."""
+    parts, processes = tuple(cut(logs, PART_BYTES)), arguments.processes
+    wanted = question.wanted(arguments)
+    if wanted is None or not can_share(parts, processes):
+        return question.ask(arguments, evidence.over(read(logs, damage, progress, event_type=question.event_type)))
+    watch = CoverageWatch(evidence.time)
+    reading = PartsReading(parts, processes, wanted, question.event_type)
+    answer = question.ask(arguments, read_in_parts(reading, evidence, watch, damage, progress))
+    return replace(answer, coverage=watch.result())
 
 
 def _from_loki(question: Question, arguments: argparse.Namespace, known: Known) -> _Found:

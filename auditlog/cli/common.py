@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from auditlog.cli.output import add_output
@@ -57,3 +58,26 @@ def add_logs(parser: argparse.ArgumentParser, others: Sequence[str] = ()) -> Non
     """
     parser.add_argument("logs", nargs="*", metavar="LOG", help=LOG_HELP)
     add_output(parser, others)
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """`--processes`; `processes_of` reads it."""
+    parser.add_argument(
+        "--processes", type=int, default=0, metavar="N", help="processes that read the log (one a core)"
+    )
+
+
+def processes_of(arguments: argparse.Namespace) -> int:
+    """What `--processes` says; one for each core where it says nothing. Raises UsageError."""
+    return at_least_one("--processes", arguments.processes or _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def at_least_one(option: str, value: int) -> int:
+    """The value of an option that counts something. Raises UsageError below 1."""
+    if value < 1:
+        raise UsageError(f"{option} is {value}; 1 or more is needed")
+    return value

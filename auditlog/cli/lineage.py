@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from auditlog.cli.asking import Find, Question, add_question, time_of
 from auditlog.cli.asking import run as ask
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import at_least_one
 from auditlog.events.event import FullEvent, Sighting
 from auditlog.events.loki import filters
 from auditlog.events.questions import Answer
 from auditlog.events.story.credential import is_uuid, written_id
-from auditlog.events.story.lineage import lineage, lineage_need
+from auditlog.events.story.lineage import lineage, lineage_need, lineage_wants
 
 
 def register(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -33,6 +34,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         lambda *_: lineage_need(),
         lambda arguments: filters.lineage_filter(arguments.subject),
         ("answer.entries",),
+        wanted=lambda arguments: partial(lineage_wants, arguments.subject),
         event_type=FullEvent,
         prepare=_remember,
     )
@@ -42,8 +44,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(question: Question, arguments: argparse.Namespace) -> int:
-    if arguments.limit < 1:
-        raise UsageError(f"--limit is {arguments.limit}; 1 or more is needed")
+    at_least_one("--limit", arguments.limit)
     return ask(question, arguments)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from auditlog.cli.asking import Question, add_question, time_of
@@ -15,6 +16,7 @@ from auditlog.cli.who import add_who, remarks, who_query
 from auditlog.events import questions
 from auditlog.events.event import Sighting
 from auditlog.events.evidence import Evidence
+from auditlog.events.in_parts import Wanted
 from auditlog.events.loki import filters
 from auditlog.events.loki.store import LokiStore
 from auditlog.events.questions import Answer, WhoAnswer
@@ -55,6 +57,16 @@ def _who_remarks(arguments: argparse.Namespace, answer: Answer, evidence: Eviden
     return remarks(who_query(arguments), answer, evidence) if isinstance(answer, WhoAnswer) else iter(())
 
 
+def _who_wanted(arguments: argparse.Namespace) -> Callable[[], Wanted] | None:
+    query = who_query(arguments)
+    return None if query.is_open else partial(questions.who_wants, query)
+
+
+def _wanted(fits: Callable[[argparse.Namespace], Wanted]) -> Callable[[argparse.Namespace], Callable[[], Wanted]]:
+    """The events that fit, in the time that is asked for."""
+    return lambda arguments: partial(questions.within, time_of(arguments), fits(arguments))
+
+
 def _gaps(arguments: argparse.Namespace, sightings: Iterable[Sighting]) -> Answer:
     return questions.gaps(sightings, time_of(arguments), arguments.over)
 
@@ -89,6 +101,7 @@ _WHO = Question(
     lambda arguments: filters.who_filter(who_query(arguments)),
     ("answer.matches", "answer.possible"),
     remarks=_who_remarks,
+    wanted=_who_wanted,
     custom_resource=lambda arguments: custom_resource(who_query(arguments).resource),
 )
 _GAPS = Question("gaps", _gaps, None, None, ("answer.gaps",), _gaps_in_loki)
@@ -98,6 +111,7 @@ _ANONYMOUS = Question(
     lambda *_: questions.ANONYMOUS_NEED,
     lambda _: filters.ANONYMOUS,
     ("answer.accesses",),
+    wanted=_wanted(lambda _: questions.is_anonymous),
 )
 _ESCALATIONS = Question(
     "escalations",
@@ -105,6 +119,7 @@ _ESCALATIONS = Question(
     lambda *_: questions.ESCALATIONS_NEED,
     lambda _: filters.ESCALATIONS,
     ("answer.findings",),
+    wanted=_wanted(lambda _: questions.changes_rbac),
 )
 _SECRETS = Question(
     "secrets",
@@ -112,6 +127,7 @@ _SECRETS = Question(
     lambda arguments, _: questions.secrets_need(arguments.namespace),
     lambda _: filters.SECRETS,
     ("answer.accesses",),
+    wanted=_wanted(lambda arguments: partial(questions.reads_secrets, arguments.namespace)),
 )
 _DEPRECATED = Question(
     "deprecated",
@@ -119,4 +135,5 @@ _DEPRECATED = Question(
     lambda *_: questions.DEPRECATED_NEED,
     lambda _: filters.DEPRECATED,
     ("answer.uses",),
+    wanted=_wanted(lambda _: questions.uses_deprecated),
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import Any
 
-from auditlog.cli.common import UsageError, add_logs
+from auditlog.cli.common import UsageError, add_logs, add_processes, at_least_one, processes_of
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.named_policy import POLICY_HELP, named_policy
 from auditlog.cli.output import Output, write
@@ -34,7 +33,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--recorded-policy", metavar="POLICY", help="the policy the log was written under, for its rules' shares"
     )
     parser.add_argument("--top", type=int, default=10, help="names to show of users, resources and namespaces (10)")
-    parser.add_argument("--processes", type=int, default=0, help="number of processes (one per core)")
+    add_processes(parser)
     space = add_space(parser)
     space.add_argument(
         "--loki-budget", metavar="SIZE", help="uncompressed bytes that Loki may take from all nodes: 50GiB"
@@ -55,7 +54,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = ReplaySettings(
         policy=named_policy(arguments.policy) if arguments.policy else None,
         recorded=named_policy(arguments.recorded_policy) if arguments.recorded_policy else None,
-        top=_at_least_one("--top", arguments.top),
+        top=at_least_one("--top", arguments.top),
         disk=disk_budget(arguments),
         loki_bytes=parse_size(arguments.loki_budget) if arguments.loki_budget else None,
         processes=processes_of(arguments),
@@ -76,21 +75,6 @@ def _replay(logs: LogSet, settings: ReplaySettings, arguments: argparse.Namespac
         Output(lambda width: report_text(report, width), lambda: report_json(report), ("tables.*.lines",)),
     )
     return int(report.recorded.events == 0)
-
-
-def processes_of(arguments: argparse.Namespace) -> int:
-    """What `--processes` says; one for each core where it says nothing."""
-    return _at_least_one("--processes", arguments.processes or _cores())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _at_least_one(option: str, value: int) -> int:
-    if value < 1:
-        raise UsageError(f"{option} is {value}; 1 or more is needed")
-    return value
 
 
 def disk_budget(arguments: argparse.Namespace) -> DiskBudget | None:

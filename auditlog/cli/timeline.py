@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from auditlog.cli.asking import Find, Question, add_question, time_of
 from auditlog.cli.asking import run as ask
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import UsageError, at_least_one
 from auditlog.cli.follow import follow
 from auditlog.cli.resource_names import about_resource, custom_resource, resource_meant
 from auditlog.events.event import FullEvent, Sighting
@@ -19,7 +20,7 @@ from auditlog.events.loki import filters
 from auditlog.events.questions import Answer
 from auditlog.events.story.credential import credential_of, is_uuid, written_id
 from auditlog.events.story.subject import Kind, Subject
-from auditlog.events.story.timeline import TimelineQuery, timeline, timeline_need
+from auditlog.events.story.timeline import TimelineQuery, timeline, timeline_need, timeline_wants
 from auditlog.policy.resources import find_resource_of_any_version
 
 SUBJECT_HELP = (
@@ -45,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         ("answer.entries",),
         remarks=_remarks,
         custom_resource=lambda arguments: custom_resource(arguments.subject.resource),
+        wanted=lambda arguments: partial(timeline_wants, _query(arguments)),
         event_type=FullEvent,
         prepare=_resolve,
     )
@@ -65,8 +67,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _run(question: Question, arguments: argparse.Namespace) -> int:
-    if arguments.limit < 1:
-        raise UsageError(f"--limit is {arguments.limit}; 1 or more is needed")
+    at_least_one("--limit", arguments.limit)
     arguments.subject = _placed(arguments)
     return follow(_query, _resolve, arguments) if arguments.follow else ask(question, arguments)
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from auditlog.annotations.read import catalogue
-from auditlog.cli.common import UsageError, add_logs
+from auditlog.cli.common import UsageError, add_logs, add_processes, processes_of
 from auditlog.cli.logs import NO_LOG, add_nodes, given_logs, reads_nodes
 from auditlog.cli.loki import add_loki, loki_store
 from auditlog.cli.named_policy import POLICY_HELP, policy_text
 from auditlog.cli.output import Output, write
-from auditlog.cli.replay import processes_of
 from auditlog.cli.terminal import progress_bar
 from auditlog.cli.times import add_times, resolve_times
 from auditlog.events.budget import Budget, BudgetError, parse_days, parse_size
@@ -85,7 +84,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         action="store_true",
         help="the cluster has the stack's audit annotations: bodies that they repeat may go",
     )
-    parser.add_argument("--processes", type=int, default=0, help="number of processes (one per core)")
+    add_processes(parser)
     parser.set_defaults(run=_run)
 
 

@@ -7,7 +7,7 @@ import difflib
 import fnmatch
 from collections.abc import Iterator
 
-from auditlog.cli.common import UsageError
+from auditlog.cli.common import UsageError, at_least_one
 from auditlog.cli.resource_names import about_resource, resource_meant
 from auditlog.events.coverage import TimeRange
 from auditlog.events.evidence import Evidence
@@ -37,8 +37,7 @@ def add_who(parser: argparse.ArgumentParser) -> None:
 
 def who_query(arguments: argparse.Namespace) -> WhoQuery:
     """The query. Raises UsageError where a value cannot be meant."""
-    if arguments.limit < 1:
-        raise UsageError(f"--limit is {arguments.limit}; 1 or more is needed")
+    at_least_one("--limit", arguments.limit)
     meanings = [_meaning(word) for word in arguments.verb.split(",") if word.strip()]
     return WhoQuery(
         verbs=tuple(dict.fromkeys(verb for meaning in meanings for verb in meaning.verbs)),

@@ -34,17 +34,9 @@ from auditlog.events.event import (
     to_request,
 )
 from auditlog.events.kinds import Amount, Kind, Kinds, KindSettings, Sample, caller_of
-from auditlog.events.reading import (
-    NAMED_LINES,
-    TOO_LONG,
-    UNREADABLE,
-    Progress,
-    blocks,
-    describe,
-    reason_of,
-    seek_to_line,
-)
-from auditlog.events.sources import STDIN, LogFile, open_log
+from auditlog.events.parts import Part
+from auditlog.events.reading import TOO_LONG, UNREADABLE, Progress, Unread, blocks, reason_of, seek_to_line
+from auditlog.events.sources import STDIN, open_log
 from auditlog.events.tally import NOTHING, Tally, Volume
 from auditlog.policy.evaluate import compile_policy, group_matches
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
@@ -62,15 +54,6 @@ _OTHER_NAME = "\0"
 _LONG_RUNNING_VERBS = frozenset({"watch", "proxy"})
 _LONG_RUNNING_SUBRESOURCES = frozenset({"attach", "exec", "proxy", "log", "portforward"})
 _READING_VERBS = frozenset({"get", "list", "watch"})
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a log: the lines that start in the `length` bytes from `start`, or all of them if `length` is None."""
-
-    file: LogFile
-    start: int = 0
-    length: int | None = None
 
 
 @dataclass(slots=True)
@@ -112,9 +95,8 @@ class StageCounts:
 
 @dataclass(slots=True)
 class Counts:
-    """What a part of a log holds. Timestamps are the log's own text. Line numbers count from 1 in the part."""
+    """What a part of a log holds. Timestamps are the log's own text."""
 
-    lines: int = 0
     first: str = ""
     last: str = ""
     recorded: Volume = NOTHING
@@ -125,15 +107,7 @@ class Counts:
     tallies: dict[str, Tally] = field(default_factory=lambda: {name: Tally() for name in DIMENSIONS})
     stages: dict[int | None, StageCounts] = field(default_factory=dict)
     kinds: Kinds = field(default_factory=Kinds)
-    unreadable: int = 0
-    unreadable_lines: list[tuple[int, str]] = field(default_factory=list)
-    stopped: str = ""
-
-    def note(self, reason: str) -> None:
-        """Counts the current line as unreadable."""
-        self.unreadable += 1
-        if len(self.unreadable_lines) < NAMED_LINES:
-            self.unreadable_lines.append((self.lines, reason))
+    unread: Unread = field(default_factory=Unread)
 
     def saw(self, moment: str) -> None:
         """Widens the time range."""
@@ -143,13 +117,7 @@ class Counts:
 
     def merge(self, other: Counts) -> None:
         """Adds a later part of the same log. Its line numbers continue after this part's."""
-        room = NAMED_LINES - len(self.unreadable_lines)
-        self.unreadable_lines += [
-            (self.lines + line, reason) for line, reason in other.unreadable_lines[: max(room, 0)]
-        ]
-        self.unreadable += other.unreadable
-        self.stopped = self.stopped or other.stopped
-        self.lines += other.lines
+        self.unread.merge(other.unread)
         self.recorded += other.recorded
         self.written += other.written
         self.without_body += other.without_body
@@ -331,7 +299,7 @@ class Counter:
                 with raw, stream:
                     self._count_stream(stream, seek_to_line(stream, part.start, part.length), raw.tell, progress)
         except UNREADABLE as problem:
-            self._counts.stopped = f"the rest of the file cannot be read: {describe(problem)}"
+            self._counts.unread.stop(problem)
         self._fold()
         return self._counts
 
@@ -341,8 +309,8 @@ class Counter:
         reported = position()
         for buffer, end in blocks(stream, length):
             if end == 0:
-                self._counts.lines += 1
-                self._counts.note(TOO_LONG)
+                self._counts.unread.lines += 1
+                self._counts.unread.note(TOO_LONG)
             else:
                 self._count_block(buffer, end)
             now = position()
@@ -369,8 +337,8 @@ class Counter:
                 start = stop
 
     def _count_lines(self, buffer: bytearray, view: memoryview, start: int, end: int) -> None:
-        decode, find, known, counts = self._combination, buffer.find, self._cells.get, self._counts
-        number = counts.lines
+        decode, find, known, unread = self._combination, buffer.find, self._cells.get, self._counts.unread
+        number = unread.lines
         while start < end:
             stop = find(b"\n", start, end)
             if stop < 0:
@@ -387,10 +355,10 @@ class Counter:
             except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 text = bytes(line)
                 if text.strip():
-                    counts.lines = number
-                    counts.note(reason_of(text, problem, ended=stop < end))
+                    unread.lines = number
+                    unread.note(reason_of(text, problem, ended=stop < end))
             start = stop + 1
-        counts.lines = number
+        unread.lines = number
 
     def _moment_of(self, line: memoryview) -> str:
         try:

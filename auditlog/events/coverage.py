@@ -7,7 +7,7 @@ the same. Nothing here depends on where events come from: files or a log store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from auditlog.events.event import Sighting
@@ -82,12 +82,32 @@ class Coverage:
 
 @dataclass(slots=True)
 class _Seen:
+    began: datetime
+    """The time of the event that passed first; an earlier time may have passed later."""
     first: datetime
     last: datetime
     events: int = 0
     silences: int = 0
     silent: timedelta = timedelta()
     longest: Silence | None = None
+    kept: list[Silence] = field(default_factory=list)
+    """Every silence, if they are kept."""
+
+    def wrote(self, moment: datetime) -> Silence | None:
+        """Moves the end to a moment. Returns the silence before it."""
+        if moment < self.first:
+            self.first = moment
+        if moment <= self.last:
+            return None
+        silence = None
+        if moment - self.last > SILENCE:
+            silence = Silence(self.last, moment)
+            self.silences += 1
+            self.silent += silence.length
+            if self.longest is None or silence.length > self.longest.length:
+                self.longest = silence
+        self.last = moment
+        return silence
 
 
 @dataclass(slots=True)
@@ -95,6 +115,8 @@ class CoverageWatch:
     """Notes the events that pass by. They are expected in the order they were written, up to small jitter."""
 
     asked: TimeRange
+    keeps_silences: bool = False
+    """Whether it can be merged into another watch. It then keeps every silence, so memory is not bounded."""
     _nodes: dict[str, _Seen] = field(default_factory=dict)
     _outside: set[str] = field(default_factory=set)
 
@@ -113,18 +135,28 @@ class CoverageWatch:
         """Notes that a node wrote an event at a moment within the range."""
         seen = self._nodes.get(node)
         if seen is None:
-            seen = self._nodes[node] = _Seen(moment, moment)
+            seen = self._nodes[node] = _Seen(moment, moment, moment)
         seen.events += 1
-        if moment > seen.last:
-            if moment - seen.last > SILENCE:
-                silence = Silence(seen.last, moment)
-                seen.silences += 1
-                seen.silent += silence.length
-                if seen.longest is None or silence.length > seen.longest.length:
-                    seen.longest = silence
-            seen.last = moment
-        elif moment < seen.first:
-            seen.first = moment
+        silence = seen.wrote(moment)
+        if silence is not None and self.keeps_silences:
+            seen.kept.append(silence)
+
+    def merge(self, later: CoverageWatch) -> None:
+        """Adds what a watch noted of the events that follow, as if they had passed here. It must keep its silences."""
+        for node, part in later._nodes.items():
+            seen = self._nodes.get(node)
+            if seen is None:
+                self._nodes[node] = replace(part, kept=[])
+                continue
+            seen.events += part.events
+            seen.wrote(part.began)
+            for silence in part.kept:
+                # Up to its start the part was never silent, wherever the parts before it end.
+                seen.last = max(seen.last, silence.start)
+                seen.wrote(silence.end)
+            seen.last = max(seen.last, part.last)
+            seen.first = min(seen.first, part.first)
+        self._outside |= later._outside
 
     def result(self) -> Coverage:
         """The coverage of everything that passed so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from auditlog.events.coverage import ANY_TIME, SILENCE, Silence, TimeRange
@@ -105,8 +105,11 @@ class Evidence:
     after: dict[str, datetime] = field(default_factory=dict)
     """The first time after the range at which a node wrote: its log reaches over the end."""
     _latest: dict[str, datetime] = field(default_factory=dict)
+    _earliest: dict[str, datetime] = field(default_factory=dict)
     _noted: set[tuple[str, str, str, str | None, str]] = field(default_factory=set)
     _renewed: dict[str, datetime] = field(default_factory=dict)
+    _first_renewed: dict[str, datetime] = field(default_factory=dict)
+    _by_policy: dict[Policy, _Writer] = field(default_factory=dict)
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -119,8 +122,7 @@ class Evidence:
 
     def over(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
         """The same sightings, each after it is noted."""
-        by_policy: dict[Policy, _Writer] = {}
-        named = self._writers([self.policy] if self.policy else [], by_policy)
+        named = self._writers([self.policy] if self.policy else [])
         of_hours: dict[str, _Hour] = {}
         time, is_open, latest = self.time, self.time.is_open, self._latest
         for sighting in sightings:
@@ -138,23 +140,63 @@ class Evidence:
                 else:
                     hour = of_hours.get(node)
                     if hour is None or not hour.start <= event.request_received_timestamp < hour.end:
-                        hour = of_hours[node] = self._hour(node, event.request_received_timestamp, by_policy)
+                        hour = of_hours[node] = self._hour(node, event.request_received_timestamp)
                     writers = hour.writers
                 self._note(node, event, writers)
             yield sighting
 
-    def _hour(self, node: str, moment: datetime, by_policy: dict[Policy, _Writer]) -> _Hour:
+    def of_next_part(self) -> Evidence:
+        """An empty one for a part of the log. It shares what was decided so far, which is the same for every part."""
+        return Evidence(self.policy, self.time, self.is_whole, self.history, _by_policy=self._by_policy)
+
+    def found(self) -> Evidence:
+        """What was found, without what it was found by: to pass between processes, and to be merged."""
+        return replace(self, policy=None, history=None, _noted=set(), _by_policy={})
+
+    def merge(self, later: Evidence) -> None:
+        """Adds what was found in the events that follow, as if they had passed here."""
+        self.disagreeing += later.disagreeing
+        self.verbs |= later.verbs
+        for names, more in (
+            (self.users, later.users),
+            (self.resources, later.resources),
+            (self.namespaces, later.namespaces),
+        ):
+            for name in more:
+                _keep(names, name)
+        self.beats.update(later.beats)
+        for node, moment in later.before.items():
+            self.before[node] = max(moment, self.before.get(node, moment))
+        for node, moment in later.after.items():
+            self.after[node] = min(moment, self.after.get(node, moment))
+        for node, latest in later._latest.items():
+            self._merge_clock(node, latest, later)
+        for node, renewed in later._renewed.items():
+            self._renewal(node, later._first_renewed[node])
+            if node in later.without_renewal:
+                self._without_renewal(node, later.without_renewal[node])
+            self._renewed[node] = renewed
+
+    def _merge_clock(self, node: str, latest: datetime, later: Evidence) -> None:
+        earliest, before = later._earliest[node], self._latest.get(node)
+        if before is not None:
+            self._step_back(node, before - earliest)
+        self._step_back(node, later.steps_back.get(node, timedelta()))
+        self._earliest[node] = min(earliest, self._earliest.get(node, earliest))
+        self._latest[node] = max(latest, before or latest)
+
+    def _hour(self, node: str, moment: datetime) -> _Hour:
         """The policies that may have written the events around this moment, and from when to when."""
         period = self.history.period_at(node, moment) if self.history else None
         if period is None:
             return _Hour(_FIRST, _LAST, ())
-        return _Hour(period.start or _FIRST, period.end or _LAST, self._writers(period.policies, by_policy))
+        return _Hour(period.start or _FIRST, period.end or _LAST, self._writers(period.policies))
 
-    def _writers(self, policies: Iterable[Policy], by_policy: dict[Policy, _Writer]) -> tuple[_Writer, ...]:
+    def _writers(self, policies: Iterable[Policy]) -> tuple[_Writer, ...]:
         for policy in policies:
-            if policy not in by_policy:
-                by_policy[policy] = _Writer(policy)
-        return tuple(by_policy[policy] for policy in policies)
+            if policy not in self._by_policy:
+                self._by_policy[policy] = _Writer(policy)
+        return tuple(self._by_policy[policy] for policy in policies)
 
     def _clock(self, node: str, moment: datetime) -> None:
         if self.time.since is not None and moment < self.time.since:
@@ -162,17 +204,25 @@ class Evidence:
         if self.time.until is not None and moment > self.time.until:
             self.after[node] = min(moment, self.after.get(node, moment))
         latest = self._latest.setdefault(node, moment)
+        self._earliest[node] = min(moment, self._earliest.get(node, moment))
         if moment > latest:
             self._latest[node] = moment
-        elif latest - moment > SILENCE:
-            self.steps_back[node] = max(latest - moment, self.steps_back.get(node, SILENCE))
+        else:
+            self._step_back(node, latest - moment)
+
+    def _step_back(self, node: str, step: timedelta) -> None:
+        if step > self.steps_back.get(node, SILENCE):
+            self.steps_back[node] = step
 
     def _renewal(self, node: str, moment: datetime) -> None:
-        since_last = Silence(self._renewed.get(node, moment), moment)
-        longest = self.without_renewal.get(node)
-        if since_last.length > (longest.length if longest else MISSED):
-            self.without_renewal[node] = since_last
+        self._first_renewed.setdefault(node, moment)
+        self._without_renewal(node, Silence(self._renewed.get(node, moment), moment))
         self._renewed[node] = moment
+
+    def _without_renewal(self, node: str, silence: Silence) -> None:
+        longest = self.without_renewal.get(node)
+        if silence.length > (longest.length if longest else MISSED):
+            self.without_renewal[node] = silence
 
     def _note(self, node: str, event: Event, writers: tuple[_Writer, ...]) -> None:
         reference, other = event.object_ref, event.impersonated_user

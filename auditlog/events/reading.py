@@ -21,7 +21,7 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from auditlog.events.event import Event, Recorded, Sighting
-from auditlog.events.sources import STDIN, LogFile, LogSet, SourceError, open_log
+from auditlog.events.sources import STDIN, LogSet, SourceError, open_log
 
 BLOCK = 256 * 1024
 """Bytes read at a time; small enough to stay in the processor's cache."""
@@ -58,19 +58,61 @@ class Damage:
 
 
 @dataclass(slots=True)
+class Unread:
+    """What could not be read of a file, or of a part of it. Line numbers count from 1 where the reading began."""
+
+    lines: int = 0
+    """How many lines were passed, readable or not."""
+    count: int = 0
+    """How many of them are no events."""
+    named: list[tuple[int, str]] = field(default_factory=list)
+    """The first of them: number and reason."""
+    stopped: str = ""
+    """Why the reading ended before the file did; "" if it did not."""
+
+    def note(self, reason: str) -> None:
+        """Counts the current line as unreadable."""
+        self.count += 1
+        if len(self.named) < NAMED_LINES:
+            self.named.append((self.lines, reason))
+
+    def stop(self, problem: Exception) -> None:
+        """Notes the error that ended the reading."""
+        self.stopped = f"the rest of the file cannot be read: {describe(problem)}"
+
+    def merge(self, later: Unread) -> None:
+        """Adds a later part of the same file. Its line numbers continue after this part's."""
+        room = NAMED_LINES - len(self.named)
+        self.named += [(self.lines + line, reason) for line, reason in later.named[: max(room, 0)]]
+        self.count += later.count
+        self.stopped = self.stopped or later.stopped
+        self.lines += later.lines
+
+
+@dataclass(slots=True)
 class DamageLog:
-    """Collects the unreadable places of a log while it is read. `first_of_file` is the first reason for each file."""
+    """Collects the unreadable places of logs. `first_of_file` is the first reason for each file."""
 
     count: int = 0
     examples: list[Unreadable] = field(default_factory=list)
     first_of_file: dict[str, str] = field(default_factory=dict)
 
-    def add(self, place: str, reason: str, file: str = "") -> None:
-        """Counts one unreadable place of a file."""
+    def add(self, place: str, reason: str) -> None:
+        """Counts one unreadable place."""
         self.count += 1
-        self.first_of_file.setdefault(file, reason)
         if len(self.examples) < NAMED_LINES:
             self.examples.append(Unreadable(place, reason))
+
+    def add_file(self, path: str, unread: Unread) -> None:
+        """Counts what could not be read of a file."""
+        reasons = [reason for _, reason in unread.named] + ([unread.stopped] if unread.stopped else [])
+        for reason in reasons[:1]:
+            self.first_of_file.setdefault(path, reason)
+        for line, reason in unread.named:
+            self.add(f"{path}:{line}", reason)
+        self.count += unread.count - len(unread.named)
+        if unread.stopped:
+            self.add(path, unread.stopped)
 
     def result(self) -> Damage:
         """What was collected so far."""
@@ -159,7 +201,7 @@ def read(
 ) -> Iterator[Sighting]:
     """Every event of the logs, node by node and each node's oldest file first, decoded to `event_type`.
 
-    What cannot be read is added to `damage` while the iteration goes on; nothing about the content is fatal.
+    What cannot be read of a file is added to `damage` at the file's end; nothing about the content is fatal.
     """
     return _read(logs, damage, progress, stdin, event_type, lambda node, event, _: Sighting(node, event))
 
@@ -183,15 +225,18 @@ def _read(
     made: Callable[[str, Event, bytes], Found],
 ) -> Iterator[Found]:
     for file in logs.files:
+        unread = Unread()
         try:
             if file.path == STDIN:
-                yield from _events(file, stdin or sys.stdin.buffer, damage, lambda: 0, progress, event_type, made)
+                yield from events_in(file.node, stdin or sys.stdin.buffer, unread, event_type, made)
             else:
                 stream, raw = open_log(file)
                 with raw, stream:
-                    yield from _events(file, stream, damage, raw.tell, progress, event_type, made)
+                    passed = _reporter(raw.tell, progress)
+                    yield from events_in(file.node, stream, unread, event_type, made, passed=passed)
         except UNREADABLE as problem:
-            damage.add(file.path, f"the rest of the file cannot be read: {describe(problem)}", file.path)
+            unread.stop(problem)
+        damage.add_file(file.path, unread)
 
 
 def read_containing(logs: LogSet, texts: Sequence[str], event_type: type[Event] = Event) -> Iterator[Sighting]:
@@ -266,21 +311,38 @@ def describe(problem: Exception) -> str:
     return (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
 
 
-def _events(
-    file: LogFile,
+def _reporter(position: Callable[[], int], progress: Progress) -> Callable[[], None]:
+    """Tells `progress` at each call by how much the position has moved since the last one."""
+    reported = 0
+
+    def report() -> None:
+        nonlocal reported
+        now = position()
+        progress(now - reported)
+        reported = now
+
+    return report
+
+
+def events_in(
+    node: str,
     stream: BinaryIO,
-    damage: DamageLog,
-    position: Callable[[], int],
-    progress: Progress,
+    unread: Unread,
     event_type: type[Event],
     made: Callable[[str, Event, bytes], Found],
+    length: int | None = None,
+    passed: Callable[[], object] = lambda: None,
 ) -> Iterator[Found]:
+    """What `made` makes of every event of a stream: of all, or of the lines that start in the next `length` bytes.
+
+    Lines that are no event are added to `unread`. `passed` is called after every block. Raises UNREADABLE.
+    """
     decode = msgspec.json.Decoder(event_type).decode
-    number = reported = 0
-    for buffer, end in blocks(stream):
+    for buffer, end in blocks(stream, length):
         if end == 0:
-            number += 1
-            damage.add(f"{file.path}:{number}", TOO_LONG, file.path)
+            unread.lines += 1
+            unread.note(TOO_LONG)
+        number = unread.lines
         for line in lines_of(buffer, end):
             number += 1
             try:
@@ -288,9 +350,9 @@ def _events(
             except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 if line.strip():
                     ended = buffer[end - 1] == NEWLINE or not buffer.endswith(line, 0, end)
-                    damage.add(f"{file.path}:{number}", reason_of(line, problem, ended=ended), file.path)
+                    unread.lines = number
+                    unread.note(reason_of(line, problem, ended=ended))
                 continue
-            yield made(file.node, event, line)
-        now = position()
-        progress(now - reported)
-        reported = now
+            yield made(node, event, line)
+        unread.lines = number
+        passed()

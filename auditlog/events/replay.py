@@ -6,22 +6,18 @@ not grow with the log: names beyond a fixed number are summed up, and the report
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing.context import BaseContext
+from functools import partial
 
 from auditlog.events.budget import DiskBudget
-from auditlog.events.counting import DIMENSIONS, Counter, Counts, Part, StageCounts
-from auditlog.events.kinds import Kinds, KindSettings
-from auditlog.events.reading import NAMED_LINES, Damage, Progress, Unreadable
-from auditlog.events.sources import STDIN, LogSet
+from auditlog.events.counting import DIMENSIONS, Counter, Counts, StageCounts
+from auditlog.events.kinds import KindSettings
+from auditlog.events.parts import Part, can_share, cut, in_processes
+from auditlog.events.reading import Damage, DamageLog, Progress, Unread
+from auditlog.events.sources import LogSet
 from auditlog.events.tally import NOTHING, Tally, Volume
 from auditlog.policy.model import Level, Policy, Stage
 from auditlog.units import DAY
@@ -132,8 +128,8 @@ class ReplaySettings:
 def replay(logs: LogSet, settings: ReplaySettings, progress: Progress = lambda _: None) -> ReplayReport:
     """Counts the logs and reports.
 
-    With `processes` above 1, processes share the files in byte ranges. Compressed files and standard input cannot be
-    cut. `progress` is called with the bytes on disk as they are done.
+    With `processes` above 1, processes share the files in byte ranges (`auditlog.events.parts`). `progress` is called
+    with the bytes on disk as they are done.
     """
     counted = count(logs, settings, progress)
     return _report(counted.nodes, counted.damage, logs.notes, settings)
@@ -153,87 +149,31 @@ def count(
     """Counts the logs in one pass, like `replay`. With `kinds` it also counts the kinds that `tune` needs."""
     parts = tuple(cut(logs, settings.part_bytes))
     nodes: dict[str, Counts] = {}
-    files: dict[str, Counts] = {}
-    with _counting(parts, settings, kinds, progress) as counted:
+    files: dict[str, Unread] = {}
+    with closing(_counted(parts, settings, kinds, progress)) as counted:
         for part, counts in zip(parts, counted, strict=True):
-            node = nodes.setdefault(part.file.node, Counts())
-            node.merge(counts)
-            # Only the lines matter here: a part's line numbers count from the end of the part before it.
-            damage = files.setdefault(part.file.path, Counts())
-            damage.merge(replace(counts, tallies={}, stages={}, kinds=Kinds()))
-    return Counted(nodes, _damage(files))
+            nodes.setdefault(part.file.node, Counts()).merge(counts)
+            files.setdefault(part.file.path, Unread()).merge(counts.unread)
+    damage = DamageLog()
+    for path, unread in files.items():
+        damage.add_file(path, unread)
+    return Counted(nodes, damage.result())
 
 
-def cut(logs: LogSet, part_bytes: int = PART_BYTES) -> Iterator[Part]:
-    """The parts of the logs, in the order of the files."""
-    for file in logs.files:
-        if file.path == STDIN or file.compressed or file.size <= part_bytes:
-            yield Part(file)
-            continue
-        for start in range(0, file.size, part_bytes):
-            yield Part(file, start, min(part_bytes, file.size - start))
-
-
-_counter: Counter
-"""This worker process's counter, set when it starts."""
-
-
-def _start_worker(policy: Policy | None, recorded: Policy | None, kinds: KindSettings | None) -> None:
-    global _counter
-    # Ctrl-C reaches every process of the terminal; the one that started the workers ends them.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _counter = Counter(policy, recorded, kinds)
-
-
-def _count_in_worker(part: Part) -> Counts:
-    return _counter.count(part)
-
-
-@contextmanager
-def _counting(
+def _counted(
     parts: Sequence[Part], settings: ReplaySettings, kinds: KindSettings | None, progress: Progress
-) -> Iterator[Iterable[Counts]]:
+) -> Generator[Counts]:
     """The counts of the parts, in their order."""
-    policy, recorded = _sendable(settings.policy), _sendable(settings.recorded)
-    processes = min(settings.processes, len(parts))
-    if processes < 2 or any(part.file.path == STDIN for part in parts):
-        counter = Counter(policy, recorded, kinds)
-        yield (counter.count(part, progress) for part in parts)
-        return
-    with ProcessPoolExecutor(processes, _context(), _start_worker, (policy, recorded, kinds)) as pool:
-        try:
-            yield _reporting(parts, pool.map(_count_in_worker, parts), progress)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    if can_share(parts, settings.processes):
+        return in_processes(
+            parts, settings.processes, partial(_counts, settings.policy, settings.recorded, kinds), progress
+        )
+    counter = Counter(settings.policy, settings.recorded, kinds)
+    return (counter.count(part, progress) for part in parts)
 
 
-def _context() -> BaseContext:
-    """Forks if that is safe: on Linux, without threads. Forking takes no time, which counts for logs of seconds."""
-    safe = sys.platform == "linux" and threading.active_count() == 1
-    return multiprocessing.get_context("fork" if safe else "spawn")
-
-
-def _reporting(parts: Sequence[Part], counted: Iterable[Counts], progress: Progress) -> Iterator[Counts]:
-    for part, counts in zip(parts, counted, strict=True):
-        progress(part.file.size if part.length is None else part.length)
-        yield counts
-
-
-def _sendable(policy: Policy | None) -> Policy | None:
-    """The policy without its text positions, which do not pass between processes."""
-    return None if policy is None else replace(policy, positions={})
-
-
-def _damage(files: dict[str, Counts]) -> Damage:
-    count = sum(counts.unreadable + bool(counts.stopped) for counts in files.values())
-    examples = [
-        Unreadable(f"{path}:{line}", reason)
-        for path, counts in files.items()
-        for line, reason in counts.unreadable_lines
-    ]
-    stopped = [Unreadable(path, counts.stopped) for path, counts in files.items() if counts.stopped]
-    return Damage(count, tuple(stopped + examples)[:NAMED_LINES])
+def _counts(policy: Policy | None, recorded: Policy | None, kinds: KindSettings | None) -> Callable[[Part], Counts]:
+    return Counter(policy, recorded, kinds).count
 
 
 def _report(nodes: dict[str, Counts], damage: Damage, notes: tuple[str, ...], settings: ReplaySettings) -> ReplayReport:

@@ -154,6 +154,10 @@ class Policy:
     positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
     ignored: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
 
+    def __reduce__(self) -> tuple[type[Policy], tuple[object, ...]]:
+        # A view of a dict does not pass between processes, and no other process needs places in a text.
+        return Policy, (self.rules, self.omit_stages, self.omit_managed_fields, self.source)
+
     def locate(self, path: str) -> Position:
         """The place of `path` in the text, or of the nearest enclosing element that is written down."""
         while path not in self.positions:

@@ -5,16 +5,30 @@ that a log store can answer the same questions. Memory is bounded: an answer kee
 the rest.
 """
 
-from auditlog.events.questions.anonymity import ANONYMOUS_NEED, AnonymousAccess, AnonymousAnswer, Reach, anonymous
-from auditlog.events.questions.attribution import UserCount, WhoAnswer, WhoQuery, who
+from auditlog.events.questions.anonymity import (
+    ANONYMOUS_NEED,
+    AnonymousAccess,
+    AnonymousAnswer,
+    Reach,
+    anonymous,
+    is_anonymous,
+)
+from auditlog.events.questions.attribution import UserCount, WhoAnswer, WhoQuery, who, who_wants
 from auditlog.events.questions.attribution_need import who_need
-from auditlog.events.questions.common import Answer, Occurrence
-from auditlog.events.questions.deprecation import DEPRECATED_NEED, DeprecatedAnswer, DeprecatedUse, deprecated
+from auditlog.events.questions.common import Answer, Occurrence, within
+from auditlog.events.questions.deprecation import (
+    DEPRECATED_NEED,
+    DeprecatedAnswer,
+    DeprecatedUse,
+    deprecated,
+    uses_deprecated,
+)
 from auditlog.events.questions.escalation import (
     ESCALATIONS_NEED,
     Escalation,
     EscalationFinding,
     EscalationsAnswer,
+    changes_rbac,
     escalations,
 )
 from auditlog.events.questions.secret_access import (
@@ -22,6 +36,7 @@ from auditlog.events.questions.secret_access import (
     SecretAccess,
     SecretsAnswer,
     identity,
+    reads_secrets,
     secrets,
     secrets_need,
 )
@@ -50,13 +65,19 @@ __all__ = [
     "WhoAnswer",
     "WhoQuery",
     "anonymous",
+    "changes_rbac",
     "deprecated",
     "escalations",
     "gaps",
     "gaps_between",
     "identity",
+    "is_anonymous",
+    "reads_secrets",
     "secrets",
     "secrets_need",
+    "uses_deprecated",
     "who",
     "who_need",
+    "who_wants",
+    "within",
 ]

@@ -89,7 +89,7 @@ def anonymous(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Anon
     """What was tried without an identity, and what worked."""
     watch = CoverageWatch(time)
     groups: Groups[tuple[Reach, str, str, str, int, str, str]] = Groups()
-    for sighting in one_per_request(each for each in watch.over(sightings) if _is_anonymous(each.event)):
+    for sighting in one_per_request(each for each in watch.over(sightings) if is_anonymous(each.event)):
         event = sighting.event
         reference = event.object_ref
         path = event.request_uri.partition("?")[0]
@@ -111,7 +111,8 @@ def anonymous(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Anon
     return AnonymousAnswer(watch.result(), groups.left_out, tuple(found))
 
 
-def _is_anonymous(event: Event) -> bool:
+def is_anonymous(event: Event) -> bool:
+    """Whether the request had no identity."""
     return event.user.username in ("", "system:anonymous") or "system:unauthenticated" in event.user.groups
 
 

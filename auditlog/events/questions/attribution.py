@@ -10,7 +10,7 @@ from enum import Enum
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.outcome import Cause, Doubt
-from auditlog.events.questions.common import Answer, Latest, Occurrence, one_per_request
+from auditlog.events.questions.common import Answer, Latest, Occurrence, one_per_request, within
 from auditlog.events.questions.pattern import any_pattern, pattern
 
 _SIMILAR_USERS = 10
@@ -196,6 +196,15 @@ def who(sightings: Iterable[Sighting], query: WhoQuery) -> WhoAnswer:
         chosen or "",
         () if chosen == "" else tuple(UserCount(*each) for each in users.similar.most_common(_SIMILAR_USERS)),
     )
+
+
+def who_wants(query: WhoQuery) -> Callable[[Event], bool]:
+    """Whether `who` may want an event. For a user, it counts all events of the names that may be meant."""
+    if query.user:
+        users = _Users(query.user)
+        return within(query.time, lambda event: bool(users.of(event)))
+    fits = _fits(query)
+    return within(query.time, lambda event: fits(event) is not None)
 
 
 def _fits(query: WhoQuery) -> Callable[[Event], _Fit | None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from auditlog.annotations.what_changed import what_changed
-from auditlog.events.coverage import Coverage
+from auditlog.events.coverage import Coverage, TimeRange
 from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.outcome import Doubt
 
@@ -68,6 +68,13 @@ class Answer(ABC):
     def doubts(self) -> tuple[Doubt, ...]:
         """What the found requests leave open."""
         return ()
+
+
+def within(time: TimeRange, fits: Callable[[Event], bool]) -> Callable[[Event], bool]:
+    """Whether an event fits and its request was in progress in this time."""
+    if time.is_open:
+        return fits
+    return lambda event: fits(event) and time.overlaps(event.request_received_timestamp, event.stage_timestamp)
 
 
 def one_per_request(sightings: Iterable[Sighting]) -> Iterator[Sighting]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from auditlog.events.coverage import ANY_TIME, CoverageWatch, TimeRange
-from auditlog.events.event import Sighting, resource_name
+from auditlog.events.event import Event, Sighting, resource_name
 from auditlog.events.questions.common import Answer, Groups, one_per_request
 from auditlog.policy.model import SUPPORTED_MINORS, GroupResources, Level, PolicyRule
 from auditlog.policy.recording import Need
@@ -80,9 +80,7 @@ def deprecated(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Dep
     watch = CoverageWatch(time)
     by_others: Groups[tuple[str, str, str, str, str]] = Groups()
     own: Groups[tuple[str, str, str, str, str]] = Groups()
-    for sighting in one_per_request(
-        each for each in watch.over(sightings) if each.event.annotations.get("k8s.io/deprecated") == "true"
-    ):
+    for sighting in one_per_request(each for each in watch.over(sightings) if uses_deprecated(each.event)):
         event = sighting.event
         reference = event.object_ref
         version = f" {reference.api_version}" if reference else ""
@@ -98,6 +96,11 @@ def deprecated(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Dep
             event,
         )
     return DeprecatedAnswer(watch.result(), by_others.left_out, _uses(by_others), _uses(own))
+
+
+def uses_deprecated(event: Event) -> bool:
+    """Whether the request was for a deprecated API."""
+    return event.annotations.get("k8s.io/deprecated") == "true"
 
 
 def _uses(groups: Groups[tuple[str, str, str, str, str]]) -> tuple[DeprecatedUse, ...]:

@@ -124,7 +124,7 @@ def escalations(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Es
     wildcards: OrderedDict[tuple[str, str, str], None] = OrderedDict()
     found: list[EscalationFinding] = []
     left_out = 0
-    for sighting in one_per_request(each for each in watch.over(sightings) if _changes_rbac(each.event)):
+    for sighting in one_per_request(each for each in watch.over(sightings) if changes_rbac(each.event)):
         finding = _judge(sighting, wildcards)
         if finding is None:
             continue
@@ -136,7 +136,8 @@ def escalations(sightings: Iterable[Sighting], time: TimeRange = ANY_TIME) -> Es
     return EscalationsAnswer(watch.result(), left_out, tuple(found))
 
 
-def _changes_rbac(event: Event) -> bool:
+def changes_rbac(event: Event) -> bool:
+    """Whether somebody who was authenticated changes a role or binding."""
     reference = event.object_ref
     return (
         reference is not None

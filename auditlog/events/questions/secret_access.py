@@ -88,7 +88,7 @@ def secrets(
     """Who read Secrets, or tried to. With a namespace: only its Secrets, with reads across all namespaces."""
     watch = CoverageWatch(time)
     groups: Groups[tuple[Identity, str, str, str, str, str, bool, str, str]] = Groups()
-    for sighting in one_per_request(each for each in watch.over(sightings) if _reads_secrets(each.event, namespace)):
+    for sighting in one_per_request(each for each in watch.over(sightings) if reads_secrets(namespace, each.event)):
         event = sighting.event
         reference = event.object_ref
         if reference is None:
@@ -113,7 +113,8 @@ def secrets(
     return SecretsAnswer(watch.result(), groups.left_out, tuple(found))
 
 
-def _reads_secrets(event: Event, namespace: str) -> bool:
+def reads_secrets(namespace: str, event: Event) -> bool:
+    """Whether it is a read of Secrets: of any, or of those of a namespace."""
     reference = event.object_ref
     return (
         reference is not None

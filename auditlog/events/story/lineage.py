@@ -190,6 +190,20 @@ def lineage(
     return LineageAnswer(watch.result(), left_out, asked, tuple(_chain(book, credential, user)), uses, told)
 
 
+def lineage_wants(asked: str) -> Callable[[Event], bool]:
+    """Whether the first pass may want an event: it is about the ID, or issues a credential."""
+    known = written_id(asked) or asked.strip()
+
+    def wants(event: Event) -> bool:
+        reference = event.object_ref
+        if reference is not None and reference.resource in ("serviceaccounts", "certificatesigningrequests"):
+            return True
+        credential = credential_of(event)
+        return event.audit_id == known or (bool(credential) and known in (credential, credential.partition("=")[2]))
+
+    return wants
+
+
 def lineage_need() -> Need:
     """Every request: a credential may have been used for any of them."""
     return replace(who_need(WhoQuery()), what="requests with such a credential")

@@ -17,7 +17,7 @@ from auditlog.events.questions.attribution import (
     target_filter,
 )
 from auditlog.events.questions.attribution_need import who_need
-from auditlog.events.questions.common import Answer, one_per_request
+from auditlog.events.questions.common import Answer, one_per_request, within
 from auditlog.events.questions.pattern import pattern
 from auditlog.events.questions.secret_access import Identity, identity
 from auditlog.events.story.change import Bodies
@@ -104,9 +104,7 @@ class Story:
     def tells(self, event: Event) -> bool:
         """Whether an event belongs to the story. Events left out as routine are counted."""
         query = self.query
-        if query.people and identity(event.user.username) is not Identity.HUMAN:
-            return False
-        if (query.changes and reads(event)) or (query.denied and not is_refused(event)):
+        if not _is_asked_for(query, event):
             return False
         if self.relation(event) is Relation.NONE:
             self.nameless += self._may_belong(event)
@@ -123,6 +121,31 @@ class Story:
         user = event.user.username
         by_cluster = identity(user) in _PARTS_OF_THE_CLUSTER or user.startswith("system:serviceaccount:kube-system:")
         return subresource == "status" or (by_cluster and reads(event))
+
+
+def timeline_wants(query: TimelineQuery) -> Callable[[Event], bool]:
+    """Whether a timeline may want an event: of an object, everything about it and about what may be its children."""
+    subject = query.subject
+    if subject.kind is not Kind.OBJECT:
+        relation = _of_caller(subject)
+        return within(query.time, lambda event: _is_asked_for(query, event) and relation(event) is not Relation.NONE)
+    fits = target_filter(WhoQuery(namespace=subject.namespace, resource=subject.resource))
+    children = _children(subject)
+
+    def wants(event: Event) -> bool:
+        reference = event.object_ref
+        if reference is None or not (fits(event) or reference.resource in children):
+            return False
+        return _is_asked_for(query, event)
+
+    return within(query.time, wants)
+
+
+def _is_asked_for(query: TimelineQuery, event: Event) -> bool:
+    """Whether the options ask for such requests, whatever they are about."""
+    if query.people and identity(event.user.username) is not Identity.HUMAN:
+        return False
+    return not ((query.changes and reads(event)) or (query.denied and not is_refused(event)))
 
 
 def timeline(sightings: Iterable[Sighting], query: TimelineQuery) -> TimelineAnswer:
@@ -178,11 +201,16 @@ def _plural(subject: Subject) -> str:
     return subject.resource.partition("/")[0].partition(".")[0]
 
 
+def _children(subject: Subject) -> frozenset[str]:
+    """The plurals of what may belong to an object."""
+    return frozenset(children_of(_plural(subject))) if subject.children and "*" not in subject.name else frozenset()
+
+
 def _of_object(subject: Subject) -> tuple[Callable[[Event], Relation], Callable[[Event], bool]]:
     query = WhoQuery(name=subject.name, namespace=subject.namespace, resource=subject.resource)
     fits, anything = target_filter(query), target_filter(replace(query, name=""))
     family = Family(_plural(subject), subject.name, subject.namespace)
-    children = frozenset(children_of(_plural(subject))) if subject.children and "*" not in subject.name else frozenset()
+    children = _children(subject)
 
     def is_child(event: Event) -> bool:
         return event.object_ref is not None and event.object_ref.resource in children

@@ -17,6 +17,7 @@ import pytest
 from auditlog.events import counting
 from auditlog.events.budget import DiskBudget
 from auditlog.events.event import Event, to_request
+from auditlog.events.parts import Part
 from auditlog.events.replay import ReplayReport, ReplaySettings, StageEstimate, Table, replay
 from auditlog.events.sources import find_logs
 from auditlog.events.tally import NOTHING, Volume
@@ -305,11 +306,11 @@ def test_what_a_part_holds_does_not_depend_on_the_parts_before_it(tmp_path: Path
     without_time = b'{"kind":"Event","level":"Metadata","stage":"ResponseComplete","verb":"get"}\n'
     first = write(tmp_path / "a.log", lines(1, 5))
     second = write(tmp_path / "b.log", [without_time, *lines(2, 5)])
-    parts = [counting.Part(file) for file in find_logs([first, second]).files]
+    parts = [Part(file) for file in find_logs([first, second]).files]
     counter = counting.Counter(POLICY)
     together = [counter.count(part) for part in parts]
     assert together == [counting.Counter(POLICY).count(part) for part in parts]
-    assert together[1].unreadable_lines[0][0] == 1
+    assert together[1].unread.named[0][0] == 1
 
 
 def test_endless_paths_stay_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +318,7 @@ def test_endless_paths_stay_in_bounded_memory(tmp_path: Path, monkeypatch: pytes
     counter = counting.Counter(EVERYTHING)
     content = [encode(event(ALICE, "get", f"/scan/{number}", START)) for number in range(1000)]
     file = find_logs([write(tmp_path / "audit.log", content)]).files[0]
-    counts = counter.count(counting.Part(file))
+    counts = counter.count(Part(file))
     assert counts.recorded.events == 1000
     assert len(counter._cells) + len(counter._closer_cells) <= 100
 
