@@ -53,7 +53,7 @@ print(duckdb.sql(query, params=[paths, name]).fetchall())
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one process: seconds on the clock, of a core, and megabytes at most."""
+    """Seconds on the clock and of all cores, and the megabytes that the largest process had at most."""
 
     wall: float
     processor: float
@@ -95,13 +95,16 @@ def works(paths: list[Path], duckdb: str) -> dict[str, list[str]]:
     logs = [f"cp{number}={path}" for number, path in enumerate(paths)]
     ask = [sys.executable, "-c", _ASK]
     who = [*ask, "who", "--verb", "delete", "--name", NAME, "-o", "json"]
-    found = {
-        "bare orjson.loads": [sys.executable, "-c", PARSE, *map(str, paths)],
-        "auditlog who": [*who, *logs],
-        "auditlog who --policy": [*who, "--policy", "preset:standard", *logs],
-        "auditlog timeline": [*ask, "timeline", f"cm/{NAME}", "-n", "prod", "-o", "json", *logs],
-        "auditlog lineage": [*ask, "lineage", SECOND, "-o", "json", *logs],
+    found = {"bare orjson.loads": [sys.executable, "-c", PARSE, *map(str, paths)]}
+    asked = {
+        "who": [*who, *logs],
+        "who --policy": [*who, "--policy", "preset:standard", *logs],
+        "timeline": [*ask, "timeline", f"cm/{NAME}", "-n", "prod", "-o", "json", *logs],
+        "lineage": [*ask, "lineage", SECOND, "-o", "json", *logs],
     }
+    for name, words in asked.items():
+        found[name] = [*words, "--processes", "1"]
+        found[f"{name} on all cores"] = words
     if shutil.which("jq"):
         found["jq"] = ["jq", "-c", f'select(.verb == "delete" and .objectRef.name == "{NAME}")', *map(str, paths)]
     if duckdb:
