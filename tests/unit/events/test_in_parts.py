@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pickle
 import random
 import signal
 import tempfile
@@ -22,11 +23,14 @@ from auditlog.events import in_parts, parts
 from auditlog.events.coverage import ANY_TIME, Coverage, CoverageWatch, TimeRange
 from auditlog.events.event import Event, Sighting
 from auditlog.events.evidence import Evidence
+from auditlog.events.in_force import Period, PolicyHistory
 from auditlog.events.in_parts import PartsReading, Wanted, read_in_parts
 from auditlog.events.parts import Part, cut
 from auditlog.events.reading import DamageLog, read
 from auditlog.events.sources import LogFile, LogSet
 from auditlog.policy.model import Level, Policy, PolicyRule
+from auditlog.policy.presets import preset_text
+from auditlog.policy.read import read_policy
 from tests.unit.events.generate import ALICE, BOB, START, encode, events
 from tests.unit.events.incident import incident, request, seen
 from tests.unit.events.test_command_line import auditlog
@@ -239,6 +243,14 @@ def test_only_questions_that_need_every_event_are_read_by_one_process(
     for asked in QUESTIONS:
         auditlog(*asked, "-o", "json", "--processes", "2", *logs)
     assert {" ".join(each) for each in QUESTIONS} - set(shared) == {"who", "gaps"}
+
+
+def test_what_processes_are_told_can_be_sent_to_them() -> None:
+    """A process that is started anew, as on macOS, gets it pickled."""
+    policy = read_policy(preset_text("standard"), "standard")
+    told = Evidence(policy, _SHORT, history=PolicyHistory({"cp1": (Period("cp1", START, None, (policy, POLICY)),)}))
+    assert policy.positions
+    assert pickle.loads(pickle.dumps(told)) == told  # noqa: S301 - what it has written itself
 
 
 def _dies(part: Part) -> object:
