@@ -34,16 +34,19 @@ settle_moved() {
     { IFS= read -r left && IFS= read -r now && read -r last; } <"$STATE/moved-$1"
     [ "$(path_of "$1")" = "$now" ] || return 0
     earlier=$STATE/before/audit-$1.yaml moved=$STATE/before/moved-audit-$1.yaml
-    if [ "$(hash_of "$left")" != "$last" ]; then
+    there=$(hash_of "$left") was=$(hash_of "$earlier")
+    if [ "$there" = "$last" ]; then
+        if [ "$was" = absent ]; then withdraw "$left" "$last" || return 1; else place "$earlier" "$left" 600 "$last" || return 1; fi
+        there=$was
+    fi
+    # A run that was cut off may have come this far, and what it displaced waits there.
+    clear_slot "$left" "$last"
+    if [ "$there" != "$was" ]; then
         say "$1: $now is in use now; $left is not as this stack wrote it, and stays"
-    elif [ -f "$earlier" ]; then
-        place "$earlier" "$left" 600 "$last" || return 1
-        clear_slot "$left" "$last"
-        say "$1: $now is in use now; $left is as it was before audit logging"
-    else
-        withdraw "$left" "$last" || return 1
-        clear_slot "$left" "$last"
+    elif [ "$was" = absent ]; then
         say "$1: $now is in use now; $left removed"
+    else
+        say "$1: $now is in use now; $left is as it was before audit logging"
     fi
     if [ -s "$moved" ]; then mv "$moved" "$earlier"; elif [ -e "$moved" ]; then rm -f "$earlier" "$moved"; fi
     sync "$STATE/before"

@@ -100,18 +100,16 @@ take_away() {
     take_lock
     if is_needed "$what" "$(needed_by "$what" "$path")" "$@"; then return; fi
     there=$(hash_of "$path")
-    if [ "$there" != absent ] && [ "$there" != "$written" ]; then
-        if [ "$there" = "$(hash_of "$earlier")" ]; then
-            say "$what: $path is as it was before audit logging"
-            return
-        fi
+    if [ "$there" != absent ] && [ "$there" != "$written" ] && [ "$there" != "$(hash_of "$earlier")" ]; then
         fail "$path was changed since this stack last wrote it; nothing was removed. Run 'pulumi up' first, or remove the file by hand"
     fi
     if [ -f "$MANIFEST" ] && [ ! -f "$earlier" ] && grep -q -F -e "$(needed_by "$what" "$path")" "$MANIFEST"; then
         fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
             "Run 'pulumi up' first, to finish what was cut off"
     fi
-    if [ -f "$earlier" ]; then
+    if [ -f "$earlier" ] && [ "$there" = "$(hash_of "$earlier")" ]; then
+        say "$what: $path is as it was before audit logging"
+    elif [ -f "$earlier" ]; then
         if [ -f "$path" ]; then as=like; else as=600; fi
         place "$earlier" "$path" "$as" "$written" || fail "$problem"
         say "$what: $path is as it was before audit logging"

@@ -132,6 +132,7 @@ class Experiment:
         try:
             node.equip(self.cut, syncs=self.syncs)
             node.install()
+            self.operation.furnish(node)
             original = contents(node.kubernetes)
             stack = CrashStack(node, {})
             self.operation.prepare(stack)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from auditlog.manifest.desired import sha256
-from tests.crash.node import Ran
+from tests.crash.node import CrashNode, Ran
 from tests.crash.stack import CrashStack
 
 _WEBHOOK = {"server": "https://siem.example.com/audit", "token": "first-token"}
@@ -34,7 +35,7 @@ class Operation:
 
     ``put_back``: the API server does not start with the new manifest. ``resumed``: an earlier try lost its power, and
     this is about to run then. ``removes``: it is a ``destroy``. ``reloads``: no API server has to end for it, nor for
-    what is left of it.
+    what is left of it. ``found``: files that were there before audit logging, by their paths.
     """
 
     name: str
@@ -44,9 +45,18 @@ class Operation:
     resumed: str | None = None
     removes: bool = False
     reloads: bool = False
+    found: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
+
+    def furnish(self, node: CrashNode) -> None:
+        """What somebody had on the node before its first stack. The disk is mounted."""
+        for path, text in self.found.items():
+            file = node.on_disk(path)
+            file.write_text(text)
+            file.chmod(0o600)
+        os.sync()
 
     def prepare(self, stack: CrashStack) -> None:
         """Up to the moment at which the operation begins; its last part is done again after every power cut."""
@@ -74,6 +84,7 @@ def _succeeds(run: Callable[[], Ran]) -> None:
     assert ran.status == 0, ran.printed
 
 
+_BY_HAND = {"/etc/kubernetes/audit-policy.yaml": "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n"}
 _EXCHANGED = "sync /etc/kubernetes/manifests /etc/kubernetes/audit-logging"
 OPERATIONS = (
     Operation("first up", FIRST),
@@ -86,5 +97,6 @@ OPERATIONS = (
     Operation("destroy", QUICK, before=QUICK, removes=True),
     Operation("first up, annotations from files", ANNOTATED),
     Operation("annotations changed", LESS_ANNOTATED, before=ANNOTATED, reloads=True),
+    Operation("destroy, a policy from before", FIRST, before=FIRST, removes=True, found=_BY_HAND),
     Operation("destroy, annotations from files", ANNOTATED, before=ANNOTATED, removes=True),
 )

@@ -111,3 +111,18 @@ def test_only_the_owners_policy_is_removed_and_after_its_manifest(
     result = run(node, f"take_away policy path={node}/policy written={written} owner={owner}")
     assert result.returncode == 0, result.stderr
     assert (node / "policy").exists() is kept
+
+
+def test_nothing_waits_beside_a_file_that_came_back_right_before_the_power_went(node: Path) -> None:
+    (node / "state/before").mkdir(exist_ok=True)
+    (node / "state/before/audit-policy.yaml").write_text("made by hand")
+    (node / "policy").write_text("ours")
+    (node / "state/journal").unlink()
+    call = f"take_away policy path={node}/policy written=$(printf ours | sha256sum | cut -d ' ' -f 1) owner=mine"
+    quiet = "is_needed() { return 1; }\ntake_lock() { :; }\n"
+    run(node, f"{quiet}clear_slot() {{ exit 1; }}\n{call}")
+    slot = node / ".policy.kubernetes-audit-displaced"
+    assert slot.read_text() == "ours"
+    assert run(node, f"{quiet}{call}").returncode == 0
+    assert not slot.exists()
+    assert (node / "policy").read_text() == "made by hand"

@@ -72,6 +72,24 @@ def test_a_change_cut_off_after_it_was_done_is_settled_by_the_next(node: Node, e
     assert (node.folder / "state/before/audit-policy.yaml").read_text() == "old policy"
 
 
+@pytest.mark.parametrize("before", [None, "made by hand"])
+def test_nothing_waits_beside_it_where_the_power_went_before_it_was_cleared(
+    node: Node, earlier: Path, before: str | None
+) -> None:
+    """The file went, or the one from before came, and what it displaced was not taken away any more."""
+    if before is not None:
+        node.says("before/audit-policy.yaml", before)
+    node.run(f"keep_moved policy {node.policy}")
+    node.says("paths", f"policy={node.policy}\nlog=/nowhere\nwebhook=\n")
+    node.run("clear_slot() { exit 1; }\nsettle_moved policy")
+    slot = earlier.with_name(f".{earlier.name}.kubernetes-audit-displaced")
+    assert slot.read_text() == "the stack's policy"
+    said = node.run("settle_moved policy")
+    assert not slot.exists()
+    assert "stays" not in said
+    assert (earlier.read_text() if earlier.exists() else None) == before
+
+
 def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> None:
     credentials, new = node.folder / "credentials", node.folder / "webhook"
     credentials.write_text("a token")
