@@ -46,7 +46,7 @@ class NodeScripts(pulumi.ComponentResource):
                 parent=self,
                 depends_on=(),
                 apply=node_scripts.install_command(host.user, script, there_now=node.scripts_token),
-                delete=node_scripts.call(host.user, "uninstall", owner=scope.owner),
+                delete=node_scripts.uninstall_command(host.user, scope.owner),
                 stdin=script,
                 former=scope.former(node.former, "-scripts"),
                 ignore_changes=("create", "update", "stdin") if keeps else (),

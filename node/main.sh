@@ -9,6 +9,11 @@ uninstall() {
     [ ! -e "$STATE/journal" ] || fail "a change of this node was cut off; run 'pulumi up' to finish it first"
     forget_credentials
     withdraw_recovery
+    # This script goes last: a removal that is cut off before that can be run again.
+    for record in "$STATE"/* "$STATE"/.[!.]*; do
+        [ "$record" = "$STATE/node.sh" ] || rm -rf "$record"
+    done
+    sync "$STATE"
     rm -rf "$STATE"
     sync "${STATE%/*}"
     say "node scripts: removed; backups stay in $ARCHIVE"

@@ -145,6 +145,20 @@ def _install_reader(path: str, command: str) -> str:
     )
 
 
+def uninstall_command(user: str, owner: str) -> str:
+    """The command that takes the installed script away with the stack's records.
+
+    An earlier try may have done all of it and lost its power before it could say so. So it is a success too if the
+    folder is gone or empty.
+    """
+    steps = (
+        f"if [ ! -d {RECORDS} ] || rmdir {RECORDS} 2>/dev/null; then"
+        " cat >/dev/null; echo 'node scripts: an earlier try has removed them';"
+        f" else exec sh {INSTALLED} uninstall {_pair('owner', owner)}; fi"
+    )
+    return f"{as_root(user)}sh -c {shlex.quote(steps)}"
+
+
 def declare_command(user: str) -> str:
     """The command that locks a node for a program that declares it, and prints ``DECLARED``.
 

@@ -189,10 +189,7 @@ class Experiment:
 
     def _tried_out(self, stack: CrashStack, original: Original) -> Iterator[str]:
         """What does not come to its end: the next ``up``, the one after it, ``destroy``."""
-        if self.operation.removes and not (stack.node.state / "node.sh").exists():
-            # Its very last command was cut off: all is given back, and only an `up` brings what can tell the stack so.
-            yield from not_given_back(stack.node, original, CLUSTER_CONFIGURATION)
-        elif self.operation.removes:
+        if self.operation.removes:
             stack.node.disk.unmount()
             with self._copy(stack, "removed") as other:
                 yield from self._removed(other, original)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,13 @@ class FakeNode:
         """The node scripts' commands that it was told since it agrees, each with "locked" or "free" for that moment."""
         file = self.root / "told"
         return file.read_text().splitlines() if file.exists() else []
+
+    def await_unlocked(self) -> None:
+        """The lock ends with the program, once sshd has seen that it is gone: at most two minutes on a busy machine."""
+        end = time.monotonic() + 120
+        while (self.root / "locked").exists():
+            assert time.monotonic() < end, "the lock does not end with the program"
+            time.sleep(0.1)
 
     def tell_kubeadm_config_from(self, question: int) -> None:
         """The API server does not answer before it is asked for the ``question``-th time, counted from 1."""

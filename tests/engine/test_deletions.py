@@ -46,7 +46,7 @@ def test_a_replacement_deletes_first_while_the_node_is_locked(deployed: FakeNode
     run("up", "--yes", "--skip-preview", "--replace", urn(run, name))
     assert deployed.told()[0] == f"{COMMANDS[name]} locked"
     assert deletions(deployed) == [f"{COMMANDS[name]} locked"]
-    assert not (deployed.root / "locked").exists(), "the lock ends with the program"
+    deployed.await_unlocked()
 
 
 def test_target_replace_is_the_same(deployed: FakeNode, run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -198,3 +199,56 @@ def test_so_does_a_command_that_carries_its_text(tmp_path: Path) -> None:
     command = node_scripts.call_with_text("root", "restore", "text\n").replace(f"sh {node_scripts.INSTALLED}", "true")
     run(tmp_path, f"cd {tmp_path}\n{SENDER} | ({command})")
     assert (tmp_path / "sent").exists()
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The whole script where a stack installs it, with its folders in the test's own, beside records of the stack."""
+    records = tmp_path / "kubernetes/audit-logging"
+    records.mkdir(parents=True)
+    for name in ("owner", "before/manifest", ".unfinished/policy"):
+        (records / name).parent.mkdir(exist_ok=True)
+        (records / name).write_text("mine\n")
+    script = node_scripts.bundle().replace("/etc/kubernetes", str(tmp_path / "kubernetes"))
+    (records / "node.sh").write_text(script.replace("withdraw_recovery\n", ":\n"))
+    return records
+
+
+def _removal(records: Path) -> str:
+    command = node_scripts.uninstall_command("root", "mine")
+    return f"{{ {command.replace('/etc/kubernetes', str(records.parent))}; }} </dev/null"
+
+
+def _remove(records: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/bin/sh", "-c", _removal(records)], capture_output=True, text=True, check=False)
+
+
+def test_a_removal_whose_answer_was_lost_can_be_run_again(installed: Path) -> None:
+    for said in ("removed; backups stay", "an earlier try has removed them"):
+        done = _remove(installed)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert said in done.stdout
+        assert not installed.exists()
+
+
+def test_a_removal_that_was_cut_off_is_finished(installed: Path) -> None:
+    script = installed / "node.sh"
+    whole = script.read_text()
+    assert whole.count('sync "$STATE"\n    rm -rf "$STATE"\n') == 1
+    script.write_text(whole.replace('sync "$STATE"\n    rm -rf "$STATE"\n', "exit 1\n"))
+    assert _remove(installed).returncode == 1
+    assert list(installed.iterdir()) == [script], "the script goes last"
+    script.write_text(whole)
+    assert _remove(installed).returncode == 0
+    assert not installed.exists()
+    installed.mkdir()
+    assert _remove(installed).returncode == 0
+    assert not installed.exists(), "the folder was empty"
+
+
+def test_a_removal_without_the_script_beside_records_fails(installed: Path) -> None:
+    """Somebody took the script away: what the stack has on the node is not given back."""
+    (installed / "node.sh").unlink()
+    done = _remove(installed)
+    assert done.returncode != 0
+    assert (installed / "owner").exists()
