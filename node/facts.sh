@@ -201,11 +201,9 @@ stat_of() {
 # A file too large to be a manifest is named and not sent. Last comes its change time. A named pipe is named and not opened:
 # whoever reads it waits for somebody to write.
 fact_manifests() {
-    kubelet_started=
-    for pid in $(processes_named kubelet); do kubelet_started=$(started "$pid"); done
     set --
     for entry in "$MANIFESTS"/*; do
-        if [ -p "$entry" ] && came_after_kubelet "$entry"; then say "manifest-pipe $(printf '%s' "${entry##*/}" | base64 -w 0)"; fi
+        if [ -p "$entry" ] && kubelet_waits_for_a_writer; then say "manifest-pipe $(printf '%s' "${entry##*/}" | base64 -w 0)"; fi
         if [ -f "$entry" ] && [ "$entry" != "$MANIFEST" ]; then set -- "$@" "$entry"; fi
     done
     [ $# -gt 0 ] || return 0
@@ -218,9 +216,15 @@ fact_manifests() {
     done
 }
 
-# came_after_kubelet FILE: kubelet passes by a pipe that is there when it starts, and opens one that comes later. Both times are
-# rounded down, and so is that of the boot.
-came_after_kubelet() { [ -n "$kubelet_started" ] && [ "$(stat -c %Z "$1")" -gt $((kubelet_started + 2)) ]; }
+# kubelet_waits_for_a_writer: whether a thread of kubelet opens a pipe that nobody writes to. It passes by one that is there when
+# it starts, and opens one that comes later. The kernel says so by the function that the thread waits in (fs/pipe.c); what it
+# was called before Linux 5.5 comes second.
+kubelet_waits_for_a_writer() {
+    for pid in $(processes_named kubelet); do
+        if grep -q -s -x -e wait_for_partner -e pipe_wait "/proc/$pid/task/"*/wchan; then return 0; fi
+    done
+    return 1
+}
 
 # static_folder: the folder of admission policies that the API server reads by its own configuration; nothing where it reads none.
 static_folder() {

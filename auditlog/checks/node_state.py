@@ -113,10 +113,10 @@ def strays(facts: Facts, *, quarantine: bool = False) -> Iterator[Finding]:
 
 
 def pipes(facts: Facts) -> Iterator[Finding]:
-    """Named pipes that came to the manifests folder while kubelet ran.
+    """Named pipes in the manifests folder, if kubelet waits for somebody who writes to one.
 
-    kubelet opens whatever appears there, and opening a pipe waits for a writer (kubernetes,
-    pkg/kubelet/config/file_linux.go). It passes by one that was there before it started.
+    kubelet opens whatever appears there while it runs, and opening a pipe waits for a writer (kubernetes,
+    pkg/kubelet/config/file_linux.go).
     """
     for name in facts.manifest_pipes:
         yield _error(

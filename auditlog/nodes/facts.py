@@ -156,7 +156,7 @@ class Facts:
     ] = ()
     """Other files in kubelet's folder that define the API server."""
     manifest_pipes: Annotated[tuple[str, ...], Each("manifest-pipe", file_name)] = ()
-    """Named pipes in kubelet's folder that came after kubelet started."""
+    """Named pipes in kubelet's folder, if kubelet waits for somebody who writes to one."""
     policy_folder: Annotated[
         PolicyFolder | None,
         Together(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -102,8 +103,21 @@ def test_a_pipe_in_the_manifest_folder_is_read_by_nobody(tmp_path: Path) -> None
     (tmp_path / "kube-vip.yaml").write_text("address: 127.0.0.1:6443\n")
     reads = 'for tool in grep base64; do eval "$tool() { is_pipe \\"\\$@\\"; command $tool \\"\\$@\\"; }"; done\n'
     reads += 'is_pipe() { for each; do if [ -p "$each" ]; then echo "reads $each"; exit 1; fi; done; }\n'
-    running = "processes_named() { echo 11; }\nstarted() { echo 100; }\n"
-    told = run(tmp_path, f'{running}{reads}loopback_address="127.0.0.1:6443"\ntold_by_manifest; fact_manifests').stdout
-    assert told.startswith(f"kube-vip\nmanifest-pipe {encoded('pipe')}\nstatic-pod ")
-    later = running.replace("100", str(int(time.time()) + 60))
-    assert "manifest-pipe" not in run(tmp_path, f"{later}fact_manifests").stdout, "kubelet passes by what was there"
+    told = run(tmp_path, f'{reads}loopback_address="127.0.0.1:6443"\ntold_by_manifest; fact_manifests').stdout
+    assert told.startswith("kube-vip\nstatic-pod ")
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_pipe_is_named_if_kubelet_waits_for_who_writes_to_it(tmp_path: Path, opens: bool) -> None:
+    """Whatever clocks say: kubelet passes by a pipe that is there when it starts, and opens one that comes later."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe] if opens else ["sleep", "600"]) as kubelet:
+        waits = Path(f"/proc/{kubelet.pid}/wchan")
+        end = time.monotonic() + 120
+        while not any(word in waits.read_text() for word in ("partner", "pipe_wait", "nanosleep")):
+            assert time.monotonic() < end, waits.read_text()
+            time.sleep(0.01)
+        told = run(tmp_path, f"processes_named() {{ echo {kubelet.pid}; }}\nfact_manifests").stdout
+        kubelet.kill()
+    assert told == (f"manifest-pipe {encoded('pipe')}\n" if opens else "")
