@@ -137,6 +137,10 @@ class CoverageWatch:
         if seen is None:
             seen = self._nodes[node] = _Seen(moment, moment, moment)
         seen.events += 1
+        if seen.last < moment and moment - seen.last <= SILENCE:
+            # What nearly every event does, without a call.
+            seen.last = moment
+            return
         silence = seen.wrote(moment)
         if silence is not None and self.keeps_silences:
             seen.kept.append(silence)
