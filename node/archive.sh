@@ -93,6 +93,18 @@ keep_before() {
     done
 }
 
+# clear_left_over: before the change touches files. A removal or a move that was cut off may have left beside one of them the
+# file from before, on its way in, or the stack's own. Nobody wrote these while this change was made.
+clear_left_over() {
+    for kind in $KINDS; do
+        target=$(journal "$kind")
+        [ -n "$target" ] || continue
+        slot=$(slot_of "$target")
+        left_texts="$(hash_of "$STATE/before/audit-$kind.yaml") $(cat "$STATE/written/$kind" 2>/dev/null)"
+        if [ -f "$slot" ] && [ ! -L "$slot" ] && is_among "$(hash_of "$slot")" "$left_texts"; then clear_slot "$target" "$left_texts"; fi
+    done
+}
+
 # is_left_over NAME FILE: whether the file is one that the stack wrote, and a removal that was cut off has not come to.
 is_left_over() { is_whole "$STATE/written/$1" && [ "$(hash_of "$2")" = "$(cat "$STATE/written/$1")" ]; }
 

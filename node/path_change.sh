@@ -36,11 +36,11 @@ settle_moved() {
     earlier=$STATE/before/audit-$1.yaml moved=$STATE/before/moved-audit-$1.yaml
     there=$(hash_of "$left") was=$(hash_of "$earlier")
     if [ "$there" = "$last" ]; then
-        if [ "$was" = absent ]; then withdraw "$left" "$last" || return 1; else place "$earlier" "$left" 600 "$last" || return 1; fi
+        if [ "$was" = absent ]; then withdraw "$left" "$last" || return 1; else place "$earlier" "$left" 600 "$last $was" || return 1; fi
         there=$was
     fi
     # A run that was cut off may have come this far, and what it displaced waits there.
-    clear_slot "$left" "$last"
+    clear_slot "$left" "$last $was"
     if [ "$there" != "$was" ]; then
         say "$1: $now is in use now; $left is not as this stack wrote it, and stays"
     elif [ "$was" = absent ]; then

@@ -111,13 +111,14 @@ take_away() {
         say "$what: $path is as it was before audit logging"
     elif [ -f "$earlier" ]; then
         if [ -f "$path" ]; then as=like; else as=600; fi
-        place "$earlier" "$path" "$as" "$written" || fail "$problem"
+        # A try that was cut off may have left the earlier one on its way in.
+        place "$earlier" "$path" "$as" "$written $(hash_of "$earlier")" || fail "$problem"
         say "$what: $path is as it was before audit logging"
     else
         withdraw "$path" "$written" || fail "$problem"
         say "$what: $path removed"
     fi
-    clear_slot "$path" "$written"
+    clear_slot "$path" "$written $(hash_of "$earlier")"
     if [ "$what" = static-policies ]; then remove_made_folder; fi
     rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}" "$STATE/written/$what"
 }

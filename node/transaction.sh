@@ -85,7 +85,7 @@ take_step() {
     case $name in
         back-up)
             note_policy found "$(manifest_flag audit-policy-file)"
-            back_up && keep_before "$@" && record "backup=$backup" && keep_kubeadm_config
+            back_up && keep_before "$@" && clear_left_over && record "backup=$backup" && keep_kubeadm_config
             ;;
         rehearse) let_it_read && rehearse ;;
         stand-in) stand_in ;;

@@ -107,3 +107,21 @@ def test_a_webhooks_kubeconfig_is_not_left_either(node: Node, earlier: Path) -> 
     assert not credentials.exists()
     assert earlier.exists(), "the policy has not moved"
     assert (node.folder / "state/written/webhook").read_text() == sha256("a new token") + "\n"
+
+
+@pytest.mark.parametrize("left", ["made by hand", "new policy"])
+def test_what_a_removal_left_beside_a_file_is_nobodys_edit(node: Node, left: str) -> None:
+    """It was cut off with the file from before on its way in, or with the stack's own just out."""
+    for folder in ("before", "written"):
+        (node.folder / "state" / folder).mkdir()
+    node.says("before/kube-apiserver.yaml", "before audit logging")
+    node.says("before/audit-policy.yaml", "made by hand")
+    node.says("written/policy", sha256("new policy") + "\n")
+    node.policy.write_text("new policy")
+    slot = node.policy.with_name(f".{node.policy.name}.kubernetes-audit-displaced")
+    slot.write_text(left)
+    said = succeeds(node)
+    assert "somebody else" not in said
+    assert not slot.exists()
+    assert node.policy.read_text() == "new policy"
+    assert (node.folder / "state/before/audit-policy.yaml").read_text() == "made by hand"
