@@ -122,7 +122,7 @@ def pipes(facts: Facts) -> Iterator[Finding]:
         yield _error(
             "manifest-pipe",
             f"{name} in {MANIFESTS} is a named pipe",
-            "kubelet may be waiting for somebody to write to it, and takes no changed manifest then",
+            "kubelet waits for somebody to write to such a pipe, and takes no changed manifest meanwhile",
             f"remove it (rm {shlex.quote(f'{MANIFESTS}/{name}')}), and restart kubelet (systemctl restart kubelet)",
         )
 

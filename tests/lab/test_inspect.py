@@ -71,6 +71,22 @@ def test_the_report_is_what_the_node_itself_says_and_nothing_changes(inspect: In
     assert unknown.isdisjoint(each["id"] for each in found["disagreements"])
 
 
+def test_a_pipe_is_named_as_long_as_kubelet_waits_for_who_writes_to_it(inspect: Inspect, node: Node) -> None:
+    pipe = f"{Path(MANIFEST).parent}/pipe"
+    restart = "systemctl restart kubelet && until pgrep -x kubelet >/dev/null; do sleep 0.2; done"
+    told = []
+    node.run(f"mkfifo {pipe}")
+    try:
+        node.run("until grep -q -s wait_for_partner /proc/$(pgrep -x kubelet)/task/*/wchan; do sleep 0.2; done")
+        told.append(inspect("--json", "--host-key", node.host_key))
+        node.run(restart)
+        told.append(inspect("--json", "--host-key", node.host_key))
+    finally:
+        node.run(f"rm {pipe}; {restart}")
+    found = [{each["id"] for each in json.loads(each.stdout)["nodes"][0]["disagreements"]} for each in told]
+    assert ["manifest-pipe" in each for each in found] == [True, False]
+
+
 def test_people_get_one_screen(inspect: Inspect, running_lab: Lab, node: Node) -> None:
     result = inspect("-o", "wide", "--host-key", f"{node.address} {node.host_key}")
     version = running_lab.state.version.removeprefix("v")

@@ -94,7 +94,7 @@ def test_a_tool_that_is_elsewhere_is_said_where_to_link(tmp_path: Path) -> None:
 
 def test_a_named_pipe_in_the_manifests_folder_is_an_obstacle() -> None:
     assert found(manifest_pipes=("a pipe",))["manifest-pipe"] == (
-        "a pipe in /etc/kubernetes/manifests is a named pipe: kubelet may be waiting for somebody to write to it, and "
-        "takes no changed manifest then; remove it (rm '/etc/kubernetes/manifests/a pipe'), and restart kubelet "
+        "a pipe in /etc/kubernetes/manifests is a named pipe: kubelet waits for somebody to write to such a pipe, and "
+        "takes no changed manifest meanwhile; remove it (rm '/etc/kubernetes/manifests/a pipe'), and restart kubelet "
         "(systemctl restart kubelet)"
     )
