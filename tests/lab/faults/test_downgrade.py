@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lab.api import Lab
 from tests.earlier_version import earlier_version
-from tests.lab.faults.experiment import STATE, Experiment
+from tests.lab.faults.experiment import STATE, Experiment, Observed
 from tests.lab.faults.halt import halted
 from tests.lab.faults.interruptions import POWER_CUT
 from tests.lab.faults.operation import operation
@@ -20,7 +23,16 @@ pytestmark = pytest.mark.exhaustive
 
 # The module where the earlier version has it.
 _PARSE = "import sys; from auditlog.apiserver.facts import parse_facts; parse_facts(sys.stdin.read())"
+_POLICY = b"apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n"
 _RECORDS = f"cd {STATE} && find . -type f ! -name lock ! -name declared -exec sha256sum {{}} + | sort"
+
+
+@pytest.fixture
+def experiment(running_lab: Lab, baseline: Observed) -> Iterator[Experiment]:
+    """Both versions have the same policy: a preset's text may differ, and that is a change of the policy."""
+    settings = {"policy": {"base64": base64.b64encode(_POLICY).decode()}}
+    with Experiment.begin(running_lab, "downgrade", baseline, settings) as experiment:
+        yield experiment
 
 
 def test_it_reads_what_is_there_and_keeps_it(experiment: Experiment, tmp_path: Path) -> None:
