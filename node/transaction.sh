@@ -78,7 +78,8 @@ with_paths() {
 take_step() {
     case $1 in quarantine | swap) check_others || return 1 ;; esac
     problem="cannot write $STATE/journal"
-    step "$1" || files_may_have_changed || return 1
+    # A change that goes on after a cut has files to put back, and an earlier step would say that it has none.
+    { [ "$1" = quarantine ] && files_may_have_changed; } || step "$1" || files_may_have_changed || return 1
     keep_guard
     name=$1
     shift

@@ -267,3 +267,19 @@ def test_a_process_is_known_by_its_start_and_a_dead_one_is_not_alive(tmp_path: P
         'is_over() { [ -z "$(identity $1)" ]; }; (exit 0) & until_it is_over $!; alive "$(identity $!)" || echo ended'
     )
     assert run(tmp_path, script).stdout == "alive\nanother\nnobody\nended\n"
+
+
+@pytest.mark.parametrize(
+    ("cut_off_at", "files_changed"),
+    [("stand-in", False), ("swap", True), ("own", True), ("put-back", True)],
+)
+def test_a_change_that_goes_on_after_a_cut_still_has_files_to_put_back(
+    node: Node, cut_off_at: str, files_changed: bool
+) -> None:
+    """A second cut, while it goes on, must not make the stack's own files pass for those of before."""
+    node.journal.write_text(f"step={cut_off_at}\n")
+    quiet = "check_others() { :; }\nkeep_guard() { :; }\nfor_strays() { :; }\nstrays=none\nproblem=\n"
+    said = node.run(
+        f"{quiet}take_step quarantine; if files_may_have_changed; then echo changed; else echo untouched; fi"
+    )
+    assert said == ("changed\n" if files_changed else "untouched\n")
