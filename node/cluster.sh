@@ -140,18 +140,20 @@ await_cluster() {
     printf '%s\n' "$seen" | sed -n 's/^unknown [^ ]* [^ ]* /cluster: /p'
 }
 
-# await_ready_node: until the cluster has heard of this node and sees it as Ready, for a minute at most. kubelet may know no API
-# server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell, and the next run would be
-# refused for what this one did. For some seconds a load balancer may still send requests to an API server that is gone. If the
-# cluster does not say, the wait ends.
+# await_ready_node: until the cluster has heard of this node since its API server started and sees it as Ready, for 90 seconds at
+# most. kubelet may know no API server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell,
+# and for up to 45 seconds more it may wait on a connection to the one that is gone (HTTP2_READ_IDLE_TIMEOUT_SECONDS and
+# HTTP2_PING_TIMEOUT_SECONDS in k8s.io/apimachinery, pkg/util/net/http.go). Then the node is Unknown, and the next run would
+# be refused for what this one did. For some seconds a load balancer may still send requests to an API server that is gone. If the cluster does not say,
+# the wait ends.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
-    deadline=$(($(uptime_seconds) + 60)) patience=5
+    deadline=$(($(uptime_seconds) + 90)) patience=5
     while [ "$(uptime_seconds)" -lt "$deadline" ]; do
         case $(at_endpoint get node "$own_name" -o "jsonpath=$NODE_READINESS") in
             "$own_name True "*)
                 silence=$(silence_of "$own_name")
-                [ "${silence:-31}" -gt 30 ] || break
+                [ "${silence:-31}" -gt "$(seconds_of_api_server)" ] || break
                 [ -n "$silence" ] || patience=$((patience - 1))
                 ;;
             "$own_name "*) ;;
@@ -161,6 +163,18 @@ await_ready_node() {
         [ "$patience" -gt 0 ] || break
         sleep 2
     done
+}
+
+# seconds_of_api_server: for how long the newest API server of this node has run, 30 at most.
+seconds_of_api_server() {
+    newest=0
+    for pid in $(apiserver_pids); do
+        began=$(started "$pid")
+        if [ "${began:-0}" -gt "$newest" ]; then newest=$began; fi
+    done
+    runs_for=$(($(date +%s) - newest))
+    if [ "$runs_for" -lt 0 ] || [ "$runs_for" -gt 30 ]; then runs_for=30; fi
+    say "$runs_for"
 }
 
 # silence_of NODE: how many seconds ago its kubelet renewed its lease, which it does every ten seconds; nothing where the cluster

@@ -177,21 +177,35 @@ def test_an_endpoint_that_does_not_answer_ends_the_look(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "waits"),
+    ("told", "api_server", "waits"),
     [
-        (["True 55", "True 57", "Unknown 59", "True 1"], 3),
-        (["True 9"], 0),
-        (["True 300"] * 60, 30),
-        (["refused 0"] * 9, 4),
-        (["refused 0", "refused 0", "True 50", "True 1"], 3),
-        (["Forbidden 0"], 0),
+        (["True 55", "True 57", "Unknown 59", "True 1"], 300, 3),
+        (["True 9"], 300, 0),
+        (["True 9"], None, 0),
+        (["True 9", "True 11", "True 13", "True 2"], 5, 3),
+        (["True 300"] * 60, 300, 45),
+        (["refused 0"] * 9, 300, 4),
+        (["refused 0", "refused 0", "True 50", "True 1"], 300, 3),
+        (["Forbidden 0"], 300, 0),
     ],
-    ids=["soon", "at once", "never", "not known", "soon asked in vain", "not told"],
+    ids=[
+        "soon",
+        "at once",
+        "no API server",
+        "not since it started",
+        "never",
+        "not known",
+        "soon asked in vain",
+        "not told",
+    ],
 )
-def test_a_change_ends_when_its_own_node_is_heard_of_again_or_after_a_minute(
-    tmp_path: Path, told: list[str], waits: int
+def test_a_change_ends_when_its_own_node_is_heard_of_again_or_after_a_while(
+    tmp_path: Path, told: list[str], api_server: int | None, waits: int
 ) -> None:
-    """Each is the node's readiness and the seconds since kubelet told of it: it is seen as Unknown only later."""
+    """Each is the node's readiness and the seconds since kubelet told of it: it is seen as Unknown only later.
+
+    The API server has run for so many seconds.
+    """
     (tmp_path / "told").write_text("".join(f"{each}\n" for each in told))
     script = """
     seconds=0 waits=0
@@ -207,7 +221,9 @@ def test_a_change_ends_when_its_own_node_is_heard_of_again_or_after_a_minute(
     }
     await_ready_node; echo "$waits"
     """
-    assert run(tmp_path, f"cd {tmp_path}{script}").stdout == f"{waits}\n"
+    runs = f"started() {{ echo $(($(date +%s) - {api_server} - seconds)); }}\napiserver_pids() {{ echo 11; }}\n"
+    process = "apiserver_pids() { :; }\n" if api_server is None else runs
+    assert run(tmp_path, f"cd {tmp_path}\n{process}{script}").stdout == f"{waits}\n"
 
 
 def test_a_change_of_a_cluster_that_stays_ill_is_not_begun(node: Node) -> None:
