@@ -144,8 +144,8 @@ await_cluster() {
 # most. kubelet may know no API server but this node's (ControlPlaneKubeletLocalMode): while that was away it could not tell,
 # and for up to 45 seconds more it may wait on a connection to the one that is gone (HTTP2_READ_IDLE_TIMEOUT_SECONDS and
 # HTTP2_PING_TIMEOUT_SECONDS in k8s.io/apimachinery, pkg/util/net/http.go). Then the node is Unknown, and the next run would
-# be refused for what this one did. For some seconds a load balancer may still send requests to an API server that is gone. If the cluster does not say,
-# the wait ends.
+# be refused for what this one did. For some seconds a load balancer may still send requests to an API server that is gone. If
+# the cluster does not say, the wait ends.
 await_ready_node() {
     own_name=$(node_name "$(processes_named kubelet)")
     deadline=$(($(uptime_seconds) + 90)) patience=5

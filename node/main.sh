@@ -10,8 +10,8 @@ uninstall() {
     forget_credentials
     withdraw_recovery
     # This script goes last: a removal that is cut off before that can be run again.
-    for record in "$STATE"/* "$STATE"/.[!.]*; do
-        [ "$record" = "$STATE/node.sh" ] || rm -rf "$record"
+    for entry in "$STATE"/* "$STATE"/.[!.]*; do
+        [ "$entry" = "$STATE/node.sh" ] || rm -rf "$entry"
     done
     sync "$STATE"
     rm -rf "$STATE"

@@ -99,26 +99,26 @@ take_away() {
     written=$(argument written "$@") || exit 1
     take_lock
     if is_needed "$what" "$(needed_by "$what" "$path")" "$@"; then return; fi
-    there=$(hash_of "$path")
-    if [ "$there" != absent ] && [ "$there" != "$written" ] && [ "$there" != "$(hash_of "$earlier")" ]; then
+    there=$(hash_of "$path") was=$(hash_of "$earlier")
+    if [ "$there" != absent ] && [ "$there" != "$written" ] && [ "$there" != "$was" ]; then
         fail "$path was changed since this stack last wrote it; nothing was removed. Run 'pulumi up' first, or remove the file by hand"
     fi
     if [ -f "$MANIFEST" ] && [ ! -f "$earlier" ] && grep -q -F -e "$(needed_by "$what" "$path")" "$MANIFEST"; then
         fail "$MANIFEST still names $path: without it the API server cannot start. Nothing was removed." \
             "Run 'pulumi up' first, to finish what was cut off"
     fi
-    if [ -f "$earlier" ] && [ "$there" = "$(hash_of "$earlier")" ]; then
+    if [ -f "$earlier" ] && [ "$there" = "$was" ]; then
         say "$what: $path is as it was before audit logging"
     elif [ -f "$earlier" ]; then
         if [ -f "$path" ]; then as=like; else as=600; fi
         # A try that was cut off may have left the earlier one on its way in.
-        place "$earlier" "$path" "$as" "$written $(hash_of "$earlier")" || fail "$problem"
+        place "$earlier" "$path" "$as" "$written $was" || fail "$problem"
         say "$what: $path is as it was before audit logging"
     else
         withdraw "$path" "$written" || fail "$problem"
         say "$what: $path removed"
     fi
-    clear_slot "$path" "$written $(hash_of "$earlier")"
+    clear_slot "$path" "$written $was"
     if [ "$what" = static-policies ]; then remove_made_folder; fi
     rm -f "$STATE/staged/${earlier##*/}" "$STATE/staged/put-back-${earlier##*/}" "$STATE/written/$what"
 }
