@@ -34,9 +34,9 @@ from auditlog.events.event import (
     to_request,
 )
 from auditlog.events.kinds import Amount, Kind, Kinds, KindSettings, Sample, caller_of
-from auditlog.events.parts import Part
-from auditlog.events.reading import TOO_LONG, UNREADABLE, Progress, Unread, blocks, reason_of, seek_to_line
-from auditlog.events.sources import STDIN, open_log
+from auditlog.events.parts import Part, open_part
+from auditlog.events.reading import TOO_LONG, UNREADABLE, Progress, Unread, blocks, reason_of, reporter
+from auditlog.events.sources import STDIN
 from auditlog.events.tally import NOTHING, Tally, Volume
 from auditlog.policy.evaluate import compile_policy, group_matches
 from auditlog.policy.model import Decision, Level, Policy, Request, Stage
@@ -293,29 +293,23 @@ class Counter:
         self._boundary = self._kinds.boundaries.get(part.file.node, "") if self._kinds else ""
         try:
             if part.file.path == STDIN:
-                self._count_stream(sys.stdin.buffer, None, lambda: 0, progress)
+                self._count_stream(sys.stdin.buffer, None, lambda: None)
             else:
-                stream, raw = open_log(part.file)
-                with raw, stream:
-                    self._count_stream(stream, seek_to_line(stream, part.start, part.length), raw.tell, progress)
+                with open_part(part) as (stream, raw, length):
+                    self._count_stream(stream, length, reporter(raw, progress))
         except UNREADABLE as problem:
             self._counts.unread.stop(problem)
         self._fold()
         return self._counts
 
-    def _count_stream(
-        self, stream: BinaryIO, length: int | None, position: Callable[[], int], progress: Progress
-    ) -> None:
-        reported = position()
+    def _count_stream(self, stream: BinaryIO, length: int | None, passed: Callable[[], object]) -> None:
         for buffer, end in blocks(stream, length):
             if end == 0:
                 self._counts.unread.lines += 1
                 self._counts.unread.note(TOO_LONG)
             else:
                 self._count_block(buffer, end)
-            now = position()
-            progress(now - reported)
-            reported = now
+            passed()
 
     def _count_block(self, buffer: bytearray, end: int) -> None:
         """Counts whole lines. The slice is looked up once if the first and the last line are in the same one."""

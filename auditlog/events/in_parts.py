@@ -16,9 +16,8 @@ import msgspec
 from auditlog.events.coverage import CoverageWatch
 from auditlog.events.event import Event, Recorded, Sighting
 from auditlog.events.evidence import Evidence
-from auditlog.events.parts import Part, in_processes
-from auditlog.events.reading import UNREADABLE, DamageLog, Progress, Unread, events_in, seek_to_line
-from auditlog.events.sources import open_log
+from auditlog.events.parts import Part, in_processes, open_part
+from auditlog.events.reading import UNREADABLE, DamageLog, Progress, Unread, events_in
 
 PART_BYTES = 16 * 1024 * 1024
 """A part takes a process about as long as it takes to start one."""
@@ -118,7 +117,5 @@ def _wanted_of(part: Part, reading: PartsReading) -> Iterator[Sighting]:
 
 
 def _read(part: Part, event_type: type[Event], unread: Unread) -> Iterator[Recorded]:
-    stream, raw = open_log(part.file)
-    with raw, stream:
-        length = seek_to_line(stream, part.start, part.length)
+    with open_part(part) as (stream, _, length):
         yield from events_in(part.file.node, stream, unread, event_type, Recorded, length)

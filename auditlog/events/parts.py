@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -10,14 +11,15 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.context import BaseContext
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from auditlog.errors import AuditlogError
-from auditlog.events.reading import Progress
-from auditlog.events.sources import STDIN, LogFile, LogSet
+from auditlog.events.reading import Progress, seek_to_line
+from auditlog.events.sources import STDIN, LogFile, LogSet, open_log
 
 _AHEAD = 2
 """How many parts of each process may be done or under way before the first of them is taken. It bounds memory."""
@@ -47,6 +49,20 @@ def cut(logs: LogSet, part_bytes: int) -> Iterator[Part]:
             continue
         for start in range(0, file.size, part_bytes):
             yield Part(file, start, min(part_bytes, file.size - start))
+
+
+@contextmanager
+def open_part(part: Part) -> Iterator[tuple[BinaryIO, BinaryIO, int | None]]:
+    """The stream at the part's first line, the stream of the file itself, and how many bytes from there lines start in.
+
+    Raises:
+        OSError: the file may not be read, or is shorter than when it was cut: the API server rotated it meanwhile.
+    """
+    stream, raw = open_log(part.file)
+    with raw, stream:
+        if part.length is not None and os.fstat(raw.fileno()).st_size < part.start + part.length:
+            raise OSError("it became shorter while it was read; it may have been rotated")
+        yield stream, raw, seek_to_line(stream, part.start, part.length)
 
 
 def can_share(parts: Sequence[Part], processes: int) -> bool:

@@ -232,7 +232,7 @@ def _read(
             else:
                 stream, raw = open_log(file)
                 with raw, stream:
-                    passed = _reporter(raw.tell, progress)
+                    passed = reporter(raw, progress)
                     yield from events_in(file.node, stream, unread, event_type, made, passed=passed)
         except UNREADABLE as problem:
             unread.stop(problem)
@@ -311,13 +311,15 @@ def describe(problem: Exception) -> str:
     return (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
 
 
-def _reporter(position: Callable[[], int], progress: Progress) -> Callable[[], None]:
-    """Tells `progress` at each call by how much the position has moved since the last one."""
-    reported = 0
+def reporter(raw: BinaryIO, progress: Progress) -> Callable[[], None]:
+    """Tells `progress` at each call how far the position in a file has moved since the last one. A pipe has none."""
+    if not raw.seekable():
+        return lambda: None
+    reported = raw.tell()
 
     def report() -> None:
         nonlocal reported
-        now = position()
+        now = raw.tell()
         progress(now - reported)
         reported = now
 

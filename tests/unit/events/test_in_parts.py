@@ -253,6 +253,26 @@ def test_what_processes_are_told_can_be_sent_to_them() -> None:
     assert pickle.loads(pickle.dumps(told)) == told  # noqa: S301 - what it has written itself
 
 
+@pytest.mark.parametrize("asked", [["who", "--verb", "delete"], ["replay"]], ids=" ".join)
+def test_a_log_that_is_rotated_while_it_is_read_is_damage(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts that are left would be looked for in the new file, and found empty."""
+    path = Path(_big_log(tmp_path)[0].partition("=")[2])
+
+    def rotated(logs: LogSet, _: int) -> Any:
+        found = cut(logs, 200_000)
+        path.rename(tmp_path / "gone")
+        path.write_bytes(b"")
+        return found
+
+    for place in ("auditlog.cli.asking.cut", "auditlog.events.replay.cut"):
+        monkeypatch.setattr(place, rotated)
+    done = auditlog(*asked, "--processes", "2", path)
+    assert "it became shorter while it was read; it may have been rotated" in done.stdout + done.stderr
+    assert done.returncode in (2, 3)
+
+
 def _dies(part: Part) -> object:
     os.kill(os.getpid(), signal.SIGKILL)
     return part

@@ -121,10 +121,12 @@ def test_a_named_pipe_is_not_looked_into(tmp_path: Path) -> None:
     writer = threading.Thread(target=pipe.write_bytes, args=(some_lines(1),))
     writer.start()
     try:
-        sightings = list(read(find_logs([str(pipe)]), DamageLog()))
+        damage = DamageLog()
+        sightings = list(read(find_logs([str(pipe)]), damage))
     finally:
         writer.join()
     assert len(sightings) == 3
+    assert damage == DamageLog(), "a pipe has no position to report"
 
 
 @pytest.mark.parametrize(
